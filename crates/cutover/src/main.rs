@@ -1,0 +1,2 @@
+//! The binary: arguments, environment, terminal.
+fn main() {}

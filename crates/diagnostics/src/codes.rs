@@ -1,0 +1,587 @@
+// One table: every code with its page in docs/errors.md. Long because it is a table.
+//! Every error code that cutover can give, with the text of its page in `docs/errors.md`.
+//!
+//! `P` codes are those of Prisma Migrate and mean the same here; `C` codes are cutover's own:
+//! `C1xxx` the target and the settings, `C2xxx` migrations, `C9xxx` cutover itself.
+//!
+//! To add one: a static, in order of its id, and its name in [`ALL`].
+
+/// What kind of failure it is: decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Anything without a class of its own.
+    Other,
+    /// A migration failed.
+    MigrationFailed,
+    /// Refused by policy, or by what the history or a file says.
+    Refused,
+    /// The database was not reached.
+    Unreachable,
+    /// A lock was not obtained, or something is still running.
+    LockOrRunning,
+    /// Migrations are pending.
+    Pending,
+    /// The database differs from its history.
+    Drift,
+    /// A deadline was reached; running again is safe.
+    Deadline,
+    /// A signal, whose number decides.
+    Cancelled,
+}
+
+impl Class {
+    /// The exit code with `--detailed-exitcode`, and of commands that the reference does not have.
+    pub const fn detailed_exit_code(self) -> u8 {
+        match self {
+            Class::Other => 1,
+            Class::MigrationFailed => 2,
+            Class::Refused => 3,
+            Class::Unreachable => 4,
+            Class::LockOrRunning => 5,
+            Class::Pending => 6,
+            Class::Drift => 7,
+            Class::Deadline => 8,
+            Class::Cancelled => 130,
+        }
+    }
+}
+
+/// An error code.
+#[derive(Debug)]
+pub struct Code {
+    /// `P3018`, `C2001` ...
+    pub id: &'static str,
+    /// The class of a failure with this code, unless the failure says otherwise.
+    pub default_class: Class,
+    /// A short name, the heading of its page.
+    pub title: &'static str,
+    /// What happened.
+    pub what: &'static str,
+    /// Why it is an error; empty where the title says it.
+    pub why: &'static str,
+    /// How to get out, ending in a command.
+    pub way_out: &'static str,
+}
+
+impl PartialEq for Code {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Code {}
+
+/// The target is read-only or a standby.
+pub static C1001: Code = Code {
+    id: "C1001",
+    default_class: Class::Unreachable,
+    title: "The target is read-only or a standby",
+    what: "The server answers, but it accepts no writes: a hot standby, or a database or session that is set read-only.",
+    why: "Migrations write. A connection that was made during a failover may have landed on the old primary, so cutover connects again with fresh name resolution before it says this.",
+    way_out: "Give the address of the primary in the URL (or several hosts with `target_session_attrs=read-write`), then `cutover migrate deploy`.",
+};
+
+/// The server is not supported.
+pub static C1002: Code = Code {
+    id: "C1002",
+    default_class: Class::Other,
+    title: "The server is not supported",
+    what: "The server is older than the oldest supported version, or a product that speaks the protocol but keeps other promises (CockroachDB, YugabyteDB, Aurora DSQL).",
+    why: "The guarantees rest on behaviour (transactional DDL, advisory locks) that this server does not have.",
+    way_out: "Deploy to PostgreSQL 12 or newer, or to SQLite. `cutover version` shows what this build supports.",
+};
+
+/// A pooler stands between cutover and the database.
+pub static C1003: Code = Code {
+    id: "C1003",
+    default_class: Class::Other,
+    title: "A pooler stands between cutover and the database",
+    what: "The connection goes through a pooler or proxy that does not keep one server session per connection.",
+    why: "Session locks would stay on the pooled server session after cutover has gone, and would not exclude another deployer.",
+    way_out: "Give the direct address as `directUrl` in the datasource, or with `--url`, then `cutover migrate deploy`.",
+};
+
+/// A setting cannot be used.
+pub static C1004: Code = Code {
+    id: "C1004",
+    default_class: Class::Other,
+    title: "A setting cannot be used",
+    what: "A flag, an environment variable or a file that holds settings is missing, unreadable or has a value that is not accepted.",
+    why: "Guessing a setting of a production deploy is worse than stopping.",
+    way_out: "Correct the setting that the message names, then run the command again.",
+};
+
+/// The database file cannot be used.
+pub static C1005: Code = Code {
+    id: "C1005",
+    default_class: Class::Other,
+    title: "The database file cannot be used",
+    what: "The SQLite file or its directory cannot be read, written or locked, or is not a SQLite database.",
+    why: "The migration and its history row must be written by one transaction into this file.",
+    way_out: "Check path, owner and free space of the file that the message names, then `cutover migrate deploy`.",
+};
+
+/// The role lacks a privilege.
+pub static C1006: Code = Code {
+    id: "C1006",
+    default_class: Class::Other,
+    title: "The role lacks a privilege",
+    what: "The server refused a statement of cutover itself because the role may not do it.",
+    why: "Creating the history table, or a row in it, needs rights that the role of the URL does not have.",
+    way_out: "Grant what the message names (for a new database usually `GRANT CREATE, USAGE ON SCHEMA public TO role`), then `cutover migrate deploy`.",
+};
+
+/// The project was not found.
+pub static C1007: Code = Code {
+    id: "C1007",
+    default_class: Class::Other,
+    title: "The project was not found",
+    what: "There is no schema file, no migrations directory and no URL where cutover looked.",
+    why: "deploy, status and resolve need a database URL and a migrations directory.",
+    way_out: "Run in the project's directory, or `cutover migrate deploy --url URL --migrations DIR`.",
+};
+
+/// A migration file is not UTF-8.
+pub static C2001: Code = Code {
+    id: "C2001",
+    default_class: Class::Refused,
+    title: "A migration file is not UTF-8",
+    what: "A pending `migration.sql` has bytes that are no UTF-8 text.",
+    why: "The reference replaces such bytes without a word, so that another text than the one in the file reaches the database.",
+    way_out: "Save the file as UTF-8 (`iconv -f LATIN1 -t UTF-8`), then `cutover migrate deploy`.",
+};
+
+/// A quote or comment is not closed.
+pub static C2002: Code = Code {
+    id: "C2002",
+    default_class: Class::Refused,
+    title: "A quote or comment is not closed",
+    what: "A quote, a dollar quote or a comment in a pending `migration.sql` has no end.",
+    why: "Everything after it would be part of one literal. Nothing was sent.",
+    way_out: "Close it at the place that the message shows, then `cutover migrate deploy`.",
+};
+
+/// A transaction is not closed.
+pub static C2003: Code = Code {
+    id: "C2003",
+    default_class: Class::Refused,
+    title: "A transaction is not closed",
+    what: "A pending `migration.sql` has a BEGIN without COMMIT.",
+    why: "The reference reports success for such a file and the server throws its work away when the connection ends.",
+    way_out: "Add the COMMIT, or delete the BEGIN (cutover brings its own transaction), then `cutover migrate deploy`.",
+};
+
+/// A statement cannot be part of a migration.
+pub static C2004: Code = Code {
+    id: "C2004",
+    default_class: Class::Refused,
+    title: "A statement cannot be part of a migration",
+    what: "A pending `migration.sql` holds a statement that would break the promise that a migration is applied and recorded, or not at all: a bare ROLLBACK, PREPARE TRANSACTION, COPY FROM STDIN, a read-only transaction, a savepoint outside a transaction.",
+    why: "It would undo the history row, leave it behind, or wait for data that never comes. Nothing was sent.",
+    way_out: "Delete or rewrite the statement that the message shows, then `cutover migrate deploy`.",
+};
+
+/// An interrupted migration cannot be continued by itself.
+pub static C2005: Code = Code {
+    id: "C2005",
+    default_class: Class::Other,
+    title: "An interrupted migration cannot be continued by itself",
+    what: "A migration with statements outside a transaction was interrupted, and nothing in the catalogue proves whether the statement that was running took effect.",
+    why: "Running it twice, or never, could both be wrong; cutover does not guess.",
+    way_out: "Look at the statement that the message shows. If its effect is there, `cutover migrate resolve --applied NAME`; if not, undo the statements before it and `cutover migrate resolve --rolled-back NAME`.",
+};
+
+/// An interrupted migration was edited.
+pub static C2006: Code = Code {
+    id: "C2006",
+    default_class: Class::Other,
+    title: "An interrupted migration was edited",
+    what: "The part of the file that has run already is not the part that the file has now.",
+    why: "Continuing would record a text that never ran.",
+    way_out: "Restore the file as it was when it was interrupted, then `cutover migrate deploy`; new changes belong in a new migration.",
+};
+
+/// A statement may still be running on the server.
+pub static C2007: Code = Code {
+    id: "C2007",
+    default_class: Class::LockOrRunning,
+    title: "A statement may still be running on the server",
+    what: "The connection was lost and the session that ran the migration has not ended yet.",
+    why: "As long as it lives, neither `applied` nor `failed` is known.",
+    way_out: "Wait, or end the session that the message names with `SELECT pg_terminate_backend(PID)`, then `cutover migrate deploy`.",
+};
+
+/// The deploy lock was lost.
+pub static C2008: Code = Code {
+    id: "C2008",
+    default_class: Class::LockOrRunning,
+    title: "The deploy lock was lost",
+    what: "Another session holds the deploy lock that this run had taken, or the history changed under it.",
+    why: "The connection was cut, an administrator released the lock, or a script released all locks.",
+    way_out: "`cutover migrate status`, then `cutover migrate deploy`.",
+};
+
+/// An interrupted migration has no directory.
+pub static C2009: Code = Code {
+    id: "C2009",
+    default_class: Class::Refused,
+    title: "An interrupted migration has no directory",
+    what: "The history has an unfinished row of cutover whose migration directory does not exist here, and other migrations are pending.",
+    why: "Nothing may run before an interrupted migration has been completed.",
+    way_out: "Restore the directory and `cutover migrate deploy`, or `cutover migrate resolve --rolled-back NAME` after undoing it.",
+};
+
+/// Another index of this name exists.
+pub static C2010: Code = Code {
+    id: "C2010",
+    default_class: Class::Other,
+    title: "Another index of this name exists",
+    what: "CREATE INDEX CONCURRENTLY IF NOT EXISTS found a valid index of the same name with another definition.",
+    why: "It is not the index that the migration asks for; skipping it would leave the wrong index in place.",
+    way_out: "Rename or drop the index that the message shows, then `cutover migrate deploy`.",
+};
+
+/// A table rebuild would lose rows or break foreign keys.
+pub static C2011: Code = Code {
+    id: "C2011",
+    default_class: Class::MigrationFailed,
+    title: "A table rebuild would lose rows or break foreign keys",
+    what: "After a SQLite table rebuild, rows point to rows that do not exist, or a rebuilt table has fewer rows than before.",
+    why: "The rebuild ran with foreign keys off, so that nothing else would have told. It was rolled back.",
+    way_out: "Correct the migration, then `cutover migrate deploy`.",
+};
+
+/// The database file is locked.
+pub static C2012: Code = Code {
+    id: "C2012",
+    default_class: Class::LockOrRunning,
+    title: "The database file is locked",
+    what: "Another process holds the SQLite file locked for longer than the wait.",
+    why: "A writer, a backup or another deployer is at work.",
+    way_out: "End the process that holds it (`fuser FILE`), or wait longer with `--wait-lock 30m`, then `cutover migrate deploy`.",
+};
+
+/// The deadline was reached.
+pub static C2013: Code = Code {
+    id: "C2013",
+    default_class: Class::Deadline,
+    title: "The deadline was reached",
+    what: "`--deadline` ran out. What was under way was cancelled on the server and rolled back.",
+    why: "A bound over all waits was asked for.",
+    way_out: "Running the command again is safe: `cutover migrate deploy`.",
+};
+
+/// Cancelled.
+pub static C2014: Code = Code {
+    id: "C2014",
+    default_class: Class::Cancelled,
+    title: "Cancelled",
+    what: "A signal asked cutover to stop. What was under way was cancelled on the server and rolled back.",
+    why: "SIGINT or SIGTERM was received.",
+    way_out: "Running the command again is safe: `cutover migrate deploy`.",
+};
+
+/// The migration disturbed its own transaction.
+pub static C2015: Code = Code {
+    id: "C2015",
+    default_class: Class::MigrationFailed,
+    title: "The migration disturbed its own transaction",
+    what: "A migration ended the transaction that it runs in, or released the locks that protect it.",
+    why: "Its statements and its history row can no longer be one unit; it was rolled back where that was possible.",
+    way_out: "Delete what the message names from the migration, then `cutover migrate deploy`.",
+};
+
+/// The migration history needs attention (--strict).
+pub static C2016: Code = Code {
+    id: "C2016",
+    default_class: Class::Refused,
+    title: "The migration history needs attention (--strict)",
+    what: "With `--strict`, edited, missing, out-of-order or re-run migrations stop the deploy before anything runs.",
+    why: "`--strict` was given.",
+    way_out: "Settle what the message lists, or run without `--strict`.",
+};
+
+/// No such migration.
+pub static C2017: Code = Code {
+    id: "C2017",
+    default_class: Class::Other,
+    title: "No such migration",
+    what: "A name given with `--to` is no pending migration.",
+    why: "",
+    way_out: "`cutover migrate status` lists the pending ones.",
+};
+
+/// The history table cannot be used.
+pub static C2018: Code = Code {
+    id: "C2018",
+    default_class: Class::Other,
+    title: "The history table cannot be used",
+    what: "`_prisma_migrations` lacks a column, has another type, or holds a value that cannot be read.",
+    why: "It was changed by hand, or belongs to something else.",
+    way_out: "Compare it with the table in the guide, correct it, then `cutover migrate status`.",
+};
+
+/// A lock was not obtained in time.
+pub static C2019: Code = Code {
+    id: "C2019",
+    default_class: Class::LockOrRunning,
+    title: "A lock was not obtained in time",
+    what: "The database refused a lock within the time that statements may wait for one.",
+    why: "Another session works on the same tables.",
+    way_out: "End the session that the message names, or deploy at a quieter time: `cutover migrate deploy`.",
+};
+
+/// Internal error.
+pub static C9001: Code = Code {
+    id: "C9001",
+    default_class: Class::Other,
+    title: "Internal error",
+    what: "cutover found itself in a state that it was not made for.",
+    why: "This is a mistake of cutover.",
+    way_out: "Report it with the output of the command; then `cutover migrate status` shows where the database stands.",
+};
+
+/// Authentication failed.
+pub static P1000: Code = Code {
+    id: "P1000",
+    default_class: Class::Unreachable,
+    title: "Authentication failed",
+    what: "The server did not accept user and password.",
+    why: "",
+    way_out: "Correct user and password in the URL.",
+};
+
+/// The server cannot be reached.
+pub static P1001: Code = Code {
+    id: "P1001",
+    default_class: Class::Unreachable,
+    title: "The server cannot be reached",
+    what: "No connection to host and port could be made.",
+    why: "The server is down, the address is wrong, or a firewall is in between.",
+    way_out: "Check the address; `--wait-db 60s` waits for a server that is starting.",
+};
+
+/// Timed out.
+pub static P1002: Code = Code {
+    id: "P1002",
+    default_class: Class::LockOrRunning,
+    title: "Timed out",
+    what: "The server was reached, but did not answer in time, or the deploy lock was not obtained.",
+    why: "",
+    way_out: "For the lock: the message names the holder; wait for it or end it, then `cutover migrate deploy`.",
+};
+
+/// The database does not exist.
+pub static P1003: Code = Code {
+    id: "P1003",
+    default_class: Class::Unreachable,
+    title: "The database does not exist",
+    what: "The server has no database of this name.",
+    why: "",
+    way_out: "`cutover migrate deploy` creates it; `status` and `resolve` never do.",
+};
+
+/// Socket timeout.
+pub static P1008: Code = Code {
+    id: "P1008",
+    default_class: Class::Unreachable,
+    title: "Socket timeout",
+    what: "The database did not answer within `socket_timeout`.",
+    why: "",
+    way_out: "Raise or remove `socket_timeout` in the URL.",
+};
+
+/// Access denied.
+pub static P1010: Code = Code {
+    id: "P1010",
+    default_class: Class::Unreachable,
+    title: "Access denied",
+    what: "The role may not connect to the database.",
+    why: "",
+    way_out: "Grant CONNECT, or correct the role in the URL.",
+};
+
+/// TLS failed.
+pub static P1011: Code = Code {
+    id: "P1011",
+    default_class: Class::Unreachable,
+    title: "TLS failed",
+    what: "A TLS connection could not be opened.",
+    why: "The server has no TLS, or its certificate does not pass the check that `sslmode` asks for.",
+    way_out: "The message names the certificate and the check; correct `sslmode`, `sslcert` or the certificate.",
+};
+
+/// The schema is not valid.
+pub static P1012: Code = Code {
+    id: "P1012",
+    default_class: Class::Other,
+    title: "The schema is not valid",
+    what: "`schema.prisma` has an error, or the URL in it cannot be used.",
+    why: "",
+    way_out: "Correct the place that the message shows.",
+};
+
+/// The database URL is not valid.
+pub static P1013: Code = Code {
+    id: "P1013",
+    default_class: Class::Other,
+    title: "The database URL is not valid",
+    what: "The URL cannot be read, or a parameter has a value that is not accepted.",
+    why: "Special characters in passwords must be percent-encoded.",
+    way_out: "Correct the URL.",
+};
+
+/// A table does not exist.
+pub static P1014: Code = Code {
+    id: "P1014",
+    default_class: Class::Other,
+    title: "A table does not exist",
+    what: "The table that the message names does not exist.",
+    why: "",
+    way_out: "Restore the table, or correct the migration.",
+};
+
+/// The server closed the connection.
+pub static P1017: Code = Code {
+    id: "P1017",
+    default_class: Class::Unreachable,
+    title: "The server closed the connection",
+    what: "The connection was lost while the server was at work.",
+    why: "The server stopped or restarted, or the network cut the connection.",
+    way_out: "`cutover migrate deploy` finds out what was applied and goes on.",
+};
+
+/// The database could not be created.
+pub static P3000: Code = Code {
+    id: "P3000",
+    default_class: Class::Unreachable,
+    title: "The database could not be created",
+    what: "CREATE DATABASE failed.",
+    why: "",
+    way_out: "Create the database by hand or grant CREATEDB, then `cutover migrate deploy`.",
+};
+
+/// A system database.
+pub static P3004: Code = Code {
+    id: "P3004",
+    default_class: Class::Refused,
+    title: "A system database",
+    what: "The URL names a system database.",
+    why: "",
+    way_out: "Name another database in the URL.",
+};
+
+/// The database is not empty.
+pub static P3005: Code = Code {
+    id: "P3005",
+    default_class: Class::Refused,
+    title: "The database is not empty",
+    what: "The database has tables but no migration history.",
+    why: "The first deploy onto an existing database would collide with what is there.",
+    way_out: "Mark what the database already has: `cutover migrate resolve --applied NAME`.",
+};
+
+/// Already applied.
+pub static P3008: Code = Code {
+    id: "P3008",
+    default_class: Class::Other,
+    title: "Already applied",
+    what: "The migration is recorded as applied.",
+    why: "",
+    way_out: "Nothing needs to be done; `cutover migrate status` shows the history.",
+};
+
+/// There are failed migrations.
+pub static P3009: Code = Code {
+    id: "P3009",
+    default_class: Class::Refused,
+    title: "There are failed migrations",
+    what: "The history has a migration that started and never finished.",
+    why: "Prisma Migrate recorded a failure, or was killed.",
+    way_out: "Find out what took effect, then `cutover migrate resolve --applied NAME` or `--rolled-back NAME`.",
+};
+
+/// Never applied.
+pub static P3011: Code = Code {
+    id: "P3011",
+    default_class: Class::Other,
+    title: "Never applied",
+    what: "The migration cannot be rolled back because the history has no row of that name.",
+    why: "",
+    way_out: "Check the name: `cutover migrate status`.",
+};
+
+/// Not failed.
+pub static P3012: Code = Code {
+    id: "P3012",
+    default_class: Class::Other,
+    title: "Not failed",
+    what: "The migration cannot be marked as rolled back because it is not in a failed state.",
+    why: "",
+    way_out: "`cutover migrate status` shows the history.",
+};
+
+/// The migration file is missing.
+pub static P3015: Code = Code {
+    id: "P3015",
+    default_class: Class::Refused,
+    title: "The migration file is missing",
+    what: "A migration directory has no `migration.sql`.",
+    why: "",
+    way_out: "Delete the directory or restore the file.",
+};
+
+/// The migration was not found.
+pub static P3017: Code = Code {
+    id: "P3017",
+    default_class: Class::Other,
+    title: "The migration was not found",
+    what: "There is no directory of that name.",
+    why: "",
+    way_out: "`cutover migrate status` lists the names.",
+};
+
+/// A migration failed.
+pub static P3018: Code = Code {
+    id: "P3018",
+    default_class: Class::MigrationFailed,
+    title: "A migration failed",
+    what: "A statement of a migration failed on the database.",
+    why: "",
+    way_out: "On PostgreSQL and SQLite nothing of a transactional migration stays: correct the file and `cutover migrate deploy`.",
+};
+
+/// The provider does not match.
+pub static P3019: Code = Code {
+    id: "P3019",
+    default_class: Class::Refused,
+    title: "The provider does not match",
+    what: "`migration_lock.toml` names another provider than the schema or the URL.",
+    why: "",
+    way_out: "Use the URL of the right database, or correct `migration_lock.toml`.",
+};
+
+/// All codes, in the order of their ids.
+pub static ALL: &[&Code] = &[
+    &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C2001, &C2002, &C2003, &C2004, &C2005, &C2006,
+    &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017, &C2018, &C2019,
+    &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017, &P3000,
+    &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_sorted_unique_and_explained() {
+        for pair in ALL.windows(2) {
+            assert!(pair[0].id < pair[1].id, "{} before {}", pair[0].id, pair[1].id);
+        }
+        for code in ALL {
+            assert!(!code.title.is_empty() && code.what.ends_with('.'), "{}", code.id);
+            assert!(!code.way_out.is_empty(), "{} has no way out", code.id);
+        }
+    }
+}

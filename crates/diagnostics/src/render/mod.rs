@@ -1,0 +1,4 @@
+//! Renders lists of diagnostics, one file per output format.
+
+pub mod human;
+pub mod json;

@@ -1,0 +1,1 @@
+//! The Prisma schema language as a language (pure).

@@ -1,0 +1,1 @@
+//! SQL text (pure): split into statements, each classified once.
