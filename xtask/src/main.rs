@@ -1,2 +1,46 @@
-//! The project's own tasks.
-fn main() {}
+//! The project's own tasks: `cargo xtask <task>`.
+//!
+//! To add one: a file with a `run` function, and its variant and arm here.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the developer who runs it")]
+
+mod test;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own tasks")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install missing test servers, start them once, run all tests against them
+    Test(test::Arguments),
+    /// Check the rules of the house that neither the compiler nor clippy can see
+    Tidy,
+}
+
+/// What a task gives back: a code to exit with, or why it could not be done.
+type Result = std::result::Result<ExitCode, String>;
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Tidy => tidy::run(),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
+}

@@ -1,1 +1,25 @@
 //! The only room that opens a connection.
+//!
+//! What lives here: where a database is ([`target`]), talking to it ([`Conn`]), the history table
+//! ([`history`]), the deploy lock ([`lock`]), what other sessions do ([`activity`]), what the catalogue shows
+//! ([`probe`]). `engine/<database>/` is the I/O half of one database and the only place that names its driver.
+//!
+//! What does not live here: decisions. Whether to run, retry, wait or give up is decided in `ops`; this room
+//! answers what is. No wall clock: times come from the server.
+//!
+//! To add a database: a directory in `engine/`, a variant of `Provider`; the compiler then points at the
+//! matches that want an arm.
+
+pub mod activity;
+mod conn;
+mod engine;
+mod error;
+pub mod history;
+pub mod lock;
+pub mod probe;
+pub mod session;
+pub mod target;
+
+pub use conn::{Answer, Batch, Cancel, Conn, Flow, Notice, Outcome, Reply, Row, Rows, ServerInfo, Step};
+pub use engine::{Refusal, connect, create_database, create_schema, is_empty, server_refusal};
+pub use error::{DbError, ErrorKind, location_of};

@@ -37,8 +37,12 @@ pub struct Diagnostic {
     pub code: Option<&'static Code>,
     /// Its weight.
     pub severity: Severity,
-    /// One sentence. For a code of the reference: its exact text, which may have several lines.
+    /// One sentence; for a code of the reference without more to say: its exact text, which may have several
+    /// lines.
     pub title: String,
+    /// The exact text that the reference prints for this code, where it says less than `title` and the rest,
+    /// or says it differently; compatible commands print it first.
+    pub reference: Option<String>,
     /// Places.
     pub labels: Vec<Label>,
     /// Further facts, one sentence each.
@@ -70,6 +74,7 @@ impl Diagnostic {
             code: None,
             severity,
             title: title.into(),
+            reference: None,
             labels: Vec::new(),
             notes: Vec::new(),
             help: None,
@@ -81,6 +86,13 @@ impl Diagnostic {
     #[must_use]
     pub fn code(mut self, code: &'static Code) -> Self {
         self.code = Some(code);
+        self
+    }
+
+    /// Sets the reference's text.
+    #[must_use]
+    pub fn reference(mut self, text: impl Into<String>) -> Self {
+        self.reference = Some(text.into());
         self
     }
 

@@ -1,1 +1,26 @@
-//! One file per operation.
+//! One file per operation, each readable top to bottom as a story: [`deploy`], [`status`], [`resolve`].
+//!
+//! What they share: [`migrations`] (the folder), [`plan`] (pure decisions), `execute` (ONE migration), `lock`
+//! (waiting for the deploy lock), `run` (what an operation carries along), `watch` (cancelling, silent servers),
+//! [`interrupt`] (signals and the deadline), [`event`] (what happens, told to observers).
+//!
+//! What does not live here: anything that a driver must be named for (`db`), printing and the environment
+//! (`cutover`).
+//!
+//! To add an operation: a file here, a command in `cutover/src/commands/`.
+
+pub mod deploy;
+pub mod event;
+mod execute;
+pub mod interrupt;
+mod lock;
+pub mod migrations;
+pub mod plan;
+pub mod progress;
+pub mod resolve;
+mod run;
+pub mod status;
+mod watch;
+
+pub use execute::duration;
+pub use run::Options;

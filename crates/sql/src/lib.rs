@@ -1,1 +1,36 @@
-//! SQL text (pure): split into statements, each classified once.
+//! SQL text (pure): [`split`] takes a text apart into [`Statement`]s and says of each, once, what it is
+//! ([`Kind`]), what it does to named objects ([`Action`]), what it may leave behind in its session
+//! ([`SessionEffect`]) and what the catalogue must show after it ([`Expectation`]).
+//!
+//! The way of a text: `scanner` (bytes to tokens) -> `boundary` (tokens to statements) -> `classify` (the
+//! kind) -> `ddl` and `pg` (the actions) -> `session`. `statement.rs` walks it.
+//!
+//! What does not live here: I/O, and anything that needs a server. The only module that knows
+//! `squawk-syntax` is `pg`.
+//!
+//! To teach it a command: a [`Kind`] and its arm in `classify`; if it names objects that matter, an
+//! [`Action`] and its reader in `ddl`.
+
+mod action;
+mod boundary;
+mod classify;
+mod ddl;
+mod directive;
+mod expectation;
+mod index_name;
+mod kind;
+mod mode;
+mod pg;
+mod scanner;
+mod session;
+mod statement;
+mod words;
+
+pub use action::{Action, CreateIndex, DetachMode, IndexKey, Name, ReindexTarget};
+pub use directive::Directive;
+pub use expectation::{Expectation, expectation};
+pub use index_name::default_index_name;
+pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
+pub use scanner::{ScanError, ScanErrorKind};
+pub use session::SessionEffect;
+pub use statement::{Options, Script, Statement, split, strip_bom};

@@ -1,0 +1,69 @@
+//! The I/O half of each database, and the few calls that differ between them.
+
+mod postgres;
+mod sqlite;
+
+use crate::conn::Conn;
+use crate::target::{Kind, Target};
+use crate::{DbError, ErrorKind};
+
+/// Connects to the database of the target.
+///
+/// # Errors
+/// [`ErrorKind::NoSuchDatabase`] if the server is there and the database is not; connecting never creates
+/// anything.
+pub fn connect(target: &Target) -> Result<Box<dyn Conn>, DbError> {
+    match &target.kind {
+        Kind::Postgres(postgres) => postgres::connect(postgres),
+        Kind::Sqlite(sqlite) => sqlite::connect(sqlite),
+        Kind::MySql(_) => Err(not_yet()),
+    }
+}
+
+/// Creates the database of the target. One that appears meanwhile counts as created.
+pub fn create_database(target: &Target) -> Result<(), DbError> {
+    match &target.kind {
+        Kind::Postgres(postgres) => postgres::create_database(postgres),
+        Kind::Sqlite(sqlite) => sqlite::create(sqlite),
+        Kind::MySql(_) => Err(not_yet()),
+    }
+}
+
+/// Creates the schema that the URL names, if it is not there. Databases without schemas have nothing to do.
+pub fn create_schema(conn: &mut dyn Conn, target: &Target) -> Result<(), DbError> {
+    match &target.kind {
+        Kind::Postgres(postgres) => postgres::create_schema(conn, &postgres.schema),
+        Kind::Sqlite(_) | Kind::MySql(_) => Ok(()),
+    }
+}
+
+/// Whether the database has none of the tables that make it "not empty" for a first deploy. `schemas` are
+/// those that the datasource declares.
+pub fn is_empty(conn: &mut dyn Conn, target: &Target, schemas: &[String]) -> Result<bool, DbError> {
+    match &target.kind {
+        Kind::Postgres(postgres) => postgres::is_empty(conn, &postgres.schema, schemas),
+        Kind::Sqlite(_) => sqlite::is_empty(conn),
+        Kind::MySql(_) => Err(not_yet()),
+    }
+}
+
+/// Why migrations cannot run here, as far as the server says: too old, another product, a standby, read-only.
+pub fn server_refusal(conn: &mut dyn Conn) -> Result<Option<Refusal>, DbError> {
+    match conn.provider() {
+        diagnostics::Provider::PostgreSql => postgres::refusal(conn),
+        diagnostics::Provider::Sqlite | diagnostics::Provider::MySql => Ok(None),
+    }
+}
+
+/// A reason not to run migrations on a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A standby, or read-only; may end with a failover.
+    ReadOnly(String),
+    /// The server is not one that the guarantees hold on.
+    Unsupported(String),
+}
+
+fn not_yet() -> DbError {
+    DbError::new(ErrorKind::Other, "MySQL and MariaDB are not supported by this version yet")
+}

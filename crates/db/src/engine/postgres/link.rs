@@ -1,0 +1,271 @@
+//! The way to a server: TCP or a Unix socket, TLS or not, and the driver's connection on top of it.
+//!
+//! TLS is negotiated here and not by the driver, for two reasons: `sslmode=prefer` and `allow` need a second
+//! try on a new connection, as libpq makes it; and the [`Observer`] must sit above TLS.
+
+use super::observer::{Observed, Observer};
+use super::tls;
+use crate::target::{Address, PostgresTarget, SslMode};
+use crate::{DbError, ErrorKind};
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres::{Client, Config, Connection};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+type Encrypted = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::Stream;
+
+/// A stream to a server.
+pub(super) enum Link {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Tls(Box<Encrypted>),
+}
+
+macro_rules! delegate {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Link::Tcp($stream) => $call,
+            Link::Unix($stream) => $call,
+            Link::Tls(boxed) => {
+                let $stream = boxed.as_mut();
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Link {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        delegate!(self, stream => Pin::new(stream).poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Link {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        delegate!(self, stream => Pin::new(stream).poll_write(context, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        delegate!(self, stream => Pin::new(stream).poll_flush(context))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        delegate!(self, stream => Pin::new(stream).poll_shutdown(context))
+    }
+}
+
+/// A stream that is encrypted already, as the driver wants to see it.
+pub(super) struct Negotiated {
+    stream: Observed<Link>,
+}
+
+impl AsyncRead for Negotiated {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Negotiated {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl TlsStream for Negotiated {
+    fn channel_binding(&self) -> ChannelBinding {
+        match self.stream.inner() {
+            Link::Tls(encrypted) => encrypted.channel_binding(),
+            Link::Tcp(_) | Link::Unix(_) => ChannelBinding::none(),
+        }
+    }
+}
+
+/// Tells the driver that TLS is there already.
+pub(super) struct AlreadyNegotiated;
+
+impl TlsConnect<Observed<Link>> for AlreadyNegotiated {
+    type Stream = Negotiated;
+    type Error = std::io::Error;
+    type Future = Ready<Result<Negotiated, std::io::Error>>;
+
+    fn connect(self, stream: Observed<Link>) -> Self::Future {
+        ready(Ok(Negotiated { stream }))
+    }
+}
+
+/// The driver's connection over our stream.
+pub(super) type Driver = Connection<Observed<Link>, Negotiated>;
+
+/// How far a try came, so that `prefer` and `allow` know whether another one may help.
+pub(super) struct Refused {
+    pub(super) error: DbError,
+    /// The server was spoken to: the refusal is the server's, not the network's.
+    pub(super) by_server: bool,
+}
+
+/// Connects to one address, in the order of encryption that the `sslmode` asks for.
+pub(super) async fn connect(
+    target: &PostgresTarget,
+    address: &Address,
+    config: &Config,
+    observer: &Observer,
+) -> Result<(Client, Driver), DbError> {
+    // A socket is never encrypted; libpq ignores sslmode there.
+    let order: &[bool] = match (address, target.ssl_mode) {
+        (Address::Unix { .. }, _) | (_, SslMode::Disable) => &[false],
+        (_, SslMode::Allow) => &[false, true],
+        (_, SslMode::Prefer) => &[true, false],
+        (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => &[true],
+    };
+    let mut first: Option<DbError> = None;
+    for &encrypt in order {
+        match connect_once(target, address, config, observer, encrypt).await {
+            Ok(connected) => return Ok(connected),
+            Err(refused) => {
+                let try_other = refused.by_server && retry_other_way(&refused.error, encrypt, target);
+                let error = first.take().unwrap_or(refused.error);
+                if !try_other {
+                    return Err(error);
+                }
+                first = Some(error);
+            }
+        }
+    }
+    Err(first.unwrap_or_else(|| DbError::new(ErrorKind::Unreachable, "no way to connect")))
+}
+
+/// libpq tries the other way after the server has no TLS, and after any refusal during authentication
+/// (`hostssl`/`hostnossl` lines). With a check of certificates there is no other way: falling back to clear
+/// text because a certificate is wrong is what the check is there to prevent.
+fn retry_other_way(error: &DbError, encrypted: bool, target: &PostgresTarget) -> bool {
+    if encrypted && target.verification() != crate::target::Verification::None {
+        return error.kind == ErrorKind::Tls && error.code == NO_TLS && target.ssl_mode == SslMode::Prefer;
+    }
+    matches!(error.kind, ErrorKind::Tls | ErrorKind::Authentication | ErrorKind::AccessDenied)
+}
+
+/// Marks "the server has no TLS" among the TLS errors.
+const NO_TLS: &str = "no-tls";
+
+async fn connect_once(
+    target: &PostgresTarget,
+    address: &Address,
+    config: &Config,
+    observer: &Observer,
+    encrypt: bool,
+) -> Result<(Client, Driver), Refused> {
+    let work = async {
+        let network = |error| Refused { error, by_server: false };
+        let server = |error| Refused { error, by_server: true };
+        let link = open(address).await.map_err(network)?;
+        let link = if encrypt { negotiate(target, address, link).await.map_err(server)? } else { link };
+        let mut config = config.clone();
+        if matches!(link, Link::Tls(_)) {
+            config.ssl_mode(tokio_postgres::config::SslMode::Require);
+            config.ssl_negotiation(tokio_postgres::config::SslNegotiation::Direct);
+        } else {
+            config.ssl_mode(tokio_postgres::config::SslMode::Disable);
+        }
+        let stream = Observed::new(link, observer.clone());
+        config
+            .connect_raw(stream, AlreadyNegotiated)
+            .await
+            .map_err(|error| server(super::convert::connect_error(&error)))
+    };
+    match target.connect_timeout {
+        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            let message = format!("no answer within {} s (connect_timeout)", limit.as_secs());
+            Err(Refused { error: DbError::new(ErrorKind::Unreachable, message), by_server: false })
+        }),
+        None => work.await,
+    }
+}
+
+/// Opens the socket with keepalive: a NAT gateway forgets a connection that is idle for some minutes.
+pub(super) async fn open(address: &Address) -> Result<Link, DbError> {
+    let unreachable = |error: std::io::Error| DbError::new(ErrorKind::Unreachable, error.to_string());
+    match address {
+        Address::Tcp { host, port } => {
+            let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(unreachable)?;
+            stream.set_nodelay(true).map_err(unreachable)?;
+            keep_alive(&stream).map_err(|error| unreachable(error.into()))?;
+            Ok(Link::Tcp(stream))
+        }
+        Address::Unix { directory, port } => {
+            let path = directory.join(format!(".s.PGSQL.{port}"));
+            let stream = UnixStream::connect(&path).await.map_err(unreachable)?;
+            Ok(Link::Unix(stream))
+        }
+    }
+}
+
+fn keep_alive(stream: &TcpStream) -> rustix::io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
+    sockopt::set_tcp_keepcnt(stream, 6)
+}
+
+/// Asks the server for TLS and makes the handshake.
+pub(super) async fn negotiate(
+    target: &PostgresTarget,
+    address: &Address,
+    link: Link,
+) -> Result<Link, DbError> {
+    let tls_error = |message: String| DbError::new(ErrorKind::Tls, message);
+    let (Link::Tcp(mut stream), Address::Tcp { host, .. }) = (link, address) else {
+        return Err(tls_error("TLS over this kind of socket".to_owned()));
+    };
+    // SSLRequest: length 8, code 80877103.
+    stream
+        .write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
+        .await
+        .map_err(|error| tls_error(error.to_string()))?;
+    let mut answer = [0];
+    stream.read_exact(&mut answer).await.map_err(|error| tls_error(error.to_string()))?;
+    if answer[0] != b'S' {
+        let mut error =
+            tls_error("error performing TLS handshake: server does not support TLS".to_owned());
+        error.code = NO_TLS.to_owned();
+        return Err(error);
+    }
+    // Only now: reading the system's certificates costs more than everything else here.
+    let mut connector = MakeRustlsConnect::new(tls::client_config(target)?);
+    let connect = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut connector, host)
+        .unwrap_or_else(|never| match never {});
+    let encrypted = connect
+        .connect(stream)
+        .await
+        .map_err(|error| tls_error(format!("error performing TLS handshake: {error}")))?;
+    Ok(Link::Tls(Box::new(encrypted)))
+}

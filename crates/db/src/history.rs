@@ -1,0 +1,535 @@
+//! The history table `_prisma_migrations`: the only table that correctness rests on.
+//!
+//! Its shape and the meaning of its columns are those of Prisma Migrate, which reads what is written here and
+//! the other way round. Progress of a migration that needs more than one transaction lives in its unfinished
+//! row: `applied_steps_count` is the number of finished segments and `logs` begins with a line `cutover:` +
+//! JSON; Prisma does not read `logs`.
+//!
+//! What does not live here: what a history means (`ops::plan`), and when a row is written (`ops::execute`).
+//!
+//! Every write addresses the table by its qualified name, and rows by their id while they are unfinished, so
+//! that a script's `search_path` or another deployer cannot redirect it. Literals are ASCII whatever the
+//! text: a script that changes the client's encoding must not change what is recorded.
+
+use crate::{Conn, DbError, ErrorKind, Row};
+use diagnostics::Provider;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::fmt::Write as _;
+
+/// The table's name.
+pub const TABLE: &str = "_prisma_migrations";
+
+/// What the first line of `logs` of an unfinished row of ours begins with.
+pub const PROGRESS_MARK: &str = "cutover:";
+
+/// A moment, in microseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Time(pub i64);
+
+impl Time {
+    /// Reads `YYYY-MM-DD HH:MM:SS[.fraction]`, RFC 3339, or integer milliseconds.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Ok(milliseconds) = text.parse::<i64>() {
+            return milliseconds.checked_mul(1000).map(Self);
+        }
+        if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+            return Some(Self(timestamp.as_microsecond()));
+        }
+        let civil: jiff::civil::DateTime = text.parse().ok()?;
+        let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self(zoned.timestamp().as_microsecond()))
+    }
+
+    /// The next moment that the history table of this database can tell from this one.
+    fn next(self, provider: Provider) -> Self {
+        match provider {
+            Provider::PostgreSql => Self(self.0 + 1),
+            Provider::MySql | Provider::Sqlite => Self((self.0.div_euclid(1000) + 1) * 1000),
+        }
+    }
+
+    fn text(self, separator: char) -> String {
+        let timestamp = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let civil = timestamp.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+        let micros = self.0.rem_euclid(1_000_000);
+        let mut text = format!("{}{separator}{:02}:{:02}:{:02}", civil.date(), civil.hour(), civil.minute(), civil.second());
+        // As many digits as the reference prints: none, three or six.
+        if micros % 1000 != 0 {
+            let _ = write!(text, ".{micros:06}");
+        } else if micros != 0 {
+            let _ = write!(text, ".{:03}", micros / 1000);
+        }
+        text
+    }
+}
+
+impl fmt::Display for Time {
+    /// `2026-11-22 17:09:29.087 UTC`, as the reference prints it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} UTC", self.text(' '))
+    }
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// A UUID.
+    pub id: String,
+    /// SHA-256 of the file, 64 hexadecimal digits (older engines: see `ops::migrations`).
+    pub checksum: String,
+    /// When it succeeded.
+    pub finished_at: Option<Time>,
+    /// The directory's name.
+    pub migration_name: String,
+    /// For unfinished rows: the error of the failed attempt, or our progress.
+    pub logs: Option<String>,
+    /// When somebody marked it as rolled back.
+    pub rolled_back_at: Option<Time>,
+    /// When it started.
+    pub started_at: Time,
+    /// 1 once it was applied by running it, 0 if it was marked; for an unfinished row of ours the number of
+    /// finished segments.
+    pub applied_steps_count: i64,
+}
+
+impl HistoryRow {
+    /// Finished and not rolled back.
+    pub fn is_applied(&self) -> bool {
+        self.finished_at.is_some() && self.rolled_back_at.is_none()
+    }
+
+    /// Neither finished nor rolled back: failed, interrupted, or running now.
+    pub fn is_unfinished(&self) -> bool {
+        self.finished_at.is_none() && self.rolled_back_at.is_none()
+    }
+
+    /// The progress line, if the row is one of ours.
+    pub fn progress(&self) -> Option<&str> {
+        let first = self.logs.as_deref()?.lines().next()?;
+        first.strip_prefix(PROGRESS_MARK)
+    }
+}
+
+/// All rows, in the order in which they started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// Whether the table exists.
+    pub exists: bool,
+    /// The rows, by `started_at`.
+    pub rows: Vec<HistoryRow>,
+    /// SQLite: the newest row has its times as text, so the next one gets text too.
+    pub text_times: bool,
+}
+
+impl History {
+    /// The newest `started_at`.
+    pub fn last_start(&self) -> Option<Time> {
+        self.rows.last().map(|row| row.started_at)
+    }
+
+    /// The rows of one migration.
+    pub fn rows_of<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h HistoryRow> {
+        self.rows.iter().filter(move |row| row.migration_name == name)
+    }
+
+    /// The id that the next row of `name` must have: made from the name and the number of its rows, so that
+    /// two deployers that both believe to be alone collide on the primary key, whatever lock, pooler or
+    /// isolation failed to keep them apart.
+    pub fn next_id(&self, name: &str) -> String {
+        let count = self.rows_of(name).count();
+        let digest = Sha256::digest(format!("cutover migration {count} {name}"));
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        uuid::Uuid::new_v8(bytes).to_string()
+    }
+}
+
+/// Where the table is, and how its columns want to be written.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The database.
+    pub provider: Provider,
+    /// PostgreSQL: the schema that holds it.
+    pub schema: String,
+    /// `logs` accepts no NULL (tables of very old engines).
+    pub logs_required: bool,
+    /// Times are written as RFC 3339 text (SQLite only).
+    pub text_times: bool,
+}
+
+/// What a new row says.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRow<'a> {
+    /// [`History::next_id`].
+    pub id: &'a str,
+    /// The checksum of the file.
+    pub checksum: &'a str,
+    /// The name of the migration.
+    pub name: &'a str,
+    /// The newest `started_at` that was read or written under the lock.
+    pub after: Option<Time>,
+}
+
+impl Table {
+    /// The table of a database; `schema` matters on PostgreSQL alone.
+    pub fn new(provider: Provider, schema: &str) -> Self {
+        Self { provider, schema: schema.to_owned(), logs_required: false, text_times: false }
+    }
+
+    /// The qualified name.
+    pub fn qualified(&self) -> String {
+        match self.provider {
+            Provider::PostgreSql => format!("{}.\"{TABLE}\"", quote_identifier(&self.schema)),
+            Provider::MySql => format!("`{TABLE}`"),
+            Provider::Sqlite => format!("main.\"{TABLE}\""),
+        }
+    }
+
+    /// The statement that creates it: the reference's own columns, types and defaults.
+    pub fn create(&self) -> String {
+        match self.provider {
+            Provider::PostgreSql => format!(
+                "CREATE TABLE {} (id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, \
+                 finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL, logs TEXT, \
+                 rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), \
+                 applied_steps_count INTEGER NOT NULL DEFAULT 0)",
+                self.qualified()
+            ),
+            Provider::MySql => format!(
+                "CREATE TABLE {} (id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, \
+                 finished_at DATETIME(3), migration_name VARCHAR(255) NOT NULL, logs TEXT, \
+                 rolled_back_at DATETIME(3), started_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), \
+                 applied_steps_count INTEGER UNSIGNED NOT NULL DEFAULT 0) \
+                 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+                self.qualified()
+            ),
+            Provider::Sqlite => format!(
+                "CREATE TABLE {} (\n    \"id\"                    TEXT PRIMARY KEY NOT NULL,\n    \
+                 \"checksum\"              TEXT NOT NULL,\n    \"finished_at\"           DATETIME,\n    \
+                 \"migration_name\"        TEXT NOT NULL,\n    \"logs\"                  TEXT,\n    \
+                 \"rolled_back_at\"        DATETIME,\n    \
+                 \"started_at\"            DATETIME NOT NULL DEFAULT current_timestamp,\n    \
+                 \"applied_steps_count\"   INTEGER UNSIGNED NOT NULL DEFAULT 0\n)",
+                self.qualified()
+            ),
+        }
+    }
+
+    /// Inserts the row of a migration that begins now and is not finished: `logs` is the progress.
+    pub fn insert_unfinished(&self, row: &NewRow<'_>, logs: &str) -> String {
+        self.insert(row, "NULL", &self.literal(logs), "0")
+    }
+
+    /// Inserts the row of a migration that is finished with this statement, in its own transaction.
+    pub fn insert_finished(&self, row: &NewRow<'_>) -> String {
+        let finished = match self.provider {
+            Provider::PostgreSql => "greatest(pg_catalog.clock_timestamp(), s.t)".to_owned(),
+            Provider::MySql => "greatest(UTC_TIMESTAMP(3), s.t)".to_owned(),
+            Provider::Sqlite => format!("max({}, s.t)", self.now()),
+        };
+        self.insert(row, &finished, self.no_logs(), "1")
+    }
+
+    /// Inserts the row of a migration that is marked as applied without being run.
+    pub fn insert_marked(&self, row: &NewRow<'_>) -> String {
+        self.insert(row, "s.t", "''", "0")
+    }
+
+    /// One INSERT that fails instead of writing a second live row of the name: the name becomes NULL, which
+    /// the column refuses. Returns the row's `started_at`.
+    fn insert(&self, row: &NewRow<'_>, finished: &str, logs: &str, steps: &str) -> String {
+        let table = self.qualified();
+        let name = self.literal(row.name);
+        let equals = match self.provider {
+            Provider::PostgreSql => "OPERATOR(pg_catalog.=)",
+            Provider::MySql | Provider::Sqlite => "=",
+        };
+        let start = match row.after.map(|time| self.time_literal(time.next(self.provider))) {
+            None => self.now().to_owned(),
+            Some(after) if self.provider == Provider::Sqlite => format!("max({}, {after})", self.now()),
+            Some(after) => format!("greatest({}, {after})", self.now()),
+        };
+        let returning = match self.provider {
+            Provider::PostgreSql => format!(" RETURNING {}", postgres_time("started_at")),
+            Provider::MySql => String::new(),
+            Provider::Sqlite => " RETURNING started_at".to_owned(),
+        };
+        format!(
+            "INSERT INTO {table} (id, checksum, finished_at, migration_name, logs, rolled_back_at, started_at, \
+             applied_steps_count) SELECT '{}', '{}', {finished}, CASE WHEN EXISTS (SELECT 1 FROM {table} AS m \
+             WHERE m.migration_name {equals} {name} AND m.rolled_back_at IS NULL) THEN NULL ELSE {name} END, \
+             {logs}, NULL, s.t, {steps} FROM (SELECT {start} AS t) AS s{returning}",
+            row.id, row.checksum
+        )
+    }
+
+    /// Records progress in an unfinished row.
+    pub fn update_progress(&self, id: &str, steps: usize, logs: &str) -> String {
+        format!(
+            "UPDATE {} SET applied_steps_count = {steps}, logs = {} WHERE {}",
+            self.qualified(),
+            self.literal(logs),
+            self.unfinished(id)
+        )
+    }
+
+    /// Finishes an unfinished row; the checksum becomes that of the file as it was completed.
+    pub fn finish(&self, id: &str, checksum: &str) -> String {
+        let finished = match self.provider {
+            Provider::PostgreSql => "greatest(pg_catalog.clock_timestamp(), started_at)".to_owned(),
+            Provider::MySql => "greatest(UTC_TIMESTAMP(3), started_at)".to_owned(),
+            Provider::Sqlite => format!("max({}, started_at)", self.now()),
+        };
+        format!(
+            "UPDATE {} SET finished_at = {finished}, applied_steps_count = 1, logs = {}, checksum = '{checksum}' \
+             WHERE {}",
+            self.qualified(),
+            self.no_logs(),
+            self.unfinished(id)
+        )
+    }
+
+    /// Deletes an unfinished row: a fully rolled-back attempt leaves none.
+    pub fn delete(&self, id: &str) -> String {
+        format!("DELETE FROM {} WHERE {}", self.qualified(), self.unfinished(id))
+    }
+
+    /// Counts the rows of a name that keep it from running, but for the one with the id `except`.
+    pub fn count_live(&self, name: &str, except: Option<&str>) -> String {
+        let except = except.map_or(String::new(), |id| format!(" AND id <> {}", self.literal(id)));
+        format!(
+            "SELECT count(*) FROM {} WHERE migration_name = {} AND rolled_back_at IS NULL{except}",
+            self.qualified(),
+            self.literal(name)
+        )
+    }
+
+    /// Marks every unfinished row of a name as rolled back.
+    pub fn mark_rolled_back(&self, name: &str) -> String {
+        let equals = if self.provider == Provider::PostgreSql { "OPERATOR(pg_catalog.=)" } else { "=" };
+        format!(
+            "UPDATE {} SET rolled_back_at = {} WHERE migration_name {equals} {} AND finished_at IS NULL AND \
+             rolled_back_at IS NULL",
+            self.qualified(),
+            self.now(),
+            self.literal(name)
+        )
+    }
+
+    fn unfinished(&self, id: &str) -> String {
+        let equals = if self.provider == Provider::PostgreSql { "OPERATOR(pg_catalog.=)" } else { "=" };
+        format!("id {equals} {} AND finished_at IS NULL AND rolled_back_at IS NULL", self.literal(id))
+    }
+
+    fn no_logs(&self) -> &'static str {
+        if self.logs_required { "''" } else { "NULL" }
+    }
+
+    fn now(&self) -> &'static str {
+        match (self.provider, self.text_times) {
+            (Provider::PostgreSql, _) => "pg_catalog.now()",
+            (Provider::MySql, _) => "UTC_TIMESTAMP(3)",
+            (Provider::Sqlite, false) => "CAST(round(unixepoch('now', 'subsec') * 1000) AS INTEGER)",
+            (Provider::Sqlite, true) => "strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')",
+        }
+    }
+
+    fn time_literal(&self, time: Time) -> String {
+        match (self.provider, self.text_times) {
+            (Provider::PostgreSql, _) => format!("'{}+00'::pg_catalog.timestamptz", time.text(' ')),
+            (Provider::MySql, _) => format!("'{}'", time.text(' ')),
+            (Provider::Sqlite, false) => time.0.div_euclid(1000).to_string(),
+            (Provider::Sqlite, true) => {
+                let text = time.text('T');
+                let fraction = if text.contains('.') { "" } else { ".000" };
+                format!("'{text}{fraction}+00:00'")
+            }
+        }
+    }
+
+    /// A literal that says the same under every setting that a script could have left behind.
+    fn literal(&self, text: &str) -> String {
+        match self.provider {
+            Provider::PostgreSql => postgres_literal(text),
+            Provider::MySql => {
+                let mut hex = String::with_capacity(text.len() * 2 + 20);
+                hex.push_str("_utf8mb4 0x");
+                for byte in text.bytes() {
+                    let _ = write!(hex, "{byte:02x}");
+                }
+                if text.is_empty() { "''".to_owned() } else { hex }
+            }
+            Provider::Sqlite => format!("'{}'", text.replace('\'', "''")),
+        }
+    }
+}
+
+/// An `E''` literal of ASCII characters alone: means the same whatever `standard_conforming_strings` and
+/// `client_encoding` are.
+pub(crate) fn postgres_literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 3);
+    let plain = text.bytes().all(|byte| byte.is_ascii() && byte != b'\\' && byte != b'\'');
+    out.push_str(if plain { "'" } else { "E'" });
+    for character in text.chars() {
+        match character {
+            '\\' => out.push_str("\\\\"),
+            '\'' => out.push_str("''"),
+            character if character.is_ascii() => out.push(character),
+            character => {
+                let _ = write!(out, "\\U{:08X}", u32::from(character));
+            }
+        }
+    }
+    out.push('\'');
+    out
+}
+
+/// A quoted identifier of PostgreSQL or SQLite.
+pub fn quote_identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn postgres_time(column: &str) -> String {
+    format!("pg_catalog.to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
+}
+
+/// Reads all rows. A table that does not exist is an empty history; a table that lacks a column is an error.
+pub fn read(conn: &mut dyn Conn, table: &Table) -> Result<History, DbError> {
+    let sql = match table.provider {
+        Provider::PostgreSql => format!(
+            "SELECT id, checksum, {}, migration_name, CASE WHEN finished_at IS NULL THEN logs END, {}, {}, \
+             applied_steps_count, '' FROM {} ORDER BY started_at ASC",
+            postgres_time("finished_at"),
+            postgres_time("rolled_back_at"),
+            postgres_time("started_at"),
+            table.qualified()
+        ),
+        Provider::MySql | Provider::Sqlite => format!(
+            "SELECT id, checksum, finished_at, migration_name, CASE WHEN finished_at IS NULL THEN logs END, \
+             rolled_back_at, started_at, applied_steps_count, {} FROM {} ORDER BY started_at ASC",
+            if table.provider == Provider::Sqlite { "typeof(started_at)" } else { "''" },
+            table.qualified()
+        ),
+    };
+    let rows = match conn.query(&sql) {
+        Ok(rows) => rows,
+        Err(error) if error.kind == ErrorKind::UndefinedTable => return Ok(History::default()),
+        Err(error) => return Err(error),
+    };
+    let mut text_times = false;
+    let mut parsed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let text = row.last().is_some_and(|kind| kind.as_deref() == Some("text"));
+        let row = history_row(row)?;
+        parsed.push((row, text));
+    }
+    // SQLite orders integers before texts; the order that counts is that of the moments.
+    parsed.sort_by_key(|(row, _)| row.started_at);
+    if let Some((_, text)) = parsed.last() {
+        text_times = *text;
+    }
+    Ok(History { exists: true, rows: parsed.into_iter().map(|(row, _)| row).collect(), text_times })
+}
+
+fn history_row(row: Row) -> Result<HistoryRow, DbError> {
+    let mut values = row.into_iter();
+    let mut next = || values.next().flatten();
+    let bad = |column: &str, value: &str| {
+        DbError::new(
+            ErrorKind::UndefinedColumn,
+            format!("{TABLE} holds a value in column {column} that cannot be read: {value}"),
+        )
+    };
+    let time = |column: &str, value: Option<String>| match value {
+        None => Ok(None),
+        Some(text) => Time::parse(&text).map(Some).ok_or_else(|| bad(column, &text)),
+    };
+    let id = next().unwrap_or_default();
+    let checksum = next().unwrap_or_default();
+    let finished_at = time("finished_at", next())?;
+    let migration_name = next().unwrap_or_default();
+    let logs = next();
+    let rolled_back_at = time("rolled_back_at", next())?;
+    let started = next();
+    let started_at =
+        time("started_at", started)?.ok_or_else(|| bad("started_at", "NULL"))?;
+    let steps = next().unwrap_or_default();
+    let applied_steps_count = steps.parse().map_err(|_| bad("applied_steps_count", &steps))?;
+    Ok(HistoryRow {
+        id,
+        checksum,
+        finished_at,
+        migration_name,
+        logs,
+        rolled_back_at,
+        started_at,
+        applied_steps_count,
+    })
+}
+
+/// Whether `logs` refuses NULL. Asked once before the first write.
+pub fn logs_required(conn: &mut dyn Conn, table: &Table) -> Result<bool, DbError> {
+    let rows = match table.provider {
+        Provider::PostgreSql => conn.query(&format!(
+            "SELECT a.attnotnull FROM pg_catalog.pg_attribute a WHERE a.attrelid = {}::pg_catalog.regclass \
+             AND a.attname = 'logs' AND NOT a.attisdropped",
+            postgres_literal(&table.qualified())
+        ))?,
+        Provider::Sqlite => {
+            conn.query(&format!("SELECT \"notnull\" FROM pragma_table_info('{TABLE}') WHERE name = 'logs'"))?
+        }
+        Provider::MySql => conn.query(&format!(
+            "SELECT is_nullable = 'NO' FROM information_schema.columns WHERE table_schema = DATABASE() AND \
+             table_name = '{TABLE}' AND column_name = 'logs'"
+        ))?,
+    };
+    let value = rows.into_iter().flatten().flatten().next();
+    Ok(matches!(value.as_deref(), Some("t" | "1")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_three_formats_of_time_are_read() {
+        // 2026-11-22 16:03:11.675 UTC
+        let moment = Time(1_795_363_391_675_000);
+        for text in ["1795363391675", "2026-11-22T16:03:11.675+00:00", "2026-11-22 16:03:11.675"] {
+            assert_eq!(Time::parse(text), Some(moment), "{text}");
+        }
+        assert_eq!(moment.to_string(), "2026-11-22 16:03:11.675 UTC");
+        assert_eq!(Time::parse("2026-11-22 16:03:11").map(|time| time.to_string()).as_deref(), Some("2026-11-22 16:03:11 UTC"));
+        assert_eq!(Time::parse("2026-11-22 17:35:51.375532").map(|time| time.to_string()).as_deref(), Some("2026-11-22 17:35:51.375532 UTC"));
+        assert_eq!(Time::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn the_next_id_depends_on_the_number_of_rows_of_the_name() {
+        let mut history = History::default();
+        let first = history.next_id("a");
+        assert_eq!(first, history.next_id("a"));
+        assert_ne!(first, history.next_id("b"));
+        assert_eq!(first.as_bytes()[14], b'8', "UUID version 8");
+        history.rows.push(HistoryRow {
+            id: first.clone(),
+            checksum: String::new(),
+            finished_at: None,
+            migration_name: "a".to_owned(),
+            logs: None,
+            rolled_back_at: None,
+            started_at: Time(0),
+            applied_steps_count: 0,
+        });
+        assert_ne!(first, history.next_id("a"));
+    }
+
+    #[test]
+    fn postgres_literals_are_ascii() {
+        assert_eq!(postgres_literal("plain"), "'plain'");
+        assert_eq!(postgres_literal("é\\'"), "E'\\U000000E9\\\\'''");
+    }
+}

@@ -1,0 +1,176 @@
+//! The deploy lock: one deployer at a time.
+//!
+//! On PostgreSQL two session-level advisory locks, both only ever polled: a session that *waits* inside
+//! `pg_advisory_lock` holds a snapshot for which CREATE INDEX CONCURRENTLY waits in turn. Our own key is held
+//! for the whole run and is the liveness of the owner; Prisma's keeps Prisma Migrate out. On SQLite an
+//! operating system lock on `<database>-cutover.lock`, which ends with the process that holds it.
+//!
+//! What does not live here: how long to wait, and for whom (`ops::lock`).
+
+use crate::{Conn, DbError, ErrorKind};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// The key that Prisma Migrate takes on PostgreSQL.
+pub const PRISMA_KEY: i64 = 72_707_369;
+
+/// Our own key: the bytes of `cutover` as a number.
+pub const CUTOVER_KEY: i64 = 0x0063_7574_6f76_6572;
+
+/// What a deployer holds.
+#[derive(Debug)]
+pub enum Held {
+    /// Session-level keys on the connection that runs the migrations.
+    Session,
+    /// The lock file.
+    File(LockFile),
+    /// Locking is switched off; the row's id is the only fence.
+    Nothing,
+}
+
+/// An open and locked lock file; unlocked when dropped.
+#[derive(Debug)]
+pub struct LockFile {
+    path: PathBuf,
+    #[expect(dead_code, reason = "held for its lock, which ends when the handle is closed")]
+    file: File,
+}
+
+impl LockFile {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A session that holds the deploy lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Holder {
+    /// Its process on the server.
+    pub process: i32,
+    /// Its role.
+    pub user: Option<String>,
+    /// What it calls itself.
+    pub application: Option<String>,
+    /// Where it comes from.
+    pub client: Option<String>,
+    /// When its session began, as the server prints it; unknown to other roles.
+    pub since: Option<String>,
+    /// `active`, `idle` ...; unknown to other roles.
+    pub state: Option<String>,
+    /// What it runs, cut to 200 characters; unknown to other roles.
+    pub query: Option<String>,
+    /// When that began.
+    pub query_start: Option<String>,
+    /// What it waits for: `Lock`, `IO` ...
+    pub wait: Option<String>,
+}
+
+/// Tries to take a session-level key.
+pub fn try_session_key(conn: &mut dyn Conn, key: i64) -> Result<bool, DbError> {
+    is_true(conn, &format!("SELECT pg_catalog.pg_try_advisory_lock({key})"))
+}
+
+/// Gives a session-level key back; false if it was not held.
+pub fn release_session_key(conn: &mut dyn Conn, key: i64) -> Result<bool, DbError> {
+    is_true(conn, &format!("SELECT pg_catalog.pg_advisory_unlock({key})"))
+}
+
+/// Whether another session could take the key now; asked on a second connection in the form that ends with
+/// its own statement. True while the first connection holds the key means that the key excludes nobody.
+pub fn key_is_free(conn: &mut dyn Conn, key: i64) -> Result<bool, DbError> {
+    is_true(conn, &format!("SELECT pg_catalog.pg_try_advisory_xact_lock({key})"))
+}
+
+/// Whether this very session holds the session-level key, by the server's lock table.
+pub fn holds_session_key(conn: &mut dyn Conn, key: i64) -> Result<bool, DbError> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE {} AND l.pid OPERATOR(pg_catalog.=) \
+         pg_catalog.pg_backend_pid())",
+        key_condition(key)
+    );
+    is_true(conn, &sql)
+}
+
+/// Who holds the key, if anybody does.
+pub fn holder(conn: &mut dyn Conn, key: i64) -> Result<Option<Holder>, DbError> {
+    let sql = format!(
+        "SELECT l.pid, a.usename, nullif(a.application_name, ''), a.client_addr, a.backend_start, a.state, \
+         left(a.query, 200), a.query_start, a.wait_event_type FROM pg_catalog.pg_locks l LEFT JOIN \
+         pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE {} LIMIT 1",
+        key_condition(key)
+    );
+    let Some(row) = conn.query(&sql)?.into_iter().next() else { return Ok(None) };
+    let mut values = row.into_iter();
+    let mut next = || values.next().flatten();
+    Ok(Some(Holder {
+        process: next().and_then(|text| text.parse().ok()).unwrap_or_default(),
+        user: next(),
+        application: next(),
+        client: next(),
+        since: next(),
+        state: next(),
+        query: next(),
+        query_start: next(),
+        wait: next(),
+    }))
+}
+
+/// A key of one number is shown split in two.
+fn key_condition(key: i64) -> String {
+    let (high, low) = ((key >> 32) & 0xffff_ffff, key & 0xffff_ffff);
+    format!(
+        "l.locktype = 'advisory' AND l.granted AND l.classid = {high}::pg_catalog.oid AND l.objid = \
+         {low}::pg_catalog.oid AND l.objsubid = 1 AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d \
+         WHERE d.datname = pg_catalog.current_database())"
+    )
+}
+
+fn is_true(conn: &mut dyn Conn, sql: &str) -> Result<bool, DbError> {
+    let rows = conn.query(sql)?;
+    Ok(rows.into_iter().flatten().flatten().next().as_deref() == Some("t"))
+}
+
+/// The lock file of a SQLite database: beside the file itself, so that two names of one database have one
+/// lock.
+pub fn lock_file_path(database: &Path) -> PathBuf {
+    let canonical = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    let mut name = canonical.file_name().unwrap_or_default().to_owned();
+    name.push("-cutover.lock");
+    canonical.with_file_name(name)
+}
+
+/// Tries to lock the lock file of a SQLite database; `None` if another process holds it.
+///
+/// # Errors
+/// [`ErrorKind::CannotOpen`] if the directory does not let a file be made, or if the file system has no locks.
+pub fn try_lock_file(database: &Path) -> Result<Option<LockFile>, DbError> {
+    let path = lock_file_path(database);
+    let failed = |error: std::io::Error| {
+        DbError::new(ErrorKind::CannotOpen, format!("cannot lock {}: {error}", path.display()))
+    };
+    let file =
+        File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    // Somebody may have replaced the file between open and lock: a lock on a deleted file excludes nobody.
+    let here = rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?;
+    let there = rustix::fs::stat(&path).map_err(|error| failed(error.into()))?;
+    if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino) {
+        return Ok(None);
+    }
+    Ok(Some(LockFile { path, file }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_key_spells_cutover() {
+        assert_eq!(&CUTOVER_KEY.to_be_bytes(), b"\0cutover");
+    }
+}

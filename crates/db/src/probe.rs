@@ -1,0 +1,182 @@
+//! What the catalogue shows of objects that a statement outside of a transaction makes or removes.
+//!
+//! What does not live here: what follows from it (`ops::execute`).
+
+use crate::history::{postgres_literal, quote_identifier};
+use crate::{Conn, DbError};
+use sql::Name;
+
+/// An index as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// Its qualified and quoted name.
+    pub qualified: String,
+    /// False for what an unfinished or failed CREATE INDEX CONCURRENTLY left.
+    pub valid: bool,
+    /// Whether it is unique, and the server's definition from `USING` on.
+    pub definition: String,
+    /// A build of it is under way in some session.
+    pub building: bool,
+}
+
+/// How a partition stands to its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// Attached.
+    Attached,
+    /// DETACH CONCURRENTLY was begun and not completed.
+    DetachPending,
+    /// Not a partition of it.
+    Detached,
+}
+
+/// The name as SQL text, quoted.
+pub fn quoted(name: &Name) -> String {
+    match &name.schema {
+        Some(schema) => format!("{}.{}", quote_identifier(schema), quote_identifier(&name.name)),
+        None => quote_identifier(&name.name),
+    }
+}
+
+fn regclass(name: &Name) -> String {
+    format!("pg_catalog.to_regclass({})", postgres_literal(&quoted(name)))
+}
+
+/// The index `name` of `table`; `None` if the table has none of that name.
+pub fn index(conn: &mut dyn Conn, table: &Name, name: &str) -> Result<Option<Index>, DbError> {
+    let sql = format!(
+        "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), x.indisvalid, \
+         x.indisunique, pg_catalog.pg_get_indexdef(x.indexrelid), EXISTS (SELECT 1 FROM \
+         pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = x.indexrelid) FROM pg_catalog.pg_index x \
+         JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE x.indrelid = {} AND c.relname = {}",
+        regclass(table),
+        postgres_literal(name)
+    );
+    let Some(row) = conn.query(&sql)?.into_iter().next() else { return Ok(None) };
+    let mut values = row.into_iter();
+    let mut next = || values.next().flatten().unwrap_or_default();
+    Ok(Some(Index {
+        qualified: next(),
+        valid: next() == "t",
+        definition: definition(next() == "t", &next()),
+        building: next() == "t",
+    }))
+}
+
+fn definition(unique: bool, text: &str) -> String {
+    let tail = text.find(" USING ").map_or(text, |at| &text[at..]);
+    format!("{}{tail}", if unique { "UNIQUE" } else { "" })
+}
+
+/// The definition that the server would give an index of `table` with this text behind the table's name, made
+/// on an empty copy of the table in a transaction that is rolled back. `None` if the copy cannot be made (no
+/// right to make temporary tables).
+pub fn expected_definition(
+    conn: &mut dyn Conn,
+    table: &Name,
+    unique: bool,
+    text: &str,
+) -> Result<Option<String>, DbError> {
+    let unique_word = if unique { "UNIQUE " } else { "" };
+    let steps = [
+        "BEGIN".to_owned(),
+        format!("CREATE TEMPORARY TABLE cutover_probe (LIKE {}) ON COMMIT DROP", quoted(table)),
+        format!("CREATE {unique_word}INDEX cutover_probe_idx ON pg_temp.cutover_probe {text}"),
+    ];
+    let mut shown = None;
+    let mut failed = None;
+    for step in &steps {
+        if let Err(error) = conn.execute(step) {
+            failed = Some(error);
+            break;
+        }
+    }
+    if failed.is_none() {
+        let rows = conn.query(
+            "SELECT pg_catalog.pg_get_indexdef(pg_catalog.to_regclass('pg_temp.cutover_probe_idx'))",
+        )?;
+        shown = rows.into_iter().flatten().flatten().next().map(|text| definition(unique, &text));
+    }
+    conn.execute("ROLLBACK")?;
+    match failed {
+        Some(error) if error.kind == crate::ErrorKind::ConnectionLost => Err(error),
+        _ => Ok(shown),
+    }
+}
+
+/// Whether a relation of this name exists in the schema of `table`.
+pub fn relation_exists_beside(conn: &mut dyn Conn, table: &Name, name: &str) -> Result<bool, DbError> {
+    let sql = format!(
+        "SELECT 1 FROM pg_catalog.pg_class c WHERE c.relname = {} AND c.relnamespace = (SELECT t.relnamespace FROM \
+         pg_catalog.pg_class t WHERE t.oid = {})",
+        postgres_literal(name),
+        regclass(table)
+    );
+    Ok(!conn.query(&sql)?.is_empty())
+}
+
+/// Whether a relation of this name can be found.
+pub fn relation_exists(conn: &mut dyn Conn, name: &Name) -> Result<bool, DbError> {
+    let rows = conn.query(&format!("SELECT {} IS NOT NULL", regclass(name)))?;
+    Ok(is_true(rows))
+}
+
+/// The transient indexes that an interrupted REINDEX CONCURRENTLY left on a table, or beside an index.
+pub fn transient_indexes(conn: &mut dyn Conn, target: Option<&Name>) -> Result<Vec<String>, DbError> {
+    let of_target = target.map_or(String::new(), |target| {
+        let class = regclass(target);
+        format!(
+            " AND x.indrelid IN (SELECT {class}::pg_catalog.oid UNION SELECT o.indrelid FROM pg_catalog.pg_index o \
+             WHERE o.indexrelid = {class})"
+        )
+    });
+    let sql = format!(
+        "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_index \
+         x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = \
+         c.relnamespace WHERE NOT x.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$' AND NOT EXISTS (SELECT 1 FROM \
+         pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = x.indexrelid){of_target}"
+    );
+    Ok(conn.query(&sql)?.into_iter().flatten().flatten().collect())
+}
+
+/// How a partition stands to its parent.
+pub fn attachment(conn: &mut dyn Conn, parent: &Name, partition: &Name) -> Result<Attachment, DbError> {
+    let sql = format!(
+        "SELECT i.inhdetachpending FROM pg_catalog.pg_inherits i WHERE i.inhparent = {} AND i.inhrelid = {}",
+        regclass(parent),
+        regclass(partition)
+    );
+    let rows = conn.query(&sql)?;
+    Ok(match rows.into_iter().flatten().flatten().next().as_deref() {
+        None => Attachment::Detached,
+        Some("t") => Attachment::DetachPending,
+        Some(_) => Attachment::Attached,
+    })
+}
+
+/// A kind of object of the whole server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerObject {
+    /// A database.
+    Database,
+    /// A tablespace.
+    Tablespace,
+    /// A subscription of this database.
+    Subscription,
+}
+
+/// Whether such an object exists.
+pub fn server_object_exists(conn: &mut dyn Conn, kind: ServerObject, name: &str) -> Result<bool, DbError> {
+    let (catalogue, column) = match kind {
+        ServerObject::Database => ("pg_database", "datname"),
+        ServerObject::Tablespace => ("pg_tablespace", "spcname"),
+        ServerObject::Subscription => ("pg_stat_subscription", "subname"),
+    };
+    let sql = format!("SELECT count(*) > 0 FROM pg_catalog.{catalogue} WHERE {column} = {}", postgres_literal(name));
+    Ok(is_true(conn.query(&sql)?))
+}
+
+fn is_true(rows: crate::Rows) -> bool {
+    rows.into_iter().flatten().flatten().next().as_deref() == Some("t")
+}

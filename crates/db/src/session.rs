@@ -1,0 +1,106 @@
+//! What cutover says to a session around a script: its settings, its claim, the way back.
+//!
+//! Texts only; when they are sent is decided in `ops::execute`.
+
+use crate::history::{Table, quote_identifier};
+use crate::lock::{CUTOVER_KEY, PRISMA_KEY};
+use crate::{Conn, DbError};
+use diagnostics::Provider;
+
+/// The marker in the error text of a claim that found a key taken.
+pub const CLAIM_MARK: &str = "cutover:lock:";
+
+/// What a PostgreSQL session says of itself before the first migration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// `default_transaction_isolation` is `read committed`, so that the second statement of a claim sees what
+    /// was committed before its first.
+    pub read_committed: bool,
+    /// `standard_conforming_strings`, with which scripts are read.
+    pub standard_conforming_strings: bool,
+    /// The process that answers, by its own word.
+    pub process: i32,
+}
+
+/// Reads what matters of the session's defaults.
+pub fn defaults(conn: &mut dyn Conn) -> Result<Defaults, DbError> {
+    let rows = conn.query(
+        "SELECT pg_catalog.current_setting('default_transaction_isolation'), \
+         pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.pg_backend_pid()",
+    )?;
+    let mut values = rows.into_iter().flatten();
+    let mut next = || values.next().flatten().unwrap_or_default();
+    Ok(Defaults {
+        read_committed: next() == "read committed",
+        standard_conforming_strings: next() == "on",
+        process: next().parse().unwrap_or_default(),
+    })
+}
+
+/// Our settings for a PostgreSQL session that runs migrations, as one message: nothing ends the session that
+/// holds the lock, and a client that is gone is noticed soon.
+pub fn settings(version_number: u32, schema: &str) -> String {
+    let mut sql = format!(
+        "SET search_path = {}; SET idle_in_transaction_session_timeout = 0; SET tcp_keepalives_idle = 60; \
+         SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6",
+        quote_identifier(schema)
+    );
+    if version_number >= 140_000 {
+        sql.push_str("; SET idle_session_timeout = 0; SET client_connection_check_interval = '1s'");
+    }
+    if version_number >= 170_000 {
+        sql.push_str("; SET transaction_timeout = 0");
+    }
+    sql
+}
+
+/// Puts a PostgreSQL session back after a script, outside of a transaction, and keeps the session-level
+/// locks: DISCARD ALL would drop them.
+pub fn put_back(version_number: u32, schema: &str) -> String {
+    format!(
+        "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; \
+         DISCARD TEMP; {}",
+        settings(version_number, schema)
+    )
+}
+
+/// Claims the right to commit, inside a transaction: raises an error with [`CLAIM_MARK`] if another session
+/// holds a key. `prisma` is false while Prisma's key is given up.
+///
+/// The check of the history must be a statement *after* this one: in one statement the snapshot is older than
+/// the lock. A cast is what raises, because a division by a constant zero is folded and always fails.
+pub fn claim(prisma: bool) -> String {
+    let mut keys = format!("pg_catalog.pg_try_advisory_xact_lock({CUTOVER_KEY})");
+    if prisma {
+        keys.push_str(&format!(" AND pg_catalog.pg_try_advisory_xact_lock({PRISMA_KEY})"));
+    }
+    format!(
+        "SELECT CASE WHEN {keys} THEN 1 ELSE \
+         pg_catalog.concat('{CLAIM_MARK}', pg_catalog.pg_backend_pid())::pg_catalog.int4 END"
+    )
+}
+
+/// Takes the history table against other writers, for a transaction whose snapshot is older than its claim.
+/// NOWAIT, because autovacuum of the table conflicts: retry.
+pub fn lock_history(table: &Table) -> String {
+    format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE NOWAIT", table.qualified())
+}
+
+/// What must be true of the session before our own row is written, inside the script's transaction.
+/// `constraints` checks deferred constraints now, as the role that the script has chosen.
+pub fn before_row(constraints: bool) -> String {
+    let constraints = if constraints { "SET CONSTRAINTS ALL IMMEDIATE; " } else { "" };
+    format!(
+        "{constraints}RESET SESSION AUTHORIZATION; RESET ROLE; SET LOCAL client_encoding = 'UTF8'; \
+         SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = 0; "
+    )
+}
+
+/// What opens a transaction of ours.
+pub fn begin(provider: Provider) -> &'static str {
+    match provider {
+        Provider::PostgreSql => "BEGIN",
+        Provider::MySql => "START TRANSACTION",
+        Provider::Sqlite => "BEGIN IMMEDIATE",
+    }
+}

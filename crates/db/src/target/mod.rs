@@ -1,0 +1,203 @@
+//! Where a database is: the connection URL, read once and kept as plain values.
+//!
+//! What lives here: the parameters of each database's URL and what they mean, with errors that name the
+//! parameter and never the password. `url` splits text, `parameters` reads the part behind the `?`,
+//! `postgres`, `mysql` and `sqlite` know what the pieces mean.
+//!
+//! What does not live here: connecting, and where the URL comes from.
+//!
+//! To add a parameter: its name in the table of its database, its value in the struct, one line in `parse`.
+//! To add a database: a file here, a variant of [`Kind`], its scheme in [`Target::parse`].
+
+mod mysql;
+mod parameters;
+mod postgres;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+mod url;
+
+pub use mysql::MySqlTarget;
+pub use postgres::{
+    Address, ChannelBinding, Host, Keepalives, PostgresTarget, SslAccept, SslMode, TargetSessionAttrs,
+    Verification,
+};
+pub use sqlite::SqliteTarget;
+
+use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, codes};
+use std::path::Path;
+
+/// A database, as its URL gives it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The product.
+    pub provider: Provider,
+    /// What the URL says, per product.
+    pub kind: Kind,
+}
+
+/// The parts of a URL that differ per product.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one target in a run; a box would save nothing")]
+pub enum Kind {
+    /// `postgresql://` and `postgres://`.
+    Postgres(PostgresTarget),
+    /// `file:`.
+    Sqlite(SqliteTarget),
+    /// `mysql://`.
+    MySql(MySqlTarget),
+}
+
+impl Target {
+    /// Reads a connection URL. Paths in it (SQLite files, certificates) are relative to `base_dir`, the
+    /// directory of the schema file. Returns warnings too: parameters that are not known, given twice, or of
+    /// no effect.
+    ///
+    /// # Errors
+    /// P1013 for a URL that cannot be read or a parameter with a value that is not accepted, P1012 for an
+    /// empty URL and for `sqlite:`, C1002 for a product that is not supported, C1005 for a SQLite database
+    /// in memory. No message holds any part of the URL but parameter names and the values of parameters that
+    /// are no secrets.
+    pub fn parse(url: &Secret, base_dir: &Path) -> Result<(Self, Vec<Diagnostic>)> {
+        let mut warnings = Vec::new();
+        let text = strip_quotes(url.expose(), &mut warnings);
+        if text.is_empty() {
+            return Err(Failure::coded(&codes::P1012, "You must provide a nonempty URL.")
+                .or_help("Give the URL of the database with `--url` or in the environment variable that the schema names."));
+        }
+        let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
+        let kind = match (scheme, rest.strip_prefix("//")) {
+            ("postgresql" | "postgres", Some(rest)) => {
+                Kind::Postgres(PostgresTarget::parse(rest, base_dir, &mut warnings)?)
+            }
+            ("mysql", Some(rest)) => Kind::MySql(MySqlTarget::parse(rest)?),
+            ("file", _) => Kind::Sqlite(SqliteTarget::parse(text, base_dir, &mut warnings)?),
+            _ => return Err(refuse(scheme, text)),
+        };
+        let provider = match kind {
+            Kind::Postgres(_) => Provider::PostgreSql,
+            Kind::Sqlite(_) => Provider::Sqlite,
+            Kind::MySql(_) => Provider::MySql,
+        };
+        Ok((Self { provider, kind }, warnings))
+    }
+
+    /// Another database on the same server. A SQLite file has no siblings and stays what it is.
+    #[must_use]
+    pub fn with_database(&self, name: &str) -> Self {
+        let kind = match &self.kind {
+            Kind::Postgres(postgres) => Kind::Postgres(postgres.with_database(name)),
+            Kind::MySql(mysql) => Kind::MySql(mysql.with_database(name)),
+            Kind::Sqlite(sqlite) => Kind::Sqlite(sqlite.clone()),
+        };
+        Self { provider: self.provider, kind }
+    }
+
+    /// The reference's line about the datasource. `schemas` are those that the datasource block declares.
+    pub fn datasource_line(&self, datasource_name: &str, schemas: Option<&[String]>) -> String {
+        let what = match &self.kind {
+            Kind::Postgres(postgres) => postgres.datasource_text(schemas),
+            Kind::MySql(mysql) => {
+                format!("MySQL database \"{}\" at \"{}\"", mysql.database, mysql.written_location)
+            }
+            Kind::Sqlite(sqlite) => {
+                format!("SQLite database \"{}\" at \"{}\"", sqlite.display_name, sqlite.display_url)
+            }
+        };
+        format!("Datasource \"{datasource_name}\": {what}")
+    }
+
+    /// The place for messages: `host:port` of the server (all of them, separated by commas), the file's name
+    /// for SQLite.
+    pub fn location(&self) -> String {
+        match &self.kind {
+            Kind::Postgres(postgres) => {
+                let hosts: Vec<String> = postgres.hosts.iter().map(|host| host.address.to_string()).collect();
+                hosts.join(",")
+            }
+            Kind::MySql(mysql) => url::host_and_port(&mysql.host, mysql.port),
+            Kind::Sqlite(sqlite) => sqlite.display_name.clone(),
+        }
+    }
+
+    /// Everything in the URL that must not be shown, decoded and as it is written.
+    pub fn secrets(&self) -> Vec<Secret> {
+        match &self.kind {
+            Kind::Postgres(postgres) => postgres.secrets.clone(),
+            Kind::MySql(mysql) => mysql.secrets.clone(),
+            Kind::Sqlite(_) => Vec::new(),
+        }
+    }
+}
+
+/// The protocols that a URL for `provider` may start with, as the reference's message lists them; none if
+/// `url` starts with one of them.
+pub fn expected_protocol(provider: Provider, url: &Secret) -> Option<&'static str> {
+    let text = strip_quotes(url.expose(), &mut Vec::new());
+    let (accepted, shown): (&[&str], _) = match provider {
+        Provider::PostgreSql => (&["postgresql://", "postgres://"], "`postgresql://` or `postgres://`"),
+        Provider::MySql => (&["mysql://"], "`mysql://`"),
+        Provider::Sqlite => (&["file:"], "`file:`"),
+    };
+    (!accepted.iter().any(|protocol| text.starts_with(protocol))).then_some(shown)
+}
+
+/// Removes white space and one pair of quotes around the whole URL: `docker run --env-file` and secret
+/// stores hand over quotes and line ends that a shell would have removed.
+fn strip_quotes<'u>(url: &'u str, warnings: &mut Vec<Diagnostic>) -> &'u str {
+    let trimmed = url.trim();
+    for quote in ['"', '\''] {
+        if let Some(inner) = trimmed.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+            warnings.push(
+                Diagnostic::warning("The database URL has quotes around it; they were removed")
+                    .note("`docker run --env-file` and similar readers do not remove quotes.")
+                    .help("Remove the quotes where the URL is set."),
+            );
+            return inner.trim();
+        }
+    }
+    trimmed
+}
+
+/// The failure with the reference's text for a URL that cannot be read.
+fn invalid(details: &str) -> Failure {
+    Failure::coded(
+        &codes::P1013,
+        format!(
+            "The provided database string is invalid. {details} in database URL. Please refer to the documentation in https://www.prisma.io/docs/reference/database-reference/connection-urls for constructing a correct connection string. In some cases, certain characters must be escaped. Please check the string for any illegal characters."
+        ),
+    )
+}
+
+/// The failure for a URL of a product, or in a form, that is not supported.
+fn refuse(scheme: &str, text: &str) -> Failure {
+    let product = match scheme {
+        "prisma" | "prisma+postgres" => {
+            return Failure::coded(
+                &codes::C1002,
+                format!("`{scheme}://` URLs lead to a hosted proxy, through which migrations cannot be run"),
+            )
+            .or_help(
+                "Give the direct `postgresql://` URL of the database as `directUrl` in the datasource, or with `cutover migrate deploy --url URL`.",
+            );
+        }
+        "sqlserver" => "SQL Server",
+        "mongodb" | "mongodb+srv" => "MongoDB",
+        "cockroachdb" => "CockroachDB",
+        "libsql" => "libSQL",
+        "sqlite" => {
+            return Failure::coded(
+                &codes::P1012,
+                "Error validating datasource: the URL must start with the protocol `file:`.",
+            )
+            .or_help("Write `file:./dev.db` instead of `sqlite:./dev.db`.");
+        }
+        _ if text == sqlite::MEMORY => return sqlite::refuse_memory(),
+        _ => {
+            return invalid("The scheme is not recognized")
+                .or_help("Begin the URL with `postgresql://` (a server) or `file:` (a SQLite file).");
+        }
+    };
+    Failure::coded(&codes::C1002, format!("{product} (`{scheme}:` URLs) is not supported"))
+        .or_help("Deploy to PostgreSQL (`postgresql://`) or SQLite (`file:`).")
+}

@@ -1,0 +1,352 @@
+//! `migrate deploy`: applies what is pending.
+//!
+//! 1. Connect; create the database if it does not exist.
+//! 2. Read the folder, check its provider, read the history, decide.
+//! 3. Nothing pending and nothing unfinished: done. No lock, no write.
+//! 4. Take the deploy lock, create schema and history table, read the history again, decide again.
+//! 5. Run each migration; stop at the first failure.
+//! 6. Give the lock back by ending the session.
+
+use crate::event::{Event, Observer};
+use crate::execute::{self, Done};
+use crate::interrupt::Interrupt;
+use crate::migrations::{self, Folder};
+use crate::plan::{self, Findings, PlannedMigration, decide::Limit};
+use crate::run::{self, Options, Run};
+use crate::lock;
+use db::history;
+use db::target::{Kind, Target};
+use db::{Conn, ErrorKind};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a deploy is asked for.
+#[derive(Clone, Debug)]
+pub struct Deploy {
+    /// The database.
+    pub target: Target,
+    /// The migrations directory.
+    pub migrations: PathBuf,
+    /// Schemas that the datasource declares.
+    pub schemas: Vec<String>,
+    /// Connection and lock.
+    pub options: Options,
+    /// Which of the pending migrations.
+    pub limit: Limit,
+    /// Edited, missing, out-of-order and re-run migrations are errors.
+    pub strict: bool,
+    /// Only say what would run: no lock, no write, a read-only transaction.
+    pub dry_run: bool,
+}
+
+/// What a deploy did.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The names of the migrations that were applied, in order.
+    pub applied: Vec<String>,
+    /// For a dry run: what would run.
+    pub planned: Vec<PlannedMigration>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Runs a deploy.
+pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
+    let began = Instant::now();
+    let conn = open(deploy, observer, interrupt)?;
+    let folder = migrations::read(&deploy.migrations)?;
+    if let Some(conn) = &conn {
+        let info = conn.info();
+        observer.on(&Event::Connected {
+            provider: deploy.target.provider,
+            version: info.version.clone(),
+            process: info.process,
+        });
+    }
+    observer.on(&Event::Found { migrations: folder.migrations.len() });
+    migrations::check_lock_file(&folder.path, deploy.target.provider)?;
+    for warning in &folder.warnings {
+        observer.on(&Event::Warning { warning: warning.clone() });
+    }
+    let Some(conn) = conn else { return dry_run_without_database(deploy, &folder, began) };
+    let mut run = Run::new(&deploy.target, &deploy.options, observer, interrupt, conn);
+    if deploy.dry_run {
+        return dry_run(deploy, &folder, &mut run, began);
+    }
+    run.read_history()?;
+    let applied = match begin(deploy, &folder, &mut run)? {
+        Some(planned) => apply(&planned, &mut run)?,
+        None => Vec::new(),
+    };
+    let elapsed = began.elapsed();
+    observer.on(&Event::Done { applied: applied.clone(), elapsed });
+    Ok(Outcome { applied, planned: Vec::new(), elapsed })
+}
+
+/// Connects, and creates the database if it does not exist. `None`: it does not exist, and this is a dry run.
+fn open(deploy: &Deploy, observer: &dyn Observer, interrupt: &Interrupt) -> Result<Option<Box<dyn Conn>>> {
+    let target = &deploy.target;
+    let failed = |error| run::failure(target, error);
+    match run::connect(target, &deploy.options, observer, interrupt)? {
+        Ok(conn) => Ok(Some(conn)),
+        Err(error) if error.kind == ErrorKind::NoSuchDatabase => {
+            if deploy.dry_run {
+                return Ok(None);
+            }
+            db::create_database(target).map_err(|error| create_failure(target, error))?;
+            let (database, location) = match &target.kind {
+                Kind::Postgres(postgres) => (postgres.database.clone(), target.location()),
+                Kind::Sqlite(sqlite) => (sqlite.display_name.clone(), sqlite.display_url.clone()),
+                Kind::MySql(_) => (String::new(), target.location()),
+            };
+            observer.on(&Event::DatabaseCreated { database, location });
+            db::connect(target).map(Some).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn create_failure(target: &Target, error: db::DbError) -> Failure {
+    if error.kind == ErrorKind::InsufficientPrivilege {
+        let text = format!("Schema engine error:\n{}", error.text());
+        return Failure::new(
+            Diagnostic::error("the database does not exist, and the role may not create it")
+                .code(&codes::P3000)
+                .reference(text)
+                .help(codes::P3000.way_out),
+        );
+    }
+    run::failure(target, error)
+}
+
+/// From the first look at the history to the plan under the lock. `None` if there is nothing to do.
+fn begin(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Option<Vec<PlannedMigration>>> {
+    let existed = run.history.exists;
+    if existed && first_look(deploy, folder, run)? {
+        return Ok(None);
+    }
+    run.check_server()?;
+    if !existed {
+        refuse_unmanaged(deploy, run)?;
+    }
+    run.prepare_session()?;
+    let options = script_options(run);
+    // What can be refused is refused before the lock is waited for.
+    plan(deploy, folder, run, &options)?;
+    let waited = lock::acquire(run, &mut |run| {
+        run.read_history()?;
+        let findings = plan::decide(folder, &run.history);
+        Ok(run.history.exists && nothing_to_do(&findings, &deploy.limit))
+    })?;
+    let told: Vec<String> = pending_names(folder, run);
+    if waited {
+        create_history(deploy, run)?;
+        run.read_history()?;
+    }
+    tell_applied_by_others(&told, folder, run);
+    if !waited {
+        return Ok(None);
+    }
+    run.table.logs_required =
+        history::logs_required(run.conn.as_mut(), &run.table).map_err(|error| run.failed(error))?;
+    let planned = plan(deploy, folder, run, &options)?;
+    run.observer.on(&Event::Planned { pending: planned.iter().map(|migration| migration.name.clone()).collect() });
+    Ok(Some(planned))
+}
+
+/// The decision without the lock: true if there is nothing to do. Warnings and refusals are told here.
+fn first_look(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<bool> {
+    let findings = plan::decide(folder, &run.history);
+    let warnings = findings.warnings();
+    if deploy.strict && !warnings.is_empty() {
+        return Err(strict(&warnings));
+    }
+    for warning in warnings {
+        run.observer.on(&Event::Warning { warning });
+    }
+    if let Some(failure) = findings.failed_rows() {
+        return Err(failure);
+    }
+    Ok(nothing_to_do(&findings, &deploy.limit))
+}
+
+fn nothing_to_do(findings: &Findings<'_>, limit: &Limit) -> bool {
+    findings.failed.is_empty()
+        && findings.interrupted.is_empty()
+        && limit.to.is_none()
+        && (findings.pending.is_empty() || limit.count == Some(0))
+}
+
+fn strict(warnings: &[Diagnostic]) -> Failure {
+    let mut diagnostic = Diagnostic::error("the migration history needs attention, and --strict was given")
+        .code(&codes::C2016)
+        .help(codes::C2016.way_out);
+    for warning in warnings {
+        diagnostic = diagnostic.note(warning.title.clone());
+    }
+    Failure::new(diagnostic)
+}
+
+/// P3005: a database with tables and without a history.
+fn refuse_unmanaged(deploy: &Deploy, run: &mut Run<'_>) -> Result<()> {
+    let empty = db::is_empty(run.conn.as_mut(), run.target, &deploy.schemas).map_err(|error| run.failed(error))?;
+    if empty {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Diagnostic::error(
+            "The database schema is not empty. Read more about how to baseline an existing production database: \
+             https://pris.ly/d/migrate-baseline\n",
+        )
+        .code(&codes::P3005)
+        .help(
+            "mark each migration whose effect is there already with `cutover migrate resolve --applied NAME`, then \
+             `cutover migrate deploy`",
+        ),
+    ))
+}
+
+fn script_options(run: &Run<'_>) -> sql::Options {
+    let mut options = sql::Options::new(run.target.provider);
+    if run.target.provider == Provider::PostgreSql {
+        options.standard_conforming_strings = run.defaults.standard_conforming_strings;
+    }
+    options
+}
+
+fn plan(
+    deploy: &Deploy,
+    folder: &Folder,
+    run: &Run<'_>,
+    options: &sql::Options,
+) -> Result<Vec<PlannedMigration>> {
+    let findings = plan::decide(folder, &run.history);
+    if let Some(failure) = findings.failed_rows() {
+        return Err(failure);
+    }
+    plan::decide::plan(folder, &run.history, &findings, run.target.provider, &deploy.limit, options)
+}
+
+/// Creates schema and history table, under the lock. Whoever else creates them at the same moment is welcome.
+fn create_history(deploy: &Deploy, run: &mut Run<'_>) -> Result<()> {
+    if run.history.exists {
+        return Ok(());
+    }
+    db::create_schema(run.conn.as_mut(), &deploy.target).map_err(|error| run.failed(error))?;
+    let create = run.table.create();
+    let mut wait = Instant::now();
+    loop {
+        match run.conn.execute(&create) {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                run.read_history()?;
+                if run.history.exists {
+                    return Ok(());
+                }
+                let busy = error.kind == ErrorKind::LockTimeout && run.target.provider == Provider::Sqlite;
+                if !busy || wait.elapsed() > run.options.wait_lock {
+                    return Err(run.failed(error));
+                }
+                run.interrupt.sleep(Duration::from_millis(50))?;
+            }
+        }
+        wait = wait.min(Instant::now());
+    }
+}
+
+fn pending_names(folder: &Folder, run: &Run<'_>) -> Vec<String> {
+    plan::decide(folder, &run.history).pending.iter().map(|migration| migration.name.clone()).collect()
+}
+
+/// What was pending at the first look and is applied now was applied by somebody else.
+fn tell_applied_by_others(before: &[String], folder: &Folder, run: &Run<'_>) {
+    let now = pending_names(folder, run);
+    for name in before.iter().filter(|name| !now.contains(name)) {
+        let at = run.history.rows_of(name).find_map(|row| row.finished_at);
+        run.observer.on(&Event::AppliedByOther { migration: name.clone(), at });
+    }
+}
+
+/// Runs the planned migrations in order.
+fn apply(planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<Vec<String>> {
+    let mut applied = Vec::new();
+    for (index, migration) in planned.iter().enumerate() {
+        run.interrupt.check().map_err(|failure| told_applied(failure, &applied))?;
+        ensure_usable(run)?;
+        let next = planned.get(index + 1);
+        let ride = run.target.provider == Provider::PostgreSql
+            && next.is_some_and(|next| next.is_one_transaction() && next.segments[0].pipelined);
+        match execute::execute(run, migration, ride).map_err(|failure| told_applied(failure, &applied))? {
+            Done::Applied => applied.push(migration.name.clone()),
+            Done::ByOther => {}
+        }
+        if run.target.provider == Provider::Sqlite && migration.segments.iter().any(|segment| segment.changes_session) {
+            // The only way to put a SQLite session back.
+            run.conn = db::connect(run.target).map_err(|error| run.failed(error))?;
+        }
+    }
+    Ok(applied)
+}
+
+/// The connection may have been lost after the last COMMIT, or its session not put back.
+fn ensure_usable(run: &mut Run<'_>) -> Result<()> {
+    if let Some(error) = run.session_spoiled.take() {
+        return Err(run.failed(error).map(|told| {
+            told.note("the session could not be put back after the last migration, which is applied and recorded")
+                .help("cutover migrate deploy")
+        }));
+    }
+    if run.conn.poisoned() {
+        let cause = db::DbError::new(ErrorKind::ConnectionLost, "lost after the last migration was committed");
+        run.reconnect(&cause)?;
+        lock::acquire(run, &mut |_| Ok(false))?;
+        run.read_history()?;
+    }
+    Ok(())
+}
+
+fn told_applied(failure: Failure, applied: &[String]) -> Failure {
+    if applied.is_empty() {
+        return failure;
+    }
+    failure.map(|diagnostic| {
+        diagnostic.note(format!("applied before it in this run, and kept: {}", applied.join(", ")))
+    })
+}
+
+/// What would run, from a read-only transaction.
+fn dry_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>, began: Instant) -> Result<Outcome> {
+    let provider = run.target.provider;
+    if provider == Provider::PostgreSql {
+        run.conn.execute("BEGIN TRANSACTION READ ONLY").map_err(|error| run.failed(error))?;
+    }
+    run.read_history()?;
+    if run.history.exists {
+        first_look(deploy, folder, run)?;
+    } else {
+        refuse_unmanaged(deploy, run)?;
+    }
+    if provider == Provider::PostgreSql {
+        run.defaults = db::session::defaults(run.conn.as_mut()).map_err(|error| run.failed(error))?;
+    }
+    let planned = plan(deploy, folder, run, &script_options(run))?;
+    Ok(told_plan(planned, run.observer, began))
+}
+
+fn dry_run_without_database(deploy: &Deploy, folder: &Folder, began: Instant) -> Result<Outcome> {
+    let history = history::History::default();
+    let findings = plan::decide(folder, &history);
+    let options = sql::Options::new(deploy.target.provider);
+    let planned =
+        plan::decide::plan(folder, &history, &findings, deploy.target.provider, &deploy.limit, &options)?;
+    Ok(Outcome { applied: Vec::new(), planned, elapsed: began.elapsed() })
+}
+
+fn told_plan(planned: Vec<PlannedMigration>, observer: &dyn Observer, began: Instant) -> Outcome {
+    let pending = planned.iter().map(|migration| migration.name.clone()).collect();
+    observer.on(&Event::Planned { pending });
+    Outcome { applied: Vec::new(), planned, elapsed: began.elapsed() }
+}
+

@@ -1,0 +1,200 @@
+//! What happens during an operation, told to observers as it happens.
+
+use db::lock::Holder;
+use db::{Notice, history::Time};
+use diagnostics::{Diagnostic, Failure, render};
+use serde::{Serialize, Serializer};
+use std::time::Duration;
+
+/// The version of the JSON form of events. Fields are added without changing it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Something that happened.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The database did not exist and was created.
+    DatabaseCreated {
+        /// Its name; SQLite: the file's name.
+        database: String,
+        /// Where: `host:port`; SQLite: the URL's path.
+        location: String,
+    },
+    /// A connection stands.
+    Connected {
+        /// The product.
+        provider: diagnostics::Provider,
+        /// The server's version.
+        version: String,
+        /// The process on the server.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        process: Option<i32>,
+    },
+    /// The server cannot be reached yet; another try follows.
+    WaitingForDatabase {
+        /// Why the last try failed.
+        reason: String,
+        /// How long it may go on.
+        #[serde(serialize_with = "seconds")]
+        remaining: Duration,
+    },
+    /// The folder was read.
+    Found {
+        /// How many migrations it holds.
+        migrations: usize,
+    },
+    /// It is decided what will run.
+    Planned {
+        /// The names, in order.
+        pending: Vec<String>,
+    },
+    /// Somebody else deploys.
+    WaitingForLock {
+        /// Who.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        holder: Option<Holder>,
+        /// Which lock: `cutover`, `prisma` or the lock file's path.
+        lock: String,
+        /// How long it may go on without progress of the holder.
+        #[serde(serialize_with = "seconds")]
+        remaining: Duration,
+    },
+    /// The deploy lock is ours.
+    Locked {
+        /// How long that took.
+        #[serde(serialize_with = "seconds")]
+        waited: Duration,
+    },
+    /// A migration begins.
+    Started {
+        /// Its name.
+        migration: String,
+        /// How many statements it has.
+        statements: usize,
+        /// The number of the first statement that will run, from 1; more than 1 for one that is continued.
+        first: usize,
+    },
+    /// A statement was answered without error.
+    StatementFinished {
+        /// The migration.
+        migration: String,
+        /// Its number, from 1.
+        statement: usize,
+        /// Rows affected or returned.
+        rows: u64,
+        /// How long it took.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+    },
+    /// The server said something.
+    Notice {
+        /// The migration.
+        migration: String,
+        /// The statement's number, from 1; 0 for a statement of cutover.
+        statement: usize,
+        /// What it said.
+        #[serde(flatten, serialize_with = "notice_fields")]
+        notice: Notice,
+    },
+    /// Something that a person should know.
+    Warning {
+        /// What.
+        #[serde(flatten, serialize_with = "diagnostic_fields")]
+        warning: Diagnostic,
+    },
+    /// The attempt was rolled back and is made again.
+    Retried {
+        /// The migration.
+        migration: String,
+        /// Why.
+        reason: String,
+    },
+    /// The connection was lost; the way back is looked for.
+    ConnectionLost {
+        /// What was seen.
+        reason: String,
+    },
+    /// A migration was applied and recorded.
+    Finished {
+        /// Its name.
+        migration: String,
+        /// How many statements ran.
+        statements: usize,
+        /// From its beginning to its commit.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+    },
+    /// Another deployer applied it while we waited.
+    AppliedByOther {
+        /// Its name.
+        migration: String,
+        /// When.
+        #[serde(serialize_with = "time")]
+        at: Option<Time>,
+    },
+    /// A signal or the deadline asks to stop; what runs is being cancelled.
+    Cancelling {
+        /// Why.
+        reason: String,
+    },
+    /// The operation ended without error.
+    Done {
+        /// What it applied, in order.
+        applied: Vec<String>,
+        /// How long it took.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+    },
+    /// The operation failed.
+    Failed {
+        /// Why.
+        #[serde(flatten, serialize_with = "failure_fields")]
+        failure: Failure,
+    },
+}
+
+/// Learns of events. It must not block and cannot fail: it renders or enqueues.
+pub trait Observer: Sync {
+    /// Takes one event.
+    fn on(&self, event: &Event);
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e6)
+}
+
+fn time<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(time),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn diagnostic_fields<S: Serializer>(diagnostic: &Diagnostic, serializer: S) -> Result<S::Ok, S::Error> {
+    render::json::Json::from(diagnostic).serialize(serializer)
+}
+
+fn failure_fields<S: Serializer>(failure: &Failure, serializer: S) -> Result<S::Ok, S::Error> {
+    render::json::Json::from(failure).serialize(serializer)
+}
+
+fn notice_fields<S: Serializer>(notice: &Notice, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Shape<'a> {
+        severity: &'a str,
+        code: &'a str,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<&'a str>,
+    }
+    Shape {
+        severity: &notice.severity,
+        code: &notice.code,
+        message: &notice.message,
+        detail: notice.detail.as_deref(),
+        hint: notice.hint.as_deref(),
+    }
+    .serialize(serializer)
+}

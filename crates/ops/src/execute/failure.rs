@@ -1,0 +1,219 @@
+//! What is told when a migration fails: the reference's block, then place, time, state and the next command.
+
+use super::transaction::Part;
+use crate::interrupt::Reason;
+use crate::plan::PlannedMigration;
+use crate::run::Run;
+use db::{DbError, location_of};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Span, codes};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// The longest piece of a script that the reference's text for SQLite repeats, in bytes.
+const LONGEST_ECHO: usize = 2000;
+
+/// P3018, or what stands for it. `kept` is the number of statements that stay applied.
+pub(super) fn migration(
+    run: &Run<'_>,
+    migration: &PlannedMigration,
+    part: Part,
+    error: &DbError,
+    elapsed: Duration,
+    kept: usize,
+) -> Failure {
+    let statement = match part {
+        Part::Statement(number) => migration.statements().nth(number).map(|statement| (number, statement.span)),
+        _ => None,
+    };
+    let code = match part {
+        Part::Guard(_) => &codes::C2011,
+        Part::Statement(_) | Part::Commit => &codes::P3018,
+        _ if error.kind == db::ErrorKind::InFailedTransaction => &codes::C2015,
+        _ => &codes::P3018,
+    };
+    let mut diagnostic = Diagnostic::error(error.text()).code(code).meta("migration", migration.name.clone());
+    if code.id == "P3018" {
+        diagnostic = diagnostic.reference(reference_text(run, migration, statement.map(|(_, span)| span), error));
+    }
+    if !error.code.is_empty() {
+        diagnostic = diagnostic.meta("database_code", error.code.clone());
+    }
+    match statement {
+        Some((number, span)) => {
+            let place = location_of(error, &migration.source, span).unwrap_or(first_line(&migration.source, span));
+            diagnostic = diagnostic
+                .label(&migration.source, place, "")
+                .window(span)
+                .meta("statement", (number + 1).to_string())
+                .note(format!(
+                    "statement {} of {} failed after {}",
+                    number + 1,
+                    migration.statement_count(),
+                    duration(elapsed)
+                ));
+        }
+        None => diagnostic = diagnostic.note(where_it_happened(part)),
+    }
+    if let Some(context) = &error.context {
+        diagnostic = diagnostic.note(format!("where: {context}"));
+    }
+    let kind = if run.target.provider == Provider::Sqlite { "SQLite result code" } else { "SQLSTATE" };
+    if !error.code.is_empty() {
+        diagnostic = diagnostic.note(format!("{kind} {}", error.code));
+    }
+    Failure::new(
+        diagnostic
+            .note(state(migration, kept))
+            .help(format!("correct {}, then `cutover migrate deploy`", migration.source.name())),
+    )
+}
+
+fn where_it_happened(part: Part) -> &'static str {
+    match part {
+        Part::Begin | Part::BeginNext => "at the start of the transaction",
+        Part::Claim => "while the right to write was being claimed",
+        Part::Row => "after the last statement, when the migration was about to be recorded (deferred constraints are checked here)",
+        Part::Commit => "at COMMIT (deferred constraints are checked here)",
+        Part::PutBack => "after COMMIT, when the session was put back",
+        Part::Guard(_) => "in the checks around a table rebuild",
+        Part::Statement(_) => "in a statement",
+    }
+}
+
+/// What the database has now.
+fn state(migration: &PlannedMigration, kept: usize) -> String {
+    if kept == 0 {
+        return "the database has nothing of this migration: it was rolled back, and no row is left of it".to_owned();
+    }
+    format!(
+        "statements 1 to {kept} of {} are applied and stay; the next deploy goes on with statement {}, provided that \
+         the ones before it are not edited",
+        migration.statement_count(),
+        kept + 1
+    )
+}
+
+/// A stop on request.
+pub(super) fn stopped(reason: Reason, migration: &PlannedMigration, kept: usize) -> Failure {
+    reason.failure().map(|diagnostic| {
+        diagnostic
+            .meta("migration", migration.name.clone())
+            .note(format!("migration `{}` was cancelled on the server", migration.name))
+            .note(state(migration, kept))
+    })
+}
+
+/// The reference's text for a failed migration, without its debug dump and terminal codes.
+pub(super) fn reference_text(
+    run: &Run<'_>,
+    migration: &PlannedMigration,
+    statement: Option<Span>,
+    error: &DbError,
+) -> String {
+    let code = if error.code.is_empty() { "none" } else { &error.code };
+    let mut text = format!(
+        "A migration failed to apply. New migrations cannot be applied before the error is recovered from. Read more \
+         about how to resolve migration issues in a production database: https://pris.ly/d/migrate-resolve\n\nMigration \
+         name: {}\n\nDatabase error code: {code}\n\nDatabase error:\n{}\n",
+        migration.name,
+        error.text()
+    );
+    let Some((span, position)) = statement.zip(error.position) else { return text };
+    if run.target.provider == Provider::Sqlite {
+        // The driver of the reference repeats the rest of the script.
+        let rest = rest_of_script(migration, span);
+        let offset = span.start + position - rest.start;
+        let mut shown = rest.slice(migration.source.text());
+        if shown.len() > LONGEST_ECHO {
+            let mut end = LONGEST_ECHO;
+            while !shown.is_char_boundary(end) {
+                end -= 1;
+            }
+            shown = &shown[..end];
+        }
+        text.truncate(text.trim_end().len());
+        let _ = writeln!(text, " in {shown} at offset {offset}");
+        return text;
+    }
+    text.push_str("\nPosition:\n");
+    text.push_str(&position_block(migration.source.text(), span.start + position));
+    text
+}
+
+/// Up to five lines before the failing one, and that; with the stray line 0 that the reference prints where there
+/// are fewer.
+fn position_block(text: &str, offset: usize) -> String {
+    let failing = text[..offset.min(text.len())].bytes().filter(|&byte| byte == b'\n').count() + 1;
+    let mut block = String::new();
+    if failing <= 5 {
+        block.push_str("  0\n");
+    }
+    let first = failing.saturating_sub(5).max(1);
+    for (index, line) in text.lines().enumerate().skip(first - 1).take(failing + 1 - first) {
+        let _ = writeln!(block, "{:>3} {line}", index + 1);
+    }
+    block
+}
+
+/// From the end of the statement before to the end of the file.
+fn rest_of_script(migration: &PlannedMigration, span: Span) -> Span {
+    let text = migration.source.text();
+    let before = migration.statements().map(|statement| statement.span.end).take_while(|&end| end <= span.start).last();
+    let start = before.map_or(0, |end| text[end..].find(';').map_or(end, |at| end + at + 1));
+    Span::new(start.min(span.start), text.len())
+}
+
+fn first_line(source: &diagnostics::Source, span: Span) -> Span {
+    let text = span.slice(source.text());
+    Span::new(span.start, span.start + text.find(['\n', '\r']).unwrap_or(text.len()))
+}
+
+/// A duration for a reader: `12 ms`, `3.4 s`, `2 min 5 s`.
+pub fn duration(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    match milliseconds {
+        0 => "less than 1 ms".to_owned(),
+        1..1_000 => format!("{milliseconds} ms"),
+        1_000..60_000 => format!("{:.1} s", duration.as_secs_f64()),
+        _ => format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60),
+    }
+}
+
+/// The failure of a statement outside of a transaction whose outcome nothing proves.
+pub(super) fn unproven(migration: &PlannedMigration, number: usize, reason: &str) -> Failure {
+    let mut diagnostic = Diagnostic::error(reason.to_owned())
+        .code(&codes::C2005)
+        .meta("migration", migration.name.clone())
+        .meta("statement", (number + 1).to_string());
+    if let Some(statement) = migration.statements().nth(number) {
+        diagnostic = diagnostic
+            .label(&migration.source, first_line(&migration.source, statement.span), "it was running when it was interrupted")
+            .window(statement.span);
+    }
+    let kept = format!("statements 1 to {number} of {} are applied", migration.statement_count());
+    Failure::new(diagnostic.note(kept).help(codes::C2005.way_out.replace("NAME", &migration.name)))
+        .class(Class::MigrationFailed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_position_block_has_the_shape_of_the_reference() {
+        let text = "one\ntwo\nthree\nfour\nfive\nsix\nseven é here\neight\n";
+        let at = text.find("here").unwrap();
+        assert_eq!(
+            position_block(text, at),
+            "  2 two\n  3 three\n  4 four\n  5 five\n  6 six\n  7 seven é here\n"
+        );
+        assert_eq!(position_block("BEGIN; SELECT nope;", 14), "  0\n  1 BEGIN; SELECT nope;\n");
+        assert_eq!(position_block("a\nb", 2), "  0\n  1 a\n  2 b\n");
+    }
+
+    #[test]
+    fn durations_are_for_readers() {
+        let shown = [0, 12, 3_400, 125_000].map(|ms| duration(Duration::from_millis(ms)));
+        assert_eq!(shown, ["less than 1 ms", "12 ms", "3.4 s", "2 min 5 s"]);
+    }
+}

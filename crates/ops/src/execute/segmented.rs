@@ -1,0 +1,274 @@
+//! A file that is more than one transaction: its row comes first, unfinished, and moves on with each segment.
+
+use super::transaction::{End, Part, RowWrite, Transaction};
+use super::{ATTEMPTS, Busy, Done, attempt, failure, gave_up, is_applied, is_claim, relock, single, taken, way_back};
+use crate::plan::{Bracket, PlannedMigration, Segment, State};
+use crate::progress::{self, Intent, Progress};
+use crate::run::Run;
+use db::history::NewRow;
+use db::{DbError, ErrorKind};
+use diagnostics::{Failure, Result};
+use std::time::Duration;
+
+/// A migration whose row stands.
+pub(super) struct Going<'m> {
+    pub(super) migration: &'m PlannedMigration,
+    pub(super) id: String,
+    pub(super) progress: Progress,
+}
+
+/// What became of one segment.
+pub(super) enum Step {
+    /// It is done, and recorded.
+    Done,
+    /// The connection was lost; the row says what is done.
+    Lost(DbError),
+}
+
+/// Runs or continues a migration.
+pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Done> {
+    let mut going = match &migration.state {
+        State::Pending => match begin(run, migration)? {
+            Some(going) => going,
+            None => return Ok(Done::ByOther),
+        },
+        State::Resume { id, progress } => {
+            Going { migration, id: id.clone(), progress: progress.clone() }
+        }
+    };
+    let mut replay = going.progress.statement > 0;
+    for _ in 0..ATTEMPTS {
+        if replay {
+            replay_session(run, &going)?;
+        }
+        match go_on(run, &mut going)? {
+            None => return Ok(Done::Applied),
+            Some(cause) => {
+                way_back(run, &cause)?;
+                if is_applied(run, &migration.name) {
+                    return Ok(Done::Applied);
+                }
+                let row = run.history.rows_of(&migration.name).find(|row| row.is_unfinished());
+                match row.map(|row| (row.id.clone(), Progress::of(row))) {
+                    Some((id, Some(Ok(progress)))) if id == going.id => going.progress = progress,
+                    // The row itself was never committed.
+                    None if going.progress.segments == 0 => match begin(run, migration)? {
+                        Some(again) => going = again,
+                        None => return Ok(Done::ByOther),
+                    },
+                    _ => return taken(run, &migration.name),
+                }
+                replay = true;
+            }
+        }
+    }
+    Err(gave_up(&migration.name))
+}
+
+/// Writes the unfinished row, in a transaction of its own that claims as any other. `None` if another deployer
+/// applied the migration.
+fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Option<Going<'m>>> {
+    let empty = Segment::empty();
+    let progress = Progress::start(&run.id);
+    let logs = progress.logs(None);
+    let mut busy = Busy::new(run);
+    for _ in 0..ATTEMPTS {
+        let id = run.history.next_id(&migration.name);
+        let row = NewRow { id: &id, checksum: &migration.checksum, name: &migration.name, after: run.last_start };
+        let transaction = Transaction {
+            migration: &migration.name,
+            source: &migration.source,
+            segment: &empty,
+            row: RowWrite::InsertUnfinished { row, logs: &logs },
+            begin_next: false,
+            guard: None,
+        };
+        match attempt(run, &transaction, &mut busy)? {
+            End::Committed => return Ok(Some(Going { migration, id, progress })),
+            End::Taken => return taken(run, &migration.name).map(|_| None),
+            End::Stopped(reason) => return Err(failure::stopped(reason, migration, 0)),
+            End::Lost(cause) => {
+                way_back(run, &cause)?;
+                if run.history.rows.iter().any(|row| row.id == id) {
+                    return Ok(Some(Going { migration, id, progress }));
+                }
+            }
+            End::Failed { part: Part::Claim, error, .. } if is_claim(&error) => relock(run)?,
+            End::Failed { part, error, elapsed } => {
+                return Err(failure::migration(run, migration, part, &error, elapsed, 0));
+            }
+        }
+    }
+    Err(gave_up(&migration.name))
+}
+
+/// Runs the segments that are not done. Some = the connection was lost.
+fn go_on(run: &mut Run<'_>, going: &mut Going<'_>) -> Result<Option<DbError>> {
+    while going.progress.segments < going.migration.segments.len() {
+        run.interrupt.check().map_err(|failure| failure.map(|told| told.note(format!(
+            "migration `{}` is interrupted after {} statement(s) and goes on with the next deploy",
+            going.migration.name, going.progress.statement
+        ))))?;
+        let segment = &going.migration.segments[going.progress.segments];
+        let step = match segment.bracket {
+            Bracket::Single => single::run(run, going, segment)?,
+            _ => in_transaction(run, going, segment)?,
+        };
+        match step {
+            Step::Done => {}
+            Step::Lost(cause) => return Ok(Some(cause)),
+        }
+    }
+    Ok(None)
+}
+
+fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> Result<Step> {
+    let mut busy = Busy::new(run);
+    for _ in 0..ATTEMPTS {
+        let next = going.after(segment, &run.id);
+        let logs = next.logs(None);
+        let row = going.row_write(&next, &logs);
+        let transaction = Transaction {
+            migration: &going.migration.name,
+            source: &going.migration.source,
+            segment,
+            row,
+            begin_next: false,
+            guard: None,
+        };
+        match attempt(run, &transaction, &mut busy)? {
+            End::Committed => {
+                going.progress = next;
+                return Ok(Step::Done);
+            }
+            End::Lost(cause) => return Ok(Step::Lost(cause)),
+            End::Taken => return Err(super::taken(run, &going.migration.name).err().unwrap_or_else(crate::lock::lost)),
+            End::Stopped(reason) => return Err(going.stop(run, failure::stopped(reason, going.migration, going.progress.statement))),
+            End::Failed { part: Part::Claim, error, .. } if is_claim(&error) => relock(run)?,
+            End::Failed { part, error, elapsed } => return Err(going.fail(run, part, &error, elapsed)),
+        }
+    }
+    Err(gave_up(&going.migration.name))
+}
+
+impl<'m> Going<'m> {
+    /// The progress once this segment is done.
+    pub(super) fn after(&self, segment: &Segment, run: &str) -> Progress {
+        let statement = segment.first + segment.statements.len();
+        Progress {
+            run: run.to_owned(),
+            segments: self.progress.segments + 1,
+            statement,
+            prefix: progress::hash(self.migration.prefix(statement)),
+            intent: None,
+            ..self.progress.clone()
+        }
+    }
+
+    /// The write that records `next`: the end of the row after the last segment.
+    fn row_write<'a>(&'a self, next: &Progress, logs: &'a str) -> RowWrite<'a> {
+        let (id, name) = (self.id.as_str(), self.migration.name.as_str());
+        if next.segments == self.migration.segments.len() {
+            RowWrite::Finish { id, name, checksum: &self.migration.checksum }
+        } else {
+            RowWrite::Progress { id, name, segments: next.segments, logs }
+        }
+    }
+
+    /// Records `next` by a statement of its own.
+    pub(super) fn record(&mut self, run: &mut Run<'_>, next: Progress) -> std::result::Result<(), DbError> {
+        let logs = next.logs(None);
+        let sql = match self.row_write(&next, &logs) {
+            RowWrite::Finish { id, checksum, .. } => run.table.finish(id, checksum),
+            _ => run.table.update_progress(&self.id, next.segments, &logs),
+        };
+        write_one_row(run, &sql)?;
+        self.progress = next;
+        Ok(())
+    }
+
+    /// Records that a statement outside of a transaction is about to run.
+    pub(super) fn intend(&mut self, run: &mut Run<'_>, intent: Intent) -> std::result::Result<(), DbError> {
+        let next = Progress { intent: Some(intent), run: run.id.clone(), ..self.progress.clone() };
+        self.record(run, next)
+    }
+
+    /// A segment failed: an attempt of which nothing stays leaves no row, any other one keeps its progress and
+    /// the error.
+    pub(super) fn fail(&self, run: &mut Run<'_>, part: Part, error: &DbError, elapsed: Duration) -> Failure {
+        let kept = self.progress.statement;
+        let failure = failure::migration(run, self.migration, part, error, elapsed, kept);
+        let span = match part {
+            Part::Statement(number) => self.migration.statements().nth(number).map(|statement| statement.span),
+            _ => None,
+        };
+        let text = failure::reference_text(run, self.migration, span, error);
+        self.leave(run, failure, Some(&text))
+    }
+
+    /// A segment was stopped and rolled back.
+    pub(super) fn stop(&self, run: &mut Run<'_>, failure: Failure) -> Failure {
+        self.leave(run, failure, None)
+    }
+
+    fn leave(&self, run: &mut Run<'_>, failure: Failure, text: Option<&str>) -> Failure {
+        let progress = Progress { intent: None, ..self.progress.clone() };
+        let sql = if progress.segments == 0 {
+            run.table.delete(&self.id)
+        } else {
+            run.table.update_progress(&self.id, progress.segments, &progress.logs(text))
+        };
+        match write_one_row(run, &sql) {
+            Ok(()) => failure,
+            Err(error) => failure.map(|told| {
+                told.note(format!("the history could not be brought up to date: {}; the next deploy does it", error.text()))
+            }),
+        }
+    }
+}
+
+/// A write of ours that must hit exactly one row.
+pub(super) fn write_one_row(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), DbError> {
+    let batch = db::Batch { steps: vec![db::Step::new(sql)] };
+    let mut hits = 0;
+    let outcome = run.conn.send(&batch, &mut |reply| {
+        if let db::Reply::Done { answer, .. } = reply {
+            hits = answer.rows;
+        }
+        db::Flow::Continue
+    });
+    match outcome {
+        db::Outcome::Completed if hits == 1 => Ok(()),
+        db::Outcome::Completed | db::Outcome::Stopped { .. } => {
+            Err(DbError::new(ErrorKind::Other, "the migration's row in the history has disappeared"))
+        }
+        db::Outcome::Failed { error, .. } | db::Outcome::Lost { cause: error, .. } => Err(error),
+    }
+}
+
+/// Before a continued migration goes on, what its finished part said to the session is said again: without it an
+/// index landed on the table of another schema.
+fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> Result<()> {
+    let text = going.migration.source.text();
+    for (number, statement) in going.migration.statements().enumerate().take(going.progress.statement) {
+        let effect = statement.session;
+        if effect.temporary_objects || effect.prepared || effect.cursors {
+            return Err(failure::unproven(
+                going.migration,
+                going.progress.statement,
+                &format!(
+                    "statement {} made a temporary object, prepared statement or cursor that is gone, and a later \
+                     statement may need it",
+                    number + 1
+                ),
+            ));
+        }
+        if statement.kind.is_session_statement() {
+            run.conn
+                .execute(statement.span.slice(text))
+                .map_err(|error| failure::migration(run, going.migration, Part::Statement(number), &error, Duration::ZERO, going.progress.statement))?;
+        }
+    }
+    Ok(())
+}
+

@@ -1,0 +1,391 @@
+//! One statement outside of a transaction: recorded before it runs and after, and settled by the catalogue where
+//! an interruption left only the record before.
+
+use super::failure;
+use super::segmented::{Going, Step};
+use super::transaction::Part;
+use crate::event::Event;
+use crate::lock;
+use crate::plan::Segment;
+use crate::progress::{self, Intent};
+use crate::run::Run;
+use db::lock::PRISMA_KEY;
+use db::probe::{self, Attachment, Index, ServerObject};
+use db::{Batch, Conn, DbError, ErrorKind, Outcome, Reply};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use sql::{Action, CreateIndex, Expectation, Kind, Name, Statement};
+use std::time::Duration;
+
+/// What is found before a statement runs.
+enum Before {
+    /// It must run; `index` is the name of the index that it makes.
+    Run { index: Option<String> },
+    /// Its effect is there.
+    DoneAlready,
+    /// Another text completes it.
+    RunInstead(String),
+}
+
+/// Runs the only statement of a segment.
+pub(super) fn run(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> Result<Step> {
+    let Some(statement) = segment.statements.first() else { return Ok(Step::Done) };
+    let number = segment.first;
+    let text = statement.span.slice(going.migration.source.text()).to_owned();
+    if run.target.provider == Provider::PostgreSql {
+        lock::confirm(run)?;
+    }
+    let before = match look(run, going, statement, number, &text) {
+        Ok(before) => before,
+        Err(Looking::Lost(cause)) => return Ok(Step::Lost(cause)),
+        Err(Looking::Failed(failure)) => return Err(failure),
+    };
+    let next = going.after(segment, &run.id);
+    let (sent, index) = match before {
+        Before::DoneAlready => {
+            return match going.record(run, next) {
+                Ok(()) => Ok(Step::Done),
+                Err(error) => lost_or(run, error),
+            };
+        }
+        Before::Run { index } => (text.clone(), index),
+        Before::RunInstead(other) => (other, None),
+    };
+    let intent = Intent { statement: progress::hash([text.as_str()]), index: index.clone() };
+    if let Err(error) = going.intend(run, intent) {
+        return lost_or(run, error);
+    }
+    let concurrently = is_concurrent(&statement.kind) && run.prisma_key;
+    if concurrently {
+        // Sessions that wait inside pg_advisory_lock hold snapshots that the statement would wait for.
+        if let Err(error) = db::lock::release_session_key(run.conn.as_mut(), PRISMA_KEY) {
+            return lost_or(run, error);
+        }
+        run.prisma_key = false;
+    }
+    let (outcome, elapsed) = send(run, going, number, &sent);
+    if concurrently && !matches!(outcome, Outcome::Lost { .. }) {
+        lock::retake_prismas_key(run)?;
+    }
+    match outcome {
+        Outcome::Completed => match going.record(run, next) {
+            Ok(()) => Ok(Step::Done),
+            Err(error) => lost_or(run, error),
+        },
+        Outcome::Lost { cause, .. } => Ok(Step::Lost(cause)),
+        Outcome::Stopped { .. } => Err(stopped(run, going)),
+        Outcome::Failed { error, .. } => Err(failed(run, going, statement, index.as_deref(), &error, elapsed)),
+    }
+}
+
+fn lost_or(run: &Run<'_>, error: DbError) -> Result<Step> {
+    if error.kind == ErrorKind::ConnectionLost { Ok(Step::Lost(error)) } else { Err(run.failed(error)) }
+}
+
+/// Statements for which Prisma's key is given up.
+fn is_concurrent(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::CreateIndexConcurrently
+            | Kind::DropIndexConcurrently
+            | Kind::ReindexConcurrently
+            | Kind::DetachConcurrently
+            | Kind::DetachFinalize
+    )
+}
+
+fn send(run: &mut Run<'_>, going: &Going<'_>, number: usize, text: &str) -> (Outcome, Duration) {
+    let batch = Batch { steps: vec![db::Step::new(text)] };
+    let mut took = Duration::ZERO;
+    let name = &going.migration.name;
+    let observer = run.observer;
+    let outcome = run.send(&batch, &mut |reply, _| {
+        match reply {
+            Reply::Notice { notice, .. } => {
+                observer.on(&Event::Notice { migration: name.clone(), statement: number + 1, notice });
+            }
+            Reply::Done { answer, .. } => {
+                took = answer.elapsed;
+                observer.on(&Event::StatementFinished {
+                    migration: name.clone(),
+                    statement: number + 1,
+                    rows: answer.rows,
+                    elapsed: answer.elapsed,
+                });
+            }
+            Reply::Failed { elapsed, .. } => took = elapsed,
+            Reply::Tick | Reply::Row { .. } => {}
+        }
+        false
+    });
+    (outcome, took)
+}
+
+fn stopped(run: &mut Run<'_>, going: &Going<'_>) -> Failure {
+    let reason = run.interrupt.reason().unwrap_or(crate::interrupt::Reason::Deadline);
+    let failure = failure::stopped(reason, going.migration, going.progress.statement);
+    going.stop(run, failure)
+}
+
+/// The statement failed or was cancelled. A half-built index is removed, so that it ends valid or absent.
+fn failed(
+    run: &mut Run<'_>,
+    going: &Going<'_>,
+    statement: &Statement,
+    index: Option<&str>,
+    error: &DbError,
+    elapsed: Duration,
+) -> Failure {
+    let number = going.progress.statement;
+    if let Some(failure) = remove_half_built(run, going, statement, index) {
+        return failure;
+    }
+    if error.kind == ErrorKind::Cancelled && run.interrupt.reason().is_some() {
+        return stopped(run, going);
+    }
+    if matches!(statement.kind, Kind::Do | Kind::Call) {
+        // What it committed before the error stays, and nobody knows how much that is.
+        let failure =
+            failure::migration(run, going.migration, Part::Statement(number), error, elapsed, number);
+        return failure.map(|told| {
+            told.note("what the block had committed before the error stays")
+                .help(codes::C2005.way_out.replace("NAME", &going.migration.name))
+        });
+    }
+    going.fail(run, Part::Statement(number), error, elapsed)
+}
+
+/// Drops the INVALID index that a failed build leaves. Some = that was not possible, and the record before the
+/// statement stays for the next deploy.
+fn remove_half_built(
+    run: &mut Run<'_>,
+    going: &Going<'_>,
+    statement: &Statement,
+    index: Option<&str>,
+) -> Option<Failure> {
+    let (name, table) = index.zip(created_index(statement).map(|created| &created.table))?;
+    // Not behind a signal's five seconds.
+    let _ = run.conn.execute("SET lock_timeout = '3s'");
+    let removed = match probe::index(run.conn.as_mut(), table, name) {
+        Ok(Some(left)) if !left.valid && !left.building => {
+            run.conn.execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS {}", left.qualified))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    let _ = run.conn.execute("RESET lock_timeout");
+    let error = removed.err()?;
+    Some(Failure::new(
+        Diagnostic::error(format!("the build of index `{name}` failed and left it INVALID: {}", error.text()))
+            .code(&codes::P3018)
+            .reference(failure::reference_text(run, going.migration, Some(statement.span), &error))
+            .meta("migration", going.migration.name.clone())
+            .help("cutover migrate deploy removes it and builds it again"),
+    ))
+}
+
+/// Why looking did not end in an answer.
+enum Looking {
+    Lost(DbError),
+    Failed(Failure),
+}
+
+impl Looking {
+    fn from(run: &Run<'_>, error: DbError) -> Self {
+        if error.kind == ErrorKind::ConnectionLost {
+            Looking::Lost(error)
+        } else {
+            Looking::Failed(run.failed(error))
+        }
+    }
+}
+
+/// The index that a CREATE INDEX CONCURRENTLY makes.
+fn created_index(statement: &Statement) -> Option<&CreateIndex> {
+    statement.actions.iter().find_map(|action| match action {
+        Action::CreateIndex(created) if created.concurrently => Some(created),
+        _ => None,
+    })
+}
+
+/// Looks at the catalogue before the statement runs: for the first time, or again after an interruption.
+fn look(
+    run: &mut Run<'_>,
+    going: &Going<'_>,
+    statement: &Statement,
+    number: usize,
+    text: &str,
+) -> std::result::Result<Before, Looking> {
+    let intent = going.progress.intent.clone();
+    if let Some(created) = created_index(statement) {
+        return index_before(run, going, created, intent.as_ref(), number);
+    }
+    let Some(intent) = intent else { return Ok(Before::Run { index: None }) };
+    if intent.statement != progress::hash([text]) {
+        let reason = "the statement that was running when the migration was interrupted has been edited since";
+        return Err(Looking::Failed(failure::unproven(going.migration, number, reason)));
+    }
+    let expected = statement.actions.first().and_then(sql::expectation);
+    match expected.map(|expected| settle(run.conn.as_mut(), &expected)) {
+        Some(Ok(Some(before))) => Ok(before),
+        Some(Err(error)) => Err(Looking::from(run, error)),
+        Some(Ok(None)) | None if harmless_again(&statement.kind) => Ok(Before::Run { index: None }),
+        Some(Ok(None)) | None => {
+            let reason = "nothing in the catalogue proves whether this statement took effect";
+            Err(Looking::Failed(failure::unproven(going.migration, number, reason)))
+        }
+    }
+}
+
+/// What the catalogue says of an interrupted statement; `None` if it proves nothing.
+fn settle(conn: &mut dyn Conn, expected: &Expectation) -> std::result::Result<Option<Before>, DbError> {
+    let again = |again: bool| Some(if again { Before::Run { index: None } } else { Before::DoneAlready });
+    Ok(match expected {
+        Expectation::IndexAbsent { names } => {
+            let mut left = false;
+            for name in names {
+                left |= probe::relation_exists(conn, name)?;
+            }
+            again(left)
+        }
+        Expectation::NoReindexLeftovers { name, .. } => {
+            for index in probe::transient_indexes(conn, name.as_ref())? {
+                conn.execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"))?;
+            }
+            again(true)
+        }
+        Expectation::PartitionDetached { parent, partition } => {
+            match probe::attachment(conn, parent, partition)? {
+                Attachment::Attached => again(true),
+                Attachment::Detached => again(false),
+                Attachment::DetachPending => Some(Before::RunInstead(format!(
+                    "ALTER TABLE {} DETACH PARTITION {} FINALIZE",
+                    probe::quoted(parent),
+                    probe::quoted(partition)
+                ))),
+            }
+        }
+        Expectation::Database { name, exists } => {
+            again(probe::server_object_exists(conn, ServerObject::Database, name)? != *exists)
+        }
+        Expectation::Tablespace { name, exists } => {
+            again(probe::server_object_exists(conn, ServerObject::Tablespace, name)? != *exists)
+        }
+        Expectation::Subscription { name, exists } => {
+            again(probe::server_object_exists(conn, ServerObject::Subscription, name)? != *exists)
+        }
+        Expectation::IndexValid(_) | Expectation::EnumValueExists { .. } => None,
+    })
+}
+
+/// Statements that may run twice.
+fn harmless_again(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Vacuum
+            | Kind::AlterSystem
+            | Kind::ClusterAll
+            | Kind::Reindex { .. }
+            | Kind::Pragma { .. }
+            | Kind::Attach
+            | Kind::DetachDatabase
+            | Kind::DetachFinalize
+            | Kind::Query
+            | Kind::Set { .. }
+            | Kind::Reset { .. }
+    )
+}
+
+/// CREATE INDEX CONCURRENTLY: what stands under its name decides.
+fn index_before(
+    run: &mut Run<'_>,
+    going: &Going<'_>,
+    created: &CreateIndex,
+    intent: Option<&Intent>,
+    number: usize,
+) -> std::result::Result<Before, Looking> {
+    let name = match (intent.and_then(|intent| intent.index.clone()), &created.index) {
+        (Some(recorded), _) => recorded,
+        (None, Some(named)) => named.name.clone(),
+        (None, None) => free_name(run, created)?,
+    };
+    let Some(found) = settled_index(run, &created.table, &name)? else {
+        return Ok(Before::Run { index: Some(name) });
+    };
+    let text = created.definition.slice(going.migration.source.text());
+    let expected = probe::expected_definition(run.conn.as_mut(), &created.table, created.unique, text)
+        .map_err(|error| Looking::from(run, error))?;
+    // Without a right to make the copy, a valid index under the recorded name of an interrupted build is the one
+    // that was built.
+    let same = match &expected {
+        Some(expected) => *expected == found.definition,
+        None => intent.is_some(),
+    };
+    match (found.valid, same) {
+        (true, true) => Ok(Before::DoneAlready),
+        (false, true) => {
+            run.conn
+                .execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS {}", found.qualified))
+                .map_err(|error| Looking::from(run, error))?;
+            Ok(Before::Run { index: Some(name) })
+        }
+        (_, false) => Err(Looking::Failed(another_index(going, number, &found, expected.as_deref()))),
+    }
+}
+
+/// The index as it stands once no build of it is under way.
+fn settled_index(
+    run: &mut Run<'_>,
+    table: &Name,
+    name: &str,
+) -> std::result::Result<Option<Index>, Looking> {
+    loop {
+        let found = probe::index(run.conn.as_mut(), table, name).map_err(|error| Looking::from(run, error))?;
+        match found {
+            Some(index) if index.building => {
+                run.interrupt.sleep(Duration::from_millis(500)).map_err(Looking::Failed)?;
+            }
+            other => return Ok(other),
+        }
+    }
+}
+
+/// The name that the server will choose for an index without one. A half-built index under the first choice is
+/// taken for a leftover, and its name for the one to use.
+fn free_name(run: &mut Run<'_>, created: &CreateIndex) -> std::result::Result<String, Looking> {
+    let mut attempt = 0;
+    loop {
+        let name = sql::default_index_name(created, attempt);
+        match name_is_usable(run.conn.as_mut(), &created.table, &name) {
+            Ok(true) => return Ok(name),
+            Ok(false) => attempt += 1,
+            Err(error) => return Err(Looking::from(run, error)),
+        }
+    }
+}
+
+fn name_is_usable(conn: &mut dyn Conn, table: &Name, name: &str) -> std::result::Result<bool, DbError> {
+    if probe::index(conn, table, name)?.is_some_and(|index| !index.valid) {
+        return Ok(true);
+    }
+    Ok(!probe::relation_exists_beside(conn, table, name)?)
+}
+
+fn another_index(going: &Going<'_>, number: usize, found: &Index, expected: Option<&str>) -> Failure {
+    let mut diagnostic = Diagnostic::error(format!("another index has the name {}", found.qualified))
+        .code(&codes::C2010)
+        .meta("migration", going.migration.name.clone())
+        .note(format!("the database has:{}", found.definition));
+    if let Some(expected) = expected {
+        diagnostic = diagnostic.note(format!("the migration asks for:{expected}"));
+    }
+    if let Some(statement) = going.migration.statements().nth(number) {
+        diagnostic = diagnostic.label(&going.migration.source, statement.span, "");
+    }
+    if !found.valid {
+        diagnostic = diagnostic.note("it is INVALID: a build of it failed or was interrupted");
+    }
+    Failure::new(diagnostic.help(format!(
+        "drop it (`DROP INDEX CONCURRENTLY {};`) or rename it, then `cutover migrate deploy`",
+        found.qualified
+    )))
+}

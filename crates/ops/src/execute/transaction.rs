@@ -1,0 +1,413 @@
+//! One transaction: its opening, the claim, the statements, the history row, COMMIT.
+//!
+//! Everything that differs between a file that is one transaction and a segment of a longer file is the row
+//! that is written before COMMIT, so both go through here.
+
+use super::rebuild::{self, Guard, Look, Looks};
+use crate::event::{Event, Observer};
+use crate::interrupt::Reason;
+use crate::plan::{Bracket, Segment};
+use crate::run::Run;
+use crate::watch::Watched;
+use db::history::{NewRow, Time};
+use db::{Batch, DbError, ErrorKind, Outcome, Reply, Step, session};
+use diagnostics::{Provider, Source};
+use sql::Kind;
+use std::time::{Duration, Instant};
+
+/// What is written about the migration in the same transaction.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RowWrite<'a> {
+    /// The row of a migration that is finished by this transaction.
+    InsertFinished(NewRow<'a>),
+    /// The row of a migration that begins.
+    InsertUnfinished { row: NewRow<'a>, logs: &'a str },
+    /// Progress of an unfinished row.
+    Progress { id: &'a str, name: &'a str, segments: usize, logs: &'a str },
+    /// The end of an unfinished row.
+    Finish { id: &'a str, name: &'a str, checksum: &'a str },
+}
+
+/// One transaction of a migration.
+pub(super) struct Transaction<'a> {
+    pub(super) migration: &'a str,
+    pub(super) source: &'a Source,
+    pub(super) segment: &'a Segment,
+    pub(super) row: RowWrite<'a>,
+    /// Begin the next migration's transaction in the same write as this COMMIT.
+    pub(super) begin_next: bool,
+    /// What is looked at around a table rebuild.
+    pub(super) guard: Option<&'a Guard>,
+}
+
+/// Where in a transaction something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Begin,
+    Claim,
+    /// A statement of the file, counted from 0 over the whole file.
+    Statement(usize),
+    /// A look around a table rebuild.
+    Guard(Look),
+    Row,
+    Commit,
+    PutBack,
+    BeginNext,
+}
+
+/// How a transaction ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Committed, with its row.
+    Committed,
+    /// Rolled back (or never begun); nothing of it is there.
+    Failed { part: Part, error: DbError, elapsed: Duration },
+    /// Another deployer has recorded the migration.
+    Taken,
+    /// Asked to stop; rolled back.
+    Stopped(Reason),
+    /// The connection was lost before COMMIT was answered: only the history knows.
+    Lost(DbError),
+}
+
+/// What was seen while a batch was under way.
+#[derive(Default)]
+struct Seen {
+    committed: bool,
+    commit_tag: String,
+    begun_next: bool,
+    start: Option<Time>,
+    taken: bool,
+    violation: Option<DbError>,
+    failed_after: Duration,
+}
+
+/// Runs a transaction once.
+pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>) -> End {
+    let (batch, parts) = transaction.batch(run);
+    let (outcome, seen) = send(run, transaction, &batch, &parts);
+    run.begun = seen.begun_next;
+    run.last_start = run.last_start.max(seen.start);
+    if seen.committed {
+        return after_commit(run, outcome, &parts, seen);
+    }
+    run.begun = false;
+    match outcome {
+        Outcome::Lost { cause, .. } => End::Lost(cause),
+        Outcome::Completed => End::Committed,
+        Outcome::Stopped { .. } if seen.taken => roll_back(run, End::Taken),
+        Outcome::Stopped { .. } if seen.violation.is_some() => {
+            let error = seen.violation.unwrap_or_else(|| DbError::new(ErrorKind::Other, ""));
+            roll_back(run, End::Failed { part: Part::Guard(Look::Violations), error, elapsed: Duration::ZERO })
+        }
+        Outcome::Stopped { .. } => {
+            // The only other reason for which a batch is told to stop.
+            let reason = run.interrupt.reason().unwrap_or(Reason::Deadline);
+            roll_back(run, End::Stopped(reason))
+        }
+        Outcome::Failed { index, error } => {
+            let part = parts[index];
+            if part == Part::Commit && busy(&error) {
+                return commit_again(run, error, seen.failed_after);
+            }
+            let end = match (run.interrupt.reason(), part) {
+                (Some(reason), _) if error.kind == ErrorKind::Cancelled => End::Stopped(reason),
+                (_, Part::Row) if is_taken(&error) => End::Taken,
+                _ => End::Failed { part, error, elapsed: seen.failed_after },
+            };
+            roll_back(run, end)
+        }
+    }
+}
+
+/// COMMIT was answered. What follows it in the batch only prepares the next migration.
+fn after_commit(run: &mut Run<'_>, outcome: Outcome, parts: &[Part], seen: Seen) -> End {
+    if run.target.provider == Provider::PostgreSql && seen.commit_tag != "COMMIT" {
+        let message = format!("COMMIT was answered with {}", seen.commit_tag);
+        let error = DbError::new(ErrorKind::InFailedTransaction, message);
+        return roll_back(run, End::Failed { part: Part::Commit, error, elapsed: seen.failed_after });
+    }
+    match outcome {
+        Outcome::Lost { cause, .. } => {
+            // Committed for certain; the next statement finds the connection dead and takes the way back.
+            run.observer.on(&Event::ConnectionLost { reason: cause.text() });
+            run.begun = false;
+        }
+        Outcome::Failed { index, error } if parts[index] == Part::PutBack => {
+            run.session_spoiled = Some(error);
+        }
+        _ => {}
+    }
+    End::Committed
+}
+
+fn busy(error: &DbError) -> bool {
+    error.kind == ErrorKind::LockTimeout
+}
+
+/// SQLite: COMMIT found readers. It is tried again for a second at most, because a pending COMMIT shuts out
+/// every new reader; then the transaction is rolled back and the whole segment runs again later.
+fn commit_again(run: &mut Run<'_>, mut error: DbError, elapsed: Duration) -> End {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(1) {
+        match run.conn.execute("COMMIT") {
+            Ok(()) => return End::Committed,
+            Err(again) => error = again,
+        }
+        if !busy(&error) {
+            break;
+        }
+    }
+    roll_back(run, End::Failed { part: Part::Commit, error, elapsed })
+}
+
+/// A row of this name, or with this id, is there already.
+fn is_taken(error: &DbError) -> bool {
+    match error.kind {
+        ErrorKind::UniqueViolation => true,
+        ErrorKind::NotNullViolation => error.object.as_deref() == Some("migration_name"),
+        _ => false,
+    }
+}
+
+/// Rolls back before anything else is said. A connection that is lost while it does so has rolled back too:
+/// COMMIT was never sent, or was answered with an error.
+fn roll_back(run: &mut Run<'_>, end: End) -> End {
+    run.begun = false;
+    // SQLite answers with an error where it has ended the transaction by itself.
+    let _ = run.conn.execute("ROLLBACK");
+    end
+}
+
+fn send(run: &mut Run<'_>, transaction: &Transaction<'_>, batch: &Batch<'_>, parts: &[Part]) -> (Outcome, Seen) {
+    let mut seen = Seen::default();
+    let observer = run.observer;
+    let mut looks = Looks::default();
+    let outcome = run.send(batch, &mut |reply, watched| {
+        match &reply {
+            Reply::Row { index, row } if matches!(parts[*index], Part::Guard(_)) => looks.row(row),
+            Reply::Done { index, .. } => {
+                if let Part::Guard(look) = parts[*index] {
+                    seen.violation = looks.end(look);
+                }
+            }
+            _ => {}
+        }
+        transaction.take(reply, parts, &mut seen, observer, watched);
+        seen.taken || seen.violation.is_some()
+    });
+    (outcome, seen)
+}
+
+impl Transaction<'_> {
+    fn take(
+        &self,
+        reply: Reply,
+        parts: &[Part],
+        seen: &mut Seen,
+        observer: &dyn Observer,
+        watched: &Watched<'_>,
+    ) {
+        let migration = || self.migration.to_owned();
+        match reply {
+            Reply::Tick => {}
+            Reply::Row { index, row } => match parts.get(index) {
+                // SQLite's claim counts the live rows of the name.
+                Some(Part::Claim) => seen.taken |= row.first().is_some_and(|count| count.as_deref() != Some("0")),
+                Some(Part::Row) => seen.start = row.first().and_then(Option::as_deref).and_then(Time::parse),
+                _ => {}
+            },
+            Reply::Notice { index, notice } => {
+                let statement = match parts.get(index) {
+                    Some(Part::Statement(number)) => number + 1,
+                    // What our own statements cause ("there is no transaction") is no news.
+                    _ => return,
+                };
+                observer.on(&Event::Notice { migration: migration(), statement, notice });
+            }
+            Reply::Done { index, answer } => {
+                match parts[index] {
+                    Part::Statement(number) => observer.on(&Event::StatementFinished {
+                        migration: migration(),
+                        statement: number + 1,
+                        rows: answer.rows,
+                        elapsed: answer.elapsed,
+                    }),
+                    // The row that was to be updated is not there any more: COMMIT has not been sent then.
+                    Part::Row => seen.taken |= answer.rows == 0,
+                    Part::Commit => {
+                        seen.committed = true;
+                        seen.commit_tag = answer.tag;
+                    }
+                    Part::BeginNext => seen.begun_next = answer.in_transaction,
+                    Part::Begin | Part::Claim | Part::Guard(_) | Part::PutBack => {}
+                }
+                if matches!(parts.get(index + 1), Some(Part::Commit)) {
+                    watched.committing();
+                }
+            }
+            Reply::Failed { elapsed, .. } => seen.failed_after = elapsed,
+        }
+    }
+
+    /// The statements to send, and what each of them is.
+    fn batch<'s>(&'s self, run: &Run<'_>) -> (Batch<'s>, Vec<Part>) {
+        let mut builder = Builder { batch: Batch::default(), parts: Vec::new() };
+        let statements = &self.segment.statements;
+        let own = self.segment.bracket == Bracket::OwnTransaction;
+        let text = |statement: &sql::Statement| statement.span.slice(self.source.text());
+        // A transaction of the file is opened by its own BEGIN, unless statements come before it.
+        let opened_by_file = own && statements.first().is_some_and(|first| matches!(first.kind, Kind::Begin { .. }));
+        let mut file = statements.iter().enumerate();
+        if opened_by_file {
+            if let Some((index, first)) = file.next() {
+                builder.push(Part::Statement(self.segment.first + index), Step::new(text(first)));
+            }
+        } else if !run.begun {
+            builder.push(Part::Begin, Step::new(session::begin(run.target.provider)));
+        }
+        let late_claim = self.claim(run, &mut builder, opened_by_file);
+        let guard = self.guard;
+        if guard.is_some() {
+            builder.look(Look::ViolationsBefore, rebuild::CHECK);
+        }
+        let closing = own.then(|| statements.len().saturating_sub(1));
+        for (index, statement) in file {
+            if Some(index) == closing {
+                break;
+            }
+            if guard.is_some() && !rebuild::runs_inside(statement) {
+                continue;
+            }
+            let counted = guard.filter(|_| rebuild::may_lose_rows(statement));
+            if let Some(guard) = counted {
+                builder.look(Look::CountsBefore, &guard.count);
+            }
+            let mut step = Step::new(text(statement)).inside();
+            if !self.segment.pipelined {
+                step = step.after_answers();
+            }
+            builder.push(Part::Statement(self.segment.first + index), step);
+            if let Some(guard) = counted {
+                builder.look(Look::CountsAfter, &guard.count);
+            }
+        }
+        if guard.is_some() {
+            builder.look(Look::Violations, rebuild::CHECK);
+        }
+        self.record(run, &mut builder, late_claim);
+        match closing.and_then(|index| statements.get(index)) {
+            Some(commit) => builder.push(Part::Commit, Step::new(text(commit)).inside().after_answers()),
+            None => {
+                let commit = Step::new("COMMIT").inside();
+                // An INSERT that writes no row is an error; an UPDATE that hits none must be seen first.
+                let insert = matches!(self.row, RowWrite::InsertFinished(_) | RowWrite::InsertUnfinished { .. });
+                builder.push(Part::Commit, if insert { commit } else { commit.after_answers() });
+            }
+        }
+        if run.target.provider == Provider::PostgreSql {
+            if self.segment.changes_session {
+                let put_back = session::put_back(run.conn.info().version_number, &run.table.schema);
+                builder.push(Part::PutBack, Step::new(put_back));
+            }
+            if self.begin_next {
+                builder.push(Part::BeginNext, Step::new(session::begin(Provider::PostgreSql)));
+            }
+        }
+        builder.barrier_after_begin();
+        (builder.batch, builder.parts)
+    }
+
+    /// Claims the right to commit. True if the claim must come late, because the file's first statement sets the
+    /// transaction's characteristics and no query may precede it.
+    fn claim(&self, run: &Run<'_>, builder: &mut Builder<'_>, opened_by_file: bool) -> bool {
+        if run.target.provider != Provider::PostgreSql {
+            let name = self.row.name();
+            let live = run.table.count_live(name, self.row.own_id());
+            builder.push(Part::Claim, Step::new(live).inside().with_rows());
+            return false;
+        }
+        if !run.options.locking {
+            return false;
+        }
+        let skip = usize::from(opened_by_file);
+        let first = self.segment.statements.get(skip);
+        let sets_transaction = first.is_some_and(|first| matches!(first.kind, Kind::SetTransaction { .. }));
+        let isolation = sets_transaction
+            || matches!(self.segment.statements.first().map(|s| &s.kind), Some(Kind::Begin { isolation: true, .. }));
+        if isolation || !run.defaults.read_committed {
+            builder.push(Part::Claim, Step::new(session::lock_history(&run.table)).inside());
+        }
+        if !sets_transaction {
+            builder.push(Part::Claim, Step::new(session::claim(run.prisma_key)).inside());
+        }
+        sets_transaction
+    }
+
+    fn record(&self, run: &Run<'_>, builder: &mut Builder<'_>, late_claim: bool) {
+        let postgres = run.target.provider == Provider::PostgreSql;
+        let mut sql = String::new();
+        if postgres && self.segment.changes_session {
+            sql.push_str(&session::before_row(self.segment.changes_role));
+        }
+        if late_claim {
+            sql.push_str(&session::claim(run.prisma_key));
+            builder.push(Part::Claim, Step::new(std::mem::take(&mut sql)).inside());
+        }
+        sql.push_str(&match self.row {
+            RowWrite::InsertFinished(row) => run.table.insert_finished(&row),
+            RowWrite::InsertUnfinished { row, logs } => run.table.insert_unfinished(&row, logs),
+            RowWrite::Progress { id, segments, logs, .. } => run.table.update_progress(id, segments, logs),
+            RowWrite::Finish { id, checksum, .. } => run.table.finish(id, checksum),
+        });
+        let mut step = Step::new(sql).inside().with_rows();
+        if !self.segment.pipelined {
+            step = step.after_answers();
+        }
+        builder.push(Part::Row, step);
+    }
+}
+
+impl<'a> RowWrite<'a> {
+    fn name(&self) -> &'a str {
+        match self {
+            RowWrite::InsertFinished(row) | RowWrite::InsertUnfinished { row, .. } => row.name,
+            RowWrite::Progress { name, .. } | RowWrite::Finish { name, .. } => name,
+        }
+    }
+
+    fn own_id(&self) -> Option<&'a str> {
+        match self {
+            RowWrite::InsertFinished(_) | RowWrite::InsertUnfinished { .. } => None,
+            RowWrite::Progress { id, .. } | RowWrite::Finish { id, .. } => Some(id),
+        }
+    }
+}
+
+struct Builder<'b> {
+    batch: Batch<'b>,
+    parts: Vec<Part>,
+}
+
+impl<'b> Builder<'b> {
+    fn look(&mut self, look: Look, sql: &'b str) {
+        if !sql.is_empty() {
+            self.push(Part::Guard(look), Step::new(sql).inside().with_rows());
+        }
+    }
+
+    fn push(&mut self, part: Part, step: Step<'b>) {
+        self.batch.push(step);
+        self.parts.push(part);
+    }
+
+    /// Nothing of a file is sent before BEGIN was answered from inside a transaction: a cancelled BEGIN let the
+    /// rest run in autocommit, the row included.
+    fn barrier_after_begin(&mut self) {
+        let begins = self.parts.first().is_some_and(|part| matches!(part, Part::Begin | Part::Statement(_)));
+        if begins && let Some(second) = self.batch.steps.get_mut(1) {
+            second.barrier = true;
+            second.inside = true;
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Waiting for the deploy lock.
+//!
+//! Our own key first, then Prisma's; both polled. The wait is counted from the last progress of the holder and
+//! not from our start, so that a holder that gets on is never timed out. While we wait the history is looked
+//! at: when somebody else has applied everything there is nothing to wait for.
+
+use crate::event::Event;
+use crate::run::Run;
+use db::lock::{self, CUTOVER_KEY, Held, Holder, PRISMA_KEY};
+use db::{Conn, DbError, ErrorKind};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
+use std::time::{Duration, Instant};
+
+/// The pause between two polls grows from the first to the second.
+const FIRST_PAUSE: Duration = Duration::from_millis(15);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// How often a long wait is told.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+/// Somebody else's key may be that of a process that ended a moment ago: only then say who waits for whom.
+const TELL_AFTER: Duration = Duration::from_millis(300);
+
+/// Which lock, for messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Ours,
+    Prismas,
+}
+
+/// Takes the deploy lock. `done` is asked between polls; when it says true the wait ends without the lock.
+///
+/// Returns whether the lock is held.
+pub(crate) fn acquire(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>) -> Result<bool> {
+    if !run.options.locking {
+        run.held = Some(Held::Nothing);
+        return Ok(true);
+    }
+    let began = Instant::now();
+    let held = match run.target.provider {
+        Provider::Sqlite => lock_file(run, done)?,
+        Provider::PostgreSql | Provider::MySql => session_keys(run, done)?,
+    };
+    if held {
+        run.observer.on(&Event::Locked { waited: began.elapsed() });
+    }
+    Ok(held)
+}
+
+fn session_keys(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>) -> Result<bool> {
+    if !take(run, Which::Ours, done)? {
+        return Ok(false);
+    }
+    prove_exclusion(run)?;
+    run.held = Some(Held::Session);
+    if !take(run, Which::Prismas, done)? {
+        let _ = lock::release_session_key(run.conn.as_mut(), CUTOVER_KEY);
+        run.held = None;
+        return Ok(false);
+    }
+    run.prisma_key = true;
+    Ok(true)
+}
+
+/// Takes Prisma's key back after it was given up for a statement.
+pub(crate) fn retake_prismas_key(run: &mut Run<'_>) -> Result<()> {
+    take(run, Which::Prismas, &mut |_| Ok(false))?;
+    run.prisma_key = true;
+    Ok(())
+}
+
+fn take(run: &mut Run<'_>, which: Which, done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>) -> Result<bool> {
+    let key = if which == Which::Ours { CUTOVER_KEY } else { PRISMA_KEY };
+    let mut wait = Wait::new(run.options.wait_lock);
+    loop {
+        if lock::try_session_key(run.conn.as_mut(), key).map_err(|error| run.failed(error))? {
+            return Ok(true);
+        }
+        if wait.looks_worthwhile() {
+            if done(run)? {
+                return Ok(false);
+            }
+            let holder = lock::holder(run.conn.as_mut(), key).map_err(|error| run.failed(error))?;
+            let mark = format!("{holder:?} {:?}", run.history.rows.iter().map(|row| row.applied_steps_count).sum::<i64>());
+            wait.saw(mark, holder);
+        }
+        let name = if which == Which::Ours { "cutover" } else { "prisma" };
+        wait.pause(run, name).map_err(|over| over.unwrap_or_else(|holder| timed_out(which, holder.as_ref(), run)))?;
+    }
+}
+
+fn lock_file(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>) -> Result<bool> {
+    let path = run.sqlite_path();
+    let mut wait = Wait::new(run.options.wait_lock);
+    loop {
+        match lock::try_lock_file(&path) {
+            Ok(Some(file)) => {
+                run.held = Some(Held::File(file));
+                return Ok(true);
+            }
+            Ok(None) => {}
+            Err(error) => return Err(run.failed(error)),
+        }
+        if wait.looks_worthwhile() {
+            if done(run)? {
+                return Ok(false);
+            }
+            let mark = format!("{:?}", run.history.rows);
+            wait.saw(mark, None);
+        }
+        let name = lock::lock_file_path(&path).display().to_string();
+        wait.pause(run, &name).map_err(|over| {
+            over.unwrap_or_else(|_| {
+                Failure::new(
+                    Diagnostic::error(format!("another deployer holds {name}"))
+                        .code(&codes::C2012)
+                        .help(codes::C2012.way_out),
+                )
+            })
+        })?;
+    }
+}
+
+/// A wait that starts anew whenever the holder makes progress.
+struct Wait {
+    limit: Duration,
+    began: Instant,
+    progress: Instant,
+    pause: Duration,
+    told: Option<Instant>,
+    mark: Option<String>,
+    holder: Option<Holder>,
+    polls: u32,
+}
+
+/// Why a wait ended: a reason to stop, or the limit (with who was waited for).
+enum Over {
+    Stopped(Failure),
+    TimedOut(Option<Holder>),
+}
+
+impl Over {
+    fn unwrap_or_else(self, timed_out: impl FnOnce(Option<Holder>) -> Failure) -> Failure {
+        match self {
+            Over::Stopped(failure) => failure,
+            Over::TimedOut(holder) => timed_out(holder),
+        }
+    }
+}
+
+impl Wait {
+    fn new(limit: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            limit,
+            began: now,
+            progress: now,
+            pause: FIRST_PAUSE,
+            told: None,
+            mark: None,
+            holder: None,
+            polls: 0,
+        }
+    }
+
+    /// Looking at holder and history costs more than a poll: not every time while polls are close.
+    fn looks_worthwhile(&mut self) -> bool {
+        self.polls += 1;
+        self.polls % 4 == 0 || self.pause >= LONGEST_PAUSE
+    }
+
+    fn saw(&mut self, mark: String, holder: Option<Holder>) {
+        if self.mark.as_ref() != Some(&mark) {
+            self.progress = Instant::now();
+            self.mark = Some(mark);
+        }
+        self.holder = holder;
+    }
+
+    fn pause(&mut self, run: &Run<'_>, lock: &str) -> std::result::Result<(), Over> {
+        // An active holder that does not wait for a lock itself gets on, however long its statement takes.
+        let working = self.holder.as_ref().is_some_and(|holder| {
+            holder.state.as_deref() == Some("active") && holder.wait.as_deref() != Some("Lock")
+        });
+        let waited = if working { Duration::ZERO } else { self.progress.elapsed() };
+        let Some(remaining) = self.limit.checked_sub(waited).filter(|left| !left.is_zero()) else {
+            return Err(Over::TimedOut(self.holder.take()));
+        };
+        let tell = match self.told {
+            None => self.began.elapsed() >= TELL_AFTER,
+            Some(last) => last.elapsed() >= TELL_EVERY,
+        };
+        if tell {
+            self.told = Some(Instant::now());
+            run.observer.on(&Event::WaitingForLock {
+                holder: self.holder.clone(),
+                lock: lock.to_owned(),
+                remaining: run.interrupt.within_deadline(remaining),
+            });
+        }
+        run.interrupt.sleep(self.pause.min(remaining)).map_err(Over::Stopped)?;
+        self.pause = (self.pause * 3 / 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
+
+/// A second connection asks for our key while we hold it. If it gets it, the key excludes nobody: a pooler or
+/// an exotic server is in between, and no migration may run on such a promise.
+fn prove_exclusion(run: &mut Run<'_>) -> Result<()> {
+    let free = db::connect(run.target).and_then(|mut side| lock::key_is_free(side.as_mut(), CUTOVER_KEY));
+    match free {
+        Ok(false) => Ok(()),
+        // All connections taken: nothing is proven against it.
+        Err(DbError { kind: ErrorKind::Other | ErrorKind::Unreachable | ErrorKind::NotReady, .. }) => Ok(()),
+        Err(error) => Err(run.failed(error)),
+        Ok(true) => Err(Failure::new(
+            Diagnostic::error("the deploy lock does not exclude a second connection to this server")
+                .code(&codes::C1003)
+                .note("advisory locks of one session were given to another: a pooler or proxy shares sessions")
+                .help(codes::C1003.way_out),
+        )),
+    }
+}
+
+fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
+    let reference = "The database server was reached but timed out.\n\nPlease try again.\n\nPlease make sure your \
+                     database server is running at the configured address.\n\nContext: Timed out trying to acquire a \
+                     postgres advisory lock (SELECT pg_advisory_lock(72707369)). Timeout: 10000ms. See \
+                     https://pris.ly/d/migrate-advisory-locking for details.\n";
+    let lock = if which == Which::Ours { "cutover's deploy lock" } else { "Prisma Migrate's lock" };
+    let mut diagnostic = Diagnostic::error(format!(
+        "{lock} was not obtained: no progress of its holder for {} s",
+        run.options.wait_lock.as_secs()
+    ))
+    .code(&codes::P1002)
+    .reference(reference);
+    let help = match holder {
+        Some(holder) => {
+            diagnostic = diagnostic.note(describe(holder));
+            format!(
+                "wait for it, or end it with `SELECT pg_terminate_backend({});`, then `cutover migrate deploy`",
+                holder.process
+            )
+        }
+        None => "cutover migrate deploy".to_owned(),
+    };
+    Failure::new(diagnostic.help(help)).class(Class::LockOrRunning)
+}
+
+/// One line on a session.
+pub(crate) fn describe(holder: &Holder) -> String {
+    let mut text = format!("held by pid {}", holder.process);
+    for (word, value) in [
+        ("user", &holder.user),
+        ("application", &holder.application),
+        ("client", &holder.client),
+        ("since", &holder.since),
+        ("state", &holder.state),
+        ("running", &holder.query),
+    ] {
+        if let Some(value) = value {
+            text.push_str(&format!(", {word} {}", value.split_whitespace().collect::<Vec<_>>().join(" ")));
+        }
+    }
+    text
+}
+
+/// Looks up whether this session still holds what it took, and takes again what it lost.
+///
+/// # Errors
+/// C2008 if somebody else has it now.
+pub(crate) fn confirm(run: &mut Run<'_>) -> Result<()> {
+    if !matches!(run.held, Some(Held::Session)) {
+        return Ok(());
+    }
+    for key in [Some(CUTOVER_KEY), run.prisma_key.then_some(PRISMA_KEY)].into_iter().flatten() {
+        let conn: &mut dyn Conn = run.conn.as_mut();
+        let held = lock::holds_session_key(conn, key)
+            .and_then(|held| if held { Ok(true) } else { lock::try_session_key(conn, key) });
+        match held {
+            Ok(true) => {}
+            Ok(false) => return Err(lost()),
+            Err(error) => return Err(run.failed(error)),
+        }
+    }
+    Ok(())
+}
+
+/// The failure of a run whose lock another session has.
+pub(crate) fn lost() -> Failure {
+    Failure::new(
+        Diagnostic::error("the deploy lock was lost: another session holds it now")
+            .code(&codes::C2008)
+            .help(codes::C2008.way_out),
+    )
+}

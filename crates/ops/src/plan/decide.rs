@@ -1,0 +1,432 @@
+//! Comparing the folder with the history. Pure.
+
+use super::{PlannedMigration, State, segments};
+use crate::migrations::{Content, Folder, Migration};
+use crate::progress::{self, Progress};
+use db::history::{History, HistoryRow};
+use diagnostics::{Diagnostic, Failure, Provider, Result, Source, Span, codes};
+use std::collections::HashSet;
+
+/// What folder and history say about each other.
+#[derive(Debug, Default)]
+pub struct Findings<'a> {
+    /// Migrations that deploy would run, in order: those without a live row.
+    pub pending: Vec<&'a Migration>,
+    /// Unfinished rows that are not ours: Prisma failed, was killed, or is at work right now.
+    pub failed: Vec<&'a HistoryRow>,
+    /// Unfinished rows of ours.
+    pub interrupted: Vec<&'a HistoryRow>,
+    /// Applied ones whose file has another checksum now.
+    pub edited: Vec<&'a Migration>,
+    /// Names of applied ones without a directory, in the order in which they were applied.
+    pub missing: Vec<&'a str>,
+    /// Pending ones that come before the last applied one.
+    pub out_of_order: Vec<&'a Migration>,
+    /// Pending ones that ran before and were marked as rolled back.
+    pub run_before: Vec<&'a Migration>,
+    /// The local migration just before the first pending one.
+    pub last_common: Option<&'a str>,
+}
+
+/// Compares.
+pub fn decide<'a>(folder: &'a Folder, history: &'a History) -> Findings<'a> {
+    let mut findings = Findings::default();
+    let local: HashSet<&str> = folder.migrations.iter().map(|migration| migration.name.as_str()).collect();
+    let live: HashSet<&str> = history
+        .rows
+        .iter()
+        .filter(|row| row.rolled_back_at.is_none())
+        .map(|row| row.migration_name.as_str())
+        .collect();
+    let known: HashSet<&str> = history.rows.iter().map(|row| row.migration_name.as_str()).collect();
+    for row in &history.rows {
+        if row.is_unfinished() {
+            if row.progress().is_some() { &mut findings.interrupted } else { &mut findings.failed }.push(row);
+        } else if row.is_applied()
+            && !local.contains(row.migration_name.as_str())
+            && !findings.missing.contains(&row.migration_name.as_str())
+        {
+            findings.missing.push(&row.migration_name);
+        }
+    }
+    let last_applied = folder.migrations.iter().rposition(|migration| live.contains(migration.name.as_str()));
+    for (index, migration) in folder.migrations.iter().enumerate() {
+        let name = migration.name.as_str();
+        if live.contains(name) {
+            let applied = history.rows_of(name).find(|row| row.is_applied());
+            let edited = applied.is_some_and(|row| {
+                !matches!(migration.content, Content::Missing { .. }) && !migration.matches(&row.checksum)
+            });
+            if edited {
+                findings.edited.push(migration);
+            }
+            if findings.pending.is_empty() {
+                findings.last_common = Some(name);
+            }
+        } else {
+            findings.pending.push(migration);
+            if last_applied.is_some_and(|last| index < last) {
+                findings.out_of_order.push(migration);
+            }
+            if known.contains(name) {
+                findings.run_before.push(migration);
+            }
+        }
+    }
+    findings
+}
+
+impl Findings<'_> {
+    /// What the reference does not tell, one warning each.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        let mut warnings = Vec::new();
+        for migration in &self.edited {
+            warnings.push(Diagnostic::warning(format!(
+                "migration `{}` was edited after it was applied; the database has what the old text did",
+                migration.name
+            )));
+        }
+        for name in &self.missing {
+            warnings.push(Diagnostic::warning(format!(
+                "migration `{name}` is applied in the database but has no directory here"
+            )));
+        }
+        for migration in &self.out_of_order {
+            warnings.push(Diagnostic::warning(format!(
+                "migration `{}` is older than the last applied one and runs after it",
+                migration.name
+            )));
+        }
+        for migration in &self.run_before {
+            warnings.push(Diagnostic::warning(format!(
+                "migration `{}` was marked as rolled back and runs again",
+                migration.name
+            )));
+        }
+        warnings
+    }
+
+    /// P3009, if there are failed rows.
+    pub fn failed_rows(&self) -> Option<Failure> {
+        if self.failed.is_empty() {
+            return None;
+        }
+        let mut text = String::from(
+            "migrate found failed migrations in the target database, new migrations will not be applied. Read more \
+             about how to resolve migration issues in a production database: https://pris.ly/d/migrate-resolve\n",
+        );
+        for row in &self.failed {
+            text.push_str(&format!("The `{}` migration started at {} failed\n", row.migration_name, row.started_at));
+        }
+        let first = self.failed[0];
+        let mut diagnostic = Diagnostic::error(format!("migration `{}` failed and was not resolved", first.migration_name))
+            .code(&codes::P3009)
+            .reference(text)
+            .meta("migration", first.migration_name.clone());
+        for row in &self.failed {
+            diagnostic = match row.logs.as_deref().map(str::trim).filter(|logs| !logs.is_empty()) {
+                Some(logs) => diagnostic.note(format!("stored with `{}`: {}", row.migration_name, essence(logs))),
+                None => diagnostic.note(format!(
+                    "nothing is stored with `{}`: it is running now, or its deployer was killed",
+                    row.migration_name
+                )),
+            };
+        }
+        let name = &first.migration_name;
+        Some(Failure::new(diagnostic.help(format!(
+            "find out what took effect, then `cutover migrate resolve --rolled-back {name}` (to run it again) or \
+             `cutover migrate resolve --applied {name}`"
+        ))))
+    }
+}
+
+/// The part of stored logs that says what happened: without terminal codes, span traces, debug dumps and the
+/// sentence that all have in common.
+fn essence(logs: &str) -> String {
+    let mut plain = String::with_capacity(logs.len());
+    let mut rest = logs;
+    while let Some(at) = rest.find('\u{1b}') {
+        plain.push_str(&rest[..at]);
+        let tail = &rest[at..];
+        rest = tail.find('m').map_or("", |end| &tail[end + 1..]);
+    }
+    plain.push_str(rest);
+    plain
+        .lines()
+        .filter(|line| !line.starts_with("A migration failed to apply."))
+        .take_while(|line| !line.starts_with("DbError {") && !line.trim_start().starts_with("0: "))
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Which pending migrations are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Limit {
+    /// Up to and including this one.
+    pub to: Option<String>,
+    /// At most so many.
+    pub count: Option<usize>,
+}
+
+/// Plans every wanted migration, the interrupted one first. Everything that can be refused is refused here,
+/// before anything runs.
+///
+/// # Errors
+/// P3015 for a missing file, C2001 for bytes that are no text, C2002 for a quote without end, C2003 and C2004 for
+/// what cannot be sent, C2006 and C2009 for an interrupted migration that cannot go on.
+pub fn plan(
+    folder: &Folder,
+    history: &History,
+    findings: &Findings<'_>,
+    provider: Provider,
+    limit: &Limit,
+    options: &sql::Options,
+) -> Result<Vec<PlannedMigration>> {
+    let mut planned = Vec::new();
+    for row in &findings.interrupted {
+        match resume(folder, findings, row, options, provider)? {
+            Some(migration) => planned.push(migration),
+            None => return Ok(Vec::new()),
+        }
+    }
+    for migration in wanted(findings, limit)? {
+        let state = State::Pending;
+        planned.push(one(migration, state, options, provider)?);
+    }
+    debug_assert!(history.exists || findings.interrupted.is_empty());
+    Ok(planned)
+}
+
+fn wanted<'a>(findings: &Findings<'a>, limit: &Limit) -> Result<Vec<&'a Migration>> {
+    let mut pending = findings.pending.clone();
+    if let Some(name) = &limit.to {
+        let Some(last) = pending.iter().position(|migration| migration.name == *name) else {
+            return Err(Failure::new(
+                Diagnostic::error(format!("`--to {name}` names no pending migration"))
+                    .code(&codes::C2017)
+                    .help(codes::C2017.way_out),
+            ));
+        };
+        pending.truncate(last + 1);
+    }
+    if let Some(count) = limit.count {
+        pending.truncate(count);
+    }
+    Ok(pending)
+}
+
+fn one(
+    migration: &Migration,
+    state: State,
+    options: &sql::Options,
+    provider: Provider,
+) -> Result<PlannedMigration> {
+    let (source, checksum) = text(migration)?;
+    let script = sql::split(source.text(), options).map_err(|error| unterminated(source, &error))?;
+    let segments = segments::segments(&script, source, provider)?;
+    Ok(PlannedMigration {
+        name: migration.name.clone(),
+        checksum: checksum.to_owned(),
+        state,
+        segments,
+        source: source.clone(),
+    })
+}
+
+fn text(migration: &Migration) -> Result<(&Source, &str)> {
+    match &migration.content {
+        Content::Text { source, checksum } => Ok((source, checksum)),
+        Content::Missing { cause } => Err(missing_file(migration, cause)),
+        Content::NotText { offset, .. } => Err(Failure::new(
+            Diagnostic::error(format!(
+                "{}: the byte at offset {offset} is no UTF-8 text",
+                migration.path.display()
+            ))
+            .code(&codes::C2001)
+            .note("Prisma Migrate would replace it without a word and send another text than the file has")
+            .help(codes::C2001.way_out),
+        )),
+    }
+}
+
+/// P3015 for a migration without its file.
+pub fn missing_file(migration: &Migration, cause: &str) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!("{} cannot be read: {cause}", migration.path.display()))
+            .code(&codes::P3015)
+            .reference(
+                "Could not find the migration file at migration.sql. Please delete the directory or restore the \
+                 migration file.\n",
+            )
+            .meta("migration", migration.name.clone())
+            .help("restore the file or delete the directory, then `cutover migrate deploy`"),
+    )
+}
+
+fn unterminated(source: &Source, error: &sql::ScanError) -> Failure {
+    Failure::new(
+        Diagnostic::error(error.to_string())
+            .code(&codes::C2002)
+            .label(source, Span::new(error.span.start, error.span.end), "opened here")
+            .note("nothing was sent to the database")
+            .help(codes::C2002.way_out),
+    )
+}
+
+/// Plans the rest of an interrupted migration. `None` if there is nothing to do here: its directory is missing,
+/// and nothing else is pending (an older image's container).
+fn resume(
+    folder: &Folder,
+    findings: &Findings<'_>,
+    row: &HistoryRow,
+    options: &sql::Options,
+    provider: Provider,
+) -> Result<Option<PlannedMigration>> {
+    let name = &row.migration_name;
+    let unreadable = |reason: &str| {
+        Failure::new(
+            Diagnostic::error(format!("migration `{name}` was interrupted and cannot be continued: {reason}"))
+                .code(&codes::C2005)
+                .meta("migration", name.clone())
+                .help(codes::C2005.way_out.replace("NAME", name)),
+        )
+    };
+    let progress = match Progress::of(row) {
+        Some(Ok(progress)) => progress,
+        Some(Err(reason)) => return Err(unreadable(&reason)),
+        None => return Err(unreadable("its progress is missing")),
+    };
+    let Some(migration) = folder.migrations.iter().find(|migration| migration.name == *name) else {
+        return if findings.pending.is_empty() { Ok(None) } else { Err(no_directory(findings, row, &progress, options)) };
+    };
+    let state = State::Resume { id: row.id.clone(), progress: progress.clone() };
+    let planned = one(migration, state, options, provider)?;
+    let prefix = planned.prefix(progress.statement);
+    if prefix.len() < progress.statement || progress::hash(prefix) != progress.prefix {
+        return Err(Failure::new(
+            Diagnostic::error(format!(
+                "migration `{name}` was interrupted after {} statement(s), and these have been edited since",
+                progress.statement
+            ))
+            .code(&codes::C2006)
+            .meta("migration", name.clone())
+            .help(codes::C2006.way_out),
+        ));
+    }
+    Ok(Some(planned))
+}
+
+fn no_directory(findings: &Findings<'_>, row: &HistoryRow, progress: &Progress, options: &sql::Options) -> Failure {
+    let name = &row.migration_name;
+    let mut diagnostic = Diagnostic::error(format!("migration `{name}` was interrupted, and its directory is not here"))
+        .code(&codes::C2009)
+        .meta("migration", name.clone());
+    // A directory that was renamed has the same beginning.
+    let renamed = findings.pending.iter().find(|migration| {
+        let Content::Text { source, .. } = &migration.content else { return false };
+        let Ok(script) = sql::split(source.text(), options) else { return false };
+        let prefix: Vec<&str> = script
+            .statements
+            .iter()
+            .take(progress.statement)
+            .map(|statement| statement.span.slice(source.text()))
+            .collect();
+        !prefix.is_empty() && prefix.len() == progress.statement && progress::hash(prefix) == progress.prefix
+    });
+    if let Some(renamed) = renamed {
+        diagnostic = diagnostic.note(format!("`{}` begins with the same statements: was it renamed?", renamed.name));
+    }
+    Failure::new(diagnostic.help(codes::C2009.way_out.replace("NAME", name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use db::history::Time;
+    use std::path::PathBuf;
+
+    fn folder(names: &[&str]) -> Folder {
+        let migrations = names
+            .iter()
+            .map(|name| Migration {
+                name: (*name).to_owned(),
+                path: PathBuf::from(name),
+                content: Content::Text {
+                    source: Source::new(*name, "SELECT 1;"),
+                    checksum: crate::migrations::checksum(b"SELECT 1;"),
+                },
+            })
+            .collect();
+        Folder { migrations, ..Folder::default() }
+    }
+
+    fn row(name: &str, finished: bool, rolled_back: bool, logs: Option<&str>) -> HistoryRow {
+        HistoryRow {
+            id: name.to_owned(),
+            checksum: crate::migrations::checksum(b"SELECT 1;"),
+            finished_at: finished.then_some(Time(1)),
+            migration_name: name.to_owned(),
+            logs: logs.map(str::to_owned),
+            rolled_back_at: rolled_back.then_some(Time(2)),
+            started_at: Time(0),
+            applied_steps_count: i64::from(finished),
+        }
+    }
+
+    fn names<'a>(migrations: &[&'a Migration]) -> Vec<&'a str> {
+        migrations.iter().map(|migration| migration.name.as_str()).collect()
+    }
+
+    #[test]
+    fn every_relation_of_folder_and_history_is_told() {
+        let folder = folder(&["1_a", "2_between", "3_c", "4_again", "5_e"]);
+        let mut edited = row("3_c", true, false, None);
+        edited.checksum = "0".repeat(64);
+        let history = History {
+            exists: true,
+            rows: vec![
+                row("1_a", true, false, None),
+                row("0_gone", true, false, None),
+                edited,
+                row("4_again", true, true, None),
+            ],
+            text_times: false,
+        };
+        let findings = decide(&folder, &history);
+        assert_eq!(names(&findings.pending), ["2_between", "4_again", "5_e"]);
+        assert_eq!(names(&findings.out_of_order), ["2_between"]);
+        assert_eq!(names(&findings.run_before), ["4_again"]);
+        assert_eq!(names(&findings.edited), ["3_c"]);
+        assert_eq!(findings.missing, ["0_gone"]);
+        assert_eq!(findings.last_common, Some("1_a"));
+        assert!(findings.failed_rows().is_none());
+        assert_eq!(findings.warnings().len(), 4);
+    }
+
+    #[test]
+    fn unfinished_rows_of_prisma_and_of_ours_are_told_apart() {
+        let folder = folder(&["1_a", "2_b"]);
+        let ours = Progress::start("run").logs(None);
+        let history = History {
+            exists: true,
+            rows: vec![row("1_a", false, false, Some("boom")), row("2_b", false, false, Some(&ours))],
+            text_times: false,
+        };
+        let findings = decide(&folder, &history);
+        assert_eq!(findings.failed.len(), 1);
+        assert_eq!(findings.interrupted.len(), 1);
+        assert!(findings.pending.is_empty());
+        let failure = findings.failed_rows().unwrap();
+        assert!(failure.diagnostic().reference.as_deref().unwrap().ends_with(
+            "The `1_a` migration started at 1970-01-01 00:00:00 UTC failed\n"
+        ));
+    }
+
+    #[test]
+    fn stored_logs_are_shown_without_codes_and_traces() {
+        let logs = "A migration failed to apply. New ...\n\nDatabase error code: 42601\n\nPosition:\n\u{1b}[1m  1\u{1b}[1;31m BAD\u{1b}[0m\n\nDbError { severity }\n\n   0: trace";
+        assert_eq!(essence(logs), "Database error code: 42601\nPosition:\n  1 BAD");
+    }
+}

@@ -1,0 +1,67 @@
+//! What would be done, decided without doing anything.
+//!
+//! [`decide`](mod@decide) compares folder and history; [`segments`](mod@segments) cuts a file into what is sent
+//! as one transaction and what is sent alone. `ops::execute` runs what stands here and never plans again.
+
+pub mod decide;
+pub mod segments;
+
+pub use decide::{Findings, decide};
+pub use segments::{Bracket, Segment};
+
+use crate::progress::Progress;
+use diagnostics::Source;
+use serde::Serialize;
+
+/// One migration that will run.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedMigration {
+    /// The directory's name.
+    pub name: String,
+    /// Of its file.
+    pub checksum: String,
+    /// Whether it begins or goes on.
+    pub state: State,
+    /// What is sent, in order.
+    pub segments: Vec<Segment>,
+    /// Its text.
+    #[serde(skip)]
+    pub source: Source,
+}
+
+/// Whether a migration begins or goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// It has no live row.
+    Pending,
+    /// It was interrupted; its row says how far it came.
+    Resume {
+        /// The id of its row.
+        id: String,
+        /// How far it came.
+        progress: Progress,
+    },
+}
+
+impl PlannedMigration {
+    /// How many statements the file has.
+    pub fn statement_count(&self) -> usize {
+        self.segments.iter().map(|segment| segment.statements.len()).sum()
+    }
+
+    /// True if one transaction holds all of it, row included.
+    pub fn is_one_transaction(&self) -> bool {
+        self.state == State::Pending && matches!(&self.segments[..], [only] if only.bracket != Bracket::Single)
+    }
+
+    /// The texts of the statements before the one with this number (from 0).
+    pub fn prefix(&self, statement: usize) -> Vec<&str> {
+        self.statements().take(statement).map(|found| found.span.slice(self.source.text())).collect()
+    }
+
+    /// All statements, in order.
+    pub fn statements(&self) -> impl Iterator<Item = &sql::Statement> {
+        self.segments.iter().flat_map(|segment| &segment.statements)
+    }
+}

@@ -1,0 +1,348 @@
+//! Cutting a file into segments: what is sent as one transaction, what is sent alone, and what is refused.
+//!
+//! A file is one transaction unless it needs more. It needs more if it steers BEGIN and COMMIT itself, if it has
+//! statements that the database refuses or silently ignores inside a transaction, or (SQLite) if it brackets a
+//! table rebuild with `PRAGMA foreign_keys` beside statements that fire foreign-key actions.
+
+use diagnostics::{Code, Diagnostic, Failure, Provider, Result, Source, codes};
+use serde::Serialize;
+use sql::{DataVerb, DdlVerb, Kind, Script, Statement, TransactionRule};
+
+/// How a segment is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bracket {
+    /// In a transaction of ours.
+    Transaction,
+    /// One statement, outside of any transaction.
+    Single,
+    /// In a transaction that the file closes, and usually opens, itself.
+    OwnTransaction,
+    /// SQLite: in a transaction of ours with foreign keys off, checked before and after.
+    Rebuild,
+}
+
+/// A piece of a file that is done or not done as a whole (but for what commits inside itself).
+#[derive(Clone, Debug, Serialize)]
+pub struct Segment {
+    /// How it is sent.
+    pub bracket: Bracket,
+    /// The number of its first statement in the file, from 0.
+    pub first: usize,
+    /// Its statements.
+    pub statements: Vec<Statement>,
+    /// Statements are sent ahead of their answers.
+    pub pipelined: bool,
+    /// A statement may leave settings, roles or session objects behind.
+    pub changes_session: bool,
+    /// A statement may change the role.
+    pub changes_role: bool,
+}
+
+impl Segment {
+    /// A transaction without statements of the file: for a row alone.
+    pub fn empty() -> Self {
+        Self {
+            bracket: Bracket::Transaction,
+            first: 0,
+            statements: Vec::new(),
+            pipelined: true,
+            changes_session: false,
+            changes_role: false,
+        }
+    }
+}
+
+/// How `-- cutover:transaction=...` wants a file to be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// As the file needs.
+    AsNeeded,
+    /// One transaction, whatever is in it.
+    File,
+    /// Every statement alone.
+    Off,
+}
+
+/// Cuts a file.
+///
+/// # Errors
+/// Refusals with the place: C2003 for a transaction that is not closed, C2004 for a statement that cannot be part
+/// of a migration. Nothing was sent then.
+pub fn segments(script: &Script, source: &Source, provider: Provider) -> Result<Vec<Segment>> {
+    let cutter = Cutter { source, provider };
+    let wish = cutter.wish(script)?;
+    let statements = &script.statements;
+    let own_control = statements.iter().any(|statement| is_boundary(&statement.kind));
+    cutter.refuse(statements, own_control)?;
+    let cut = match wish {
+        Wish::Off => statements.iter().map(|statement| cutter.piece(Bracket::Single, std::slice::from_ref(statement))).collect(),
+        Wish::File => vec![cutter.piece(Bracket::Transaction, statements)],
+        Wish::AsNeeded if own_control => cutter.own_transactions(statements)?,
+        Wish::AsNeeded if provider == Provider::Sqlite && statements.iter().any(|s| foreign_keys(&s.kind).is_some()) => {
+            cutter.rebuilds(statements)
+        }
+        Wish::AsNeeded => cutter.by_need(statements),
+    };
+    let mut segments = if cut.is_empty() { vec![cutter.piece(Bracket::Transaction, &[])] } else { cut };
+    let mut first = 0;
+    for segment in &mut segments {
+        segment.first = first;
+        first += segment.statements.len();
+    }
+    cutter.refuse_read_only_sessions(&segments)?;
+    Ok(segments)
+}
+
+/// Cuts a file once more after the server has taught that a value of an enum must be committed before its use:
+/// after each ADD VALUE.
+pub fn commit_after_enum_values(segment: &Segment) -> Vec<Segment> {
+    let mut pieces = Vec::new();
+    let mut rest = segment.statements.as_slice();
+    let mut first = segment.first;
+    while !rest.is_empty() {
+        let until = rest.iter().position(|s| s.kind == Kind::AddEnumValue).map_or(rest.len(), |at| at + 1);
+        let (piece, tail) = rest.split_at(until);
+        pieces.push(Segment { first, statements: piece.to_vec(), ..segment.clone() });
+        first += piece.len();
+        rest = tail;
+    }
+    pieces
+}
+
+/// Statements that open or close a transaction.
+fn is_boundary(kind: &Kind) -> bool {
+    matches!(kind, Kind::Begin { .. } | Kind::Commit { .. })
+}
+
+/// `PRAGMA foreign_keys = ...` as on or off; `None` for anything else, reading included.
+fn foreign_keys(kind: &Kind) -> Option<bool> {
+    match kind {
+        Kind::Pragma { name, argument: Some(argument) } if name == "foreign_keys" => {
+            Some(matches!(argument.to_ascii_lowercase().as_str(), "1" | "on" | "yes" | "true"))
+        }
+        _ => None,
+    }
+}
+
+struct Cutter<'a> {
+    source: &'a Source,
+    provider: Provider,
+}
+
+impl Cutter<'_> {
+    fn wish(&self, script: &Script) -> Result<Wish> {
+        let mut wish = Wish::AsNeeded;
+        for directive in &script.directives {
+            if directive.key != "transaction" {
+                continue;
+            }
+            wish = match directive.value.as_deref() {
+                Some("off") => Wish::Off,
+                Some("file") => Wish::File,
+                Some("segment") => Wish::AsNeeded,
+                _ => {
+                    return Err(Failure::new(
+                        Diagnostic::error("`-- cutover:transaction=` takes off, file or segment")
+                            .code(&codes::C2004)
+                            .label(self.source, directive.span, "")
+                            .help("write one of the three, then `cutover migrate deploy`"),
+                    ));
+                }
+            };
+        }
+        Ok(wish)
+    }
+
+    fn piece(&self, bracket: Bracket, statements: &[Statement]) -> Segment {
+        let effects = || statements.iter().map(|statement| statement.session);
+        let savepoints = statements.iter().any(|statement| {
+            matches!(statement.kind, Kind::Savepoint | Kind::RollbackToSavepoint | Kind::ReleaseSavepoint)
+        });
+        Segment {
+            bracket,
+            first: 0,
+            statements: statements.to_vec(),
+            // A savepoint can revive a transaction that has failed; a file that steers its own transactions is
+            // never sent ahead either.
+            pipelined: bracket == Bracket::Transaction && !savepoints,
+            changes_session: effects().any(|effect| !effect.is_empty()),
+            changes_role: effects().any(|effect| effect.role || effect.calls_functions),
+        }
+    }
+
+    fn rule(&self, statement: &Statement) -> TransactionRule {
+        statement.kind.transaction_rule(self.provider)
+    }
+
+    /// Transactions of ours around what allows one, everything else alone.
+    fn by_need(&self, statements: &[Statement]) -> Vec<Segment> {
+        let mut pieces = Vec::new();
+        let mut begin = 0;
+        for (index, statement) in statements.iter().enumerate() {
+            if self.rule(statement) == TransactionRule::Outside {
+                if begin < index {
+                    pieces.push(self.piece(Bracket::Transaction, &statements[begin..index]));
+                }
+                pieces.push(self.piece(Bracket::Single, &statements[index..=index]));
+                begin = index + 1;
+            }
+        }
+        if begin < statements.len() {
+            pieces.push(self.piece(Bracket::Transaction, &statements[begin..]));
+        }
+        pieces
+    }
+
+    /// A file with BEGIN and COMMIT of its own: each of its transactions is a segment. Statements before a BEGIN
+    /// belong to it, because the reference sends the file as one message.
+    fn own_transactions(&self, statements: &[Statement]) -> Result<Vec<Segment>> {
+        let mut pieces = Vec::new();
+        let mut begin = 0;
+        let mut open: Option<&Statement> = None;
+        for (index, statement) in statements.iter().enumerate() {
+            match &statement.kind {
+                Kind::Begin { .. } => {
+                    if self.provider == Provider::Sqlite {
+                        // There every statement outside of BEGIN is a transaction of its own.
+                        pieces.extend(self.by_need(&statements[begin..index]));
+                        begin = index;
+                    }
+                    open = open.or(Some(statement));
+                }
+                Kind::Commit { .. } => {
+                    pieces.push(self.piece(Bracket::OwnTransaction, &statements[begin..=index]));
+                    begin = index + 1;
+                    open = None;
+                }
+                _ => {}
+            }
+        }
+        match open {
+            Some(statement) => Err(Failure::new(
+                Diagnostic::error("this transaction is not closed: there is no COMMIT after it")
+                    .code(&codes::C2003)
+                    .label(self.source, statement.span, "opened here")
+                    .note("Prisma Migrate would report success and the server would throw the work away")
+                    .help(codes::C2003.way_out),
+            )),
+            None => {
+                pieces.extend(self.by_need(&statements[begin..]));
+                Ok(pieces)
+            }
+        }
+    }
+
+    /// SQLite: spans between `PRAGMA foreign_keys = OFF` and `ON`. If nothing outside of them can fire a
+    /// foreign-key action, the whole file is one transaction with foreign keys off; else each span is a segment
+    /// of its own, so that a DELETE beside it cascades as it does in the reference.
+    fn rebuilds(&self, statements: &[Statement]) -> Vec<Segment> {
+        let mut off = false;
+        let mut alone = false;
+        for statement in statements {
+            match foreign_keys(&statement.kind) {
+                Some(on) => off = !on,
+                None if self.rule(statement) == TransactionRule::Outside => alone = true,
+                None if !off => alone |= may_fire_foreign_keys(&statement.kind),
+                None => {}
+            }
+        }
+        if !alone {
+            return vec![self.piece(Bracket::Rebuild, statements)];
+        }
+        let mut pieces = Vec::new();
+        let mut begin = 0;
+        let mut off = false;
+        for (index, statement) in statements.iter().enumerate() {
+            match foreign_keys(&statement.kind) {
+                Some(false) if !off => {
+                    pieces.extend(self.by_need(&statements[begin..index]));
+                    begin = index;
+                    off = true;
+                }
+                Some(true) if off => {
+                    pieces.push(self.piece(Bracket::Rebuild, &statements[begin..=index]));
+                    begin = index + 1;
+                    off = false;
+                }
+                _ => {}
+            }
+        }
+        if off {
+            pieces.push(self.piece(Bracket::Rebuild, &statements[begin..]));
+        } else {
+            pieces.extend(self.by_need(&statements[begin..]));
+        }
+        pieces
+    }
+
+    fn refuse(&self, statements: &[Statement], own_control: bool) -> Result<()> {
+        for statement in statements {
+            let reason = match &statement.kind {
+                Kind::Rollback { .. } => "ROLLBACK would undo the migration and leave it recorded as applied",
+                Kind::Commit { and_chain: true } => "COMMIT AND CHAIN leaves a transaction open",
+                Kind::PrepareTransaction => "PREPARE TRANSACTION leaves the work in limbo when the deploy ends",
+                Kind::CopyFromStdin => "COPY ... FROM STDIN waits for data that a migration cannot send",
+                Kind::Delimiter => "DELIMITER is a command of the mysql client, not of the server",
+                kind if makes_own_transaction_read_only(kind) => "a read-only transaction cannot record the migration",
+                Kind::Savepoint | Kind::RollbackToSavepoint | Kind::ReleaseSavepoint
+                    if !own_control && self.provider == Provider::PostgreSql =>
+                {
+                    "a savepoint needs a BEGIN of the file's own before it"
+                }
+                _ => continue,
+            };
+            return Err(self.refusal(&codes::C2004, statement, reason));
+        }
+        Ok(())
+    }
+
+    /// A session that is read-only for the transactions after this one cannot record them.
+    fn refuse_read_only_sessions(&self, segments: &[Segment]) -> Result<()> {
+        if segments.len() < 2 {
+            return Ok(());
+        }
+        let found = segments.iter().flat_map(|segment| &segment.statements).find(|statement| {
+            statement.kind.makes_read_only()
+        });
+        match found {
+            Some(statement) => Err(self.refusal(
+                &codes::C2004,
+                statement,
+                "the transactions after this statement would be read-only and could not be recorded",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn refusal(&self, code: &'static Code, statement: &Statement, reason: &str) -> Failure {
+        Failure::new(
+            Diagnostic::error(reason)
+                .code(code)
+                .label(self.source, statement.span, "this statement")
+                .note("nothing was sent to the database")
+                .help(code.way_out),
+        )
+    }
+}
+
+/// Whether the transaction that the statement stands in becomes read-only; those after it are another matter.
+fn makes_own_transaction_read_only(kind: &Kind) -> bool {
+    let later = match kind {
+        Kind::SetSessionCharacteristics { .. } => true,
+        Kind::Set { name, .. } | Kind::SetConfig { name, .. } => name == "default_transaction_read_only",
+        _ => false,
+    };
+    kind.makes_read_only() && !later
+}
+
+/// Statements that can make SQLite delete or change rows of other tables through a foreign key, directly or by
+/// a trigger.
+fn may_fire_foreign_keys(kind: &Kind) -> bool {
+    match kind {
+        Kind::Data(DataVerb::Insert | DataVerb::Update | DataVerb::Delete | DataVerb::Merge | DataVerb::Replace) => true,
+        Kind::Ddl(verb) => *verb == DdlVerb::Drop,
+        Kind::Unknown => true,
+        _ => false,
+    }
+}

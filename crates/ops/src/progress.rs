@@ -1,0 +1,146 @@
+//! The progress of a migration that needs more than one transaction, as it stands in its unfinished row.
+
+use db::history::{HistoryRow, PROGRESS_MARK};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+
+/// The newest version of the format that this program writes and reads.
+const VERSION: u32 = 1;
+
+/// How far a migration has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The version of this format.
+    pub version: u32,
+    /// The run that wrote it.
+    pub run: String,
+    /// How many segments are finished.
+    pub segments: usize,
+    /// How many statements are finished: the number of the first one that is not, counted from 0.
+    pub statement: usize,
+    /// The SHA-256 of the finished statements.
+    pub prefix: String,
+    /// The statement outside of a transaction that was about to run when this was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+}
+
+/// A statement outside of a transaction, recorded before it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The SHA-256 of its text.
+    pub statement: String,
+    /// The name of the index that it builds, which the server makes up where the statement gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
+}
+
+impl Progress {
+    /// Nothing is finished yet.
+    pub fn start(run: &str) -> Self {
+        Self {
+            version: VERSION,
+            run: run.to_owned(),
+            segments: 0,
+            statement: 0,
+            prefix: hash([]),
+            intent: None,
+        }
+    }
+
+    /// The text for `logs`: the progress line, then an error text if there is one.
+    pub fn logs(&self, error: Option<&str>) -> String {
+        // A struct of strings and numbers always serialises.
+        let json = serde_json::to_string(self).unwrap_or_default();
+        match error {
+            Some(error) => format!("{PROGRESS_MARK}{}\n{error}", ascii(&json)),
+            None => format!("{PROGRESS_MARK}{}", ascii(&json)),
+        }
+    }
+
+    /// Reads it back; `None` if the row is not ours, an error text if it is of a newer version.
+    pub fn of(row: &HistoryRow) -> Option<Result<Self, String>> {
+        let line = row.progress()?;
+        Some(match serde_json::from_str::<Self>(line) {
+            Ok(progress) if progress.version <= VERSION => Ok(progress),
+            Ok(progress) => Err(format!(
+                "it was written by a newer cutover (format {}, this one reads {VERSION})",
+                progress.version
+            )),
+            Err(error) => Err(format!("its progress cannot be read: {error}")),
+        })
+    }
+}
+
+/// The hash of a list of statements; line ends do not count.
+pub fn hash<'a>(statements: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256::new();
+    for statement in statements {
+        hasher.update(statement.replace("\r\n", "\n").as_bytes());
+        // No statement holds a NUL, so that no two lists give the same bytes.
+        hasher.update([0]);
+    }
+    hasher.finalize().iter().fold(String::with_capacity(64), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+/// JSON in ASCII alone, so that no setting of the session changes what is stored.
+fn ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            out.push(character);
+        } else {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use db::history::Time;
+
+    fn row(logs: &str) -> HistoryRow {
+        HistoryRow {
+            id: "id".to_owned(),
+            checksum: String::new(),
+            finished_at: None,
+            migration_name: "m".to_owned(),
+            logs: Some(logs.to_owned()),
+            rolled_back_at: None,
+            started_at: Time(0),
+            applied_steps_count: 0,
+        }
+    }
+
+    #[test]
+    fn progress_survives_the_row_whatever_is_in_it() {
+        let intent = Intent { statement: "x".to_owned(), index: Some("übersicht_𝕏_idx".to_owned()) };
+        let progress = Progress { intent: Some(intent), ..Progress::start("run") };
+        let logs = progress.logs(Some("ERROR: é"));
+        assert!(logs.lines().next().unwrap().is_ascii());
+        assert_eq!(Progress::of(&row(&logs)), Some(Ok(progress)));
+    }
+
+    #[test]
+    fn rows_of_others_and_of_newer_versions_are_told_apart() {
+        assert_eq!(Progress::of(&row("A migration failed to apply.")), None);
+        let newer = Progress { version: 99, ..Progress::start("run") }.logs(None);
+        assert!(Progress::of(&row(&newer)).unwrap().unwrap_err().contains("newer cutover"));
+        assert!(Progress::of(&row("cutover:{")).unwrap().is_err());
+    }
+
+    #[test]
+    fn line_ends_do_not_change_a_hash_but_borders_do() {
+        assert_eq!(hash(["a\r\nb"]), hash(["a\nb"]));
+        assert_ne!(hash(["ab"]), hash(["a", "b"]));
+    }
+}

@@ -1,0 +1,275 @@
+//! What an operation that may write carries along: the connection, the history as last read, the lock.
+
+use crate::event::{Event, Observer};
+use crate::interrupt::Interrupt;
+use crate::watch::{Watch, Watched};
+use db::history::{self, History, Table, Time};
+use db::lock::Held;
+use db::session::{self, Defaults};
+use db::target::{Kind, Target};
+use db::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Refusal, Reply};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What an operation is asked for, as far as connection and lock go.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether the deploy lock is taken at all.
+    pub locking: bool,
+    /// How long to wait for the lock from the last progress of its holder; SQLite: for the file too.
+    pub wait_lock: Duration,
+    /// How long to wait for a server that cannot be reached at the start; zero = not at all.
+    pub wait_database: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { locking: true, wait_lock: Duration::from_secs(600), wait_database: Duration::ZERO }
+    }
+}
+
+/// How long to look for the way back after a lost connection, at least.
+const RECONNECT: Duration = Duration::from_secs(60);
+/// How long a standby or read-only server may take to become the primary after a failover.
+const FAILOVER: Duration = Duration::from_secs(150);
+/// The pause between two tries to connect.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// An operation under way.
+pub(crate) struct Run<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) options: &'a Options,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) interrupt: &'a Arc<Interrupt>,
+    pub(crate) conn: Box<dyn Conn>,
+    pub(crate) table: Table,
+    /// As last read.
+    pub(crate) history: History,
+    /// The newest `started_at` that was read or written.
+    pub(crate) last_start: Option<Time>,
+    pub(crate) held: Option<Held>,
+    /// Whether Prisma's key is held too (it is given up for some statements).
+    pub(crate) prisma_key: bool,
+    pub(crate) defaults: Defaults,
+    /// A transaction was begun already: it rode behind the last COMMIT.
+    pub(crate) begun: bool,
+    /// Putting the session back after a script failed: no other migration may run on it.
+    pub(crate) session_spoiled: Option<DbError>,
+    /// Names this run in what it records.
+    pub(crate) id: String,
+    watch: Option<Watch>,
+}
+
+impl<'a> Run<'a> {
+    /// A run over a connection that stands.
+    pub(crate) fn new(
+        target: &'a Target,
+        options: &'a Options,
+        observer: &'a dyn Observer,
+        interrupt: &'a Arc<Interrupt>,
+        conn: Box<dyn Conn>,
+    ) -> Self {
+        let schema = match &target.kind {
+            Kind::Postgres(postgres) => postgres.schema.as_str(),
+            Kind::Sqlite(_) | Kind::MySql(_) => "",
+        };
+        Self {
+            target,
+            options,
+            observer,
+            interrupt,
+            conn,
+            table: Table::new(target.provider, schema),
+            history: History::default(),
+            last_start: None,
+            held: None,
+            prisma_key: false,
+            defaults: Defaults::default(),
+            begun: false,
+            session_spoiled: None,
+            id: uuid::Uuid::new_v4().to_string(),
+            watch: None,
+        }
+    }
+
+    /// Reads the history again.
+    pub(crate) fn read_history(&mut self) -> Result<()> {
+        let history = history::read(self.conn.as_mut(), &self.table).map_err(|error| self.failed(error))?;
+        self.table.text_times = history.text_times;
+        self.last_start = self.last_start.max(history.last_start());
+        self.history = history;
+        Ok(())
+    }
+
+    /// The failure that stands for an error of one of our own statements.
+    pub(crate) fn failed(&self, error: DbError) -> Failure {
+        failure(self.target, error)
+    }
+
+    /// Sends a batch while the watcher looks on: a request to stop cancels what runs, a silent server is given
+    /// up. `on` returns true to send nothing more.
+    pub(crate) fn send(
+        &mut self,
+        batch: &Batch<'_>,
+        on: &mut dyn FnMut(Reply, &Watched<'_>) -> bool,
+    ) -> Outcome {
+        let (interrupt, target) = (self.interrupt, self.target);
+        let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
+        let watched = watch.begin(self.conn.canceller(), self.conn.info().process);
+        self.conn.send(batch, &mut |reply| {
+            if !matches!(reply, Reply::Tick) {
+                watched.answered();
+            }
+            let stop = on(reply, &watched);
+            if watched.silent() {
+                Flow::Abandon
+            } else if stop || interrupt.reason().is_some() {
+                Flow::Stop
+            } else {
+                Flow::Continue
+            }
+        })
+    }
+
+    /// The file of a SQLite database.
+    pub(crate) fn sqlite_path(&self) -> PathBuf {
+        match &self.target.kind {
+            Kind::Sqlite(sqlite) => sqlite.path.clone(),
+            Kind::Postgres(_) | Kind::MySql(_) => PathBuf::new(),
+        }
+    }
+
+    /// Refuses servers and sessions on which migrations cannot run. A standby, or a server that is read-only,
+    /// is asked again on new connections for a while: after a failover an address can still lead to the old
+    /// primary.
+    pub(crate) fn check_server(&mut self) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let refusal = db::server_refusal(self.conn.as_mut()).map_err(|error| self.failed(error))?;
+            match refusal {
+                None => return Ok(()),
+                Some(Refusal::Unsupported(reason)) => {
+                    return Err(Failure::new(
+                        Diagnostic::error(reason).code(&codes::C1002).help(codes::C1002.way_out),
+                    ));
+                }
+                Some(Refusal::ReadOnly(reason)) => {
+                    let limit = self.options.wait_database.min(FAILOVER);
+                    if began.elapsed() >= limit {
+                        return Err(Failure::new(
+                            Diagnostic::error(reason)
+                                .code(&codes::C1001)
+                                .note("with `--wait-db 150s` cutover waits for a failover to end")
+                                .help(codes::C1001.way_out),
+                        )
+                        .class(Class::Unreachable));
+                    }
+                    self.observer.on(&Event::WaitingForDatabase { reason, remaining: limit - began.elapsed() });
+                    self.interrupt.sleep(Duration::from_secs(1))?;
+                    self.conn = db::connect(self.target).map_err(|error| self.failed(error))?;
+                }
+            }
+        }
+    }
+
+    /// Prepares the session for migrations: reads its defaults, makes our settings.
+    pub(crate) fn prepare_session(&mut self) -> Result<()> {
+        if self.target.provider != Provider::PostgreSql {
+            return Ok(());
+        }
+        let conn = self.conn.as_mut();
+        let prepared = session::defaults(conn).and_then(|defaults| {
+            conn.execute(&session::settings(conn.info().version_number, &self.table.schema))?;
+            Ok(defaults)
+        });
+        self.defaults = prepared.map_err(|error| self.failed(error))?;
+        if self.conn.info().process.is_some_and(|process| process != self.defaults.process) {
+            return Err(Failure::new(
+                Diagnostic::error("the connection goes through a pooler or proxy that shares server sessions")
+                    .code(&codes::C1003)
+                    .note("the session that answers is not the one that the connection was given")
+                    .help(codes::C1003.way_out),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Finds the way back after a lost connection: a new connection to a server that takes writes. The lock is
+    /// not held any more.
+    pub(crate) fn reconnect(&mut self, cause: &DbError) -> Result<()> {
+        self.observer.on(&Event::ConnectionLost { reason: cause.text() });
+        self.held = None;
+        self.prisma_key = false;
+        self.begun = false;
+        let limit = self.options.wait_database.max(RECONNECT);
+        let began = Instant::now();
+        loop {
+            self.interrupt.sleep(PAUSE)?;
+            match db::connect(self.target) {
+                Ok(conn) => {
+                    self.conn = conn;
+                    self.check_server()?;
+                    return self.prepare_session();
+                }
+                Err(error) if may_come_back(error.kind) && began.elapsed() < limit => {}
+                Err(error) => {
+                    let seen = self.failed(error);
+                    return Err(Failure::new(
+                        Diagnostic::error("Server has closed the connection.")
+                            .code(&codes::P1017)
+                            .note(format!("what was seen: {}", cause.text()))
+                            .note(format!("connecting again failed: {}", seen.diagnostic().title))
+                            .note("whether the migration was committed is not known until the server is back")
+                            .help("cutover migrate deploy"),
+                    )
+                    .class(Class::Unreachable));
+                }
+            }
+        }
+    }
+}
+
+/// The failure that stands for an error of the target.
+pub(crate) fn failure(target: &Target, error: DbError) -> Failure {
+    let (user, database) = match &target.kind {
+        Kind::Postgres(postgres) => (postgres.user.as_str(), postgres.database.as_str()),
+        Kind::MySql(_) => ("", ""),
+        Kind::Sqlite(sqlite) => ("", sqlite.display_name.as_str()),
+    };
+    let database = if error.kind == ErrorKind::AccessDenied { "(not available)" } else { database };
+    error.into_failure(&target.location(), user, database)
+}
+
+/// Connects; a server that cannot be reached is waited for as long as the options say.
+///
+/// # Errors
+/// The kind of the error is kept, so that the caller can create a database that does not exist.
+pub(crate) fn connect(
+    target: &Target,
+    options: &Options,
+    observer: &dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<std::result::Result<Box<dyn Conn>, DbError>> {
+    let began = Instant::now();
+    loop {
+        match db::connect(target) {
+            Err(error) if may_come_back(error.kind) => {
+                let Some(remaining) =
+                    options.wait_database.checked_sub(began.elapsed()).filter(|left| !left.is_zero())
+                else {
+                    return Ok(Err(error));
+                };
+                let remaining = interrupt.within_deadline(remaining);
+                observer.on(&Event::WaitingForDatabase { reason: error.text(), remaining });
+                interrupt.sleep(remaining.min(Duration::from_secs(1)))?;
+            }
+            other => return Ok(other),
+        }
+    }
+}
+
+fn may_come_back(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unreachable | ErrorKind::NotReady | ErrorKind::ConnectionLost | ErrorKind::LockTimeout)
+}

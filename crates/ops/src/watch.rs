@@ -1,0 +1,184 @@
+//! The second pair of eyes while a call is under way: cancels it when the operation is asked to stop, and finds
+//! out when a server has gone silent.
+//!
+//! One thread for a whole run. It acts only between [`Watch::begin`] and the end of the returned guard, so that
+//! a cancel request can never hit what comes after its attempt; the guard's end waits for a request that is on
+//! its way.
+
+use crate::interrupt::Interrupt;
+use db::target::Target;
+use db::{Cancel, activity};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// One cancel request can be lost between two statements, so it is repeated.
+const CANCEL_EVERY: Duration = Duration::from_millis(40);
+/// How long a call may give no answer before the server is asked what its session does.
+const SILENCE: Duration = Duration::from_secs(5);
+/// A peer that acknowledges and stays silent is given up after the server has said twice that the session does
+/// nothing.
+const SILENT_LOOKS: u32 = 2;
+
+/// The watcher of a run.
+pub(crate) struct Watch {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    attempt: Option<Attempt>,
+    quit: bool,
+}
+
+struct Attempt {
+    cancel: Box<dyn Cancel>,
+    process: Option<i32>,
+    /// False while the answer to COMMIT is awaited: then nothing is cancelled any more.
+    cancellable: bool,
+    last_answer: Instant,
+    idle_looks: u32,
+    abandon: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watch {
+    /// Starts the thread.
+    pub(crate) fn start(interrupt: Arc<Interrupt>, target: Target) -> Self {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(move || watch(&theirs, &interrupt, &target))
+            .ok();
+        Self { shared, thread }
+    }
+
+    /// Says that a call begins on the connection that `cancel` belongs to.
+    pub(crate) fn begin(&self, cancel: Box<dyn Cancel>, process: Option<i32>) -> Watched<'_> {
+        self.shared.lock().attempt = Some(Attempt {
+            cancel,
+            process,
+            cancellable: true,
+            last_answer: Instant::now(),
+            idle_looks: 0,
+            abandon: false,
+        });
+        self.shared.changed.notify_all();
+        Watched { shared: &self.shared }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.shared.lock().quit = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the watcher was printed by the panic hook; it decides nothing here.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A call that is being watched.
+pub(crate) struct Watched<'w> {
+    shared: &'w Shared,
+}
+
+impl Watched<'_> {
+    /// An answer came: the server is alive.
+    pub(crate) fn answered(&self) {
+        self.with(|attempt| {
+            attempt.last_answer = Instant::now();
+            attempt.idle_looks = 0;
+        });
+    }
+
+    /// From now on the answer decides, and nothing is cancelled.
+    pub(crate) fn committing(&self) {
+        self.with(|attempt| attempt.cancellable = false);
+    }
+
+    /// True once the server was found silent.
+    pub(crate) fn silent(&self) -> bool {
+        self.shared.lock().attempt.as_ref().is_some_and(|attempt| attempt.abandon)
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Attempt)) {
+        if let Some(attempt) = self.shared.lock().attempt.as_mut() {
+            change(attempt);
+        }
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        // Waits for a request on its way: the watcher holds the lock while it makes one.
+        self.shared.lock().attempt = None;
+    }
+}
+
+fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
+    let mut side = None;
+    let mut state = shared.lock();
+    loop {
+        if state.quit {
+            return;
+        }
+        let Some(attempt) = state.attempt.as_mut() else {
+            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        if attempt.cancellable && interrupt.reason().is_some() {
+            // An error means that the request was not made; the next one may be.
+            let _ = attempt.cancel.cancel();
+        } else if let Some(process) = attempt.process
+            && attempt.last_answer.elapsed() >= SILENCE
+            && !attempt.abandon
+        {
+            let since = attempt.last_answer;
+            drop(state);
+            let idle = looks_idle(&mut side, target, process);
+            state = shared.lock();
+            if let Some(attempt) = state.attempt.as_mut()
+                && attempt.last_answer == since
+            {
+                attempt.idle_looks = if idle { attempt.idle_looks + 1 } else { 0 };
+                attempt.abandon = attempt.idle_looks >= SILENT_LOOKS;
+            }
+            let pause = Duration::from_secs(1);
+            state = shared.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
+            continue;
+        }
+        state = shared.changed.wait_timeout(state, CANCEL_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+/// Whether the server says that the session does nothing, or is gone. A server that cannot be asked says
+/// nothing.
+fn looks_idle(side: &mut Option<Box<dyn db::Conn>>, target: &Target, process: i32) -> bool {
+    if side.as_ref().is_none_or(|conn| conn.poisoned()) {
+        *side = db::connect(target).ok();
+    }
+    let Some(conn) = side.as_mut() else { return false };
+    match activity::backend(conn.as_mut(), process) {
+        Ok(None) => true,
+        Ok(Some(backend)) => {
+            backend.is_idle()
+                && backend.unchanged_seconds.is_none_or(|seconds| seconds >= SILENCE.as_secs_f64() / 2.0)
+        }
+        Err(_) => false,
+    }
+}

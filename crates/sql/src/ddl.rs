@@ -1,0 +1,304 @@
+//! Actions read from tokens: the forms whose names and keywords say everything, in all dialects.
+//!
+//! What does not live here: forms where an expression has to be understood (`pg.rs`). Each reader gives
+//! none where the text is not the form it knows; [`actions`] turns that into [`Action::Unknown`].
+
+use crate::action::{Action, CreateIndex, DetachMode, IndexKey, Name, ReindexTarget};
+use crate::kind::{DataVerb, DdlVerb, Kind};
+use crate::scanner::Token;
+use crate::words::Words;
+use diagnostics::Provider;
+
+/// What the statement of this kind does; `words` stands at its first token.
+pub(crate) fn actions(kind: &Kind, mut words: Words<'_>) -> Vec<Action> {
+    let known = match kind {
+        Kind::Ddl(DdlVerb::Create) => create(words),
+        Kind::Ddl(DdlVerb::Drop) => drop(words),
+        Kind::Ddl(DdlVerb::Alter) | Kind::DetachConcurrently | Kind::DetachFinalize => alter(words),
+        Kind::Ddl(DdlVerb::Rename) => return rename(words),
+        Kind::Ddl(DdlVerb::Maintain) | Kind::Reindex { .. } | Kind::ReindexConcurrently => {
+            words.take("REINDEX").then(|| reindex(&mut words)).flatten()
+        }
+        Kind::CreateIndexConcurrently => create(words),
+        Kind::DropIndexConcurrently => drop(words),
+        Kind::AddEnumValue => add_enum_value(words),
+        Kind::CreateDatabase | Kind::CreateTablespace | Kind::CreateSubscription { .. } => create_global(words),
+        Kind::DropDatabase | Kind::DropTablespace | Kind::DropSubscription => drop_global(words),
+        Kind::Data(verb) => write(*verb, words),
+        Kind::CopyFromStdin | Kind::CopyOther { .. } => return copy(words).into_iter().collect(),
+        Kind::Prepare => {
+            words.advance();
+            words.part().map(|name| Action::Prepare { name })
+        }
+        Kind::DeclareCursor => {
+            words.advance();
+            words.part().map(|name| Action::DeclareCursor { name })
+        }
+        Kind::Ddl(_) => None,
+        _ => return Vec::new(),
+    };
+    vec![known.unwrap_or(Action::Unknown)]
+}
+
+fn create(mut words: Words<'_>) -> Option<Action> {
+    if let Some(name) = words.clone().take("SELECT").then(|| select_into(skip_first(&words))).flatten() {
+        return Some(name);
+    }
+    words.take("CREATE").then_some(())?;
+    words.take_all(&["OR", "REPLACE"]);
+    words.take_any(&["GLOBAL", "LOCAL"]);
+    let temporary = words.take_any(&["TEMP", "TEMPORARY"]).is_some();
+    words.take_any(&["UNLOGGED", "VIRTUAL"]);
+    if words.take("TABLE") {
+        let if_not_exists = words.if_not_exists();
+        return Some(Action::CreateTable { name: words.name()?, temporary, if_not_exists });
+    }
+    if temporary {
+        words.take("RECURSIVE");
+        words.take_any(&["VIEW", "SEQUENCE", "TRIGGER"])?;
+        words.if_not_exists();
+        return Some(Action::CreateTemporary { name: words.name()? });
+    }
+    create_index(words).map(Action::CreateIndex)
+}
+
+fn skip_first<'t>(words: &Words<'t>) -> Words<'t> {
+    let mut behind = words.clone();
+    behind.advance();
+    behind
+}
+
+/// `words` stands behind CREATE.
+fn create_index(mut words: Words<'_>) -> Option<CreateIndex> {
+    let unique = words.take("UNIQUE");
+    words.take_any(&["FULLTEXT", "SPATIAL"]);
+    words.take("INDEX").then_some(())?;
+    let concurrently = words.provider() == Provider::PostgreSql && words.take("CONCURRENTLY");
+    let if_not_exists = words.if_not_exists();
+    let index = if words.at_word("ON") { None } else { Some(words.name()?) };
+    let method = words.take("USING").then(|| words.part()).flatten();
+    words.take("ON").then_some(())?;
+    words.take("ONLY");
+    let table = words.name()?;
+    words.symbol(b'*');
+    let definition_start = words.look(0)?;
+    let method = words.take("USING").then(|| words.part()).flatten().or(method);
+    let keys = index_keys(words.clone())?;
+    while !words.is_done() {
+        words.advance();
+    }
+    let definition = words.span_from(definition_start);
+    Some(CreateIndex {
+        index,
+        table,
+        unique,
+        concurrently,
+        if_not_exists,
+        method,
+        keys,
+        include: Vec::new(),
+        definition,
+    })
+}
+
+/// The keys in the parentheses at `words`: a name with or without a length or direction is a column.
+fn index_keys(mut words: Words<'_>) -> Option<Vec<IndexKey>> {
+    words.symbol(b'(').then_some(())?;
+    let mut keys = Vec::new();
+    loop {
+        let column = words.part();
+        let calls = words.look(0).is_some_and(|token| token.is_symbol(b'('))
+            && !words.look(1).is_some_and(|token| token.kind == crate::scanner::TokenKind::Number);
+        keys.push(match column {
+            Some(label) if calls => IndexKey::Expression { label },
+            Some(name) => IndexKey::Column(name),
+            None => IndexKey::Expression { label: CreateIndex::unlabelled() },
+        });
+        loop {
+            if words.symbol(b',') {
+                break;
+            }
+            if words.symbol(b')') {
+                return Some(keys);
+            }
+            words.look(0)?;
+            words.skip_one();
+        }
+    }
+}
+
+fn drop(mut words: Words<'_>) -> Option<Action> {
+    words.take("DROP").then_some(())?;
+    let temporary = words.take("TEMPORARY");
+    if words.take_any(&["TABLE", "TABLES"]).is_some() {
+        let if_exists = words.if_exists();
+        return Some(Action::DropTable { names: some(words.names())?, if_exists });
+    }
+    if temporary || !words.take("INDEX") {
+        return None;
+    }
+    let concurrently = words.provider() == Provider::PostgreSql && words.take("CONCURRENTLY");
+    let if_exists = words.if_exists();
+    Some(Action::DropIndex { names: some(words.names())?, concurrently, if_exists })
+}
+
+fn some(names: Vec<Name>) -> Option<Vec<Name>> {
+    (!names.is_empty()).then_some(names)
+}
+
+fn alter(mut words: Words<'_>) -> Option<Action> {
+    words.take_all(&["ALTER", "TABLE"]).then_some(())?;
+    words.if_exists();
+    words.take("ONLY");
+    let name = words.name()?;
+    words.symbol(b'*');
+    if words.take_all(&["DETACH", "PARTITION"]) {
+        let partition = words.name()?;
+        let mode = match words.take_any(&["CONCURRENTLY", "FINALIZE"]) {
+            Some("CONCURRENTLY") => DetachMode::Concurrently,
+            Some(_) => DetachMode::Finalize,
+            None => DetachMode::Plain,
+        };
+        return Some(Action::DetachPartition { parent: name, partition, mode });
+    }
+    let mut renames = words.clone();
+    if renames.take("RENAME") && renames.take_any(&["TO", "AS"]).is_some() {
+        let mut to = renames.name()?;
+        to.schema = to.schema.or_else(|| name.schema.clone());
+        return Some(Action::RenameTable { from: name, to });
+    }
+    Some(Action::AlterTable { name })
+}
+
+/// MySQL's RENAME TABLE a TO b, c TO d.
+fn rename(mut words: Words<'_>) -> Vec<Action> {
+    let mut all = Vec::new();
+    if words.take("RENAME") && words.take_any(&["TABLE", "TABLES"]).is_some() {
+        words.if_exists();
+        while let Some(from) = words.name() {
+            let Some(to) = words.take("TO").then(|| words.name()).flatten() else { break };
+            all.push(Action::RenameTable { from, to });
+            if !words.symbol(b',') {
+                return all;
+            }
+        }
+    }
+    vec![Action::Unknown]
+}
+
+/// REINDEX; `words` stands behind it.
+pub(crate) fn reindex(words: &mut Words<'_>) -> Option<Action> {
+    let mut concurrently = false;
+    if words.look(0).is_some_and(|token| token.is_symbol(b'(')) {
+        let mut options = words.clone();
+        options.advance();
+        while !options.is_done() && !options.symbol(b')') {
+            if options.take("CONCURRENTLY") {
+                concurrently = !options.look(0).is_some_and(|value| {
+                    crate::kind::is_off(value.span.slice(options.text()))
+                });
+            } else {
+                options.advance();
+            }
+        }
+        words.skip_one();
+    }
+    if words.provider() == Provider::Sqlite {
+        // A name may be that of a table, an index or a collation.
+        return Some(Action::Reindex { target: ReindexTarget::Index, name: words.name(), concurrently });
+    }
+    let target = match words.take_any(&["INDEX", "TABLE", "SCHEMA", "DATABASE", "SYSTEM"])? {
+        "INDEX" => ReindexTarget::Index,
+        "TABLE" => ReindexTarget::Table,
+        "SCHEMA" => ReindexTarget::Schema,
+        "DATABASE" => ReindexTarget::Database,
+        _ => ReindexTarget::System,
+    };
+    concurrently |= words.take("CONCURRENTLY");
+    Some(Action::Reindex { target, name: words.name(), concurrently })
+}
+
+fn add_enum_value(mut words: Words<'_>) -> Option<Action> {
+    words.take_all(&["ALTER", "TYPE"]).then_some(())?;
+    let type_name = words.name()?;
+    words.take_all(&["ADD", "VALUE"]).then_some(())?;
+    let if_not_exists = words.if_not_exists();
+    Some(Action::AddEnumValue { type_name, value: words.string()?, if_not_exists })
+}
+
+fn create_global(mut words: Words<'_>) -> Option<Action> {
+    words.take("CREATE").then_some(())?;
+    let object = words.take_any(&["DATABASE", "TABLESPACE", "SUBSCRIPTION"])?;
+    words.if_not_exists();
+    let name = words.part()?;
+    Some(match object {
+        "DATABASE" => Action::CreateDatabase { name },
+        "TABLESPACE" => Action::CreateTablespace { name },
+        _ => Action::CreateSubscription { name },
+    })
+}
+
+fn drop_global(mut words: Words<'_>) -> Option<Action> {
+    words.take("DROP").then_some(())?;
+    let object = words.take_any(&["DATABASE", "TABLESPACE", "SUBSCRIPTION"])?;
+    let if_exists = words.if_exists();
+    let name = words.part()?;
+    Some(match object {
+        "DATABASE" => Action::DropDatabase { name, if_exists },
+        "TABLESPACE" => Action::DropTablespace { name, if_exists },
+        _ => Action::DropSubscription { name, if_exists },
+    })
+}
+
+/// The table that is written; CTEs and EXPLAIN are passed over.
+fn write(verb: DataVerb, mut words: Words<'_>) -> Option<Action> {
+    let keyword = match verb {
+        DataVerb::Insert => "INSERT",
+        DataVerb::Update => "UPDATE",
+        DataVerb::Delete => "DELETE",
+        DataVerb::Merge => "MERGE",
+        DataVerb::Replace => "REPLACE",
+    };
+    let direct = words.at_word(keyword);
+    if !direct && words.at_word("WITH") && !words.skip_to(keyword) {
+        // The verb is inside a CTE: more than one table may be written.
+        return None;
+    }
+    if direct {
+        words.advance();
+    }
+    // UPDATE OR ROLLBACK, INSERT LOW_PRIORITY IGNORE and the like.
+    if words.take("OR") {
+        words.advance();
+    }
+    while words.take_any(&["LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "QUICK", "IGNORE"]).is_some() {}
+    words.take_any(&["INTO", "FROM"]);
+    words.take("ONLY");
+    Some(Action::Write { verb, table: words.name()? })
+}
+
+fn copy(mut words: Words<'_>) -> Option<Action> {
+    words.take("COPY").then_some(())?;
+    let table = words.name()?;
+    if words.look(0).is_some_and(|token| token.is_symbol(b'(')) {
+        words.skip_one();
+    }
+    words.take("FROM").then_some(Action::Write { verb: DataVerb::Insert, table })
+}
+
+/// The table of SELECT ... INTO; `words` stands behind SELECT.
+pub(crate) fn select_into(mut words: Words<'_>) -> Option<Action> {
+    let previous_is_as = |token: Option<Token>, text: &str| token.is_some_and(|token| token.is_word(text, "AS"));
+    while !words.is_done() && !words.at_word("FROM") {
+        if words.at_word("INTO") && !previous_is_as(words.previous(), words.text()) {
+            words.advance();
+            words.take_any(&["LOCAL", "GLOBAL"]);
+            let temporary = words.take_any(&["TEMP", "TEMPORARY"]).is_some();
+            words.take("UNLOGGED");
+            words.take("TABLE");
+            return Some(Action::CreateTable { name: words.name()?, temporary, if_not_exists: false });
+        }
+        words.skip_one();
+    }
+    None
+}

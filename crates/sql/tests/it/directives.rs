@@ -1,0 +1,41 @@
+//! Directives: found in line comments, with their place.
+
+use super::script;
+use diagnostics::Provider;
+
+#[test]
+fn a_directive_has_its_key_value_and_place() {
+    let text = "-- a comment\n-- cutover:transaction=off\n--cutover:lock-timeout = 5s\r\nSELECT 1;\n\
+                -- cutover:retry\nSELECT 2 -- cutover:inside\n + 3;\n-- cutover:last=\n";
+    let directives = script(Provider::PostgreSql, text).directives;
+    let read: Vec<_> = directives
+        .iter()
+        .map(|found| (found.key.as_str(), found.value.as_deref(), found.statement, found.leads_file))
+        .collect();
+    assert_eq!(
+        read,
+        [
+            ("transaction", Some("off"), 0, true),
+            ("lock-timeout", Some("5s"), 0, true),
+            ("retry", None, 1, false),
+            ("inside", None, 1, false),
+            ("last", Some(""), 2, false),
+        ]
+    );
+    assert_eq!(directives[0].span.slice(text), "-- cutover:transaction=off");
+}
+
+#[test]
+fn what_looks_like_one_elsewhere_is_none() {
+    for text in [
+        "SELECT '-- cutover:retry'",
+        "/* -- cutover:retry */ SELECT 1",
+        "-- see cutover:retry\nSELECT 1",
+        "SELECT $$\n-- cutover:retry\n$$",
+    ] {
+        assert_eq!(script(Provider::PostgreSql, text).directives, [], "{text}");
+    }
+    assert_eq!(script(Provider::MySql, "SELECT 5--cutover:retry").directives, []);
+    let leading_only = script(Provider::Sqlite, "-- cutover:retry").directives;
+    assert_eq!((leading_only.len(), leading_only[0].statement, leading_only[0].leads_file), (1, 0, true));
+}

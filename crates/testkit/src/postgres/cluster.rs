@@ -1,0 +1,34 @@
+//! Data folders: made by `initdb`.
+
+use super::programs;
+use crate::account::Account;
+use crate::template;
+use std::path::Path;
+use std::process::Command;
+
+/// The superuser of every throwaway server.
+pub(super) const SUPERUSER: &str = "postgres";
+
+/// The account that servers run as.
+pub(super) fn account() -> Option<Account> {
+    Account::for_servers(&["postgres", "nobody"])
+}
+
+/// Copies a fresh data folder to `target`.
+pub(super) fn copy_to(target: &Path) {
+    let template = template::ensure(&format!("postgres-{}", version()), account(), |data| {
+        let mut initdb = Command::new(programs::server_folder().join("initdb"));
+        initdb.args(["-A", "trust", "--no-sync", "--locale=C", "--encoding=UTF8", "-U", SUPERUSER, "-D"]);
+        template::run(initdb.arg(data), account(), "make a data folder");
+    });
+    template::copy(&template, target, account());
+}
+
+fn version() -> String {
+    let output = Command::new(programs::server_folder().join("postgres"))
+        .arg("--version")
+        .output()
+        .expect("postgres --version can be run");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().nth(2).unwrap_or("unknown").to_owned()
+}

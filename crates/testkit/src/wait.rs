@@ -1,0 +1,46 @@
+//! Waiting for something to become true: the one place where tests sleep.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything in a test may take before the test fails. Generous: it only bounds a hang, on a
+/// loaded machine too.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How often a condition is looked at.
+const INTERVAL: Duration = Duration::from_millis(10);
+
+/// Looks at `condition` until it holds.
+///
+/// # Panics
+/// With `what` in the message when it does not hold within [`DEADLINE`].
+pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    assert!(within(DEADLINE, condition), "waited {} s in vain until {what}", DEADLINE.as_secs());
+}
+
+/// Looks at `condition` until it holds or `limit` is over; tells whether it held.
+pub(crate) fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let give_up = Instant::now() + limit;
+    while !condition() {
+        if Instant::now() >= give_up {
+            return false;
+        }
+        thread::sleep(INTERVAL);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_until_the_condition_holds() {
+        let mut looks = 0;
+        wait_until("the third look", || {
+            looks += 1;
+            looks == 3
+        });
+        assert_eq!(looks, 3);
+    }
+}

@@ -1,0 +1,6 @@
+//! The test support tested against real servers.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may, as tests do")]
+
+mod mariadb;
+mod postgres;
+mod proxy;
