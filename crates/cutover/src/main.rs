@@ -1,2 +1,64 @@
-//! The binary: arguments, environment, terminal.
-fn main() {}
+//! The binary: arguments, environment and terminal; the only place that reads the environment, prints or exits.
+//!
+//! `args` is what can be asked for, `settings` where every value comes from, `commands/` one file per command,
+//! `observe/` what is made of events, `terminal` the two streams.
+//!
+//! What does not live here: what a command does (`ops`).
+
+mod args;
+mod commands;
+mod observe;
+#[path = "settings_stub.rs"]
+mod settings;
+mod signals;
+mod terminal;
+
+use args::Arguments;
+use clap::Parser;
+use clap::error::ErrorKind;
+use commands::Context;
+use settings::Surroundings;
+use terminal::Terminal;
+
+fn main() -> std::process::ExitCode {
+    let surroundings = Surroundings::capture();
+    let terminal = Terminal::new(surroundings.no_colour());
+    report_panics();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let context = Context { surroundings: &surroundings, terminal: &terminal };
+    commands::run(arguments.command, &context).into()
+}
+
+/// Ends the process now.
+#[expect(clippy::disallowed_methods, reason = "the one place that may exit: a second signal")]
+fn exit(code: i32) -> ! {
+    std::process::exit(code)
+}
+
+/// Help and version go to stdout with 0; anything else that is wrong with the arguments is told as the reference
+/// tells it, with 1.
+fn usage(error: &clap::Error) -> std::process::ExitCode {
+    let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    // A closed stream is no reason to fail.
+    let _ = error.print();
+    if wanted { 0.into() } else { 1.into() }
+}
+
+/// A panic is a mistake of this program. Its message may hold anything, so only the place is told.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        use std::io::Write;
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let code = &diagnostics::codes::C9001;
+        let _ = writeln!(
+            std::io::stderr(),
+            "Error: {}\n\n{} at {place}\n\nhelp: {}",
+            code.id,
+            code.title,
+            code.way_out
+        );
+    }));
+}

@@ -8,6 +8,7 @@
 //! What does not live here: how long to wait, and for whom (`ops::lock`).
 
 use crate::{Conn, DbError, ErrorKind};
+use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -64,6 +65,26 @@ pub struct Holder {
     pub query_start: Option<String>,
     /// What it waits for: `Lock`, `IO` ...
     pub wait: Option<String>,
+}
+
+impl fmt::Display for Holder {
+    /// One line: `held by pid 7, user app, application cutover ...`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "held by pid {}", self.process)?;
+        for (word, value) in [
+            ("user", &self.user),
+            ("application", &self.application),
+            ("client", &self.client),
+            ("since", &self.since),
+            ("state", &self.state),
+            ("running", &self.query),
+        ] {
+            if let Some(value) = value {
+                write!(f, ", {word} {}", value.split_whitespace().collect::<Vec<_>>().join(" "))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Tries to take a session-level key.

@@ -34,7 +34,8 @@ impl fmt::Display for Secret {
     }
 }
 
-/// Replaces every occurrence of each secret in `text` by `***`, also in percent-encoded and base64 form.
+/// Replaces every occurrence of each secret in `text` by `***`, also in percent-encoded and
+/// base64 form and as it stands in JSON.
 /// Secrets shorter than three bytes are left alone: masking every `a` of a text hides nothing and
 /// destroys the message.
 pub fn redact(text: &str, secrets: &[Secret]) -> String {
@@ -44,7 +45,8 @@ pub fn redact(text: &str, secrets: &[Secret]) -> String {
         if raw.len() < 3 {
             continue;
         }
-        for form in [raw.to_owned(), percent_encode(raw), base64(raw.as_bytes())] {
+        let json = raw.replace('\\', "\\\\").replace('"', "\\\"");
+        for form in [raw.to_owned(), percent_encode(raw), base64(raw.as_bytes()), json] {
             if out.contains(&form) {
                 out = out.replace(&form, MASK);
             }

@@ -198,7 +198,7 @@ fn refuse_unmanaged(deploy: &Deploy, run: &mut Run<'_>) -> Result<()> {
     Err(Failure::new(
         Diagnostic::error(
             "The database schema is not empty. Read more about how to baseline an existing production database: \
-             https://pris.ly/d/migrate-baseline\n",
+             https://pris.ly/d/migrate-baseline",
         )
         .code(&codes::P3005)
         .help(

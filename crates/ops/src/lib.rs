@@ -23,4 +23,4 @@ pub mod status;
 mod watch;
 
 pub use execute::duration;
-pub use run::Options;
+pub use run::{Options, new_id as run_id};

@@ -234,7 +234,7 @@ fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
     .reference(reference);
     let help = match holder {
         Some(holder) => {
-            diagnostic = diagnostic.note(describe(holder));
+            diagnostic = diagnostic.note(holder.to_string());
             format!(
                 "wait for it, or end it with `SELECT pg_terminate_backend({});`, then `cutover migrate deploy`",
                 holder.process
@@ -243,24 +243,6 @@ fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
         None => "cutover migrate deploy".to_owned(),
     };
     Failure::new(diagnostic.help(help)).class(Class::LockOrRunning)
-}
-
-/// One line on a session.
-pub(crate) fn describe(holder: &Holder) -> String {
-    let mut text = format!("held by pid {}", holder.process);
-    for (word, value) in [
-        ("user", &holder.user),
-        ("application", &holder.application),
-        ("client", &holder.client),
-        ("since", &holder.since),
-        ("state", &holder.state),
-        ("running", &holder.query),
-    ] {
-        if let Some(value) = value {
-            text.push_str(&format!(", {word} {}", value.split_whitespace().collect::<Vec<_>>().join(" ")));
-        }
-    }
-    text
 }
 
 /// Looks up whether this session still holds what it took, and takes again what it lost.

@@ -75,7 +75,7 @@ fn applied(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recorded>
         return Err(Failure::new(
             Diagnostic::error(format!(
                 "The migration {name} could not be found. Please make sure that the migration exists, and that you \
-                 included the whole name of the directory. (example: \"20201207184859_initial_migration\")\n"
+                 included the whole name of the directory. (example: \"20201207184859_initial_migration\")"
             ))
             .code(&codes::P3017)
             .meta("migration", name)
@@ -85,7 +85,7 @@ fn applied(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recorded>
     };
     if run.history.rows_of(name).any(|row| row.finished_at.is_some()) {
         return Err(Failure::new(
-            Diagnostic::error(format!("The migration `{name}` is already recorded as applied in the database.\n"))
+            Diagnostic::error(format!("The migration `{name}` is already recorded as applied in the database."))
                 .code(&codes::P3008)
                 .meta("migration", name)
                 .help(codes::P3008.way_out),
@@ -122,7 +122,7 @@ fn rolled_back(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recor
         return Err(Failure::new(
             Diagnostic::error(format!(
                 "Migration `{name}` cannot be rolled back because it was never applied to the database. Hint: did you \
-                 pass in the whole migration name? (example: \"20201207184859_initial_migration\")\n"
+                 pass in the whole migration name? (example: \"20201207184859_initial_migration\")"
             ))
             .code(&codes::P3011)
             .meta("migration", name)
@@ -137,7 +137,7 @@ fn rolled_back(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recor
     if all_finished {
         return Err(Failure::new(
             Diagnostic::error(format!(
-                "Migration `{name}` cannot be rolled back because it is not in a failed state.\n"
+                "Migration `{name}` cannot be rolled back because it is not in a failed state."
             ))
             .code(&codes::P3012)
             .meta("migration", name)

@@ -89,7 +89,7 @@ impl<'a> Run<'a> {
             defaults: Defaults::default(),
             begun: false,
             session_spoiled: None,
-            id: uuid::Uuid::new_v4().to_string(),
+            id: new_id(),
             watch: None,
         }
     }
@@ -229,6 +229,11 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// A name for a run.
+pub fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 /// The failure that stands for an error of the target.

@@ -10,7 +10,8 @@ use crate::syntax::SyntaxKind::*;
 const UNKNOWN_LINE: &str =
     "Error validating: This line is invalid. It does not start with any known Prisma schema keyword.";
 const UNKNOWN_BLOCK: &str = "Error validating: This block is invalid. It does not start with any known Prisma schema keyword. Valid keywords include 'model', 'enum', 'type', 'datasource' and 'generator'.";
-const KEYWORDS: &str = "Begin it with `model`, `view`, `type`, `enum`, `datasource` or `generator`, a name and `{`.";
+const KEYWORDS: &str =
+    "Begin it with `model`, `view`, `type`, `enum`, `datasource` or `generator`, a name and `{`.";
 
 /// The whole file.
 pub(crate) fn schema(parser: &mut Parser<'_>) {
@@ -45,14 +46,21 @@ fn block_ahead(parser: &Parser<'_>) -> Option<BlockKind> {
     (named || parser.nth(1) == LEFT_BRACE).then_some(kind)
 }
 
+/// Whether, inside a block, the next one begins: the closing brace was forgotten.
+fn is_next_block(parser: &Parser<'_>) -> bool {
+    parser.nth(2) == LEFT_BRACE && block_ahead(parser).is_some()
+}
+
 /// A block with a keyword that nobody knows: one finding, up to the line that closes it.
 fn unknown_block(parser: &mut Parser<'_>) {
     parser.report(parser.line_span(), UNKNOWN_BLOCK, "", KEYWORDS);
     parser.node(ERROR, |parser| {
+        parser.bump();
         let mut open = 0usize;
         loop {
             match parser.current() {
                 END => break,
+                IDENTIFIER if is_next_block(parser) => break,
                 LEFT_BRACE => open += 1,
                 RIGHT_BRACE => open = open.saturating_sub(1),
                 _ => {}
@@ -88,8 +96,7 @@ fn block(parser: &mut Parser<'_>, kind: BlockKind) {
                     unclosed(parser, keyword);
                     break;
                 }
-                // The brace was forgotten, and the next block has begun.
-                IDENTIFIER if parser.nth(2) == LEFT_BRACE && block_ahead(parser).is_some() => {
+                IDENTIFIER if is_next_block(parser) => {
                     unclosed(parser, keyword);
                     break;
                 }
@@ -112,14 +119,14 @@ fn line(parser: &mut Parser<'_>, kind: BlockKind) {
         _ => Err(Expected("the end of the line")),
     });
     if let Err(Expected(what)) = parsed {
-        let here = parser.current_span();
-        // A line end is nothing that one can point at.
-        let span = if parser.current() == NEWLINE || here.is_empty() { whole } else { here };
+        // A line end, or the brace that closes the block, is nothing that is wrong by itself.
+        let ended = parser.at_line_end();
+        let span = if ended { whole } else { parser.current_span() };
         parser.report(span, kind.bad_line(), format!("expected {what}"), "Correct the line, or delete it.");
-        if parser.current() != NEWLINE && parser.current() != END {
+        if !ended {
             parser.node(ERROR, Parser::bump);
+            parser.skip_line();
         }
-        parser.skip_line();
     }
 }
 
@@ -274,7 +281,8 @@ fn check_escapes(parser: &mut Parser<'_>) {
     let (_, unknown) = crate::ast::unescape(parser.text());
     if let Some(at) = unknown {
         let place = diagnostics::Span::new(span.start + at, (span.start + at + 2).min(span.end));
-        let title = r"Unknown escape sequence. If the value is a windows-style path, `\` must be escaped as `\\`.";
+        let title =
+            r"Unknown escape sequence. If the value is a windows-style path, `\` must be escaped as `\\`.";
         parser.report(place, title, "", r"Write `\\` for a backslash.");
     }
 }

@@ -21,6 +21,28 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
+/// The text for people: what stands behind `://` in a string may hold a password and becomes asterisks, one
+/// for each byte, so that every place stays where it is.
+pub(crate) fn masked(text: &str, tokens: &[Token]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    for token in tokens {
+        let (piece, after) = rest.split_at(token.length);
+        rest = after;
+        match piece.find("://") {
+            Some(at) if matches!(token.kind, STRING | UNTERMINATED_STRING) => {
+                let (scheme, secret) = piece.split_at(at + 3);
+                let quote = if token.kind == STRING { "\"" } else { "" };
+                out.push_str(scheme);
+                out.push_str(&"*".repeat(secret.len() - quote.len()));
+                out.push_str(quote);
+            }
+            _ => out.push_str(piece),
+        }
+    }
+    out
+}
+
 /// The first token of a text that is not empty.
 fn next(text: &str) -> Token {
     let token = |kind, length| Token { kind, length };

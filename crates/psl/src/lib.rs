@@ -30,6 +30,7 @@ use syntax::SyntaxNode;
 #[derive(Clone)]
 pub struct Parse {
     source: Source,
+    shown: Source,
     green: GreenNode,
     diagnostics: Vec<Diagnostic>,
 }
@@ -38,6 +39,12 @@ impl Parse {
     /// The text that was read.
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// The same text for people: as long as [`Parse::source`], but URLs are masked. Every finding and every
+    /// [`Spanned`] points into this one.
+    pub fn shown(&self) -> &Source {
+        &self.shown
     }
 
     /// The tree. Its text is the text of the source, byte for byte.
@@ -59,10 +66,13 @@ impl Parse {
 /// Reads a schema file. Never fails: a line that is not understood becomes one finding (P1012), and reading
 /// goes on with the next line.
 pub fn parse(source: &Source) -> Parse {
-    let mut parser = parser::Parser::new(source);
+    let tokens = lexer::tokens(source.text());
+    let shown = Source::new(source.name(), lexer::masked(source.text(), &tokens));
+    let mut parser = parser::Parser::new(source.text(), &tokens);
     grammar::schema(&mut parser);
-    let (green, diagnostics) = parser.finish();
-    Parse { source: source.clone(), green, diagnostics }
+    let (green, findings) = parser.finish();
+    let diagnostics = findings.into_iter().map(|finding| finding.diagnostic(&shown)).collect();
+    Parse { source: source.clone(), shown, green, diagnostics }
 }
 
 /// The bytes of the source that a node or token covers.

@@ -2,7 +2,7 @@
 //!
 //! The grammar itself is in `grammar`; it knows nothing of the tree's builder.
 
-use crate::lexer::{Token, tokens};
+use crate::lexer::Token;
 use crate::syntax::SyntaxKind::{self, *};
 use diagnostics::{Diagnostic, Source, Span, codes};
 use rowan::{GreenNode, GreenNodeBuilder};
@@ -16,6 +16,21 @@ pub(crate) type Parsed = Result<(), Expected>;
 /// How deep expressions may be nested: more than any schema has, less than the stack holds.
 const DEEPEST: usize = 64;
 
+/// What is wrong with the bytes of a span.
+pub(crate) struct Finding {
+    span: Span,
+    title: &'static str,
+    label: String,
+    help: &'static str,
+}
+
+impl Finding {
+    /// The finding as it is told; `shown` is the text that people get to see.
+    pub(crate) fn diagnostic(self, shown: &Source) -> Diagnostic {
+        Diagnostic::error(self.title).code(&codes::P1012).label(shown, self.span, self.label).help(self.help)
+    }
+}
+
 enum Event {
     Open(SyntaxKind),
     Close,
@@ -25,8 +40,8 @@ enum Event {
 
 /// A position in a text, and what was found before it.
 pub(crate) struct Parser<'s> {
-    source: &'s Source,
-    tokens: Vec<Token>,
+    source: &'s str,
+    tokens: &'s [Token],
     /// The next token that no event stands for yet.
     position: usize,
     /// Its first byte.
@@ -34,20 +49,12 @@ pub(crate) struct Parser<'s> {
     /// How many parentheses and brackets are open: inside of them a line end is white space.
     enclosed: usize,
     events: Vec<Event>,
-    diagnostics: Vec<Diagnostic>,
+    findings: Vec<Finding>,
 }
 
 impl<'s> Parser<'s> {
-    pub(crate) fn new(source: &'s Source) -> Self {
-        Self {
-            source,
-            tokens: tokens(source.text()),
-            position: 0,
-            offset: 0,
-            enclosed: 0,
-            events: Vec::new(),
-            diagnostics: Vec::new(),
-        }
+    pub(crate) fn new(source: &'s str, tokens: &'s [Token]) -> Self {
+        Self { source, tokens, position: 0, offset: 0, enclosed: 0, events: Vec::new(), findings: Vec::new() }
     }
 
     /// The kind of the next token that has a meaning.
@@ -62,12 +69,12 @@ impl<'s> Parser<'s> {
 
     /// The text of the next token that has a meaning.
     pub(crate) fn text(&self) -> &'s str {
-        self.current_span().slice(self.source.text())
+        self.current_span().slice(self.source)
     }
 
     /// The bytes of the next token that has a meaning; of the end of the text, the empty place.
     pub(crate) fn current_span(&self) -> Span {
-        let end = self.source.text().len();
+        let end = self.source.len();
         self.ahead().next().map_or(Span::new(end, end), |(_, span)| span)
     }
 
@@ -169,7 +176,6 @@ impl<'s> Parser<'s> {
 
     /// Takes the rest of the line as not understood. A brace that ends the line is left: it closes the block.
     pub(crate) fn skip_line(&mut self) {
-        self.enclosed = 0;
         if self.at_line_end() {
             return;
         }
@@ -180,20 +186,25 @@ impl<'s> Parser<'s> {
         });
     }
 
-    fn at_line_end(&self) -> bool {
+    /// Whether the line has nothing more, but perhaps the brace that closes its block.
+    pub(crate) fn at_line_end(&self) -> bool {
         matches!(self.current(), NEWLINE | END)
             || (self.current() == RIGHT_BRACE && matches!(self.nth(1), NEWLINE | END))
     }
 
     /// Adds a finding.
-    pub(crate) fn report(&mut self, span: Span, title: impl Into<String>, label: impl Into<String>, help: &str) {
-        self.diagnostics.push(
-            Diagnostic::error(title).code(&codes::P1012).label(self.source, span, label).help(help),
-        );
+    pub(crate) fn report(
+        &mut self,
+        span: Span,
+        title: &'static str,
+        label: impl Into<String>,
+        help: &'static str,
+    ) {
+        self.findings.push(Finding { span, title, label: label.into(), help });
     }
 
     /// The tree and the findings, in the order of the text.
-    pub(crate) fn finish(mut self) -> (GreenNode, Vec<Diagnostic>) {
+    pub(crate) fn finish(mut self) -> (GreenNode, Vec<Finding>) {
         let mut builder = GreenNodeBuilder::new();
         let mut tokens = self.tokens.iter();
         let mut offset = 0;
@@ -204,13 +215,13 @@ impl<'s> Parser<'s> {
                 Event::Token => {
                     if let Some(token) = tokens.next() {
                         let end = offset + token.length;
-                        builder.token(token.kind.into(), &self.source.text()[offset..end]);
+                        builder.token(token.kind.into(), &self.source[offset..end]);
                         offset = end;
                     }
                 }
             }
         }
-        self.diagnostics.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.span.start));
-        (builder.finish(), self.diagnostics)
+        self.findings.sort_by_key(|finding| finding.span.start);
+        (builder.finish(), self.findings)
     }
 }

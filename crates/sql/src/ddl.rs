@@ -259,13 +259,13 @@ fn write(verb: DataVerb, mut words: Words<'_>) -> Option<Action> {
         DataVerb::Merge => "MERGE",
         DataVerb::Replace => "REPLACE",
     };
-    let direct = words.at_word(keyword);
-    if !direct && words.at_word("WITH") && !words.skip_to(keyword) {
-        // The verb is inside a CTE: more than one table may be written.
+    if words.at_word("WITH") {
+        // A CTE that writes makes it two tables.
+        if crate::classify::writing_cte(words.clone()).is_some() || !words.skip_to(keyword) {
+            return None;
+        }
+    } else if !words.take(keyword) {
         return None;
-    }
-    if direct {
-        words.advance();
     }
     // UPDATE OR ROLLBACK, INSERT LOW_PRIORITY IGNORE and the like.
     if words.take("OR") {

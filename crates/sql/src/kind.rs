@@ -103,6 +103,7 @@ pub enum Kind {
     /// SET SESSION CHARACTERISTICS; on MySQL SET SESSION TRANSACTION.
     SetSessionCharacteristics {
         read_only: bool,
+        isolation: bool,
     },
     SetConstraints,
     /// SET of one setting, or of several (MySQL), of which the first is named.
@@ -310,7 +311,7 @@ impl Kind {
         match self {
             Kind::Begin { read_only, .. }
             | Kind::SetTransaction { read_only, .. }
-            | Kind::SetSessionCharacteristics { read_only } => *read_only,
+            | Kind::SetSessionCharacteristics { read_only, .. } => *read_only,
             Kind::Set { name, constant, .. } => {
                 is_read_only_setting(name) && constant.as_deref().is_none_or(|value| !is_off(value))
             }
@@ -323,7 +324,9 @@ impl Kind {
     /// too early would then be kept.
     pub fn sets_isolation(&self) -> bool {
         match self {
-            Kind::Begin { isolation, .. } | Kind::SetTransaction { isolation, .. } => *isolation,
+            Kind::Begin { isolation, .. }
+            | Kind::SetTransaction { isolation, .. }
+            | Kind::SetSessionCharacteristics { isolation, .. } => *isolation,
             Kind::Set { name, .. } | Kind::SetConfig { name, .. } => name.ends_with("transaction_isolation"),
             _ => false,
         }

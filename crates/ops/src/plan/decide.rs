@@ -258,7 +258,7 @@ pub fn missing_file(migration: &Migration, cause: &str) -> Failure {
             .code(&codes::P3015)
             .reference(
                 "Could not find the migration file at migration.sql. Please delete the directory or restore the \
-                 migration file.\n",
+                 migration file.",
             )
             .meta("migration", migration.name.clone())
             .help("restore the file or delete the directory, then `cutover migrate deploy`"),

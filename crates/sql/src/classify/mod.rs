@@ -8,6 +8,7 @@ mod query;
 mod settings;
 mod transaction;
 
+pub(crate) use query::writing_cte;
 pub(crate) use settings::{Assignment, Value, assignments};
 
 use crate::kind::{DataVerb, DdlVerb, Kind};

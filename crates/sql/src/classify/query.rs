@@ -60,20 +60,8 @@ fn explain(mut words: Words<'_>) -> Kind {
 
 /// The statement behind the CTEs, unless a CTE changes rows itself.
 fn with(words: Words<'_>) -> Kind {
-    let mut nested = words.clone();
-    while !nested.is_done() {
-        // The body of a CTE: AS [NOT] [MATERIALIZED] ( verb.
-        if nested.take("AS") {
-            nested.take("NOT");
-            nested.take("MATERIALIZED");
-            if nested.symbol(b'(')
-                && let Some(verb) = nested.take_any(DATA_VERBS).and_then(data_verb)
-            {
-                return Kind::Data(verb);
-            }
-        } else {
-            nested.advance();
-        }
+    if let Some(verb) = writing_cte(words.clone()) {
+        return Kind::Data(verb);
     }
     let mut main = words;
     main.advance();
@@ -87,6 +75,24 @@ fn with(words: Words<'_>) -> Kind {
         main.skip_one();
     }
     Kind::Query
+}
+
+/// The verb of the first common table expression that changes rows: AS [NOT] [MATERIALIZED] ( verb.
+pub(crate) fn writing_cte(mut words: Words<'_>) -> Option<DataVerb> {
+    while !words.is_done() {
+        if !words.take("AS") {
+            words.advance();
+            continue;
+        }
+        words.take("NOT");
+        words.take("MATERIALIZED");
+        if words.symbol(b'(')
+            && let Some(verb) = words.take_any(DATA_VERBS).and_then(data_verb)
+        {
+            return Some(verb);
+        }
+    }
+    None
 }
 
 fn data_verb(word: &str) -> Option<DataVerb> {

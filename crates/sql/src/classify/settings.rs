@@ -31,7 +31,8 @@ pub(super) fn set(mut words: Words<'_>) -> Kind {
         || words.take_all(&["SESSION", "TRANSACTION"])
         || words.take_all(&["GLOBAL", "TRANSACTION"])
     {
-        return Kind::SetSessionCharacteristics { read_only: modes(words).0 };
+        let (read_only, isolation) = modes(words);
+        return Kind::SetSessionCharacteristics { read_only, isolation };
     }
     if words.take_all(&["LOCAL", "TRANSACTION"]) || words.take("TRANSACTION") {
         let (read_only, isolation) = modes(words);

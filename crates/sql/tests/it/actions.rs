@@ -1,1 +1,171 @@
-//! Placeholder.
+//! Actions and what the catalogue must show after them.
+
+use super::script;
+use diagnostics::Provider::{self, MySql, PostgreSql, Sqlite};
+use sql::{
+    Action, CreateIndex, DataVerb, DetachMode, Expectation, IndexKey, Name, ReindexTarget, expectation,
+};
+
+fn actions(provider: Provider, text: &str) -> Vec<Action> {
+    script(provider, text).statements.into_iter().flat_map(|statement| statement.actions).collect()
+}
+
+fn check(provider: Provider, table: &[(&str, Action)]) {
+    for (text, expected) in table {
+        assert_eq!(actions(provider, text), std::slice::from_ref(expected), "{text}");
+    }
+}
+
+fn name(name: &str) -> Name {
+    match name.split_once('.') {
+        Some((schema, name)) => Name { schema: Some(schema.into()), name: name.into() },
+        None => Name::unqualified(name),
+    }
+}
+
+#[test]
+fn tables() {
+    check(
+        PostgreSql,
+        &[
+            ("CREATE TABLE Shop.\"User\" (id int)", Action::CreateTable { name: name("shop.User"), temporary: false, if_not_exists: false }),
+            ("CREATE LOCAL TEMP TABLE IF NOT EXISTS t AS SELECT 1", Action::CreateTable { name: name("t"), temporary: true, if_not_exists: true }),
+            ("CREATE UNLOGGED TABLE \"a\"\"b\" ()", Action::CreateTable { name: name("a\"b"), temporary: false, if_not_exists: false }),
+            ("CREATE TABLE U&\"d\\0061ta\" ()", Action::CreateTable { name: name("data"), temporary: false, if_not_exists: false }),
+            ("SELECT 1 AS a INTO TEMPORARY TABLE t FROM u", Action::CreateTable { name: name("t"), temporary: true, if_not_exists: false }),
+            ("CREATE TEMP VIEW v AS SELECT 1", Action::CreateTemporary { name: name("v") }),
+            ("DROP TABLE IF EXISTS a, s.B CASCADE", Action::DropTable { names: vec![name("a"), name("s.b")], if_exists: true }),
+            ("ALTER TABLE IF EXISTS ONLY s.a RENAME TO b", Action::RenameTable { from: name("s.a"), to: name("s.b") }),
+            ("ALTER TABLE a RENAME COLUMN to TO b", Action::AlterTable { name: name("a") }),
+            ("ALTER TABLE a ADD COLUMN b int", Action::AlterTable { name: name("a") }),
+            ("CREATE FUNCTION f() RETURNS int RETURN 1", Action::Unknown),
+        ],
+    );
+    check(
+        Sqlite,
+        &[
+            ("CREATE TABLE \"new_User\" (id)", Action::CreateTable { name: name("new_User"), temporary: false, if_not_exists: false }),
+            ("DROP TABLE \"User\"", Action::DropTable { names: vec![name("User")], if_exists: false }),
+            ("ALTER TABLE \"new_User\" RENAME TO \"User\"", Action::RenameTable { from: name("new_User"), to: name("User") }),
+            ("ALTER TABLE [a] ADD COLUMN b", Action::AlterTable { name: name("a") }),
+            ("CREATE TEMP TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END", Action::CreateTemporary { name: name("r") }),
+            ("INSERT INTO \"new_User\" (\"id\") SELECT \"id\" FROM \"User\"", Action::Write { verb: DataVerb::Insert, table: name("new_User") }),
+            ("UPDATE OR IGNORE t SET a = 1", Action::Write { verb: DataVerb::Update, table: name("t") }),
+        ],
+    );
+    assert_eq!(
+        actions(MySql, "RENAME TABLE `a` TO b, c TO d"),
+        [
+            Action::RenameTable { from: name("a"), to: name("b") },
+            Action::RenameTable { from: name("c"), to: name("d") },
+        ]
+    );
+}
+
+#[test]
+fn data_names_its_table() {
+    let write = |verb, table| Action::Write { verb, table: name(table) };
+    check(
+        PostgreSql,
+        &[
+            ("INSERT INTO s.T (a) VALUES (1)", write(DataVerb::Insert, "s.t")),
+            ("UPDATE ONLY t SET a = 1", write(DataVerb::Update, "t")),
+            ("DELETE FROM \"T\" WHERE true", write(DataVerb::Delete, "T")),
+            ("MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE", write(DataVerb::Merge, "t")),
+            ("WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a", write(DataVerb::Insert, "t")),
+            ("WITH a AS (DELETE FROM t RETURNING *) SELECT * FROM a", Action::Unknown),
+            ("EXPLAIN ANALYZE DELETE FROM t", Action::Unknown),
+            ("COPY s.t (a) FROM '/x'", write(DataVerb::Insert, "s.t")),
+        ],
+    );
+    assert_eq!(actions(PostgreSql, "COPY t TO STDOUT"), []);
+    assert_eq!(actions(PostgreSql, "SELECT 1"), []);
+    // Two tables are written: neither may be named as the only one.
+    assert_eq!(
+        actions(PostgreSql, "WITH a AS (DELETE FROM t RETURNING *) DELETE FROM u"),
+        [Action::Unknown]
+    );
+}
+
+#[test]
+fn indexes() {
+    let text = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"I\" ON ONLY s.t USING btree (a DESC, lower(b)) INCLUDE (c) WHERE a > 1 ;";
+    let found = actions(PostgreSql, text);
+    let [Action::CreateIndex(index)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(index.definition.slice(text), "USING btree (a DESC, lower(b)) INCLUDE (c) WHERE a > 1");
+    let expected = CreateIndex {
+        index: Some(name("I")),
+        table: name("s.t"),
+        unique: true,
+        concurrently: true,
+        if_not_exists: true,
+        method: Some("btree".into()),
+        keys: vec![IndexKey::Column("a".into()), IndexKey::Expression { label: "lower".into() }],
+        include: vec!["c".into()],
+        definition: index.definition,
+    };
+    assert_eq!(index, &expected);
+    assert_eq!(expectation(&found[0]), Some(Expectation::IndexValid(expected)));
+    // Without a name and without a parse there is nothing to look for.
+    assert_eq!(actions(PostgreSql, "CREATE INDEX CONCURRENTLY ON t (a b c d !)"), [Action::Unknown]);
+
+    let found = actions(MySql, "CREATE INDEX `i` ON `t` (`a`(10), b)");
+    let [Action::CreateIndex(index)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(index.keys, [IndexKey::Column("a".into()), IndexKey::Column("b".into())]);
+    assert_eq!(index.index, Some(name("i")));
+    let found = actions(Sqlite, "CREATE UNIQUE INDEX \"i\" ON \"t\"(\"a\", \"b\")");
+    let [Action::CreateIndex(index)] = &found[..] else { panic!("{found:?}") };
+    assert!(index.unique && index.table == name("t") && index.keys.len() == 2);
+}
+
+#[test]
+fn what_the_catalogue_proves() {
+    let table = [
+        (
+            "DROP INDEX CONCURRENTLY IF EXISTS a, s.b",
+            Action::DropIndex { names: vec![name("a"), name("s.b")], concurrently: true, if_exists: true },
+            Some(Expectation::IndexAbsent { names: vec![name("a"), name("s.b")] }),
+        ),
+        (
+            "REINDEX INDEX CONCURRENTLY s.i",
+            Action::Reindex { target: ReindexTarget::Index, name: Some(name("s.i")), concurrently: true },
+            Some(Expectation::NoReindexLeftovers { target: ReindexTarget::Index, name: Some(name("s.i")) }),
+        ),
+        (
+            "REINDEX SYSTEM d",
+            Action::Reindex { target: ReindexTarget::System, name: Some(name("d")), concurrently: false },
+            None,
+        ),
+        (
+            "ALTER TABLE a DETACH PARTITION s.b CONCURRENTLY",
+            Action::DetachPartition { parent: name("a"), partition: name("s.b"), mode: DetachMode::Concurrently },
+            Some(Expectation::PartitionDetached { parent: name("a"), partition: name("s.b") }),
+        ),
+        (
+            "ALTER TYPE m ADD VALUE 'it''s' BEFORE 'x'",
+            Action::AddEnumValue { type_name: name("m"), value: "it's".into(), if_not_exists: false },
+            Some(Expectation::EnumValueExists { type_name: name("m"), value: "it's".into() }),
+        ),
+        (
+            "CREATE DATABASE \"D\" OWNER x",
+            Action::CreateDatabase { name: "D".into() },
+            Some(Expectation::Database { name: "D".into(), exists: true }),
+        ),
+        (
+            "DROP TABLESPACE IF EXISTS t",
+            Action::DropTablespace { name: "t".into(), if_exists: true },
+            Some(Expectation::Tablespace { name: "t".into(), exists: false }),
+        ),
+        (
+            "DROP SUBSCRIPTION s",
+            Action::DropSubscription { name: "s".into(), if_exists: false },
+            Some(Expectation::Subscription { name: "s".into(), exists: false }),
+        ),
+        ("PREPARE P AS SELECT 1", Action::Prepare { name: "p".into() }, None),
+        ("DECLARE c CURSOR FOR SELECT 1", Action::DeclareCursor { name: "c".into() }, None),
+    ];
+    for (text, action, expected) in table {
+        assert_eq!(actions(PostgreSql, text), std::slice::from_ref(&action), "{text}");
+        assert_eq!(expectation(&action), expected, "{text}");
+    }
+}

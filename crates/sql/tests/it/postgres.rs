@@ -32,7 +32,7 @@ fn semicolons_inside_quotes_and_bodies_end_nothing() {
         "SELECT 1 -- ; comment\n + 2¦ SELECT 1",
         "SELECT 1 +-- ;\n 2¦ SELECT 1",
         "SELECT \"größe;\", größe FROM t¦ SELECT 'ü;'",
-        "SELECT 1\r\n¦\r\nSELECT 2 -- x\r\n¦",
+        "SELECT 1\r\n¦\r\nSELECT 2 -- x;\r\n + 1¦",
         "SELECT $größe$;$größe$¦ SELECT 1",
         "SELECT a[1:2], b::text, c <> d¦ SELECT 1",
     ] {

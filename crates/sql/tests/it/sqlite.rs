@@ -10,7 +10,7 @@ fn semicolons_inside_quotes_and_comments_end_nothing() {
         "SELECT \"a;\"\"b\", `a;``b`, [a;b], 'a;''b'¦ SELECT 1",
         r"SELECT 'a\', [a[b]¦ SELECT 1",
         "SELECT /* /* ; */ 1¦ SELECT 1",
-        "SELECT 5--;1\n¦ SELECT 1",
+        "SELECT 5--;1\n + 1¦ SELECT 1",
         "SELECT x'41', $a, :b, @c, ?1, a->>'$.b;c'¦ SELECT 1",
         "SELECT größe FROM [größe;]¦ SELECT 1",
     ] {

@@ -148,16 +148,18 @@ pub(super) async fn connect(
     };
     let mut first: Option<DbError> = None;
     for &encrypt in order {
-        match connect_once(target, address, config, observer, encrypt).await {
+        let refused = match connect_once(target, address, config, observer, encrypt).await {
             Ok(connected) => return Ok(connected),
-            Err(refused) => {
-                let try_other = refused.by_server && retry_other_way(&refused.error, encrypt, target);
-                let error = first.take().unwrap_or(refused.error);
-                if !try_other {
-                    return Err(error);
-                }
-                first = Some(error);
-            }
+            Err(refused) => refused,
+        };
+        let try_other = refused.by_server && retry_other_way(&refused.error, encrypt, target);
+        // "No TLS here" only sent us the other way; what is said there is the answer.
+        first = match first {
+            Some(earlier) if earlier.code != NO_TLS => Some(earlier),
+            _ => Some(refused.error),
+        };
+        if !try_other {
+            break;
         }
     }
     Err(first.unwrap_or_else(|| DbError::new(ErrorKind::Unreachable, "no way to connect")))

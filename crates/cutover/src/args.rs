@@ -1,0 +1,165 @@
+//! Command-line arguments.
+//!
+//! The compatible commands take the reference's flags under the reference's names; what is ours is added beside
+//! them. To add a command: a variant here, its file in `commands/`.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Deploys database migrations to production, safely.
+#[derive(Debug, Parser)]
+#[command(name = "cutover", version, disable_help_subcommand = true, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Migrations: deploy, status, resolve
+    #[command(subcommand, arg_required_else_help = true)]
+    Migrate(Migrate),
+    /// Apply pending migrations (short for `migrate deploy`)
+    Deploy(DeployArguments),
+    /// Show pending, failed and missing migrations (short for `migrate status`)
+    Status(StatusArguments),
+    /// Show the version and what it supports
+    Version,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Migrate {
+    /// Apply pending migrations
+    Deploy(DeployArguments),
+    /// Show pending, failed and missing migrations
+    Status(StatusArguments),
+    /// Record that a migration was applied or rolled back by hand
+    Resolve(ResolveArguments),
+}
+
+/// Where the database and the migrations are.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Project")]
+pub(crate) struct ProjectArguments {
+    /// The Prisma schema: a file, or a directory of files
+    #[arg(long, value_name = "PATH")]
+    pub(crate) schema: Option<PathBuf>,
+    /// The database URL, instead of the schema's
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    pub(crate) url: Option<String>,
+    /// The migrations directory, instead of the one beside the schema
+    #[arg(long, value_name = "DIR")]
+    pub(crate) migrations: Option<PathBuf>,
+}
+
+/// Bounds on waiting.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Waiting")]
+pub(crate) struct WaitArguments {
+    /// Wait for a database that cannot be reached yet (after a lost connection: at least 60s)
+    #[arg(long, value_name = "TIME", env = "CUTOVER_WAIT_DB", default_value = "0s", value_parser = time)]
+    pub(crate) wait_db: Duration,
+    /// Wait for the deploy lock, counted from the last progress of its holder
+    #[arg(long, value_name = "TIME", env = "CUTOVER_WAIT_LOCK", default_value = "10m", value_parser = time)]
+    pub(crate) wait_lock: Duration,
+    /// Stop, cancel and roll back what runs after this time
+    #[arg(long, value_name = "TIME", env = "CUTOVER_DEADLINE", value_parser = time)]
+    pub(crate) deadline: Option<Duration>,
+}
+
+/// How results are told.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArguments {
+    /// Newline-delimited JSON events on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Exit codes that tell causes apart: 2 migration failed, 3 refused, 4 unreachable, 5 locked, 6 pending, 8 deadline
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Nothing on stderr but warnings and errors
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Statement by statement on stderr
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeployArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    /// Apply up to and including this migration
+    #[arg(long, value_name = "NAME", help_heading = "Which migrations")]
+    pub(crate) to: Option<String>,
+    /// Apply at most so many migrations
+    #[arg(long, value_name = "N", help_heading = "Which migrations")]
+    pub(crate) count: Option<usize>,
+    /// Say what would run: no lock, no write
+    #[arg(long, help_heading = "Which migrations")]
+    pub(crate) dry_run: bool,
+    /// Stop before anything runs if migrations were edited, are missing, out of order or run again
+    #[arg(long, help_heading = "Which migrations")]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ResolveArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    /// The migration's effect is in the database
+    #[arg(long, value_name = "NAME", help_heading = "What to record")]
+    pub(crate) applied: Option<String>,
+    /// The migration's effect is not in the database
+    #[arg(long, value_name = "NAME", help_heading = "What to record")]
+    pub(crate) rolled_back: Option<String>,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+/// `60s`, `10m`, `1h 30m`; a bare number counts as seconds.
+fn time(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.trim().parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let signed: jiff::SignedDuration =
+        text.parse().map_err(|_| "a time such as 60s, 10m or 1h30m is expected".to_owned())?;
+    Duration::try_from(signed).map_err(|_| "a time cannot be negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(time("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(time("250ms"), Ok(Duration::from_millis(250)));
+        assert!(time("soon").is_err());
+        assert!(time("-5s").is_err());
+    }
+}

@@ -1,0 +1,135 @@
+//! `migrate deploy`.
+
+use super::{Context, ExitCode, level};
+use crate::args::DeployArguments;
+use crate::observe::{Human, JsonLines};
+use diagnostics::{Class, Failure, Result};
+use ops::deploy::{Deploy, Outcome, deploy};
+use ops::event::{Event, Observer};
+use ops::interrupt::Interrupt;
+use ops::plan::{Bracket, PlannedMigration, State, decide::Limit};
+use std::sync::Arc;
+
+pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCode {
+    let interrupt = context.interrupt(&arguments.wait);
+    match prepare(arguments, context) {
+        Ok(operation) => execute(arguments, context, &operation, &interrupt),
+        Err(failure) => context.fail(&failure, &arguments.output, Some(&interrupt)),
+    }
+}
+
+fn prepare(arguments: &DeployArguments, context: &Context<'_>) -> Result<Deploy> {
+    let project = context.surroundings.project(&arguments.project, context.terminal)?;
+    context.introduce(&project, &arguments.output);
+    if !arguments.output.json {
+        context.terminal.out("");
+    }
+    Ok(Deploy {
+        target: project.target,
+        migrations: project.migrations,
+        schemas: project.schemas,
+        options: context.options(&arguments.wait),
+        limit: Limit { to: arguments.to.clone(), count: arguments.count },
+        strict: arguments.strict,
+        dry_run: arguments.dry_run,
+    })
+}
+
+fn execute(
+    arguments: &DeployArguments,
+    context: &Context<'_>,
+    operation: &Deploy,
+    interrupt: &Arc<Interrupt>,
+) -> ExitCode {
+    let provider = operation.target.provider;
+    if arguments.output.json {
+        let observer = JsonLines::new(context.terminal, ops::run_id());
+        return match deploy(operation, &observer, interrupt) {
+            Ok(outcome) => {
+                outcome.planned.iter().for_each(|planned| observer.write(planned));
+                exit_code(arguments, &outcome)
+            }
+            Err(failure) => failed_with_event(&observer, failure, arguments, context, interrupt),
+        };
+    }
+    let human = Human::new(context.terminal, level(&arguments.output), provider, true);
+    match deploy(operation, &human, interrupt) {
+        Ok(outcome) => {
+            let lines = if arguments.dry_run { planned(&outcome.planned) } else { applied(&outcome.applied) };
+            lines.iter().for_each(|line| context.terminal.out(line));
+            exit_code(arguments, &outcome)
+        }
+        Err(failure) => context.fail(&failure, &arguments.output, Some(interrupt)),
+    }
+}
+
+fn failed_with_event(
+    observer: &JsonLines<'_>,
+    failure: Failure,
+    arguments: &DeployArguments,
+    context: &Context<'_>,
+    interrupt: &Interrupt,
+) -> ExitCode {
+    let code = context.fail(&failure, &arguments.output, Some(interrupt));
+    observer.on(&Event::Failed { failure });
+    code
+}
+
+/// A dry run says by its code whether something would run.
+fn exit_code(arguments: &DeployArguments, outcome: &Outcome) -> ExitCode {
+    if arguments.dry_run && arguments.output.detailed_exitcode && !outcome.planned.is_empty() {
+        Class::Pending.detailed_exit_code()
+    } else {
+        0
+    }
+}
+
+/// The reference's last words.
+fn applied(names: &[String]) -> Vec<String> {
+    if names.is_empty() {
+        return vec![String::new(), "No pending migrations to apply.".to_owned()];
+    }
+    let mut lines = vec![
+        String::new(),
+        "The following migration(s) have been applied:".to_owned(),
+        String::new(),
+        "migrations/".to_owned(),
+    ];
+    for name in names {
+        lines.push(format!("  └─ {name}/"));
+        lines.push("    └─ migration.sql".to_owned());
+    }
+    lines.push("      ".to_owned());
+    lines.push("All migrations have been successfully applied.".to_owned());
+    lines
+}
+
+/// What a dry run says.
+fn planned(migrations: &[PlannedMigration]) -> Vec<String> {
+    if migrations.is_empty() {
+        return vec!["No pending migrations to apply.".to_owned()];
+    }
+    let mut lines = vec!["Would apply, in this order:".to_owned()];
+    for migration in migrations {
+        let from = match &migration.state {
+            State::Pending => String::new(),
+            State::Resume { progress, .. } => format!(", going on with statement {}", progress.statement + 1),
+        };
+        lines.push(format!("  {} ({}{from})", migration.name, shape(migration)));
+    }
+    lines
+}
+
+fn shape(migration: &PlannedMigration) -> String {
+    let count = migration.statement_count();
+    let statements = if count == 1 { "1 statement".to_owned() } else { format!("{count} statements") };
+    let single = migration.segments.iter().filter(|segment| segment.bracket == Bracket::Single).count();
+    match (migration.segments.len(), single) {
+        (1, 0) => format!("{statements} in one transaction"),
+        (segments, 0) => format!("{statements} in {segments} transactions"),
+        (1, _) => format!("{statements} outside of a transaction"),
+        (segments, single) => {
+            format!("{statements} in {segments} steps, {single} of them outside of a transaction")
+        }
+    }
+}

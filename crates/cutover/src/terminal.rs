@@ -1,0 +1,117 @@
+//! The two streams. Everything that is printed goes through here, so that no secret of the URL can be.
+
+use diagnostics::{Diagnostic, Failure, Secret, codes, redact, render::human};
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+/// What begins every line that cutover adds to stderr beside the reference's text.
+const PREFIX: &str = "cutover: ";
+
+/// stdout and stderr, with what must never appear on them.
+pub(crate) struct Terminal {
+    secrets: Mutex<Vec<Secret>>,
+    /// Whether stderr shows colours.
+    colour: bool,
+}
+
+impl Terminal {
+    /// `no_colour` is the environment's wish.
+    pub(crate) fn new(no_colour: bool) -> Self {
+        let colour = !no_colour && std::io::stderr().is_terminal();
+        Self { secrets: Mutex::new(Vec::new()), colour }
+    }
+
+    /// From now on these are masked.
+    pub(crate) fn hide(&self, secrets: Vec<Secret>) {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets);
+    }
+
+    fn masked(&self, text: &str) -> String {
+        redact(text, &self.secrets.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes a line to stdout.
+    pub(crate) fn out(&self, line: &str) {
+        // A reader that has gone away changes nothing about what was done.
+        let _ = writeln!(std::io::stdout().lock(), "{}", self.masked(line));
+    }
+
+    /// Writes text to stderr as it is, with a line break.
+    pub(crate) fn err(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{}", self.masked(text));
+    }
+
+    /// Writes a line of our own to stderr.
+    pub(crate) fn talk(&self, line: &str) {
+        self.err(&format!("{PREFIX}{line}"));
+    }
+
+    /// Tells a warning, one line.
+    pub(crate) fn warn(&self, warning: &Diagnostic) {
+        let mut line = format!("warning: {}", warning.title.replace('\n', " "));
+        if let Some(place) = warning.location() {
+            line.push_str(&format!(" ({place})"));
+        }
+        if let Some(help) = &warning.help {
+            line.push_str(&format!("; {help}"));
+        }
+        self.talk(&line);
+    }
+
+    /// Tells why a command failed: the reference's text in the reference's form, then a blank line and ours. This
+    /// is the last thing printed.
+    pub(crate) fn fail(&self, failure: &Failure) {
+        let diagnostic = failure.diagnostic();
+        let reference = diagnostic.reference.as_deref().unwrap_or(&diagnostic.title);
+        let text = match diagnostic.code {
+            None => format!("Error: {reference}\n"),
+            // The check before anything else is told in one line, the engine's errors with the code alone.
+            Some(code) if is_preflight(code.id) => format!("Error: {}: {reference}\n", code.id),
+            Some(code) => format!("Error: {}\n\n{reference}\n", code.id),
+        };
+        self.err(&text);
+        let ours = self.ours(failure);
+        if !ours.is_empty() {
+            self.err(&ours);
+        }
+    }
+
+    fn ours(&self, failure: &Failure) -> String {
+        let diagnostic = failure.diagnostic();
+        let mut told = diagnostic.clone();
+        told.notes.extend(
+            failure
+                .causes()
+                .into_iter()
+                .filter(|cause| !diagnostic.notes.iter().any(|note| cause.starts_with(note.as_str())))
+                .map(|cause| format!("cause: {cause}")),
+        );
+        if diagnostic.reference.is_some() || !diagnostic.labels.is_empty() {
+            return human::render(&told, human::Style { colour: self.colour });
+        }
+        // The title was printed already.
+        let mut lines: Vec<String> = told.notes.iter().map(|note| format!("note: {note}")).collect();
+        lines.extend(told.help.iter().map(|help| format!("help: {help}")));
+        lines.join("\n")
+    }
+
+    /// The failure in short, where Kubernetes looks for it.
+    pub(crate) fn leave_termination_message(&self, failure: &Failure) {
+        const PLACE: &str = "/dev/termination-log";
+        if !std::fs::metadata(PLACE).is_ok_and(|found| found.is_file()) {
+            return;
+        }
+        let mut text = self.masked(&failure.to_string());
+        if let Some(place) = failure.diagnostic().location() {
+            text.push_str(&format!(" at {place}"));
+        }
+        // Best effort: the message is on stderr too.
+        let _ = std::fs::write(PLACE, text);
+    }
+}
+
+fn is_preflight(code: &str) -> bool {
+    [&codes::P1000, &codes::P1001, &codes::P1003, &codes::P1010, &codes::P1011, &codes::P1013]
+        .iter()
+        .any(|preflight| preflight.id == code)
+}
