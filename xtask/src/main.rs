@@ -3,6 +3,7 @@
 //! To add one: a file with a `run` function, and its variant and arm here.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the developer who runs it")]
 
+mod generate;
 mod test;
 mod tidy;
 
@@ -19,6 +20,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Write the pages that are made from code: docs/errors.md, docs/cli.md
+    Gen(generate::Arguments),
     /// Install missing test servers, start them once, run all tests against them
     Test(test::Arguments),
     /// Check the rules of the house that neither the compiler nor clippy can see
@@ -30,6 +33,7 @@ type Result = std::result::Result<ExitCode, String>;
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
+        Task::Gen(arguments) => generate::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),
     };

@@ -12,7 +12,7 @@ use crate::execute::{self, Done};
 use crate::interrupt::Interrupt;
 use crate::migrations::{self, Folder};
 use crate::plan::{self, Findings, PlannedMigration, decide::Limit};
-use crate::run::{self, Options, Run};
+use crate::run::{self, Options, Run, Trouble};
 use crate::lock;
 use db::history;
 use db::target::{Kind, Target};
@@ -276,15 +276,22 @@ fn apply(planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<Vec<String>>
         run.interrupt.check().map_err(|failure| told_applied(failure, &applied))?;
         ensure_usable(run)?;
         let next = planned.get(index + 1);
+        let changes_session = migration.segments.iter().any(|segment| segment.changes_session);
         let ride = run.target.provider == Provider::PostgreSql
+            && !changes_session
             && next.is_some_and(|next| next.is_one_transaction() && next.segments[0].pipelined);
         match execute::execute(run, migration, ride).map_err(|failure| told_applied(failure, &applied))? {
             Done::Applied => applied.push(migration.name.clone()),
             Done::ByOther => {}
         }
-        if run.target.provider == Provider::Sqlite && migration.segments.iter().any(|segment| segment.changes_session) {
+        if changes_session && run.target.provider == Provider::Sqlite {
             // The only way to put a SQLite session back.
             run.conn = db::connect(run.target).map_err(|error| run.failed(error))?;
+        } else if changes_session && next.is_some() && !run.conn.poisoned() {
+            // It may have released our locks. A lost connection is found before the next migration.
+            if let Err(Trouble::Failed(failure)) = lock::confirm(run) {
+                return Err(told_applied(failure, &applied));
+            }
         }
     }
     Ok(applied)

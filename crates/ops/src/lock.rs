@@ -5,7 +5,7 @@
 //! at: when somebody else has applied everything there is nothing to wait for.
 
 use crate::event::Event;
-use crate::run::Run;
+use crate::run::{Run, Trouble};
 use db::lock::{self, CUTOVER_KEY, Held, Holder, PRISMA_KEY};
 use db::{Conn, DbError, ErrorKind};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
@@ -46,12 +46,12 @@ pub(crate) fn acquire(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> R
 }
 
 fn session_keys(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>) -> Result<bool> {
-    if !take(run, Which::Ours, done)? {
+    if !take(run, Which::Ours, done).map_err(|trouble| trouble.into_failure(run))? {
         return Ok(false);
     }
     prove_exclusion(run)?;
     run.held = Some(Held::Session);
-    if !take(run, Which::Prismas, done)? {
+    if !take(run, Which::Prismas, done).map_err(|trouble| trouble.into_failure(run))? {
         let _ = lock::release_session_key(run.conn.as_mut(), CUTOVER_KEY);
         run.held = None;
         return Ok(false);
@@ -61,24 +61,28 @@ fn session_keys(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<
 }
 
 /// Takes Prisma's key back after it was given up for a statement.
-pub(crate) fn retake_prismas_key(run: &mut Run<'_>) -> Result<()> {
+pub(crate) fn retake_prismas_key(run: &mut Run<'_>) -> std::result::Result<(), Trouble> {
     take(run, Which::Prismas, &mut |_| Ok(false))?;
     run.prisma_key = true;
     Ok(())
 }
 
-fn take(run: &mut Run<'_>, which: Which, done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>) -> Result<bool> {
+fn take(
+    run: &mut Run<'_>,
+    which: Which,
+    done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>,
+) -> std::result::Result<bool, Trouble> {
     let key = if which == Which::Ours { CUTOVER_KEY } else { PRISMA_KEY };
     let mut wait = Wait::new(run.options.wait_lock);
     loop {
-        if lock::try_session_key(run.conn.as_mut(), key).map_err(|error| run.failed(error))? {
+        if lock::try_session_key(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))? {
             return Ok(true);
         }
         if wait.looks_worthwhile() {
             if done(run)? {
                 return Ok(false);
             }
-            let holder = lock::holder(run.conn.as_mut(), key).map_err(|error| run.failed(error))?;
+            let holder = lock::holder(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))?;
             let mark = format!("{holder:?} {:?}", run.history.rows.iter().map(|row| row.applied_steps_count).sum::<i64>());
             wait.saw(mark, holder);
         }
@@ -249,7 +253,7 @@ fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
 ///
 /// # Errors
 /// C2008 if somebody else has it now.
-pub(crate) fn confirm(run: &mut Run<'_>) -> Result<()> {
+pub(crate) fn confirm(run: &mut Run<'_>) -> std::result::Result<(), Trouble> {
     if !matches!(run.held, Some(Held::Session)) {
         return Ok(());
     }
@@ -259,8 +263,8 @@ pub(crate) fn confirm(run: &mut Run<'_>) -> Result<()> {
             .and_then(|held| if held { Ok(true) } else { lock::try_session_key(conn, key) });
         match held {
             Ok(true) => {}
-            Ok(false) => return Err(lost()),
-            Err(error) => return Err(run.failed(error)),
+            Ok(false) => return Err(lost().into()),
+            Err(error) => return Err(Trouble::of(run, error)),
         }
     }
     Ok(())

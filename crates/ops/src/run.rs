@@ -231,6 +231,37 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Why something that talks to the database in the middle of a migration did not come to its end.
+pub(crate) enum Trouble {
+    /// The connection was lost: there is a way back.
+    Lost(DbError),
+    /// There is none.
+    Failed(Failure),
+}
+
+impl Trouble {
+    /// What an error of one of our own statements is.
+    pub(crate) fn of(run: &Run<'_>, error: DbError) -> Self {
+        if error.kind == ErrorKind::ConnectionLost { Trouble::Lost(error) } else { Trouble::Failed(run.failed(error)) }
+    }
+}
+
+impl Trouble {
+    /// Where nobody looks for the way back.
+    pub(crate) fn into_failure(self, run: &Run<'_>) -> Failure {
+        match self {
+            Trouble::Lost(error) => run.failed(error),
+            Trouble::Failed(failure) => failure,
+        }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Trouble::Failed(failure)
+    }
+}
+
 /// A name for a run.
 pub fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()

@@ -53,6 +53,6 @@ fn is_blank(gap: &str) -> bool {
 }
 
 fn node_of(statement: &str) -> Option<pg_query::NodeEnum> {
-    let tree = pg_query::parse(statement, ()).ok()?.protobuf;
+    let tree = pg_query::parse(statement, 0).ok()?.protobuf;
     tree.stmts.into_iter().next()?.stmt?.node
 }

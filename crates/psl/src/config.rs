@@ -108,12 +108,14 @@ pub fn config(files: &[Parse]) -> (Config, Vec<Diagnostic>) {
             }
         }
     }
-    for second in config.datasources.iter().skip(1) {
-        findings.push(error_at(
-            &second.name,
-            "You defined more than one datasource. This is not allowed yet because support for multiple databases has not been implemented yet.",
-            "Keep one datasource.",
-        ));
+    if config.datasources.len() > 1 {
+        findings.extend(config.datasources.iter().map(|datasource| {
+            let title = format!(
+                "Error validating datasource `{}`: You defined more than one datasource. This is not allowed yet because support for multiple databases has not been implemented yet.",
+                datasource.name.value
+            );
+            error_at(&datasource.name, title, "Keep one datasource.")
+        }));
     }
     (config, findings)
 }
@@ -154,7 +156,9 @@ impl Reader<'_> {
         let name = self.name()?;
         self.check_names(&name, findings);
         let provider = match self.value("provider") {
-            Some(value) => self.provider(&value, findings),
+            Some(value) => self.provider(&name.value, &value, findings),
+            // A line that was not understood is told already.
+            None if self.block.properties().any(|property| is_named(&property, "provider")) => None,
             None => {
                 findings.push(error_at(
                     &name,
@@ -166,7 +170,7 @@ impl Reader<'_> {
         };
         let mut url = |property: &str| self.value(property).and_then(|value| self.url(&value, findings));
         let (main, direct, shadow) = (url("url"), url("directUrl"), url("shadowDatabaseUrl"));
-        self.check_shadow(&name, [&main, &direct], &shadow, findings);
+        self.check_shadow(&name, [&direct, &main], &shadow, findings);
         Some(Datasource {
             provider: provider?,
             url: main,
@@ -188,7 +192,13 @@ impl Reader<'_> {
         for name in self.block.properties().filter_map(|property| property.name()) {
             let place = self.spanned((), span_of(name.text_range()));
             let name = name.text();
-            if !DATASOURCE_PROPERTIES.contains(&name) {
+            if name == "previewFeatures" {
+                findings.push(error_at(
+                    &place,
+                    "Preview features are only supported in the generator block. Please move this field to the generator block.",
+                    "Move the line.",
+                ));
+            } else if !DATASOURCE_PROPERTIES.contains(&name) {
                 let accepted = DATASOURCE_PROPERTIES.join(", ");
                 findings.push(error_at(
                     &place,
@@ -215,15 +225,20 @@ impl Reader<'_> {
         self.spanned((), span_of(value.syntax().text_range()))
     }
 
-    fn provider(&self, value: &Expression, findings: &mut Vec<Diagnostic>) -> Option<Spanned<String>> {
+    fn provider(
+        &self,
+        datasource: &str,
+        value: &Expression,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Option<Spanned<String>> {
         let title = match value.value() {
-            Value::Array(_) => {
-                "Datasource provider arrays are no longer supported in migrate. Please change your datasource to use a single provider. Read more at https://pris.ly/multi-provider-deprecation"
-            }
+            Value::String(text) => return Some(self.place(value).map(text)),
             Value::Call { name, .. } if name == "env" => {
-                "A datasource must not use the env() function in the provider argument."
+                "A datasource must not use the env() function in the provider argument.".to_owned()
             }
-            _ => return self.string(value, findings),
+            _ => format!(
+                "Error validating datasource `{datasource}`: The provider argument in a datasource must be a string literal"
+            ),
         };
         findings.push(error_at(
             &self.place(value),
@@ -269,6 +284,14 @@ impl Reader<'_> {
     fn schemas(&self, findings: &mut Vec<Diagnostic>) -> Vec<Spanned<String>> {
         let Some(value) = self.value("schemas") else { return Vec::new() };
         match value.value() {
+            Value::Array(items) if items.is_empty() => {
+                findings.push(error_at(
+                    &self.place(&value),
+                    "If provided, the schemas array can not be empty.",
+                    "Name a schema, or delete the line.",
+                ));
+                Vec::new()
+            }
             Value::Array(items) => items.iter().filter_map(|item| self.string(item, findings)).collect(),
             Value::String(text) => vec![self.place(&value).map(text)],
             other => {
@@ -291,21 +314,23 @@ impl Reader<'_> {
         findings: &mut Vec<Diagnostic>,
     ) {
         let Some(shadow) = shadow else { return };
-        for (property, other) in ["url", "directUrl"].into_iter().zip(others) {
-            let same = other.as_ref().is_some_and(|other| match (&other.value, &shadow.value) {
+        for (property, other) in ["directUrl", "url"].into_iter().zip(others) {
+            let Some(other) = other else { continue };
+            let same = match (&other.value, &shadow.value) {
                 (UrlValue::Literal(left), UrlValue::Literal(right)) => left.expose() == right.expose(),
                 (UrlValue::Env(left), UrlValue::Env(right)) => left == right,
                 _ => false,
-            });
+            };
             if same {
                 findings.push(error_at(
-                    shadow,
+                    other,
                     format!(
                         "shadowDatabaseUrl is the same as {property} for datasource \"{}\". Please specify a different database as shadow database to avoid data loss.",
                         name.value
                     ),
-                    "Give the shadow database a URL of its own, or delete the line.",
+                    "Give the shadow database a URL of its own, or delete the line `shadowDatabaseUrl`.",
                 ));
+                return;
             }
         }
     }

@@ -1,10 +1,10 @@
 //! The grammar: one function for each piece of the language.
 //!
-//! A piece that is not there as it should be is `Err(Expected)`; the member (the line) that it belongs to
+//! A piece that is not there as it should be is `Err(Wrong)`; the member (the line) that it belongs to
 //! tells it once, gives up the rest of the line, and the next line is read as if nothing had been.
 
 use crate::ast::BlockKind;
-use crate::parser::{Expected, Parsed, Parser};
+use crate::parser::{Parsed, Parser, Wrong};
 use crate::syntax::SyntaxKind::*;
 
 const UNKNOWN_LINE: &str =
@@ -78,11 +78,12 @@ fn block(parser: &mut Parser<'_>, kind: BlockKind) {
     parser.node(kind.node(), |parser| {
         let keyword = parser.current_span();
         parser.bump();
+        let name = if parser.current() == IDENTIFIER { parser.text() } else { "" };
         if parser.current() == IDENTIFIER {
             parser.node(NAME, Parser::bump);
         } else {
-            let title = "Error validating: This block is invalid. It has no name.";
-            parser.report(keyword, title, "", "Write a name between the keyword and the brace.");
+            let help = "Write a name between the keyword and the brace.";
+            parser.report(keyword, UNKNOWN_BLOCK, "it has no name", help);
         }
         parser.bump();
         loop {
@@ -100,7 +101,7 @@ fn block(parser: &mut Parser<'_>, kind: BlockKind) {
                     unclosed(parser, keyword);
                     break;
                 }
-                _ => line(parser, kind),
+                _ => line(parser, kind, name),
             }
         }
     });
@@ -112,21 +113,34 @@ fn unclosed(parser: &mut Parser<'_>, keyword: diagnostics::Span) {
 }
 
 /// One line of a block, or several if parentheses or brackets hold them together.
-fn line(parser: &mut Parser<'_>, kind: BlockKind) {
+fn line(parser: &mut Parser<'_>, kind: BlockKind, block: &str) {
     let whole = parser.line_span();
     let parsed = member(parser, kind).and_then(|()| match parser.current() {
         NEWLINE | RIGHT_BRACE | END => Ok(()),
-        _ => Err(Expected("the end of the line")),
+        _ => Err(Wrong::Expected("the end of the line")),
     });
-    if let Err(Expected(what)) = parsed {
-        // A line end, or the brace that closes the block, is nothing that is wrong by itself.
-        let ended = parser.at_line_end();
-        let span = if ended { whole } else { parser.current_span() };
-        parser.report(span, kind.bad_line(), format!("expected {what}"), "Correct the line, or delete it.");
-        if !ended {
-            parser.node(ERROR, Parser::bump);
-            parser.skip_line();
-        }
+    let Err(wrong) = parsed else { return };
+    // A line end, or the brace that closes the block, is nothing that is wrong by itself.
+    let ended = parser.at_line_end();
+    let span = if ended { whole } else { parser.current_span() };
+    let keyword = kind.keyword();
+    let (title, label) = match wrong {
+        Wrong::Expected(what) => (kind.bad_line().to_owned(), format!("expected {what}")),
+        Wrong::NoType => (
+            format!(
+                "Error validating {keyword} \"{block}\": This field declaration is invalid. It is either missing a name or a type."
+            ),
+            "expected a type".to_owned(),
+        ),
+        Wrong::NoValue(property) => (
+            format!("Property {property} in {keyword} {block} needs to be assigned a value"),
+            "expected a value".to_owned(),
+        ),
+    };
+    parser.report_line(span, whole, title, label);
+    if !ended {
+        parser.node(ERROR, Parser::bump);
+        parser.skip_line();
     }
 }
 
@@ -148,21 +162,27 @@ fn member(parser: &mut Parser<'_>, kind: BlockKind) -> Parsed {
 
 fn name(parser: &mut Parser<'_>) -> Parsed {
     if parser.current() != IDENTIFIER {
-        return Err(Expected("a name"));
+        return Err(Wrong::Expected("a name"));
     }
     parser.node(NAME, Parser::bump);
     Ok(())
 }
 
 fn property(parser: &mut Parser<'_>) -> Parsed {
+    let property = parser.text();
     name(parser)?;
     parser.expect(EQUALS, "`=`")?;
-    expression(parser)
+    match parser.current() {
+        NEWLINE | RIGHT_BRACE | END => Err(Wrong::NoValue(property.to_owned())),
+        _ => expression(parser),
+    }
 }
 
 fn field_type(parser: &mut Parser<'_>) -> Parsed {
-    if parser.current() != IDENTIFIER {
-        return Err(Expected("a type"));
+    match parser.current() {
+        IDENTIFIER => {}
+        NEWLINE | RIGHT_BRACE | END | AT => return Err(Wrong::NoType),
+        _ => return Err(Wrong::Expected("a type")),
     }
     if parser.text() == "Unsupported" && parser.nth(1) == LEFT_PARENTHESIS {
         parser.node(UNSUPPORTED, |parser| {
@@ -248,8 +268,8 @@ fn expression(parser: &mut Parser<'_>) -> Parsed {
             argument_list(parser)
         }),
         IDENTIFIER => path(parser),
-        UNTERMINATED_STRING => Err(Expected("a closing `\"` on this line")),
-        _ => Err(Expected("a value")),
+        UNTERMINATED_STRING => Err(Wrong::Expected("a closing `\"` on this line")),
+        _ => Err(Wrong::Expected("a value")),
     }
 }
 
@@ -275,14 +295,21 @@ fn array(parser: &mut Parser<'_>) -> Parsed {
     })
 }
 
-/// Tells of escapes that mean nothing; the value then has them as they are written.
+/// Tells of the first escape that means nothing; the value then has it as it is written.
 fn check_escapes(parser: &mut Parser<'_>) {
     let span = parser.current_span();
     let (_, unknown) = crate::ast::unescape(parser.text());
-    if let Some(at) = unknown {
-        let place = diagnostics::Span::new(span.start + at, (span.start + at + 2).min(span.end));
-        let title =
-            r"Unknown escape sequence. If the value is a windows-style path, `\` must be escaped as `\\`.";
-        parser.report(place, title, "", r"Write `\\` for a backslash.");
-    }
+    let Some(at) = unknown else { return };
+    let rest = &parser.text()[at..];
+    let length = rest.chars().take(2).map(char::len_utf8).sum::<usize>();
+    let place = diagnostics::Span::new(span.start + at, span.start + at + length);
+    let (title, help) = if rest.starts_with(r"\u") {
+        ("Invalid unicode escape sequence.", r"Write four hexadecimal digits behind `\u`.")
+    } else {
+        (
+            r"Unknown escape sequence. If the value is a windows-style path, `\` must be escaped as `\\`.",
+            r"Write `\\` for a backslash.",
+        )
+    };
+    parser.report(place, title, "", help);
 }

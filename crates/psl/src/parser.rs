@@ -7,11 +7,18 @@ use crate::syntax::SyntaxKind::{self, *};
 use diagnostics::{Diagnostic, Source, Span, codes};
 use rowan::{GreenNode, GreenNodeBuilder};
 
-/// What was missing at the current token. The member that it happened in tells it.
-pub(crate) struct Expected(pub(crate) &'static str);
+/// Why a piece of the grammar could not be read. The member that it happened in tells it.
+pub(crate) enum Wrong {
+    /// This should have stood at the current token.
+    Expected(&'static str),
+    /// A field ends before its type.
+    NoType,
+    /// The property of this name ends before its value.
+    NoValue(String),
+}
 
 /// The result of reading a piece of the grammar.
-pub(crate) type Parsed = Result<(), Expected>;
+pub(crate) type Parsed = Result<(), Wrong>;
 
 /// How deep expressions may be nested: more than any schema has, less than the stack holds.
 const DEEPEST: usize = 64;
@@ -19,7 +26,9 @@ const DEEPEST: usize = 64;
 /// What is wrong with the bytes of a span.
 pub(crate) struct Finding {
     span: Span,
-    title: &'static str,
+    /// The line that it is in, up to the next one.
+    line: Option<Span>,
+    title: String,
     label: String,
     help: &'static str,
 }
@@ -27,7 +36,12 @@ pub(crate) struct Finding {
 impl Finding {
     /// The finding as it is told; `shown` is the text that people get to see.
     pub(crate) fn diagnostic(self, shown: &Source) -> Diagnostic {
-        Diagnostic::error(self.title).code(&codes::P1012).label(shown, self.span, self.label).help(self.help)
+        let diagnostic =
+            Diagnostic::error(self.title).code(&codes::P1012).label(shown, self.span, self.label);
+        match self.line {
+            Some(line) => diagnostic.window(line).help(self.help),
+            None => diagnostic.help(self.help),
+        }
     }
 }
 
@@ -144,7 +158,7 @@ impl<'s> Parser<'s> {
 
     /// Takes the next token, which must be of this kind; `what` names it.
     pub(crate) fn expect(&mut self, kind: SyntaxKind, what: &'static str) -> Parsed {
-        if self.eat(kind) { Ok(()) } else { Err(Expected(what)) }
+        if self.eat(kind) { Ok(()) } else { Err(Wrong::Expected(what)) }
     }
 
     /// Makes a node of what `body` reads, also if `body` gives up half way.
@@ -166,7 +180,7 @@ impl<'s> Parser<'s> {
     /// Reads what stands between a pair of parentheses or brackets, over line ends.
     pub(crate) fn enclosed(&mut self, body: impl FnOnce(&mut Self) -> Parsed) -> Parsed {
         if self.enclosed >= DEEPEST {
-            return Err(Expected("less deeply nested values"));
+            return Err(Wrong::Expected("less deeply nested values"));
         }
         self.enclosed += 1;
         let result = body(self);
@@ -196,11 +210,20 @@ impl<'s> Parser<'s> {
     pub(crate) fn report(
         &mut self,
         span: Span,
-        title: &'static str,
+        title: impl Into<String>,
         label: impl Into<String>,
         help: &'static str,
     ) {
-        self.findings.push(Finding { span, title, label: label.into(), help });
+        self.findings.push(Finding { span, line: None, title: title.into(), label: label.into(), help });
+    }
+
+    /// Adds a finding about a place in a line; `line` is what [`Self::line_span`] gave for it.
+    pub(crate) fn report_line(&mut self, span: Span, line: Span, title: String, label: String) {
+        let rest = &self.source[line.end..];
+        let end = line.end + rest.find('\n').map_or(rest.len(), |at| at + 1);
+        let line = Some(Span::new(line.start, end));
+        let help = "Correct the line, or delete it.";
+        self.findings.push(Finding { span, line, title, label, help });
     }
 
     /// The tree and the findings, in the order of the text.

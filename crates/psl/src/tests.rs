@@ -193,7 +193,7 @@ fn one_bad_line_is_one_finding() {
     assert_eq!(
         told(parse.diagnostics()),
         [
-            format!("3:3 {field} (expected a type)"),
+            "3:3 Error validating model \"A\": This field declaration is invalid. It is either missing a name or a type. (expected a type)".to_owned(),
             format!("4:15 {field} (expected the end of the line)"),
             format!("5:3 {field} (expected `]`)"),
             format!("6:3 {field} (expected a name)"),
@@ -201,7 +201,7 @@ fn one_bad_line_is_one_finding() {
             "12:5 Error validating: This line is not an enum value definition. (expected the end of the line)"
                 .to_owned(),
             format!("16:12 {datasource} (expected `=`)"),
-            format!("17:3 {datasource} (expected a value)"),
+            "17:3 Property url in datasource db needs to be assigned a value (expected a value)".to_owned(),
             format!("20:7 {generator} (expected a closing `\"` on this line)"),
         ]
     );
@@ -225,7 +225,7 @@ fn lines_and_blocks_that_begin_with_no_keyword() {
             "1:1 Error validating: This line is invalid. It does not start with any known Prisma schema keyword.",
             "2:1 Error validating: This line is invalid. It does not start with any known Prisma schema keyword.",
             "3:1 Error validating: This block is invalid. It does not start with any known Prisma schema keyword. Valid keywords include 'model', 'enum', 'type', 'datasource' and 'generator'.",
-            "10:1 Error validating: This block is invalid. It has no name.",
+            "10:1 Error validating: This block is invalid. It does not start with any known Prisma schema keyword. Valid keywords include 'model', 'enum', 'type', 'datasource' and 'generator'. (it has no name)",
         ]
     );
     assert_eq!(parse.blocks().count(), 2);
@@ -297,6 +297,8 @@ fn escapes_are_those_of_json() {
         assert_eq!(crate::ast::unescape(token).0, value);
     }
     assert_eq!(crate::ast::unescape(r#""ab\q""#).1, Some(3));
+    let parse = parse("model A {\n  a String @default(\"\\u12\")\n}\n");
+    assert_eq!(told(parse.diagnostics()), ["2:22 Invalid unicode escape sequence."]);
 }
 
 #[test]
@@ -335,13 +337,16 @@ fn what_is_wrong_in_a_datasource_is_told_in_the_words_of_the_reference() {
         ("url = \"file:x\"", "1:1 Argument \"provider\" is missing in data source block \"db\"."),
         (
             "provider = [\"postgresql\", \"sqlite\"]",
-            "2:12 Datasource provider arrays are no longer supported in migrate. Please change your datasource to use a single provider. Read more at https://pris.ly/multi-provider-deprecation",
+            "2:12 Error validating datasource `db`: The provider argument in a datasource must be a string literal",
         ),
         (
             "provider = env(\"P\")",
             "2:12 A datasource must not use the env() function in the provider argument.",
         ),
-        ("provider = 1", "2:12 Expected a String value, but received a numeric value."),
+        (
+            "provider = 1",
+            "2:12 Error validating datasource `db`: The provider argument in a datasource must be a string literal",
+        ),
         (
             "provider = \"x\"\nurl = env(DATABASE_URL)",
             "3:7 Expected a String value, but received env() without the name of one variable.",
@@ -360,16 +365,21 @@ fn what_is_wrong_in_a_datasource_is_told_in_the_words_of_the_reference() {
             "4:1 Key \"url\" is already defined in data source \"db\".",
         ),
         (
+            "provider = \"x\"\npreviewFeatures = []",
+            "3:1 Preview features are only supported in the generator block. Please move this field to the generator block.",
+        ),
+        ("provider = \"x\"\nschemas = []", "3:11 If provided, the schemas array can not be empty."),
+        (
             "provider = \"x\"\nschemas = 1",
             "3:11 Expected a String array value, but received a numeric value.",
         ),
         (
             "provider = \"x\"\nurl = env(\"A\")\nshadowDatabaseUrl = env(\"A\")",
-            "4:21 shadowDatabaseUrl is the same as url for datasource \"db\". Please specify a different database as shadow database to avoid data loss.",
+            "3:7 shadowDatabaseUrl is the same as url for datasource \"db\". Please specify a different database as shadow database to avoid data loss.",
         ),
         (
             "provider = \"x\"\ndirectUrl = \"u\"\nshadowDatabaseUrl = \"u\"",
-            "4:21 shadowDatabaseUrl is the same as directUrl for datasource \"db\". Please specify a different database as shadow database to avoid data loss.",
+            "3:13 shadowDatabaseUrl is the same as directUrl for datasource \"db\". Please specify a different database as shadow database to avoid data loss.",
         ),
     ] {
         let (_, findings) = config(&format!("datasource db {{\n{body}\n}}\n"));
@@ -378,13 +388,31 @@ fn what_is_wrong_in_a_datasource_is_told_in_the_words_of_the_reference() {
 }
 
 #[test]
+fn a_line_that_was_not_understood_is_told_once_and_with_its_line() {
+    let text = "datasource db {\n  provider \"x\"\n}\n";
+    let parse = parse(text);
+    assert_eq!(parse.diagnostics().len(), 1);
+    let label = &parse.diagnostics()[0].labels[0];
+    assert_eq!(label.span.slice(text), "\"x\"");
+    assert_eq!(label.window.unwrap().slice(text), "provider \"x\"\n");
+    let (config, findings) = crate::config(&[parse]);
+    assert!(config.datasources.is_empty());
+    assert_eq!(told(&findings), [""; 0], "that the provider is missing is not said as well");
+}
+
+#[test]
 fn a_second_datasource_is_an_error_also_in_another_file() {
     let one = "datasource a {\n  provider = \"sqlite\"\n}\n";
     let (first, second) = (parse(one), crate::parse(&Source::new("b.prisma", one.replace(" a ", " b "))));
     let (config, findings) = crate::config(&[first, second]);
     assert_eq!(config.datasources.len(), 2);
-    assert_eq!(findings[0].location().as_deref(), Some("b.prisma:1:1"));
-    assert!(findings[0].title.starts_with("You defined more than one datasource."));
+    assert_eq!(findings.len(), 2);
+    assert_eq!(findings[1].location().as_deref(), Some("b.prisma:1:1"));
+    assert!(
+        findings[1]
+            .title
+            .starts_with("Error validating datasource `b`: You defined more than one datasource.")
+    );
 }
 
 #[test]

@@ -109,29 +109,81 @@ pub enum DetachMode {
 #[expect(missing_docs, reason = "fields are the parts of the command that the variant is named after")]
 pub enum Action {
     /// CREATE TABLE, CREATE TABLE AS, SELECT INTO.
-    CreateTable { name: Name, temporary: bool, if_not_exists: bool },
+    CreateTable {
+        name: Name,
+        temporary: bool,
+        if_not_exists: bool,
+    },
     /// A temporary object that is no table: view, sequence, trigger.
-    CreateTemporary { name: Name },
-    DropTable { names: Vec<Name>, if_exists: bool },
-    RenameTable { from: Name, to: Name },
+    CreateTemporary {
+        name: Name,
+    },
+    DropTable {
+        names: Vec<Name>,
+        if_exists: bool,
+    },
+    RenameTable {
+        from: Name,
+        to: Name,
+    },
     /// ALTER TABLE, apart from renaming the table and detaching a partition.
-    AlterTable { name: Name },
+    AlterTable {
+        name: Name,
+    },
     CreateIndex(CreateIndex),
-    DropIndex { names: Vec<Name>, concurrently: bool, if_exists: bool },
+    DropIndex {
+        names: Vec<Name>,
+        concurrently: bool,
+        if_exists: bool,
+    },
     /// Without a name: the current database, or everything (SQLite).
-    Reindex { target: ReindexTarget, name: Option<Name>, concurrently: bool },
-    DetachPartition { parent: Name, partition: Name, mode: DetachMode },
-    AddEnumValue { type_name: Name, value: String, if_not_exists: bool },
-    CreateDatabase { name: String },
-    DropDatabase { name: String, if_exists: bool },
-    CreateTablespace { name: String },
-    DropTablespace { name: String, if_exists: bool },
-    CreateSubscription { name: String },
-    DropSubscription { name: String, if_exists: bool },
+    Reindex {
+        target: ReindexTarget,
+        name: Option<Name>,
+        concurrently: bool,
+    },
+    DetachPartition {
+        parent: Name,
+        partition: Name,
+        mode: DetachMode,
+    },
+    AddEnumValue {
+        type_name: Name,
+        value: String,
+        if_not_exists: bool,
+    },
+    CreateDatabase {
+        name: String,
+    },
+    DropDatabase {
+        name: String,
+        if_exists: bool,
+    },
+    CreateTablespace {
+        name: String,
+    },
+    DropTablespace {
+        name: String,
+        if_exists: bool,
+    },
+    CreateSubscription {
+        name: String,
+    },
+    DropSubscription {
+        name: String,
+        if_exists: bool,
+    },
     /// INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY FROM.
-    Write { verb: DataVerb, table: Name },
-    Prepare { name: String },
-    DeclareCursor { name: String },
+    Write {
+        verb: DataVerb,
+        table: Name,
+    },
+    Prepare {
+        name: String,
+    },
+    DeclareCursor {
+        name: String,
+    },
     /// A definition that is not read further: taken for the strongest effect.
     Unknown,
 }

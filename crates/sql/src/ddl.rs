@@ -22,7 +22,9 @@ pub(crate) fn actions(kind: &Kind, mut words: Words<'_>) -> Vec<Action> {
         Kind::CreateIndexConcurrently => create(words),
         Kind::DropIndexConcurrently => drop(words),
         Kind::AddEnumValue => add_enum_value(words),
-        Kind::CreateDatabase | Kind::CreateTablespace | Kind::CreateSubscription { .. } => create_global(words),
+        Kind::CreateDatabase | Kind::CreateTablespace | Kind::CreateSubscription { .. } => {
+            create_global(words)
+        }
         Kind::DropDatabase | Kind::DropTablespace | Kind::DropSubscription => drop_global(words),
         Kind::Data(verb) => write(*verb, words),
         Kind::CopyFromStdin | Kind::CopyOther { .. } => return copy(words).into_iter().collect(),
@@ -41,8 +43,8 @@ pub(crate) fn actions(kind: &Kind, mut words: Words<'_>) -> Vec<Action> {
 }
 
 fn create(mut words: Words<'_>) -> Option<Action> {
-    if let Some(name) = words.clone().take("SELECT").then(|| select_into(skip_first(&words))).flatten() {
-        return Some(name);
+    if words.at_word("SELECT") || words.at_word("WITH") {
+        return words.skip_to("SELECT").then(|| select_into(words)).flatten();
     }
     words.take("CREATE").then_some(())?;
     words.take_all(&["OR", "REPLACE"]);
@@ -51,7 +53,9 @@ fn create(mut words: Words<'_>) -> Option<Action> {
     words.take_any(&["UNLOGGED", "VIRTUAL"]);
     if words.take("TABLE") {
         let if_not_exists = words.if_not_exists();
-        return Some(Action::CreateTable { name: words.name()?, temporary, if_not_exists });
+        let name = words.name()?;
+        let temporary = temporary || is_temporary_schema(&name, words.provider());
+        return Some(Action::CreateTable { name, temporary, if_not_exists });
     }
     if temporary {
         words.take("RECURSIVE");
@@ -62,10 +66,14 @@ fn create(mut words: Words<'_>) -> Option<Action> {
     create_index(words).map(Action::CreateIndex)
 }
 
-fn skip_first<'t>(words: &Words<'t>) -> Words<'t> {
-    let mut behind = words.clone();
-    behind.advance();
-    behind
+/// True for the schema that holds a session's temporary objects.
+fn is_temporary_schema(name: &Name, provider: Provider) -> bool {
+    let schema = match provider {
+        Provider::PostgreSql => "pg_temp",
+        Provider::Sqlite => "temp",
+        Provider::MySql => return false,
+    };
+    name.schema.as_deref().is_some_and(|written| written.eq_ignore_ascii_case(schema))
 }
 
 /// `words` stands behind CREATE.
@@ -190,17 +198,7 @@ fn rename(mut words: Words<'_>) -> Vec<Action> {
 pub(crate) fn reindex(words: &mut Words<'_>) -> Option<Action> {
     let mut concurrently = false;
     if words.look(0).is_some_and(|token| token.is_symbol(b'(')) {
-        let mut options = words.clone();
-        options.advance();
-        while !options.is_done() && !options.symbol(b')') {
-            if options.take("CONCURRENTLY") {
-                concurrently = !options.look(0).is_some_and(|value| {
-                    crate::kind::is_off(value.span.slice(options.text()))
-                });
-            } else {
-                options.advance();
-            }
-        }
+        concurrently = says_concurrently(words.clone());
         words.skip_one();
     }
     if words.provider() == Provider::Sqlite {
@@ -216,6 +214,24 @@ pub(crate) fn reindex(words: &mut Words<'_>) -> Option<Action> {
     };
     concurrently |= words.take("CONCURRENTLY");
     Some(Action::Reindex { target, name: words.name(), concurrently })
+}
+
+/// Whether the options in the parentheses at `words` switch CONCURRENTLY on.
+fn says_concurrently(mut words: Words<'_>) -> bool {
+    let mut concurrently = false;
+    while words.symbol(b'(') || words.symbol(b',') {
+        let found = words.take("CONCURRENTLY");
+        let value = words.look(0).map_or("", |token| token.span.slice(words.text()));
+        if found {
+            concurrently = !crate::kind::is_off(value.trim_matches('\''));
+        } else {
+            words.advance();
+        }
+        while !words.is_done() && !words.look(0).is_some_and(|token| token.is_symbol(b',')) {
+            words.advance();
+        }
+    }
+    concurrently
 }
 
 fn add_enum_value(mut words: Words<'_>) -> Option<Action> {
@@ -288,15 +304,25 @@ fn copy(mut words: Words<'_>) -> Option<Action> {
 
 /// The table of SELECT ... INTO; `words` stands behind SELECT.
 pub(crate) fn select_into(mut words: Words<'_>) -> Option<Action> {
-    let previous_is_as = |token: Option<Token>, text: &str| token.is_some_and(|token| token.is_word(text, "AS"));
+    let previous_is_as =
+        |token: Option<Token>, text: &str| token.is_some_and(|token| token.is_word(text, "AS"));
     while !words.is_done() && !words.at_word("FROM") {
         if words.at_word("INTO") && !previous_is_as(words.previous(), words.text()) {
             words.advance();
             words.take_any(&["LOCAL", "GLOBAL"]);
+            let named_after_keyword = words.clone();
             let temporary = words.take_any(&["TEMP", "TEMPORARY"]).is_some();
             words.take("UNLOGGED");
             words.take("TABLE");
-            return Some(Action::CreateTable { name: words.name()?, temporary, if_not_exists: false });
+            return match words.name() {
+                Some(name) => Some(Action::CreateTable { name, temporary, if_not_exists: false }),
+                // A table may be named `temp`.
+                None => named_after_keyword.clone().name().map(|name| Action::CreateTable {
+                    name,
+                    temporary: false,
+                    if_not_exists: false,
+                }),
+            };
         }
         words.skip_one();
     }

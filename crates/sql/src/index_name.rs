@@ -9,7 +9,7 @@ use crate::action::{CreateIndex, IndexKey};
 const NAME_BYTES: usize = 63;
 
 /// The name for the `attempt`th try, from 0; the server takes the first that no relation of the schema
-/// has. `shop_user_id_idx`, then `shop_user_id_idx1`, `shop_user_id_idx2` ...
+/// has: `shop_user_id_idx`, then `shop_user_id_idx1`, `shop_user_id_idx2` ...
 pub fn default_index_name(index: &CreateIndex, attempt: usize) -> String {
     let label = if attempt == 0 { "idx".to_owned() } else { format!("idx{attempt}") };
     let columns = joined(&distinct(key_names(index)));
@@ -72,56 +72,4 @@ fn cut(text: &str, bytes: usize) -> &str {
         end -= 1;
     }
     &text[..end]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Action, Options, split};
-    use diagnostics::Provider;
-
-    fn name_of(text: &str, attempt: usize) -> String {
-        let script = split(text, &Options::new(Provider::PostgreSql)).unwrap();
-        match &script.statements[0].actions[..] {
-            [Action::CreateIndex(index)] => default_index_name(index, attempt),
-            other => panic!("{text}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn unnamed_indexes_are_named_as_the_server_names_them() {
-        let long = "a".repeat(63);
-        for (text, name) in [
-            ("CREATE INDEX CONCURRENTLY ON shop (user_id)", "shop_user_id_idx"),
-            ("CREATE INDEX ON s.\"Shop\" (a, \"B\" DESC) INCLUDE (c)", "Shop_a_B_c_idx"),
-            ("CREATE INDEX ON t (lower(a))", "t_lower_idx"),
-            ("CREATE INDEX ON t ((a + b), c)", "t_expr_c_idx"),
-            ("CREATE INDEX ON t ((a + b), (a - b))", "t_expr_expr1_idx"),
-            ("CREATE INDEX ON t ((a::text))", "t_a_idx"),
-            ("CREATE INDEX ON t (((a || 'x')::integer))", "t_int4_idx"),
-            ("CREATE INDEX ON t USING gin (pg_catalog.lower(a) gin_trgm_ops)", "t_lower_idx"),
-            ("CREATE INDEX ON t (a COLLATE \"C\" text_pattern_ops DESC NULLS LAST)", "t_a_idx"),
-            ("CREATE INDEX ON t (COALESCE(a, b))", "t_coalesce_idx"),
-        ] {
-            assert_eq!(name_of(text, 0), name, "{text}");
-        }
-        assert_eq!(name_of("CREATE INDEX ON t (a)", 2), "t_a_idx2");
-        // 63 - "_" - "_idx" = 58 bytes for table and column, the longer one is cut first.
-        assert_eq!(
-            name_of(&format!("CREATE INDEX ON {long} (b)"), 0),
-            format!("{}_b_idx", "a".repeat(57))
-        );
-        // Two of 40: both are cut to 29.
-        let (table, column) = ("t".repeat(40), "c".repeat(40));
-        assert_eq!(
-            name_of(&format!("CREATE INDEX ON {table} ({column})"), 0),
-            format!("{}_{}_idx", "t".repeat(29), "c".repeat(29))
-        );
-        // 31 characters of two bytes: cut at a character, never inside.
-        let umlauts = "ü".repeat(31);
-        assert_eq!(
-            name_of(&format!("CREATE INDEX ON {umlauts} (b)"), 0),
-            format!("{}_b_idx", "ü".repeat(28))
-        );
-    }
 }

@@ -17,6 +17,7 @@ mod classify;
 mod ddl;
 mod directive;
 mod expectation;
+mod functions;
 mod index_name;
 mod kind;
 mod mode;

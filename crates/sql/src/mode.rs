@@ -9,8 +9,7 @@ use diagnostics::Provider;
 const STANDARD_STRINGS: &str = "standard_conforming_strings";
 
 /// The modes of `sql_mode` that contain ANSI_QUOTES.
-const ANSI_MODES: &[&str] =
-    &["ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"];
+const ANSI_MODES: &[&str] = &["ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"];
 
 /// The mode after each statement.
 pub(crate) struct Follower {
@@ -71,7 +70,9 @@ impl Follower {
             match &assignment.value {
                 Value::Constant(value) => {
                     let has = |wanted: &[&str]| {
-                        value.split(',').any(|mode| wanted.contains(&mode.trim().to_ascii_uppercase().as_str()))
+                        value
+                            .split(',')
+                            .any(|mode| wanted.contains(&mode.trim().to_ascii_uppercase().as_str()))
                     };
                     self.now.ansi_quotes = has(ANSI_MODES);
                     self.now.no_backslash_escapes = has(&["NO_BACKSLASH_ESCAPES"]);

@@ -8,15 +8,19 @@ use crate::action::{Action, CreateIndex, IndexKey};
 use crate::words::unquote_name;
 use diagnostics::Span;
 use squawk_syntax::ast::{self, AstNode};
-use squawk_syntax::{Parse, SourceFile, SyntaxNode};
+use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode};
+
+/// The longest statement that is parsed. The parser recurses, and a text of nothing but parentheses would
+/// exhaust the stack.
+const MOST_TOKENS: usize = 512;
 
 /// Completes what `ddl` could read of the statement at `span` of `text`. An unnamed index whose keys
-/// cannot be parsed becomes [`Action::Unknown`].
-pub(crate) fn refine(actions: &mut [Action], text: &str, span: Span) {
+/// cannot be parsed becomes [`Action::Unknown`]. The statement has this many `tokens`.
+pub(crate) fn refine(actions: &mut [Action], text: &str, span: Span, tokens: usize) {
     for action in actions {
         let Action::CreateIndex(index) = action else { continue };
-        let parse = SourceFile::parse(span.slice(text));
-        match index_keys(&parse) {
+        let read = (tokens <= MOST_TOKENS).then(|| index_keys(&SourceFile::parse(span.slice(text))));
+        match read.flatten() {
             Some((keys, include)) => (index.keys, index.include) = (keys, include),
             None if index.index.is_some() => {}
             None => *action = Action::Unknown,
@@ -77,19 +81,27 @@ fn label(expression: &ast::Expr) -> Option<Label> {
         ast::Expr::NameRef(name) => Label::strong(identifier(name.syntax())),
         ast::Expr::FieldExpr(field) => Label::strong(last_part(field.syntax())),
         ast::Expr::ParenExpr(inner) => label(&inner.expr()?),
-        ast::Expr::Collate(collate) => {
-            label(&collate.syntax().children().find_map(ast::Expr::cast)?)
-        }
+        ast::Expr::Collate(collate) => label(&collate.syntax().children().find_map(ast::Expr::cast)?),
         ast::Expr::CallExpr(call) => call_label(call),
         ast::Expr::CastExpr(cast) => match cast.expr().and_then(|inner| label(&inner)) {
             Some(inner) if inner.strong => Some(inner),
             weak => cast.ty().map_or(weak, |ty| Label::weak(type_name(&ty))),
         },
         ast::Expr::CaseExpr(case) => {
-            let otherwise = case.else_clause().and_then(|clause| {
-                label(&clause.syntax().children().find_map(ast::Expr::cast)?)
-            });
+            let otherwise = case
+                .else_clause()
+                .and_then(|clause| label(&clause.syntax().children().find_map(ast::Expr::cast)?));
             otherwise.filter(|label| label.strong).map_or_else(|| Label::weak("case"), Some)
+        }
+        // Of `data['x']` the column counts.
+        ast::Expr::IndexExpr(_) | ast::Expr::SliceExpr(_) => {
+            label(&expression.syntax().children().find_map(ast::Expr::cast)?)
+        }
+        // AT TIME ZONE is a spelling of the function.
+        ast::Expr::BinExpr(_) | ast::Expr::PostfixExpr(_) => {
+            let zone = |kind| matches!(kind, SyntaxKind::AT_TIME_ZONE | SyntaxKind::AT_LOCAL);
+            expression.syntax().children().any(|child| zone(child.kind())).then_some(())?;
+            Label::strong("timezone")
         }
         ast::Expr::ArrayExpr(_) => Label::strong("array"),
         ast::Expr::TupleExpr(tuple) => {
@@ -140,7 +152,10 @@ fn type_name(ty: &ast::Type) -> String {
 fn last_part(node: &SyntaxNode) -> String {
     let text = node.to_string();
     // A dot inside quotes is part of a name; there an odd number of quotes precedes it.
-    let dot = text.rmatch_indices('.').map(|(at, _)| at).find(|&at| text[..at].matches('"').count() % 2 == 0);
+    let dot = text
+        .rmatch_indices('.')
+        .map(|(at, _)| at)
+        .find(|&at| text[..at].matches('"').count().is_multiple_of(2));
     fold(text[dot.map_or(0, |at| at + 1)..].trim())
 }
 

@@ -4,6 +4,7 @@
 //! be resumed or retried.
 
 use crate::action::Action;
+use crate::functions;
 use crate::kind::{Kind, Scope};
 use crate::scanner::{Token, TokenKind};
 use diagnostics::Provider;
@@ -90,6 +91,7 @@ pub(crate) fn effect(kind: &Kind, actions: &[Action], calls: &Calls) -> SessionE
         }
         _ => {}
     }
+    effect.temporary_objects |= calls.names_pg_temp && matches!(kind, Kind::Ddl(_));
     effect.temporary_objects |= actions.iter().any(|action| {
         matches!(action, Action::CreateTable { temporary: true, .. } | Action::CreateTemporary { .. })
     });
@@ -107,6 +109,8 @@ pub(crate) struct Calls {
     unknown: bool,
     /// `set_config` is called.
     set_config: bool,
+    /// PostgreSQL's schema of temporary objects is named.
+    names_pg_temp: bool,
 }
 
 impl Calls {
@@ -114,6 +118,7 @@ impl Calls {
     pub(crate) fn see(&mut self, token: Token, previous: [Option<Token>; 2], text: &str, provider: Provider) {
         let [last, second] = previous;
         if is_name(token) {
+            self.names_pg_temp |= token.is_word(text, "PG_TEMP");
             if last.is_some_and(|token| token.is_symbol(b'.')) {
                 self.qualifier = second;
             } else {
@@ -136,7 +141,7 @@ impl Calls {
                 .iter()
                 .any(|word| before.is_word(text, word))
         });
-        let keyword = !quoted && self.qualifier.is_none() && contains(NO_FUNCTIONS, &unquoted);
+        let keyword = !quoted && self.qualifier.is_none() && functions::is_keyword(&unquoted);
         if names_relation || keyword {
             return;
         }
@@ -145,69 +150,10 @@ impl Calls {
             Some(qualifier) => qualifier.is_word(text, "PG_CATALOG"),
         };
         self.set_config |= provider == Provider::PostgreSql && unquoted == "set_config";
-        self.unknown |= !(trusted_place && contains(HARMLESS, &unquoted));
+        self.unknown |= !(trusted_place && functions::is_harmless(&unquoted));
     }
 }
 
 fn is_name(token: Token) -> bool {
     matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)
-}
-
-fn contains(sorted: &[&str], word: &str) -> bool {
-    sorted.binary_search(&word).is_ok()
-}
-
-/// Words that a parenthesis may follow without making them a call. Sorted.
-const NO_FUNCTIONS: &[&str] = &[
-    "all", "and", "any", "array", "as", "between", "bit", "by", "case", "char", "character", "conflict",
-    "cross", "decimal", "distinct", "else", "end", "escape", "except", "exists", "filter", "float", "from",
-    "group", "having", "ilike", "in", "inner", "insert", "intersect", "interval", "is", "join", "key",
-    "lateral", "left", "like", "limit", "materialized", "natural", "not", "numeric", "offset", "on", "only",
-    "or", "order", "over", "overlay", "partition", "returning", "right", "row", "rows", "select", "set",
-    "sets", "similar", "some", "table", "then", "time", "timestamp", "union", "unique", "update", "using",
-    "values", "varchar", "varying", "when", "where", "window", "with", "within",
-];
-
-/// Built-in functions that read their arguments, the clock, a sequence or chance, and change nothing in
-/// the session that a later statement could miss. Sorted.
-const HARMLESS: &[&str] = &[
-    "abs", "age", "array_agg", "array_append", "array_cat", "array_length", "array_position",
-    "array_remove", "array_to_string", "avg", "bool_and", "bool_or", "btrim", "cardinality", "cast", "ceil",
-    "ceiling", "char_length", "clock_timestamp", "coalesce", "concat", "concat_ws", "convert", "count",
-    "cume_dist", "current_database", "current_schema", "current_setting", "current_user", "currval", "date",
-    "date_add", "date_format", "date_part", "date_sub", "date_trunc", "datetime", "decode", "dense_rank",
-    "digest", "div", "encode", "exp", "extract", "first_value", "floor", "format", "from_unixtime",
-    "gen_random_bytes", "gen_random_uuid", "generate_series", "greatest", "group_concat", "hex", "if",
-    "ifnull", "iif", "initcap", "instr", "json", "json_agg", "json_array", "json_array_elements",
-    "json_build_array", "json_build_object", "json_each", "json_extract", "json_group_array",
-    "json_group_object", "json_object", "json_set", "json_type", "json_valid", "jsonb_agg",
-    "jsonb_array_elements", "jsonb_array_elements_text", "jsonb_array_length", "jsonb_build_array",
-    "jsonb_build_object", "jsonb_each", "jsonb_each_text", "jsonb_object_agg", "jsonb_object_keys",
-    "jsonb_set", "jsonb_strip_nulls", "jsonb_typeof", "julianday", "lag", "last_insert_rowid", "last_value",
-    "lcase", "lead", "least", "left", "length", "ln", "localtime", "localtimestamp", "lower", "lpad",
-    "ltrim", "make_date", "make_interval", "make_timestamp", "max", "md5", "min", "mod", "nextval", "now",
-    "nth_value", "ntile", "nullif", "obj_description", "octet_length", "percent_rank", "pg_get_serial_sequence",
-    "pg_typeof", "position", "power", "printf", "quote_ident", "quote_literal", "quote_nullable", "random",
-    "randomblob", "rank", "regexp_match", "regexp_matches", "regexp_replace", "regexp_split_to_array",
-    "regexp_split_to_table", "repeat", "replace", "reverse", "right", "round", "row_number", "row_to_json",
-    "rpad", "rtrim", "sha256", "sign", "split_part", "sqlite_version", "sqrt", "statement_timestamp",
-    "strftime", "string_agg", "string_to_array", "strpos", "substr", "substring", "sum", "time",
-    "timezone", "to_char", "to_date", "to_json", "to_jsonb", "to_number", "to_regclass", "to_regtype",
-    "to_timestamp", "to_tsquery", "to_tsvector", "total", "transaction_timestamp", "translate", "trim",
-    "trunc", "typeof", "ucase", "unhex", "unistr", "unixepoch", "unnest", "upper", "utc_timestamp", "uuid",
-    "uuidv4", "uuidv7", "version", "width_bucket", "xmlagg",
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tables_are_sorted_without_duplicates() {
-        for table in [NO_FUNCTIONS, HARMLESS] {
-            for pair in table.windows(2) {
-                assert!(pair[0] < pair[1], "{} before {}", pair[0], pair[1]);
-            }
-        }
-    }
 }

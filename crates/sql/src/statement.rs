@@ -52,12 +52,7 @@ pub struct Options {
 impl Options {
     /// The dialect with its server's default settings.
     pub const fn new(provider: Provider) -> Self {
-        Self {
-            provider,
-            standard_conforming_strings: true,
-            ansi_quotes: false,
-            no_backslash_escapes: false,
-        }
+        Self { provider, standard_conforming_strings: true, ansi_quotes: false, no_backslash_escapes: false }
     }
 }
 
@@ -150,7 +145,9 @@ impl<'t> Reading<'t> {
 
     fn keeps_all(&self) -> bool {
         !self.tokens.first().is_some_and(|first| {
-            ["INSERT", "REPLACE", "VALUES", "UPDATE", "DELETE"].iter().any(|word| first.is_word(self.text, word))
+            ["INSERT", "REPLACE", "VALUES", "UPDATE", "DELETE"]
+                .iter()
+                .any(|word| first.is_word(self.text, word))
         })
     }
 
@@ -170,7 +167,7 @@ impl<'t> Reading<'t> {
         let kind = crate::classify::kind(self.words(provider));
         let mut actions = crate::ddl::actions(&kind, self.words(provider));
         if provider == Provider::PostgreSql {
-            crate::pg::refine(&mut actions, self.text, span);
+            crate::pg::refine(&mut actions, self.text, span, self.tokens.len());
         }
         let session = session::effect(&kind, &actions, &self.calls);
         Statement { span, kind, actions, session }

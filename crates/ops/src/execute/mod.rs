@@ -17,7 +17,7 @@ mod transaction;
 use crate::event::Event;
 use crate::lock;
 use crate::plan::{Bracket, PlannedMigration, Segment, segments};
-use crate::run::Run;
+use crate::run::{Run, Trouble};
 use db::history::NewRow;
 use db::{DbError, ErrorKind};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
@@ -87,9 +87,14 @@ fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: 
             End::Taken => return taken(run, &migration.name),
             End::Stopped(reason) => return Err(failure::stopped(reason, migration, 0)),
             End::Lost(cause) => {
-                if way_back(run, &cause)? && is_applied(run, &migration.name) {
+                way_back(run, &cause)?;
+                if is_applied(run, &migration.name) {
                     return Ok(Done::Applied);
                 }
+                run.observer.on(&Event::Retried {
+                    migration: migration.name.clone(),
+                    reason: "the connection was lost before it was committed".to_owned(),
+                });
             }
             End::Failed { part, error, elapsed } => {
                 if part == Part::Claim && is_claim(&error) {
@@ -210,8 +215,8 @@ fn is_applied(run: &Run<'_>, name: &str) -> bool {
 }
 
 /// After a lost connection: a new one, the lock again (which proves that the old session has ended), and the
-/// history. Returns true: the history is current.
-fn way_back(run: &mut Run<'_>, cause: &DbError) -> Result<bool> {
+/// history, read again.
+fn way_back(run: &mut Run<'_>, cause: &DbError) -> Result<()> {
     let old = run.conn.info().process;
     run.reconnect(cause)?;
     match lock::acquire(run, &mut |_| Ok(false)) {
@@ -221,8 +226,7 @@ fn way_back(run: &mut Run<'_>, cause: &DbError) -> Result<bool> {
     if !run.options.locking {
         wait_for_end(run, old)?;
     }
-    run.read_history()?;
-    Ok(true)
+    run.read_history()
 }
 
 /// Without a lock the end of the old session is looked up instead.
@@ -256,10 +260,14 @@ fn still_running(run: &mut Run<'_>, old: Option<i32>, failure: Failure) -> Failu
     )
 }
 
-/// Another session held a key at the moment of the claim: take both again and read the history.
+/// Another session held a key at the moment of the claim: take both again and read the history. A connection that is
+/// lost meanwhile is found by the next attempt.
 fn relock(run: &mut Run<'_>) -> Result<()> {
-    lock::confirm(run)?;
-    run.read_history()
+    match lock::confirm(run) {
+        Ok(()) => run.read_history(),
+        Err(Trouble::Lost(_)) => Ok(()),
+        Err(Trouble::Failed(failure)) => Err(failure),
+    }
 }
 
 fn gave_up(name: &str) -> Failure {

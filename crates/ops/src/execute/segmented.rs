@@ -4,7 +4,7 @@ use super::transaction::{End, Part, RowWrite, Transaction};
 use super::{ATTEMPTS, Busy, Done, attempt, failure, gave_up, is_applied, is_claim, relock, single, taken, way_back};
 use crate::plan::{Bracket, PlannedMigration, Segment, State};
 use crate::progress::{self, Intent, Progress};
-use crate::run::Run;
+use crate::run::{Run, Trouble};
 use db::history::NewRow;
 use db::{DbError, ErrorKind};
 use diagnostics::{Failure, Result};
@@ -15,6 +15,8 @@ pub(super) struct Going<'m> {
     pub(super) migration: &'m PlannedMigration,
     pub(super) id: String,
     pub(super) progress: Progress,
+    /// The row is finished.
+    finished: bool,
 }
 
 /// What became of one segment.
@@ -33,15 +35,18 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
             None => return Ok(Done::ByOther),
         },
         State::Resume { id, progress } => {
-            Going { migration, id: id.clone(), progress: progress.clone() }
+            Going { migration, id: id.clone(), progress: progress.clone(), finished: false }
         }
     };
     let mut replay = going.progress.statement > 0;
     for _ in 0..ATTEMPTS {
-        if replay {
-            replay_session(run, &going)?;
-        }
-        match go_on(run, &mut going)? {
+        let replayed = if replay { replay_session(run, &going) } else { Ok(()) };
+        let lost = match replayed {
+            Ok(()) => go_on(run, &mut going)?,
+            Err(Trouble::Lost(cause)) => Some(cause),
+            Err(Trouble::Failed(failure)) => return Err(failure),
+        };
+        match lost {
             None => return Ok(Done::Applied),
             Some(cause) => {
                 way_back(run, &cause)?;
@@ -84,13 +89,13 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
             guard: None,
         };
         match attempt(run, &transaction, &mut busy)? {
-            End::Committed => return Ok(Some(Going { migration, id, progress })),
+            End::Committed => return Ok(Some(Going { migration, id, progress, finished: false })),
             End::Taken => return taken(run, &migration.name).map(|_| None),
             End::Stopped(reason) => return Err(failure::stopped(reason, migration, 0)),
             End::Lost(cause) => {
                 way_back(run, &cause)?;
                 if run.history.rows.iter().any(|row| row.id == id) {
-                    return Ok(Some(Going { migration, id, progress }));
+                    return Ok(Some(Going { migration, id, progress, finished: false }));
                 }
             }
             End::Failed { part: Part::Claim, error, .. } if is_claim(&error) => relock(run)?,
@@ -104,22 +109,30 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
 
 /// Runs the segments that are not done. Some = the connection was lost.
 fn go_on(run: &mut Run<'_>, going: &mut Going<'_>) -> Result<Option<DbError>> {
-    while going.progress.segments < going.migration.segments.len() {
+    while let Some(segment) = going.next_segment() {
         run.interrupt.check().map_err(|failure| failure.map(|told| told.note(format!(
             "migration `{}` is interrupted after {} statement(s) and goes on with the next deploy",
             going.migration.name, going.progress.statement
         ))))?;
-        let segment = &going.migration.segments[going.progress.segments];
         let step = match segment.bracket {
-            Bracket::Single => single::run(run, going, segment)?,
-            _ => in_transaction(run, going, segment)?,
+            Bracket::Single => single::run(run, going, &segment)?,
+            _ => in_transaction(run, going, &segment)?,
         };
         match step {
             Step::Done => {}
             Step::Lost(cause) => return Ok(Some(cause)),
         }
     }
-    Ok(None)
+    if going.finished {
+        return Ok(None);
+    }
+    // What had not run was deleted from the file: nothing is left but to finish the row.
+    let end = going.progress.clone();
+    match going.record(run, end) {
+        Ok(()) => Ok(None),
+        Err(error) if error.kind == ErrorKind::ConnectionLost => Ok(Some(error)),
+        Err(error) => Err(run.failed(error)),
+    }
 }
 
 fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> Result<Step> {
@@ -138,7 +151,7 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
         };
         match attempt(run, &transaction, &mut busy)? {
             End::Committed => {
-                going.progress = next;
+                going.advance(next);
                 return Ok(Step::Done);
             }
             End::Lost(cause) => return Ok(Step::Lost(cause)),
@@ -152,6 +165,28 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
 }
 
 impl<'m> Going<'m> {
+    /// The first segment that is not done, without those of its statements that are: the file may have been cut
+    /// differently when it was interrupted.
+    fn next_segment(&self) -> Option<Segment> {
+        let done = self.progress.statement;
+        let segment = self.migration.segments.iter().find(|segment| segment.first + segment.statements.len() > done)?;
+        let skip = done.saturating_sub(segment.first);
+        Some(Segment {
+            first: segment.first + skip,
+            statements: segment.statements[skip..].to_vec(),
+            ..segment.clone()
+        })
+    }
+
+    fn advance(&mut self, next: Progress) {
+        self.finished = self.is_end(&next);
+        self.progress = next;
+    }
+
+    fn is_end(&self, progress: &Progress) -> bool {
+        progress.intent.is_none() && progress.statement >= self.migration.statement_count()
+    }
+
     /// The progress once this segment is done.
     pub(super) fn after(&self, segment: &Segment, run: &str) -> Progress {
         let statement = segment.first + segment.statements.len();
@@ -168,7 +203,7 @@ impl<'m> Going<'m> {
     /// The write that records `next`: the end of the row after the last segment.
     fn row_write<'a>(&'a self, next: &Progress, logs: &'a str) -> RowWrite<'a> {
         let (id, name) = (self.id.as_str(), self.migration.name.as_str());
-        if next.segments == self.migration.segments.len() {
+        if self.is_end(next) {
             RowWrite::Finish { id, name, checksum: &self.migration.checksum }
         } else {
             RowWrite::Progress { id, name, segments: next.segments, logs }
@@ -183,7 +218,7 @@ impl<'m> Going<'m> {
             _ => run.table.update_progress(&self.id, next.segments, &logs),
         };
         write_one_row(run, &sql)?;
-        self.progress = next;
+        self.advance(next);
         Ok(())
     }
 
@@ -203,6 +238,7 @@ impl<'m> Going<'m> {
             _ => None,
         };
         let text = failure::reference_text(run, self.migration, span, error);
+        let text = diagnostics::redact(&text, &run.target.secrets());
         self.leave(run, failure, Some(&text))
     }
 
@@ -248,7 +284,7 @@ pub(super) fn write_one_row(run: &mut Run<'_>, sql: &str) -> std::result::Result
 
 /// Before a continued migration goes on, what its finished part said to the session is said again: without it an
 /// index landed on the table of another schema.
-fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> Result<()> {
+fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> std::result::Result<(), Trouble> {
     let text = going.migration.source.text();
     for (number, statement) in going.migration.statements().enumerate().take(going.progress.statement) {
         let effect = statement.session;
@@ -261,12 +297,18 @@ fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> Result<()> {
                      statement may need it",
                     number + 1
                 ),
-            ));
+            )
+            .into());
         }
         if statement.kind.is_session_statement() {
-            run.conn
-                .execute(statement.span.slice(text))
-                .map_err(|error| failure::migration(run, going.migration, Part::Statement(number), &error, Duration::ZERO, going.progress.statement))?;
+            run.conn.execute(statement.span.slice(text)).map_err(|error| match error.kind {
+                ErrorKind::ConnectionLost => Trouble::Lost(error),
+                _ => {
+                    let kept = going.progress.statement;
+                    let part = Part::Statement(number);
+                    failure::migration(run, going.migration, part, &error, Duration::ZERO, kept).into()
+                }
+            })?;
         }
     }
     Ok(())

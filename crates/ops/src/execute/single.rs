@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::lock;
 use crate::plan::Segment;
 use crate::progress::{self, Intent};
-use crate::run::Run;
+use crate::run::{Run, Trouble};
 use db::lock::PRISMA_KEY;
 use db::probe::{self, Attachment, Index, ServerObject};
 use db::{Batch, Conn, DbError, ErrorKind, Outcome, Reply};
@@ -28,38 +28,32 @@ enum Before {
 
 /// Runs the only statement of a segment.
 pub(super) fn run(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> Result<Step> {
-    let Some(statement) = segment.statements.first() else { return Ok(Step::Done) };
+    match attempt(run, going, segment) {
+        Ok(()) => Ok(Step::Done),
+        Err(Trouble::Lost(cause)) => Ok(Step::Lost(cause)),
+        Err(Trouble::Failed(failure)) => Err(failure),
+    }
+}
+
+fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::result::Result<(), Trouble> {
+    let Some(statement) = segment.statements.first() else { return Ok(()) };
     let number = segment.first;
     let text = statement.span.slice(going.migration.source.text()).to_owned();
     if run.target.provider == Provider::PostgreSql {
         lock::confirm(run)?;
     }
-    let before = match look(run, going, statement, number, &text) {
-        Ok(before) => before,
-        Err(Looking::Lost(cause)) => return Ok(Step::Lost(cause)),
-        Err(Looking::Failed(failure)) => return Err(failure),
-    };
     let next = going.after(segment, &run.id);
-    let (sent, index) = match before {
-        Before::DoneAlready => {
-            return match going.record(run, next) {
-                Ok(()) => Ok(Step::Done),
-                Err(error) => lost_or(run, error),
-            };
-        }
+    let (sent, index) = match look(run, going, statement, number, &text)? {
+        Before::DoneAlready => return going.record(run, next).map_err(|error| Trouble::of(run, error)),
         Before::Run { index } => (text.clone(), index),
         Before::RunInstead(other) => (other, None),
     };
     let intent = Intent { statement: progress::hash([text.as_str()]), index: index.clone() };
-    if let Err(error) = going.intend(run, intent) {
-        return lost_or(run, error);
-    }
+    going.intend(run, intent).map_err(|error| Trouble::of(run, error))?;
     let concurrently = is_concurrent(&statement.kind) && run.prisma_key;
     if concurrently {
         // Sessions that wait inside pg_advisory_lock hold snapshots that the statement would wait for.
-        if let Err(error) = db::lock::release_session_key(run.conn.as_mut(), PRISMA_KEY) {
-            return lost_or(run, error);
-        }
+        db::lock::release_session_key(run.conn.as_mut(), PRISMA_KEY).map_err(|error| Trouble::of(run, error))?;
         run.prisma_key = false;
     }
     let (outcome, elapsed) = send(run, going, number, &sent);
@@ -67,18 +61,13 @@ pub(super) fn run(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
         lock::retake_prismas_key(run)?;
     }
     match outcome {
-        Outcome::Completed => match going.record(run, next) {
-            Ok(()) => Ok(Step::Done),
-            Err(error) => lost_or(run, error),
-        },
-        Outcome::Lost { cause, .. } => Ok(Step::Lost(cause)),
-        Outcome::Stopped { .. } => Err(stopped(run, going)),
-        Outcome::Failed { error, .. } => Err(failed(run, going, statement, index.as_deref(), &error, elapsed)),
+        Outcome::Completed => going.record(run, next).map_err(|error| Trouble::of(run, error)),
+        Outcome::Lost { cause, .. } => Err(Trouble::Lost(cause)),
+        Outcome::Stopped { .. } => Err(stopped(run, going).into()),
+        Outcome::Failed { error, .. } => {
+            Err(failed(run, going, statement, index.as_deref(), &error, elapsed).into())
+        }
     }
-}
-
-fn lost_or(run: &Run<'_>, error: DbError) -> Result<Step> {
-    if error.kind == ErrorKind::ConnectionLost { Ok(Step::Lost(error)) } else { Err(run.failed(error)) }
 }
 
 /// Statements for which Prisma's key is given up.
@@ -146,9 +135,13 @@ fn failed(
         // What it committed before the error stays, and nobody knows how much that is.
         let failure =
             failure::migration(run, going.migration, Part::Statement(number), error, elapsed, number);
-        return failure.map(|told| {
-            told.note("what the block had committed before the error stays")
-                .help(codes::C2005.way_out.replace("NAME", &going.migration.name))
+        return failure.map(|mut told| {
+            told.notes.pop();
+            told.note(
+                "what the block had committed before the error stays, and the migration keeps its row: it is neither \
+                 applied nor absent",
+            )
+            .help(codes::C2005.way_out.replace("NAME", &going.migration.name))
         });
     }
     going.fail(run, Part::Statement(number), error, elapsed)
@@ -183,22 +176,6 @@ fn remove_half_built(
     ))
 }
 
-/// Why looking did not end in an answer.
-enum Looking {
-    Lost(DbError),
-    Failed(Failure),
-}
-
-impl Looking {
-    fn from(run: &Run<'_>, error: DbError) -> Self {
-        if error.kind == ErrorKind::ConnectionLost {
-            Looking::Lost(error)
-        } else {
-            Looking::Failed(run.failed(error))
-        }
-    }
-}
-
 /// The index that a CREATE INDEX CONCURRENTLY makes.
 fn created_index(statement: &Statement) -> Option<&CreateIndex> {
     statement.actions.iter().find_map(|action| match action {
@@ -214,7 +191,7 @@ fn look(
     statement: &Statement,
     number: usize,
     text: &str,
-) -> std::result::Result<Before, Looking> {
+) -> std::result::Result<Before, Trouble> {
     let intent = going.progress.intent.clone();
     if let Some(created) = created_index(statement) {
         return index_before(run, going, created, intent.as_ref(), number);
@@ -222,16 +199,16 @@ fn look(
     let Some(intent) = intent else { return Ok(Before::Run { index: None }) };
     if intent.statement != progress::hash([text]) {
         let reason = "the statement that was running when the migration was interrupted has been edited since";
-        return Err(Looking::Failed(failure::unproven(going.migration, number, reason)));
+        return Err(Trouble::Failed(failure::unproven(going.migration, number, reason)));
     }
     let expected = statement.actions.first().and_then(sql::expectation);
     match expected.map(|expected| settle(run.conn.as_mut(), &expected)) {
         Some(Ok(Some(before))) => Ok(before),
-        Some(Err(error)) => Err(Looking::from(run, error)),
+        Some(Err(error)) => Err(Trouble::of(run, error)),
         Some(Ok(None)) | None if harmless_again(&statement.kind) => Ok(Before::Run { index: None }),
         Some(Ok(None)) | None => {
             let reason = "nothing in the catalogue proves whether this statement took effect";
-            Err(Looking::Failed(failure::unproven(going.migration, number, reason)))
+            Err(Trouble::Failed(failure::unproven(going.migration, number, reason)))
         }
     }
 }
@@ -302,7 +279,7 @@ fn index_before(
     created: &CreateIndex,
     intent: Option<&Intent>,
     number: usize,
-) -> std::result::Result<Before, Looking> {
+) -> std::result::Result<Before, Trouble> {
     let name = match (intent.and_then(|intent| intent.index.clone()), &created.index) {
         (Some(recorded), _) => recorded,
         (None, Some(named)) => named.name.clone(),
@@ -313,7 +290,7 @@ fn index_before(
     };
     let text = created.definition.slice(going.migration.source.text());
     let expected = probe::expected_definition(run.conn.as_mut(), &created.table, created.unique, text)
-        .map_err(|error| Looking::from(run, error))?;
+        .map_err(|error| Trouble::of(run, error))?;
     // Without a right to make the copy, a valid index under the recorded name of an interrupted build is the one
     // that was built.
     let same = match &expected {
@@ -325,10 +302,10 @@ fn index_before(
         (false, true) => {
             run.conn
                 .execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS {}", found.qualified))
-                .map_err(|error| Looking::from(run, error))?;
+                .map_err(|error| Trouble::of(run, error))?;
             Ok(Before::Run { index: Some(name) })
         }
-        (_, false) => Err(Looking::Failed(another_index(going, number, &found, expected.as_deref()))),
+        (_, false) => Err(Trouble::Failed(another_index(going, number, &found, expected.as_deref()))),
     }
 }
 
@@ -337,12 +314,12 @@ fn settled_index(
     run: &mut Run<'_>,
     table: &Name,
     name: &str,
-) -> std::result::Result<Option<Index>, Looking> {
+) -> std::result::Result<Option<Index>, Trouble> {
     loop {
-        let found = probe::index(run.conn.as_mut(), table, name).map_err(|error| Looking::from(run, error))?;
+        let found = probe::index(run.conn.as_mut(), table, name).map_err(|error| Trouble::of(run, error))?;
         match found {
             Some(index) if index.building => {
-                run.interrupt.sleep(Duration::from_millis(500)).map_err(Looking::Failed)?;
+                run.interrupt.sleep(Duration::from_millis(500)).map_err(Trouble::Failed)?;
             }
             other => return Ok(other),
         }
@@ -351,14 +328,14 @@ fn settled_index(
 
 /// The name that the server will choose for an index without one. A half-built index under the first choice is
 /// taken for a leftover, and its name for the one to use.
-fn free_name(run: &mut Run<'_>, created: &CreateIndex) -> std::result::Result<String, Looking> {
+fn free_name(run: &mut Run<'_>, created: &CreateIndex) -> std::result::Result<String, Trouble> {
     let mut attempt = 0;
     loop {
         let name = sql::default_index_name(created, attempt);
         match name_is_usable(run.conn.as_mut(), &created.table, &name) {
             Ok(true) => return Ok(name),
             Ok(false) => attempt += 1,
-            Err(error) => return Err(Looking::from(run, error)),
+            Err(error) => return Err(Trouble::of(run, error)),
         }
     }
 }

@@ -219,6 +219,8 @@ impl Transaction<'_> {
             },
             Reply::Notice { index, notice } => {
                 let statement = match parts.get(index) {
+                    // The file's own BEGIN inside of ours, which is there for the statements before it.
+                    Some(Part::Statement(_)) if notice.code == "25001" => return,
                     Some(Part::Statement(number)) => number + 1,
                     // What our own statements cause ("there is no transaction") is no news.
                     _ => return,
@@ -238,6 +240,14 @@ impl Transaction<'_> {
                     Part::Commit => {
                         seen.committed = true;
                         seen.commit_tag = answer.tag;
+                        if self.segment.bracket == Bracket::OwnTransaction {
+                            observer.on(&Event::StatementFinished {
+                                migration: migration(),
+                                statement: self.segment.first + self.segment.statements.len(),
+                                rows: answer.rows,
+                                elapsed: answer.elapsed,
+                            });
+                        }
                     }
                     Part::BeginNext => seen.begun_next = answer.in_transaction,
                     Part::Begin | Part::Claim | Part::Guard(_) | Part::PutBack => {}

@@ -44,8 +44,24 @@ const HEADER_TOKENS: usize = 16;
 
 /// The objects that hold no program, though their names or options may contain the words for those.
 const PLAIN_OBJECTS: &[&str] = &[
-    "TABLE", "TEMPORARY", "VIEW", "SQL", "ALGORITHM", "INDEX", "UNIQUE", "FULLTEXT", "SPATIAL", "DATABASE",
-    "SCHEMA", "USER", "ROLE", "SERVER", "SEQUENCE", "TABLESPACE", "LOGFILE", "UNDO",
+    "TABLE",
+    "TEMPORARY",
+    "VIEW",
+    "SQL",
+    "ALGORITHM",
+    "INDEX",
+    "UNIQUE",
+    "FULLTEXT",
+    "SPATIAL",
+    "DATABASE",
+    "SCHEMA",
+    "USER",
+    "ROLE",
+    "SERVER",
+    "SEQUENCE",
+    "TABLESPACE",
+    "LOGFILE",
+    "UNDO",
 ];
 
 /// The words that begin a body of one simple statement.

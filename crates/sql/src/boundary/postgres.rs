@@ -1,16 +1,21 @@
 //! PostgreSQL: SQL-standard routine bodies and rules hold semicolons.
+//!
+//! END and CASE may be column names without AS, so counting them would go wrong; but every statement of a
+//! body ends with a semicolon and none begins with END: a body ends at the END behind one.
 
 use super::Step;
 
 #[derive(Default)]
 pub(crate) enum Boundary {
-    /// CREATE [OR REPLACE] so far, or nothing.
+    /// CREATE \[OR REPLACE\] so far, or nothing.
     #[default]
     Start,
-    /// A statement whose first semicolon ends it.
+    /// A statement whose next semicolon ends it.
     Plain,
-    /// CREATE FUNCTION or PROCEDURE; the number of BEGIN ATOMIC and CASE that are open.
-    Routine { depth: usize },
+    /// CREATE FUNCTION or PROCEDURE, before its body.
+    Routine,
+    /// Behind BEGIN ATOMIC; whether nothing of the body has been seen.
+    Body { empty: bool },
     /// CREATE RULE; the number of parentheses that are open.
     Rule { depth: usize },
 }
@@ -18,26 +23,18 @@ pub(crate) enum Boundary {
 impl Boundary {
     pub(super) fn see(&mut self, step: &Step<'_, '_>) {
         match self {
-            Boundary::Start if step.index == 0 && step.is("CREATE") => {}
-            Boundary::Start if step.index > 0 && step.is_any(&["OR", "REPLACE"]) => {}
-            Boundary::Start if step.index > 0 && step.is_any(&["FUNCTION", "PROCEDURE"]) => {
-                *self = Boundary::Routine { depth: 0 };
-            }
-            Boundary::Start if step.index > 0 && step.is("RULE") => *self = Boundary::Rule { depth: 0 },
-            Boundary::Start => *self = Boundary::Plain,
+            Boundary::Start => *self = start(step),
             Boundary::Plain => {}
-            Boundary::Routine { depth: depth @ 0 } => {
+            Boundary::Routine => {
                 if step.is("ATOMIC") && step.follows("BEGIN") {
-                    *depth = 1;
+                    *self = Boundary::Body { empty: true };
                 }
             }
-            Boundary::Routine { depth } => {
-                // Behind AS and behind a dot the keywords are names.
-                if step.follows("AS") || step.follows_symbol(b'.') {
-                } else if step.is("CASE") {
-                    *depth += 1;
-                } else if step.is("END") {
-                    *depth -= 1;
+            Boundary::Body { empty } => {
+                if step.is("END") && (*empty || step.follows_symbol(b';')) {
+                    *self = Boundary::Plain;
+                } else {
+                    *empty = false;
                 }
             }
             Boundary::Rule { depth } => {
@@ -52,8 +49,20 @@ impl Boundary {
 
     pub(super) fn ends_here(&self) -> bool {
         match self {
-            Boundary::Start | Boundary::Plain => true,
-            Boundary::Routine { depth } | Boundary::Rule { depth } => *depth == 0,
+            Boundary::Start | Boundary::Plain | Boundary::Routine => true,
+            Boundary::Body { .. } => false,
+            Boundary::Rule { depth } => *depth == 0,
         }
+    }
+}
+
+/// What the first tokens say.
+fn start(step: &Step<'_, '_>) -> Boundary {
+    let creates = if step.index == 0 { step.is("CREATE") } else { step.is_any(&["OR", "REPLACE"]) };
+    match () {
+        () if creates => Boundary::Start,
+        () if step.index > 0 && step.is_any(&["FUNCTION", "PROCEDURE"]) => Boundary::Routine,
+        () if step.index > 0 && step.is("RULE") => Boundary::Rule { depth: 0 },
+        () => Boundary::Plain,
     }
 }

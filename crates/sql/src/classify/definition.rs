@@ -39,9 +39,8 @@ fn creates_slot(mut words: Words<'_>) -> bool {
 }
 
 fn option_is_off(words: &mut Words<'_>) -> bool {
-    let value = words.string().or_else(|| {
-        words.advance().map(|token| token.span.slice(words.text()).to_owned())
-    });
+    let value =
+        words.string().or_else(|| words.advance().map(|token| token.span.slice(words.text()).to_owned()));
     value.is_some_and(|value| crate::kind::is_off(&value))
 }
 

@@ -22,23 +22,16 @@ pub(crate) enum Value {
     Computed,
 }
 
+/// The words that say how far an assignment reaches.
+const SCOPES: &[&str] = &["SESSION", "LOCAL", "GLOBAL", "PERSIST", "PERSIST_ONLY"];
+
 /// SET; `words` stands behind it.
-pub(super) fn set(mut words: Words<'_>) -> Kind {
-    if words.take("CONSTRAINTS") {
-        return Kind::SetConstraints;
-    }
-    if words.take_all(&["SESSION", "CHARACTERISTICS"])
-        || words.take_all(&["SESSION", "TRANSACTION"])
-        || words.take_all(&["GLOBAL", "TRANSACTION"])
+pub(super) fn set(words: Words<'_>) -> Kind {
+    // `SET local.x` and `SET transaction.x` are settings of a class with that name.
+    let dotted = |ahead: usize| words.look(ahead).is_some_and(|token| token.is_symbol(b'.'));
+    if !(dotted(1) || dotted(2))
+        && let Some(kind) = special_form(words.clone())
     {
-        let (read_only, isolation) = modes(words);
-        return Kind::SetSessionCharacteristics { read_only, isolation };
-    }
-    if words.take_all(&["LOCAL", "TRANSACTION"]) || words.take("TRANSACTION") {
-        let (read_only, isolation) = modes(words);
-        return Kind::SetTransaction { read_only, isolation };
-    }
-    if let Some(kind) = identity(words.clone()) {
         return kind;
     }
     let mut all = assignments(words);
@@ -54,6 +47,25 @@ pub(super) fn set(mut words: Words<'_>) -> Kind {
         }
         Some(Assignment { name, scope, value: Value::Computed }) => Kind::Set { name, scope, constant: None },
     }
+}
+
+/// The forms of SET that assign no setting by its name.
+fn special_form(mut words: Words<'_>) -> Option<Kind> {
+    if words.take("CONSTRAINTS") {
+        return Some(Kind::SetConstraints);
+    }
+    if words.take_all(&["SESSION", "CHARACTERISTICS"])
+        || words.take_all(&["SESSION", "TRANSACTION"])
+        || words.take_all(&["GLOBAL", "TRANSACTION"])
+    {
+        let (read_only, isolation) = modes(words);
+        return Some(Kind::SetSessionCharacteristics { read_only, isolation });
+    }
+    if words.take_all(&["LOCAL", "TRANSACTION"]) || words.take("TRANSACTION") {
+        let (read_only, isolation) = modes(words);
+        return Some(Kind::SetTransaction { read_only, isolation });
+    }
+    identity(words)
 }
 
 /// SET [SESSION|LOCAL] ROLE and SET [SESSION|LOCAL] SESSION AUTHORIZATION.
@@ -97,7 +109,9 @@ pub(crate) fn assignments(mut words: Words<'_>) -> Vec<Assignment> {
     let mut all = Vec::new();
     let mut scope = Scope::Session;
     while !words.is_done() {
-        match words.take_any(&["SESSION", "LOCAL", "GLOBAL", "PERSIST", "PERSIST_ONLY"]) {
+        let dotted = words.look(1).is_some_and(|token| token.is_symbol(b'.'));
+        let keyword = if dotted { None } else { words.take_any(SCOPES) };
+        match keyword {
             Some("GLOBAL" | "PERSIST" | "PERSIST_ONLY") => scope = Scope::Global,
             // MySQL's LOCAL means SESSION.
             Some("LOCAL") if words.provider() == Provider::PostgreSql => scope = Scope::Local,
@@ -109,7 +123,10 @@ pub(crate) fn assignments(mut words: Words<'_>) -> Vec<Assignment> {
             words.symbol(b':');
             words.symbol(b'=');
         }
-        all.push(Assignment { value: value(&mut words), name, scope });
+        // SET TIME ZONE LOCAL is its spelling of DEFAULT; elsewhere `local` is a value.
+        let local = name == "timezone" && words.take("LOCAL");
+        let value = if local { Value::Default } else { value(&mut words) };
+        all.push(Assignment { name, scope, value });
         if !words.symbol(b',') {
             break;
         }
@@ -124,7 +141,7 @@ fn assigned_name(words: &mut Words<'_>, scope: Scope) -> Option<(String, Scope)>
             let name = words.part().or_else(|| words.string())?;
             return Some((format!("@{}", name.to_ascii_lowercase()), scope));
         }
-        let prefix = words.take_any(&["SESSION", "LOCAL", "GLOBAL", "PERSIST", "PERSIST_ONLY"]);
+        let prefix = words.take_any(SCOPES);
         words.symbol(b'.');
         let scope = match prefix {
             None | Some("SESSION" | "LOCAL") => Scope::Session,

@@ -162,7 +162,9 @@ impl<'t> Scanner<'t> {
         self.skip_blank()?;
         if self.at >= self.end {
             return match self.code_start {
-                Some(start) => Err(ScanError { kind: ScanErrorKind::Comment, span: Span::new(start, start + 2) }),
+                Some(start) => {
+                    Err(ScanError { kind: ScanErrorKind::Comment, span: Span::new(start, start + 2) })
+                }
                 None => Ok(None),
             };
         }
@@ -260,15 +262,12 @@ impl<'t> Scanner<'t> {
         self.at += 1;
         loop {
             let rest = &self.bytes[self.at.min(self.end)..self.end];
-            let Some(length) =
-                rest.iter().position(|&byte| byte == quote || (backslash && byte == b'\\'))
+            let Some(length) = rest.iter().position(|&byte| byte == quote || (backslash && byte == b'\\'))
             else {
                 return Err(ScanError { kind: error, span: Span::new(start, start + 1) });
             };
             self.at += length;
-            if self.bytes[self.at] == b'\\' {
-                self.at += 2;
-            } else if self.byte(1) == quote {
+            if self.bytes[self.at] == b'\\' || self.byte(1) == quote {
                 self.at += 2;
             } else {
                 self.at += 1;

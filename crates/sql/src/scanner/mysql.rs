@@ -63,7 +63,8 @@ fn open_code(scanner: &mut Scanner<'_>) -> TokenKind {
     let mark = code_mark(scanner).unwrap_or(2);
     scanner.code_start = Some(scanner.at);
     scanner.at += mark;
-    let digits = scanner.bytes[scanner.at..scanner.end].iter().take(6).take_while(|byte| byte.is_ascii_digit());
+    let digits =
+        scanner.bytes[scanner.at..scanner.end].iter().take(6).take_while(|byte| byte.is_ascii_digit());
     scanner.at += digits.count();
     TokenKind::CodeOpen
 }

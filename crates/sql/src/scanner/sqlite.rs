@@ -27,9 +27,8 @@ fn bracketed(scanner: &mut Scanner<'_>) -> Result<TokenKind, ScanError> {
             scanner.at = start + length + 1;
             Ok(TokenKind::QuotedName)
         }
-        None => Err(ScanError {
-            kind: ScanErrorKind::Identifier,
-            span: diagnostics::Span::new(start, start + 1),
-        }),
+        None => {
+            Err(ScanError { kind: ScanErrorKind::Identifier, span: diagnostics::Span::new(start, start + 1) })
+        }
     }
 }

@@ -28,28 +28,69 @@ fn tables() {
     check(
         PostgreSql,
         &[
-            ("CREATE TABLE Shop.\"User\" (id int)", Action::CreateTable { name: name("shop.User"), temporary: false, if_not_exists: false }),
-            ("CREATE LOCAL TEMP TABLE IF NOT EXISTS t AS SELECT 1", Action::CreateTable { name: name("t"), temporary: true, if_not_exists: true }),
-            ("CREATE UNLOGGED TABLE \"a\"\"b\" ()", Action::CreateTable { name: name("a\"b"), temporary: false, if_not_exists: false }),
-            ("CREATE TABLE U&\"d\\0061ta\" ()", Action::CreateTable { name: name("data"), temporary: false, if_not_exists: false }),
-            ("SELECT 1 AS a INTO TEMPORARY TABLE t FROM u", Action::CreateTable { name: name("t"), temporary: true, if_not_exists: false }),
+            (
+                "CREATE TABLE Shop.\"User\" (id int)",
+                Action::CreateTable { name: name("shop.User"), temporary: false, if_not_exists: false },
+            ),
+            (
+                "CREATE LOCAL TEMP TABLE IF NOT EXISTS t AS SELECT 1",
+                Action::CreateTable { name: name("t"), temporary: true, if_not_exists: true },
+            ),
+            (
+                "CREATE UNLOGGED TABLE \"a\"\"b\" ()",
+                Action::CreateTable { name: name("a\"b"), temporary: false, if_not_exists: false },
+            ),
+            (
+                "CREATE TABLE U&\"d\\0061ta\" ()",
+                Action::CreateTable { name: name("data"), temporary: false, if_not_exists: false },
+            ),
+            (
+                "SELECT 1 AS a INTO TEMPORARY TABLE t FROM u",
+                Action::CreateTable { name: name("t"), temporary: true, if_not_exists: false },
+            ),
+            (
+                "SELECT 1 INTO temp",
+                Action::CreateTable { name: name("temp"), temporary: false, if_not_exists: false },
+            ),
             ("CREATE TEMP VIEW v AS SELECT 1", Action::CreateTemporary { name: name("v") }),
-            ("DROP TABLE IF EXISTS a, s.B CASCADE", Action::DropTable { names: vec![name("a"), name("s.b")], if_exists: true }),
-            ("ALTER TABLE IF EXISTS ONLY s.a RENAME TO b", Action::RenameTable { from: name("s.a"), to: name("s.b") }),
+            (
+                "DROP TABLE IF EXISTS a, s.B CASCADE",
+                Action::DropTable { names: vec![name("a"), name("s.b")], if_exists: true },
+            ),
+            (
+                "ALTER TABLE IF EXISTS ONLY s.a RENAME TO b",
+                Action::RenameTable { from: name("s.a"), to: name("s.b") },
+            ),
             ("ALTER TABLE a RENAME COLUMN to TO b", Action::AlterTable { name: name("a") }),
             ("ALTER TABLE a ADD COLUMN b int", Action::AlterTable { name: name("a") }),
             ("CREATE FUNCTION f() RETURNS int RETURN 1", Action::Unknown),
         ],
     );
+}
+
+#[test]
+fn tables_elsewhere() {
     check(
         Sqlite,
         &[
-            ("CREATE TABLE \"new_User\" (id)", Action::CreateTable { name: name("new_User"), temporary: false, if_not_exists: false }),
+            (
+                "CREATE TABLE \"new_User\" (id)",
+                Action::CreateTable { name: name("new_User"), temporary: false, if_not_exists: false },
+            ),
             ("DROP TABLE \"User\"", Action::DropTable { names: vec![name("User")], if_exists: false }),
-            ("ALTER TABLE \"new_User\" RENAME TO \"User\"", Action::RenameTable { from: name("new_User"), to: name("User") }),
+            (
+                "ALTER TABLE \"new_User\" RENAME TO \"User\"",
+                Action::RenameTable { from: name("new_User"), to: name("User") },
+            ),
             ("ALTER TABLE [a] ADD COLUMN b", Action::AlterTable { name: name("a") }),
-            ("CREATE TEMP TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END", Action::CreateTemporary { name: name("r") }),
-            ("INSERT INTO \"new_User\" (\"id\") SELECT \"id\" FROM \"User\"", Action::Write { verb: DataVerb::Insert, table: name("new_User") }),
+            (
+                "CREATE TEMP TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END",
+                Action::CreateTemporary { name: name("r") },
+            ),
+            (
+                "INSERT INTO \"new_User\" (\"id\") SELECT \"id\" FROM \"User\"",
+                Action::Write { verb: DataVerb::Insert, table: name("new_User") },
+            ),
             ("UPDATE OR IGNORE t SET a = 1", Action::Write { verb: DataVerb::Update, table: name("t") }),
         ],
     );
@@ -81,10 +122,7 @@ fn data_names_its_table() {
     assert_eq!(actions(PostgreSql, "COPY t TO STDOUT"), []);
     assert_eq!(actions(PostgreSql, "SELECT 1"), []);
     // Two tables are written: neither may be named as the only one.
-    assert_eq!(
-        actions(PostgreSql, "WITH a AS (DELETE FROM t RETURNING *) DELETE FROM u"),
-        [Action::Unknown]
-    );
+    assert_eq!(actions(PostgreSql, "WITH a AS (DELETE FROM t RETURNING *) DELETE FROM u"), [Action::Unknown]);
 }
 
 #[test]
@@ -138,7 +176,11 @@ fn what_the_catalogue_proves() {
         ),
         (
             "ALTER TABLE a DETACH PARTITION s.b CONCURRENTLY",
-            Action::DetachPartition { parent: name("a"), partition: name("s.b"), mode: DetachMode::Concurrently },
+            Action::DetachPartition {
+                parent: name("a"),
+                partition: name("s.b"),
+                mode: DetachMode::Concurrently,
+            },
             Some(Expectation::PartitionDetached { parent: name("a"), partition: name("s.b") }),
         ),
         (

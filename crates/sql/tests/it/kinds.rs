@@ -30,8 +30,14 @@ fn transactions() {
         &[
             ("BEGIN", begin.clone()),
             ("begin work read write", begin.clone()),
-            ("BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY", Kind::Begin { read_only: true, isolation: true }),
-            ("START TRANSACTION ISOLATION LEVEL SERIALIZABLE", Kind::Begin { read_only: false, isolation: true }),
+            (
+                "BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY",
+                Kind::Begin { read_only: true, isolation: true },
+            ),
+            (
+                "START TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+                Kind::Begin { read_only: false, isolation: true },
+            ),
             ("START TRANSACTION READ ONLY", Kind::Begin { read_only: true, isolation: false }),
             ("COMMIT", Kind::Commit { and_chain: false }),
             ("END TRANSACTION", Kind::Commit { and_chain: false }),
@@ -65,7 +71,10 @@ fn transactions() {
             ("BEGIN", begin.clone()),
             ("BEGIN NOT ATOMIC SELECT 1; END", Kind::Do),
             ("x: BEGIN NOT ATOMIC SELECT 1; END", Kind::Do),
-            ("SET SESSION TRANSACTION READ ONLY", Kind::SetSessionCharacteristics { read_only: true, isolation: false }),
+            (
+                "SET SESSION TRANSACTION READ ONLY",
+                Kind::SetSessionCharacteristics { read_only: true, isolation: false },
+            ),
             ("SET TRANSACTION READ ONLY", Kind::SetTransaction { read_only: true, isolation: false }),
             ("XA START 'x'", Kind::Xa),
         ],
@@ -98,6 +107,10 @@ fn settings_of_postgresql() {
             ("SET TIME ZONE 'UTC'", set("timezone", Scope::Session, Some("UTC"))),
             ("SET NAMES 'latin1'", set("client_encoding", Scope::Session, Some("latin1"))),
             ("SET SCHEMA 'x'", set("search_path", Scope::Session, Some("x"))),
+            ("SET local.x = 1", set("local.x", Scope::Session, Some("1"))),
+            ("SET LOCAL transaction.x = 1", set("transaction.x", Scope::Local, Some("1"))),
+            ("SET synchronous_commit = local", set("synchronous_commit", Scope::Session, Some("local"))),
+            ("SET TIME ZONE LOCAL", reset("timezone")),
             ("SET statement_timeout = DEFAULT", reset("statement_timeout")),
             ("RESET lock_timeout", reset("lock_timeout")),
             ("RESET ALL", Kind::Reset { name: None }),
@@ -113,7 +126,11 @@ fn settings_of_postgresql() {
             ("DISCARD TEMP", Kind::Discard { all: false }),
             (
                 "SELECT pg_catalog.set_config('search_path', '', false)",
-                Kind::SetConfig { name: "search_path".into(), scope: Scope::Session, constant: String::new() },
+                Kind::SetConfig {
+                    name: "search_path".into(),
+                    scope: Scope::Session,
+                    constant: String::new(),
+                },
             ),
             (
                 "select SET_CONFIG('Role'::text, 'x', true) AS done",
@@ -188,7 +205,10 @@ fn what_stands_outside_a_transaction_on_postgresql() {
         assert_eq!(kind.transaction_rule(PostgreSql), TransactionRule::Outside, "{text}");
     }
     let table = [
-        ("CREATE SUBSCRIPTION s CONNECTION 'c' PUBLICATION p WITH (connect = false)", Kind::CreateSubscription { slot: false }),
+        (
+            "CREATE SUBSCRIPTION s CONNECTION 'c' PUBLICATION p WITH (connect = false)",
+            Kind::CreateSubscription { slot: false },
+        ),
         (
             "CREATE SUBSCRIPTION s CONNECTION 'c' PUBLICATION p WITH (slot_name = NONE, create_slot = 'off')",
             Kind::CreateSubscription { slot: false },
@@ -265,7 +285,10 @@ fn queries_and_data() {
             ("UPDATE ONLY t SET a = 1", data(DataVerb::Update)),
             ("MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE", data(DataVerb::Merge)),
             ("WITH a AS (SELECT 1) SELECT * FROM a", Kind::Query),
-            ("WITH RECURSIVE a (n) AS (SELECT 1), b AS (TABLE a) INSERT INTO t SELECT * FROM a", data(DataVerb::Insert)),
+            (
+                "WITH RECURSIVE a (n) AS (SELECT 1), b AS (TABLE a) INSERT INTO t SELECT * FROM a",
+                data(DataVerb::Insert),
+            ),
             ("WITH a AS (DELETE FROM t RETURNING *) SELECT * FROM a", data(DataVerb::Delete)),
             ("WITH a AS MATERIALIZED (SELECT 'DELETE') UPDATE t SET b = 1", data(DataVerb::Update)),
             ("SELECT * FROM t FOR UPDATE", Kind::Query),
@@ -293,6 +316,11 @@ fn queries_and_data() {
             ("'text'", Kind::Unknown),
         ],
     );
+}
+
+#[test]
+fn queries_and_data_elsewhere() {
+    let data = Kind::Data;
     check(
         MySql,
         &[

@@ -2,6 +2,7 @@
 
 mod actions;
 mod directives;
+mod index_names;
 mod kinds;
 mod mysql;
 mod postgres;
@@ -37,6 +38,8 @@ fn assert_split(provider: Provider, marked: &str) {
 
 /// Where `text` is refused.
 fn refused_at(provider: Provider, text: &str) -> (sql::ScanErrorKind, Span) {
-    let error = split(text, &Options::new(provider)).expect_err(text);
-    (error.kind, error.span)
+    match split(text, &Options::new(provider)) {
+        Ok(script) => panic!("{text}: {script:?}"),
+        Err(error) => (error.kind, error.span),
+    }
 }

@@ -46,6 +46,7 @@ fn bodies_of_the_standard_form_are_one_statement() {
         "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 ELSE 2 END; END¦ SELECT 1",
         "create or replace procedure p() begin atomic insert into t values (1); end¦ SELECT 1",
         "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC END¦ SELECT 1",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1 END; SELECT a CASE FROM t; SELECT 1 atomic; END¦ SELECT 1",
         "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1 AS end; SELECT t.end FROM t; SELECT \"end\" FROM t; END¦ SELECT 1",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ BEGIN; $$¦ BEGIN¦ SELECT 1¦ END¦",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1¦ SELECT 1",
@@ -102,7 +103,10 @@ fn rows_behind_copy_from_stdin_are_no_sql() {
     let text = "COPY t (a) FROM stdin;\n1\tit's\n2\t$$\n\\.\n\nSELECT 1;\n";
     assert_eq!(pieces(Provider::PostgreSql, text), ["COPY t (a) FROM stdin", "SELECT 1"]);
     // Without rows, what follows is SQL.
-    assert_eq!(pieces(Provider::PostgreSql, "COPY t FROM stdin; SELECT 1"), ["COPY t FROM stdin", "SELECT 1"]);
+    assert_eq!(
+        pieces(Provider::PostgreSql, "COPY t FROM stdin; SELECT 1"),
+        ["COPY t FROM stdin", "SELECT 1"]
+    );
 }
 
 #[test]

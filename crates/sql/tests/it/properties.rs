@@ -6,13 +6,96 @@ use sql::{Kind, Options, Script, split};
 
 /// Pieces from which texts with quotes, comments and bodies come about.
 const PIECES: &[&str] = &[
-    ";", " ", "\n", "\r\n", "'", "''", "\"", "`", "[", "]", "\\", "\\'", "$", "$$", "$a$", "--", "-- ", "#", "/*",
-    "*/", "/*!", "/*!50001 ", "/*M!", "(", ")", ",", ".", ":", "::", "=", "@", "@@", "E'", "U&'", "B'", "1", "1e",
-    "ü", "漢", "\u{feff}", "CREATE ", "OR REPLACE ", "TEMP ", "TRIGGER ", "FUNCTION ", "PROCEDURE ", "RULE ",
-    "INDEX ", "CONCURRENTLY ", "ON ", "TABLE ", "BEGIN ", "ATOMIC ", "NOT ", "END ", "CASE ", "IF ", "THEN ", "ELSE ",
-    "LOOP ", "WHILE ", "DO ", "REPEAT ", "FOR ", "DECLARE ", "HANDLER ", "DELIMITER ", "SELECT ", "INTO ", "FROM ",
-    "INSERT ", "WITH ", "AS ", "SET ", "standard_conforming_strings ", "sql_mode ", "TO ", "off ", "'ANSI' ", "RESET ",
-    "ALTER ", "COPY ", "stdin", "\\.\n", "EXPLAIN ", "ANALYZE ", "COMMIT ", "PRAGMA ", "x", "-- cutover:a=b\n",
+    ";",
+    " ",
+    "\n",
+    "\r\n",
+    "'",
+    "''",
+    "\"",
+    "`",
+    "[",
+    "]",
+    "\\",
+    "\\'",
+    "$",
+    "$$",
+    "$a$",
+    "--",
+    "-- ",
+    "#",
+    "/*",
+    "*/",
+    "/*!",
+    "/*!50001 ",
+    "/*M!",
+    "(",
+    ")",
+    ",",
+    ".",
+    ":",
+    "::",
+    "=",
+    "@",
+    "@@",
+    "E'",
+    "U&'",
+    "B'",
+    "1",
+    "1e",
+    "ü",
+    "漢",
+    "\u{feff}",
+    "CREATE ",
+    "OR REPLACE ",
+    "TEMP ",
+    "TRIGGER ",
+    "FUNCTION ",
+    "PROCEDURE ",
+    "RULE ",
+    "INDEX ",
+    "CONCURRENTLY ",
+    "ON ",
+    "TABLE ",
+    "BEGIN ",
+    "ATOMIC ",
+    "NOT ",
+    "END ",
+    "CASE ",
+    "IF ",
+    "THEN ",
+    "ELSE ",
+    "LOOP ",
+    "WHILE ",
+    "DO ",
+    "REPEAT ",
+    "FOR ",
+    "DECLARE ",
+    "HANDLER ",
+    "DELIMITER ",
+    "SELECT ",
+    "INTO ",
+    "FROM ",
+    "INSERT ",
+    "WITH ",
+    "AS ",
+    "SET ",
+    "standard_conforming_strings ",
+    "sql_mode ",
+    "TO ",
+    "off ",
+    "'ANSI' ",
+    "RESET ",
+    "ALTER ",
+    "COPY ",
+    "stdin",
+    "\\.\n",
+    "EXPLAIN ",
+    "ANALYZE ",
+    "COMMIT ",
+    "PRAGMA ",
+    "x",
+    "-- cutover:a=b\n",
 ];
 
 fn texts() -> impl Strategy<Value = String> {
@@ -109,6 +192,20 @@ proptest! {
             prop_assert_eq!(again.statements.len(), 1, "{:?} of {:?}", own, text);
             prop_assert_eq!(&again.statements[0].kind, &statement.kind);
             prop_assert_eq!(again.statements[0].span, Span::new(0, own.len()));
+        }
+    }
+}
+
+#[test]
+fn depth_does_not_exhaust_the_stack() {
+    let marks = [("(", ")"), ("/*", "*/"), ("CASE ", "END "), ("((1)+", ")"), ("- ", " "), ("a(", ")")];
+    for ((open, close), deep) in marks.into_iter().flat_map(|mark| [(mark, 240), (mark, 100_000)]) {
+        for head in ["SELECT ", "CREATE INDEX CONCURRENTLY ON t ", "CREATE PROCEDURE p() BEGIN "] {
+            let text = format!("{head}{}1{}", open.repeat(deep), close.repeat(deep));
+            for provider in Provider::ALL {
+                let read = split(&text, &Options::new(provider));
+                assert!(read.is_ok_and(|script| script.statements.len() <= 1));
+            }
         }
     }
 }

@@ -1,0 +1,4 @@
+//! Tests of the binary on real databases.
+
+mod crash;
+mod support;

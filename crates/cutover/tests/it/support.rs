@@ -1,0 +1,138 @@
+//! A project in a temporary directory, and the binary run on it.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long an event is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Migrations on disk.
+pub(crate) struct Project {
+    directory: TempDir,
+}
+
+impl Project {
+    pub(crate) fn new(migrations: &[(&str, &str)]) -> Self {
+        let project = Self { directory: TempDir::new().unwrap() };
+        for (name, sql) in migrations {
+            project.write(name, sql);
+        }
+        project
+    }
+
+    pub(crate) fn write(&self, name: &str, sql: &str) {
+        let directory = self.path().join("prisma/migrations").join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("migration.sql"), sql).unwrap();
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The binary with its arguments, an empty environment, in the project's directory.
+    pub(crate) fn command(&self, url: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cutover"));
+        command
+            .args(arguments)
+            .args(["--url", url, "--migrations", "prisma/migrations"])
+            .env_clear()
+            .current_dir(self.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, url: &str, arguments: &[&str]) -> Output {
+        self.command(url, arguments).output().unwrap()
+    }
+
+    /// Runs a deploy that must succeed.
+    pub(crate) fn deploy(&self, url: &str) -> Output {
+        let output = self.run(url, &["migrate", "deploy"]);
+        assert!(output.status.success(), "deploy failed:\n{}", text(&output));
+        output
+    }
+
+    /// Starts a deploy and lets the test read its events.
+    pub(crate) fn spawn(&self, url: &str, arguments: &[&str]) -> Deployer {
+        let mut child = self
+            .command(url, arguments)
+            .arg("--json")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, events) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let event = serde_json::from_str(&line).unwrap_or(serde_json::Value::String(line));
+                if sender.send(event).is_err() {
+                    return;
+                }
+            }
+        });
+        Deployer { child, events, seen: Vec::new() }
+    }
+}
+
+pub(crate) fn text(output: &Output) -> String {
+    format!(
+        "{}\n--- stdout\n{}\n--- stderr\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// A deploy under way.
+pub(crate) struct Deployer {
+    child: Child,
+    events: Receiver<serde_json::Value>,
+    seen: Vec<serde_json::Value>,
+}
+
+impl Deployer {
+    /// Reads events up to the first for which `wanted` holds.
+    pub(crate) fn wait_for(&mut self, what: &str, wanted: impl Fn(&serde_json::Value) -> bool) {
+        loop {
+            match self.events.recv_timeout(PATIENCE) {
+                Ok(event) => {
+                    let found = wanted(&event);
+                    self.seen.push(event);
+                    if found {
+                        return;
+                    }
+                }
+                Err(error) => panic!("no event `{what}` ({error}); seen: {:#?}", self.seen),
+            }
+        }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, signal).unwrap();
+    }
+
+    /// Waits for the end; the exit status, stderr, and all events.
+    pub(crate) fn finish(mut self) -> (std::process::ExitStatus, String, Vec<serde_json::Value>) {
+        let stderr = std::io::read_to_string(self.child.stderr.take().unwrap()).unwrap();
+        let status = self.child.wait().unwrap();
+        self.seen.extend(self.events.iter());
+        (status, stderr, self.seen)
+    }
+}
+
+/// True for an event of this name.
+pub(crate) fn is(event: &serde_json::Value, name: &str) -> bool {
+    event["event"] == name
+}
