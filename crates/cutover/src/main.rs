@@ -8,7 +8,6 @@
 mod args;
 mod commands;
 mod observe;
-#[path = "settings_stub.rs"]
 mod settings;
 mod signals;
 mod terminal;

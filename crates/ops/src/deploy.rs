@@ -149,8 +149,8 @@ fn begin(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Option<V
     if !waited {
         return Ok(None);
     }
-    run.table.logs_required =
-        history::logs_required(run.conn.as_mut(), &run.table).map_err(|error| run.failed(error))?;
+    let table = run.table.clone();
+    run.table.logs_required = run.patiently(|conn| history::logs_required(conn, &table))?;
     let planned = plan(deploy, folder, run, &options)?;
     run.observer.on(&Event::Planned { pending: planned.iter().map(|migration| migration.name.clone()).collect() });
     Ok(Some(planned))
@@ -191,8 +191,13 @@ fn strict(warnings: &[Diagnostic]) -> Failure {
 
 /// P3005: a database with tables and without a history.
 fn refuse_unmanaged(deploy: &Deploy, run: &mut Run<'_>) -> Result<()> {
-    let empty = db::is_empty(run.conn.as_mut(), run.target, &deploy.schemas).map_err(|error| run.failed(error))?;
-    if empty {
+    let (target, schemas) = (run.target, &deploy.schemas);
+    if run.patiently(|conn| db::is_empty(conn, target, schemas))? {
+        return Ok(());
+    }
+    // Another deployer may have begun since the history was looked for: its table is made before any other.
+    run.read_history()?;
+    if run.history.exists {
         return Ok(());
     }
     Err(Failure::new(
@@ -236,24 +241,9 @@ fn create_history(deploy: &Deploy, run: &mut Run<'_>) -> Result<()> {
     }
     db::create_schema(run.conn.as_mut(), &deploy.target).map_err(|error| run.failed(error))?;
     let create = run.table.create();
-    let mut wait = Instant::now();
-    loop {
-        match run.conn.execute(&create) {
-            Ok(()) => return Ok(()),
-            Err(error) => {
-                run.read_history()?;
-                if run.history.exists {
-                    return Ok(());
-                }
-                let busy = error.kind == ErrorKind::LockTimeout && run.target.provider == Provider::Sqlite;
-                if !busy || wait.elapsed() > run.options.wait_lock {
-                    return Err(run.failed(error));
-                }
-                run.interrupt.sleep(Duration::from_millis(50))?;
-            }
-        }
-        wait = wait.min(Instant::now());
-    }
+    let Err(failure) = run.patiently(|conn| conn.execute(&create)) else { return Ok(()) };
+    run.read_history()?;
+    if run.history.exists { Ok(()) } else { Err(failure) }
 }
 
 fn pending_names(folder: &Folder, run: &Run<'_>) -> Vec<String> {

@@ -94,10 +94,10 @@ fn applied(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recorded>
     if !run.history.exists {
         db::create_schema(run.conn.as_mut(), run.target).map_err(|error| run.failed(error))?;
         let create = run.table.create();
-        run.conn.execute(&create).map_err(|error| run.failed(error))?;
+        run.patiently(|conn| conn.execute(&create))?;
     } else {
-        run.table.logs_required =
-            history::logs_required(run.conn.as_mut(), &run.table).map_err(|error| run.failed(error))?;
+        let table = run.table.clone();
+        run.table.logs_required = run.patiently(|conn| history::logs_required(conn, &table))?;
     }
     let id = run.history.next_id(name);
     let row = NewRow { id: &id, checksum, name, after: run.last_start };

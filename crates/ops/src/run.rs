@@ -96,11 +96,33 @@ impl<'a> Run<'a> {
 
     /// Reads the history again.
     pub(crate) fn read_history(&mut self) -> Result<()> {
-        let history = history::read(self.conn.as_mut(), &self.table).map_err(|error| self.failed(error))?;
+        let table = self.table.clone();
+        let history = self.patiently(|conn| history::read(conn, &table))?;
         self.table.text_times = history.text_times;
         self.last_start = self.last_start.max(history.last_start());
         self.history = history;
         Ok(())
+    }
+
+    /// Asks the database something; a SQLite file that is busy is waited for, as long as for the deploy lock.
+    pub(crate) fn patiently<T>(
+        &mut self,
+        mut ask: impl FnMut(&mut dyn Conn) -> std::result::Result<T, DbError>,
+    ) -> Result<T> {
+        let began = Instant::now();
+        loop {
+            match ask(self.conn.as_mut()) {
+                Err(error)
+                    if error.kind == ErrorKind::LockTimeout
+                        && self.target.provider == Provider::Sqlite
+                        && began.elapsed() < self.options.wait_lock =>
+                {
+                    self.interrupt.sleep(Duration::from_millis(20))?;
+                }
+                Err(error) => return Err(self.failed(error)),
+                Ok(answer) => return Ok(answer),
+            }
+        }
     }
 
     /// The failure that stands for an error of one of our own statements.

@@ -217,10 +217,12 @@ impl<'s> Parser<'s> {
         self.findings.push(Finding { span, line: None, title: title.into(), label: label.into(), help });
     }
 
-    /// Adds a finding about a place in a line; `line` is what [`Self::line_span`] gave for it.
+    /// Adds a finding about a place in a line; `line` is what [`Self::line_span`] gave where the line began.
     pub(crate) fn report_line(&mut self, span: Span, line: Span, title: String, label: String) {
-        let rest = &self.source[line.end..];
-        let end = line.end + rest.find('\n').map_or(rest.len(), |at| at + 1);
+        // Parentheses may have led far beyond the line.
+        let last = line.end.max(span.end);
+        let rest = &self.source[last..];
+        let end = last + rest.find('\n').map_or(rest.len(), |at| at + 1);
         let line = Some(Span::new(line.start, end));
         let help = "Correct the line, or delete it.";
         self.findings.push(Finding { span, line, title, label, help });

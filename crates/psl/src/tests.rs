@@ -491,6 +491,10 @@ proptest! {
         for finding in parse.diagnostics() {
             let span = finding.labels[0].span;
             prop_assert!(text.get(span.start..span.end).is_some(), "{:?}", span);
+            if let Some(window) = finding.labels[0].window {
+                prop_assert!(text.get(window.start..window.end).is_some(), "{:?}", window);
+                prop_assert!(window.start <= span.start && span.end <= window.end, "{:?} {:?}", window, span);
+            }
         }
         let _ = crate::config(std::slice::from_ref(&parse));
         for block in parse.blocks() {

@@ -109,11 +109,6 @@ impl<'t> Words<'t> {
         }
     }
 
-    /// True if any token from here on is the word `word`.
-    pub(crate) fn contains(&self, word: &str) -> bool {
-        self.tokens[self.at.min(self.tokens.len())..].iter().any(|token| token.is_word(self.text, word))
-    }
-
     /// `IF EXISTS`.
     pub(crate) fn if_exists(&mut self) -> bool {
         self.take_all(&["IF", "EXISTS"])

@@ -426,7 +426,7 @@ fn a_datasource_without_a_url_needs_one_from_elsewhere() {
 
 #[test]
 fn a_broken_schema_stops_only_those_who_need_it() {
-    let schema = format!("{SCHEMA}\nmodel A {{\n  id\n}}\nmodel B {{\n  x y z\n}}\n");
+    let schema = format!("{SCHEMA}\nmodel A {{\n  id Int Int\n}}\nmodel B {{\n  x y z\n}}\n");
     let project = || Project::new(&[("schema.prisma", &schema)]).variable("DATABASE_URL", "postgresql://h/a");
     let found = project().read();
     let text = "Error validating: This line is not a valid field or attribute definition.";

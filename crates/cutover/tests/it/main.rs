@@ -1,4 +1,5 @@
 //! Tests of the binary on real databases.
 
+mod concurrency;
 mod crash;
 mod support;

@@ -159,14 +159,13 @@ fn strip_quotes<'u>(url: &'u str, warnings: &mut Vec<Diagnostic>) -> &'u str {
     trimmed
 }
 
-/// The failure with the reference's text for a URL that cannot be read.
+/// The failure for a URL that cannot be read, with the reference's text.
 fn invalid(details: &str) -> Failure {
-    Failure::coded(
-        &codes::P1013,
-        format!(
-            "The provided database string is invalid. {details} in database URL. Please refer to the documentation in https://www.prisma.io/docs/reference/database-reference/connection-urls for constructing a correct connection string. In some cases, certain characters must be escaped. Please check the string for any illegal characters."
-        ),
-    )
+    let diagnostic =
+        Diagnostic::error(format!("The database URL is not valid: {details}")).code(&codes::P1013);
+    Failure::new(diagnostic.reference(format!(
+        "The provided database string is invalid. {details} in database URL. Please refer to the documentation in https://www.prisma.io/docs/reference/database-reference/connection-urls for constructing a correct connection string. In some cases, certain characters must be escaped. Please check the string for any illegal characters."
+    )))
 }
 
 /// The failure for a URL of a product, or in a form, that is not supported.

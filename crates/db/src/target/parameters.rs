@@ -107,12 +107,22 @@ impl<'u> Parameters<'u> {
 /// The failure for a known parameter with a value that is not accepted.
 pub(super) fn wrong(name: &str, value: &str, accepted: &str) -> Failure {
     invalid("The provided arguments are not supported")
-        .map(|diagnostic| {
-            diagnostic
-                .note(format!("The parameter `{name}` has the value `{value}`; accepted: {accepted}."))
-                .meta("parameter", name)
+        .map(|mut diagnostic| {
+            diagnostic.title = format!(
+                "The parameter `{name}` of the database URL has a value that is not accepted: `{value}`"
+            );
+            diagnostic.note(format!("Accepted: {accepted}.")).meta("parameter", name)
         })
         .or_help(format!("Correct `{name}` in the database URL, or remove it."))
+}
+
+/// The failure for known parameters that do not go together.
+pub(super) fn conflict(title: &str, help: &str) -> Failure {
+    let failure = invalid("The provided arguments are not supported").or_help(help);
+    failure.map(|mut diagnostic| {
+        title.clone_into(&mut diagnostic.title);
+        diagnostic
+    })
 }
 
 fn unknown(name: &str, known: &Known) -> Diagnostic {

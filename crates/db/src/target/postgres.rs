@@ -3,7 +3,7 @@
 //! The parameters are those of the reference and those of libpq that mean something to a single connection.
 
 use super::invalid;
-use super::parameters::{Known, Parameters, Value, wrong};
+use super::parameters::{Known, Parameters, Value, conflict, wrong};
 use super::url::{self, Pieces};
 use diagnostics::{Diagnostic, Result, Secret};
 use std::fmt;
@@ -416,10 +416,9 @@ impl Tls {
         let system = parameters.text("sslrootcert") == Some(SYSTEM_ROOTS);
         let mode = given.unwrap_or(if system { SslMode::VerifyFull } else { SslMode::Prefer });
         if system && mode != SslMode::VerifyFull {
-            return Err(wrong(
-                "sslrootcert",
-                SYSTEM_ROOTS,
-                "`system` only with `sslmode=verify-full`; a PEM file",
+            return Err(conflict(
+                "`sslrootcert=system` in the database URL needs `sslmode=verify-full`",
+                "Use `sslmode=verify-full`, or name a PEM file.",
             ));
         }
         if accept == Some(SslAccept::AcceptInvalidCerts) && mode >= SslMode::VerifyCa {
@@ -443,14 +442,16 @@ impl Tls {
             None => (None, path("sslcert")),
         };
         if client_key.is_some() && client_certificate.is_none() {
-            return Err(wrong("sslkey", "a key without its certificate", "`sslkey` together with `sslcert`"));
+            return Err(conflict(
+                "The database URL has an `sslkey` without its `sslcert`",
+                "Name the client's certificate with `sslcert`.",
+            ));
         }
         let root = if system { None } else { path("sslrootcert") };
         if root.is_some() && authority.is_some() {
-            return Err(wrong(
-                "sslcert",
-                "a second root certificate",
-                "`sslrootcert` alone, or `sslcert` with its `sslkey` as the client's certificate",
+            return Err(conflict(
+                "`sslcert` and `sslrootcert` in the database URL both name a root certificate",
+                "Remove one of them; with an `sslkey`, `sslcert` is the client's certificate.",
             ));
         }
         Ok(Self {

@@ -72,10 +72,12 @@ fn count(run: &mut Run<'_>, statements: &[Statement]) -> Result<String> {
             _ => {}
         }
     }
-    let tables = run
-        .conn
-        .query("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")
-        .map_err(|error| run.failed(error))?;
+    let tables = run.patiently(|conn| {
+        conn.query(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY \
+             name",
+        )
+    })?;
     let counts: Vec<String> = tables
         .into_iter()
         .flatten()

@@ -7,7 +7,7 @@ use super::Step;
 
 #[derive(Default)]
 pub(crate) enum Boundary {
-    /// CREATE \[OR REPLACE\] so far, or nothing.
+    /// CREATE or CREATE OR REPLACE so far, or nothing.
     #[default]
     Start,
     /// A statement whose next semicolon ends it.

@@ -7,7 +7,7 @@ use super::Step;
 
 #[derive(Default)]
 pub(crate) enum Boundary {
-    /// [EXPLAIN [QUERY PLAN]] [CREATE [TEMP]] so far.
+    /// Parts of EXPLAIN QUERY PLAN CREATE TEMP so far.
     #[default]
     Start,
     /// A statement whose first semicolon ends it.

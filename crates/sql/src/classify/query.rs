@@ -77,7 +77,7 @@ fn with(words: Words<'_>) -> Kind {
     Kind::Query
 }
 
-/// The verb of the first common table expression that changes rows: AS [NOT] [MATERIALIZED] ( verb.
+/// The verb of the first common table expression that changes rows.
 pub(crate) fn writing_cte(mut words: Words<'_>) -> Option<DataVerb> {
     while !words.is_done() {
         if !words.take("AS") {

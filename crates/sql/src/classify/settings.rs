@@ -68,16 +68,16 @@ fn special_form(mut words: Words<'_>) -> Option<Kind> {
     identity(words)
 }
 
-/// SET [SESSION|LOCAL] ROLE and SET [SESSION|LOCAL] SESSION AUTHORIZATION.
+/// SET ROLE and SET SESSION AUTHORIZATION, each with SESSION or LOCAL before it or not.
 fn identity(mut words: Words<'_>) -> Option<Kind> {
     if words.take("DEFAULT") {
         return words.take("ROLE").then_some(Kind::SetRole);
     }
     if !words.take_all(&["SESSION", "AUTHORIZATION"]) {
         words.take_any(&["SESSION", "LOCAL"]);
-        if words.at_word("ROLE") {
-            let assigns = words.look(1).is_some_and(|token| token.is_symbol(b'='));
-            return (!assigns).then(|| if words.contains("NONE") { Kind::ResetRole } else { Kind::SetRole });
+        if words.take("ROLE") {
+            let assigns = words.symbol(b'=');
+            return (!assigns).then(|| if words.at_word("NONE") { Kind::ResetRole } else { Kind::SetRole });
         }
         if !words.take_all(&["SESSION", "AUTHORIZATION"]) {
             return None;
@@ -98,10 +98,14 @@ pub(super) fn reset(mut words: Words<'_>) -> Kind {
     if words.take("ALL") {
         return Kind::Reset { name: None };
     }
-    match setting_name(&mut words) {
-        Some(name) => Kind::Reset { name: Some(name) },
-        None => Kind::Unknown,
-    }
+    let name = match () {
+        () if words.take_all(&["TIME", "ZONE"]) => Some("timezone".to_owned()),
+        () if words.take_all(&["TRANSACTION", "ISOLATION", "LEVEL"]) => {
+            Some("transaction_isolation".to_owned())
+        }
+        () => setting_name(&mut words),
+    };
+    name.map_or(Kind::Unknown, |name| Kind::Reset { name: Some(name) })
 }
 
 /// The assignments of a SET; `words` stands behind SET. Empty for forms that assign nothing.

@@ -113,6 +113,8 @@ fn settings_of_postgresql() {
             ("SET TIME ZONE LOCAL", reset("timezone")),
             ("SET statement_timeout = DEFAULT", reset("statement_timeout")),
             ("RESET lock_timeout", reset("lock_timeout")),
+            ("RESET TIME ZONE", reset("timezone")),
+            ("SET ROLE = a", set("role", Scope::Session, Some("a"))),
             ("RESET ALL", Kind::Reset { name: None }),
             ("SET ROLE admin", Kind::SetRole),
             ("SET LOCAL ROLE 'admin'", Kind::SetRole),

@@ -36,12 +36,12 @@ fn open(target: &SqliteTarget, flags: OpenFlags) -> Result<Box<dyn Conn>, DbErro
             ..ServerInfo::default()
         },
     };
-    // The first look at the file: it is here that a file that is no database says so.
-    conn.query("SELECT count(*) FROM sqlite_master").map_err(|error| match error.kind {
-        ErrorKind::LockTimeout => error,
-        _ => DbError { kind: refine(error.kind), ..error },
-    })?;
-    Ok(Box::new(conn))
+    // The first look at the file: it is here that a file that is no database says so. A busy one is one.
+    match conn.query("SELECT count(*) FROM sqlite_master") {
+        Ok(_) => Ok(Box::new(conn)),
+        Err(error) if error.kind == ErrorKind::LockTimeout => Ok(Box::new(conn)),
+        Err(error) => Err(DbError { kind: refine(error.kind), ..error }),
+    }
 }
 
 fn refine(kind: ErrorKind) -> ErrorKind {

@@ -1,0 +1,167 @@
+//! Many deployers at once, other holders of locks, signals and the deadline.
+
+use crate::support::{Project, is, text};
+use std::process::Output;
+use testkit::postgres::Database;
+use testkit::wait_until;
+
+const PRISMA_KEY: i64 = 72_707_369;
+
+fn nine_migrations(concurrently: bool) -> Project {
+    let project = Project::new(&[]);
+    for number in 1..=9 {
+        let sql = match (number, concurrently) {
+            (1, _) => "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER);".to_owned(),
+            (5, true) => "CREATE INDEX CONCURRENTLY t_n ON t (n);".to_owned(),
+            _ => format!("INSERT INTO t VALUES ({number}, {number});"),
+        };
+        project.write(&format!("2024010{number}000000_m"), &sql);
+    }
+    project
+}
+
+/// Starts twenty deployers together; all must succeed, and together they must have applied each migration once.
+fn twenty(project: &Project, url: impl Fn(usize) -> String) -> Vec<Output> {
+    let children: Vec<_> = (0..20)
+        .map(|number| {
+            let mut command = project.command(&url(number), &["migrate", "deploy"]);
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let outputs: Vec<Output> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    for output in &outputs {
+        assert!(output.status.success(), "{}", text(output));
+    }
+    let applied: usize = outputs
+        .iter()
+        .map(|output| String::from_utf8_lossy(&output.stdout).matches("Applying migration").count())
+        .sum();
+    assert_eq!(applied, 9, "each migration is applied by one deployer");
+    let appliers = outputs
+        .iter()
+        .filter(|output| String::from_utf8_lossy(&output.stdout).contains("have been successfully applied"))
+        .count();
+    assert_eq!(appliers, 1, "one deployer applies all of them");
+    outputs
+}
+
+fn assert_applied_once(database: &Database<'_>) {
+    assert_eq!(database.psql("SELECT count(*), count(finished_at), count(DISTINCT migration_name) FROM _prisma_migrations"), "9|9|9");
+    assert_eq!(database.psql("SELECT count(*) FROM t"), "7");
+    assert_eq!(database.psql("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_n'::regclass"), "t");
+}
+
+#[test]
+fn of_twenty_deployers_on_postgresql_one_applies_and_all_succeed() {
+    let database = testkit::postgres::server().create_database("twenty");
+    let project = nine_migrations(true);
+    twenty(&project, |_| database.url());
+    assert_applied_once(&database);
+}
+
+#[test]
+fn a_deployer_of_another_role_is_kept_out_too() {
+    let database = testkit::postgres::server().create_database("roles");
+    let role = format!("{}_other", database.name());
+    database.psql(&format!("CREATE ROLE {role} LOGIN SUPERUSER"));
+    let project = nine_migrations(true);
+    let user = format!("//{}@", testkit::postgres::server().superuser());
+    let other = database.url().replacen(&user, &format!("//{role}@"), 1);
+    let outputs = twenty(&project, |number| if number == 7 { other.clone() } else { database.url() });
+    assert_eq!(outputs.len(), 20);
+    // Whoever applied, the index is there and each row once.
+    assert_applied_once(&database);
+    database.psql(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"));
+}
+
+#[test]
+fn a_session_that_waits_for_prismas_lock_does_not_deadlock_with_an_index_build() {
+    let database = testkit::postgres::server().create_database("waiter");
+    database.psql("CREATE TABLE held (id int); CREATE SCHEMA app");
+    let project = Project::new(&[
+        ("1_t", "CREATE TABLE t (id int PRIMARY KEY, n int);"),
+        ("2_held", "LOCK TABLE public.held;"),
+        ("3_index", "CREATE INDEX CONCURRENTLY t_n ON t (n);"),
+        ("4_after", "INSERT INTO t VALUES (1, 1);"),
+    ]);
+    let mut holder = database.session();
+    holder.run("BEGIN; LOCK TABLE held");
+    let mut deployer = project.spawn(&format!("{}?schema=app", database.url()), &["migrate", "deploy"]);
+    deployer.wait_for("started", |event| is(event, "started") && event["migration"] == "2_held");
+    // As Prisma Migrate waits, with the deployer holding the lock; it holds a snapshot all the while.
+    let mut waiter = database.session();
+    waiter.start(&format!("SELECT pg_advisory_lock({PRISMA_KEY})"));
+    database.wait_until_blocked(waiter.pid());
+    drop(holder);
+    // The lock is given up for the build, so the waiter gets it, and the build gets on.
+    waiter.finish().unwrap();
+    deployer.wait_for("waiting_for_lock", |event| is(event, "waiting_for_lock") && event["lock"] == "prisma");
+    assert_eq!(database.psql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'app.t_n'::regclass"), "t");
+    drop(waiter);
+    let (status, stderr, events) = deployer.finish();
+    assert!(status.success(), "{status}\n{stderr}\n{events:#?}");
+    assert_eq!(database.psql("SELECT count(*) FROM app._prisma_migrations WHERE finished_at IS NOT NULL"), "4");
+}
+
+#[test]
+fn of_twenty_deployers_on_sqlite_one_applies_and_all_succeed() {
+    let database = testkit::sqlite::Database::create("twenty");
+    let project = nine_migrations(false);
+    twenty(&project, |_| database.url());
+    assert_eq!(
+        database.query("SELECT count(*), count(finished_at), count(DISTINCT migration_name) FROM _prisma_migrations"),
+        "9|9|9"
+    );
+    assert_eq!(database.query("SELECT count(*) FROM t"), "8");
+}
+
+/// Holds the deploy on its second statement and does something to the deployer there.
+fn interrupted(
+    arguments: &[&str],
+    act: impl FnOnce(&crate::support::Deployer),
+) -> (std::process::ExitStatus, String, String) {
+    let database = testkit::postgres::server().create_database("signal");
+    database.psql("CREATE TABLE held (id int); CREATE SCHEMA app");
+    let project = Project::new(&[("1_a", "CREATE TABLE a (id int);\nLOCK TABLE public.held;\nCREATE TABLE b (id int);")]);
+    let mut holder = database.session();
+    holder.run("BEGIN; LOCK TABLE held");
+    let url = format!("{}?schema=app", database.url());
+    let deployer = project.spawn(&url, &[&["migrate", "deploy"], arguments].concat());
+    let mut observer = database.session();
+    wait_until("the deployer waits for the table", || {
+        observer.run(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover' \
+             AND wait_event_type = 'Lock'",
+        ) != "0"
+    });
+    act(&deployer);
+    let (status, stderr, _) = deployer.finish();
+    wait_until("the deployer's sessions have ended", || {
+        observer.run(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover'",
+        ) == "0"
+    });
+    let left = observer.run("SELECT coalesce(to_regclass('app.a')::text, 'nothing'), (SELECT count(*) FROM app._prisma_migrations)");
+    drop(holder);
+    project.deploy(&url);
+    (status, stderr, left)
+}
+
+#[test]
+fn a_signal_cancels_on_the_server_rolls_back_and_exits_with_its_number() {
+    use std::os::unix::process::ExitStatusExt;
+    for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
+        let (status, stderr, left) = interrupted(&[], |deployer| deployer.signal(signal));
+        assert_eq!((status.code(), status.signal()), (Some(code), None), "{stderr}");
+        assert_eq!(left, "nothing|0");
+        assert!(stderr.contains("C2014") && stderr.contains("cutover migrate deploy"), "{stderr}");
+    }
+}
+
+#[test]
+fn the_deadline_cancels_on_the_server_and_says_that_running_again_is_safe() {
+    let (status, stderr, left) = interrupted(&["--deadline", "2s", "--detailed-exitcode"], |_| {});
+    assert_eq!(status.code(), Some(8), "{stderr}");
+    assert_eq!(left, "nothing|0");
+    assert!(stderr.contains("C2013"), "{stderr}");
+}
