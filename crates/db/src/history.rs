@@ -396,6 +396,20 @@ fn postgres_time(column: &str) -> String {
     format!("pg_catalog.to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
 }
 
+/// Whether the table exists, by a question that is no error inside a transaction.
+pub fn exists(conn: &mut dyn Conn, table: &Table) -> Result<bool, DbError> {
+    let sql = match table.provider {
+        Provider::PostgreSql => {
+            format!("SELECT 1 WHERE pg_catalog.to_regclass({}) IS NOT NULL", postgres_literal(&table.qualified()))
+        }
+        Provider::MySql => format!(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{TABLE}'"
+        ),
+        Provider::Sqlite => format!("SELECT 1 FROM sqlite_master WHERE name = '{TABLE}'"),
+    };
+    Ok(!conn.query(&sql)?.is_empty())
+}
+
 /// Reads all rows. A table that does not exist is an empty history; a table that lacks a column is an error.
 pub fn read(conn: &mut dyn Conn, table: &Table) -> Result<History, DbError> {
     let sql = match table.provider {

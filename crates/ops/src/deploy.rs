@@ -196,9 +196,9 @@ fn refuse_unmanaged(deploy: &Deploy, run: &mut Run<'_>) -> Result<()> {
         return Ok(());
     }
     // Another deployer may have begun since the history was looked for: its table is made before any other.
-    run.read_history()?;
-    if run.history.exists {
-        return Ok(());
+    let table = run.table.clone();
+    if run.patiently(|conn| history::exists(conn, &table))? {
+        return run.read_history();
     }
     Err(Failure::new(
         Diagnostic::error(
@@ -319,8 +319,9 @@ fn dry_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>, began: Instant) 
     if provider == Provider::PostgreSql {
         run.conn.execute("BEGIN TRANSACTION READ ONLY").map_err(|error| run.failed(error))?;
     }
-    run.read_history()?;
-    if run.history.exists {
+    let table = run.table.clone();
+    if run.patiently(|conn| history::exists(conn, &table))? {
+        run.read_history()?;
         first_look(deploy, folder, run)?;
     } else {
         refuse_unmanaged(deploy, run)?;

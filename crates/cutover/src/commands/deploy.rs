@@ -19,11 +19,12 @@ pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCod
 }
 
 fn prepare(arguments: &DeployArguments, context: &Context<'_>) -> Result<Deploy> {
-    let project = context.surroundings.project(&arguments.project, context.terminal)?;
-    context.introduce(&project, &arguments.output);
-    if !arguments.output.json {
+    let project = context.surroundings.project(&arguments.project, context.terminal, arguments.output.json);
+    let unreadable_url = |failure: &Failure| failure.diagnostic().code == Some(&diagnostics::codes::P1013);
+    if !arguments.output.json && project.as_ref().err().is_none_or(unreadable_url) {
         context.terminal.out("");
     }
+    let project = project?;
     Ok(Deploy {
         target: project.target,
         migrations: project.migrations,

@@ -9,7 +9,7 @@ mod version;
 
 use crate::args::{Command, Migrate, OutputArguments, WaitArguments};
 use crate::observe::Level;
-use crate::settings::{Surroundings, Target};
+use crate::settings::Surroundings;
 use crate::terminal::Terminal;
 use diagnostics::{Class, Failure};
 use ops::interrupt::{Interrupt, Reason};
@@ -47,19 +47,6 @@ impl Context<'_> {
             locking: self.surroundings.locking(),
             wait_lock: wait.wait_lock,
             wait_database: wait.wait_db,
-        }
-    }
-
-    /// The lines that the reference prints before a command does anything.
-    fn introduce(&self, project: &Target, output: &OutputArguments) {
-        for line in &project.notices {
-            self.terminal.err(line);
-        }
-        if output.json {
-            return;
-        }
-        for line in &project.lines {
-            self.terminal.out(line);
         }
     }
 

@@ -31,8 +31,7 @@ fn look(
     interrupt: &Arc<Interrupt>,
     json: Option<&JsonLines<'_>>,
 ) -> Result<Answer> {
-    let project = context.surroundings.project(&arguments.project, context.terminal)?;
-    context.introduce(&project, &arguments.output);
+    let project = context.surroundings.project(&arguments.project, context.terminal, arguments.output.json)?;
     let human = Human::new(context.terminal, level(&arguments.output), project.target.provider, false);
     let observer: &dyn Observer = match json {
         Some(json) => json,

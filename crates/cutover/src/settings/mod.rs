@@ -65,34 +65,53 @@ impl Surroundings {
     }
 
     /// Finds database and migrations, tells the warnings, and hides what is secret.
-    pub(crate) fn project(&self, arguments: &ProjectArguments, terminal: &Terminal) -> Result<Target> {
+    pub(crate) fn project(
+        &self,
+        arguments: &ProjectArguments,
+        terminal: &Terminal,
+        json: bool,
+    ) -> Result<Target> {
         let given = Arguments {
             schema: arguments.schema.clone(),
             migrations: arguments.migrations.clone(),
             url: arguments.url.clone().map(Secret::new),
         };
         let mut told = Told::default();
-        let found = read(self, &given, &mut told).and_then(|settings| {
-            terminal.hide(vec![settings.url.url.value.clone()]);
-            let (target, warnings) = settings.target()?;
-            terminal.hide(target.secrets());
-            told.warnings.extend(warnings);
-            Ok((settings, target))
+        let read = read(self, &given, &mut told);
+        told.environment.iter().for_each(|line| terminal.err(line));
+        let out = |line: &str| if !json { terminal.out(line) };
+        told.schema.iter().for_each(|line| out(line));
+        let found = read.and_then(|settings| {
+            // A file's path is no secret.
+            let url = &settings.url.url.value;
+            if !url.expose().trim_start().starts_with("file:") {
+                terminal.hide(vec![url.clone()]);
+            }
+            match settings.target() {
+                Ok((target, warnings)) => Ok((settings, target, warnings)),
+                Err(failure) => {
+                    if failure.diagnostic().code == Some(&diagnostics::codes::P1013)
+                        && let Some(datasource) = &settings.datasource
+                    {
+                        // What is left of the line when the URL cannot be read.
+                        out(&format!("Datasource \"{}\": PostgreSQL database", datasource.name.value));
+                    }
+                    Err(failure)
+                }
+            }
         });
         told.warnings.iter().for_each(|warning| terminal.warn(warning));
-        let (settings, target) = found?;
+        let (settings, target, warnings) = found?;
+        terminal.hide(target.secrets());
+        warnings.iter().for_each(|warning| terminal.warn(warning));
         let schemas = settings.schemas();
-        let mut lines: Vec<String> = told.schema.into_iter().collect();
         if let Some(datasource) = &settings.datasource {
-            lines.push(target.datasource_line(&datasource.name.value, Some(&schemas)));
+            out(&target.datasource_line(&datasource.name.value, Some(&schemas)));
         }
-        Ok(Target {
-            target,
-            migrations: settings.migrations.value,
-            schemas,
-            notices: told.environment,
-            lines,
-        })
+        // Shown in messages: as short as it can be without another meaning.
+        let migrations = settings.migrations.value;
+        let migrations = migrations.strip_prefix(&self.current_dir).map(PathBuf::from).unwrap_or(migrations);
+        Ok(Target { target, migrations, schemas })
     }
 }
 
@@ -113,10 +132,6 @@ pub(crate) struct Target {
     pub(crate) migrations: PathBuf,
     /// The schemas that the datasource declares.
     pub(crate) schemas: Vec<String>,
-    /// Lines for stderr, in the reference's words.
-    pub(crate) notices: Vec<String>,
-    /// Lines for stdout, in the reference's words.
-    pub(crate) lines: Vec<String>,
 }
 
 /// A value, and where it comes from.

@@ -2,4 +2,5 @@
 
 mod concurrency;
 mod crash;
+mod scripts;
 mod support;
