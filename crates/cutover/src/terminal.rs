@@ -88,11 +88,13 @@ impl Terminal {
                 .filter(|cause| !diagnostic.notes.iter().any(|note| cause.starts_with(note.as_str())))
                 .map(|cause| format!("cause: {cause}")),
         );
-        if diagnostic.reference.is_some() || !diagnostic.labels.is_empty() {
+        if !diagnostic.labels.is_empty() {
             return human::render(&told, human::Style { colour: self.colour });
         }
-        // The title was printed already.
-        let mut lines: Vec<String> = told.notes.iter().map(|note| format!("note: {note}")).collect();
+        // Without a reference's text the title was printed already.
+        let headline = diagnostic.reference.as_ref().map(|_| diagnostic.title.clone());
+        let mut lines: Vec<String> = headline.into_iter().collect();
+        lines.extend(told.notes.iter().map(|note| format!("note: {note}")));
         lines.extend(told.help.iter().map(|help| format!("help: {help}")));
         lines.join("\n")
     }

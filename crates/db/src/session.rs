@@ -86,12 +86,13 @@ pub fn lock_history(table: &Table) -> String {
     format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE NOWAIT", table.qualified())
 }
 
-/// What must be true of the session before our own row is written, inside the script's transaction.
+/// What must be true of the session before our own row is written, inside the script's transaction and only in it:
+/// what the script has set holds again for its later transactions.
 /// `constraints` checks deferred constraints now, as the role that the script has chosen.
 pub fn before_row(constraints: bool) -> String {
     let constraints = if constraints { "SET CONSTRAINTS ALL IMMEDIATE; " } else { "" };
     format!(
-        "{constraints}RESET SESSION AUTHORIZATION; RESET ROLE; SET LOCAL client_encoding = 'UTF8'; \
+        "{constraints}SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL role TO DEFAULT; SET LOCAL client_encoding = 'UTF8'; \
          SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = 0; "
     )
 }

@@ -80,6 +80,7 @@ fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: 
             segment,
             row: RowWrite::InsertFinished(row),
             begin_next,
+            put_back: true,
             guard: None,
         };
         match attempt(run, &transaction, &mut busy)? {
@@ -119,6 +120,9 @@ fn attempt(run: &mut Run<'_>, transaction: &Transaction<'_>, busy: &mut Busy) ->
     loop {
         let end = match transaction.segment.bracket {
             Bracket::Rebuild => rebuild::run(run, transaction)?,
+            Bracket::OwnTransaction if run.target.provider == Provider::Sqlite => {
+                rebuild::run_own(run, transaction)?
+            }
             _ => transaction::run(run, transaction),
         };
         match &end {

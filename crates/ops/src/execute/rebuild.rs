@@ -48,6 +48,16 @@ pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>) -> Result<En
     Ok(end)
 }
 
+/// Runs a transaction of the file's own, guarded in the same way if the file has switched foreign keys off before it.
+pub(super) fn run_own(run: &mut Run<'_>, transaction: &Transaction<'_>) -> Result<End> {
+    let switch = run.patiently(|conn| conn.query("PRAGMA foreign_keys"))?;
+    if switch.into_iter().flatten().flatten().next().as_deref() != Some("0") {
+        return Ok(transaction::run(run, transaction));
+    }
+    let guard = Guard { count: count(run, &transaction.segment.statements)? };
+    Ok(transaction::run(run, &Transaction { guard: Some(&guard), ..*transaction }))
+}
+
 /// The file's own switch is made outside of the transaction, where alone it works.
 pub(super) fn runs_inside(statement: &Statement) -> bool {
     !matches!(&statement.kind, Kind::Pragma { name, argument: Some(_) } if name == "foreign_keys")

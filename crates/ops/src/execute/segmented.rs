@@ -7,7 +7,7 @@ use crate::progress::{self, Intent, Progress};
 use crate::run::{Run, Trouble};
 use db::history::NewRow;
 use db::{DbError, ErrorKind};
-use diagnostics::{Failure, Result};
+use diagnostics::{Failure, Provider, Result};
 use std::time::Duration;
 
 /// A migration whose row stands.
@@ -47,7 +47,10 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
             Err(Trouble::Failed(failure)) => return Err(failure),
         };
         match lost {
-            None => return Ok(Done::Applied),
+            None => {
+                put_back(run, migration);
+                return Ok(Done::Applied);
+            }
             Some(cause) => {
                 way_back(run, &cause)?;
                 if is_applied(run, &migration.name) {
@@ -70,6 +73,17 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
     Err(gave_up(&migration.name))
 }
 
+/// Puts the session back after the whole file: what one of its segments sets holds for the next one.
+fn put_back(run: &mut Run<'_>, migration: &PlannedMigration) {
+    let changes = migration.segments.iter().any(|segment| segment.changes_session);
+    if !changes || run.target.provider != Provider::PostgreSql {
+        return;
+    }
+    let sql = db::session::put_back(run.conn.info().version_number, &run.table.schema);
+    // A lost connection takes its session with it; anything else must keep the next migration from running.
+    run.session_spoiled = run.conn.execute(&sql).err().filter(|error| error.kind != ErrorKind::ConnectionLost);
+}
+
 /// Writes the unfinished row, in a transaction of its own that claims as any other. `None` if another deployer
 /// applied the migration.
 fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Option<Going<'m>>> {
@@ -86,6 +100,7 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
             segment: &empty,
             row: RowWrite::InsertUnfinished { row, logs: &logs },
             begin_next: false,
+            put_back: false,
             guard: None,
         };
         match attempt(run, &transaction, &mut busy)? {
@@ -110,10 +125,9 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
 /// Runs the segments that are not done. Some = the connection was lost.
 fn go_on(run: &mut Run<'_>, going: &mut Going<'_>) -> Result<Option<DbError>> {
     while let Some(segment) = going.next_segment() {
-        run.interrupt.check().map_err(|failure| failure.map(|told| told.note(format!(
-            "migration `{}` is interrupted after {} statement(s) and goes on with the next deploy",
-            going.migration.name, going.progress.statement
-        ))))?;
+        if let Err(failure) = run.interrupt.check() {
+            return Err(going.stop(run, failure));
+        }
         let step = match segment.bracket {
             Bracket::Single => single::run(run, going, &segment)?,
             _ => in_transaction(run, going, &segment)?,
@@ -147,6 +161,7 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
             segment,
             row,
             begin_next: false,
+            put_back: false,
             guard: None,
         };
         match attempt(run, &transaction, &mut busy)? {

@@ -43,7 +43,14 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
         lock::confirm(run)?;
     }
     let next = going.after(segment, &run.id);
-    let (sent, index) = match look(run, going, statement, number, &text)? {
+    let looked = match look(run, going, statement, number, &text) {
+        // Nothing of it has run: an attempt of which nothing stays leaves no row.
+        Err(Trouble::Failed(failure)) if going.progress.intent.is_none() => {
+            return Err(going.stop(run, failure).into());
+        }
+        looked => looked?,
+    };
+    let (sent, index) = match looked {
         Before::DoneAlready => return going.record(run, next).map_err(|error| Trouble::of(run, error)),
         Before::Run { index } => (text.clone(), index),
         Before::RunInstead(other) => (other, None),

@@ -36,6 +36,8 @@ pub(super) struct Transaction<'a> {
     pub(super) row: RowWrite<'a>,
     /// Begin the next migration's transaction in the same write as this COMMIT.
     pub(super) begin_next: bool,
+    /// Put the session back behind COMMIT: after the last transaction of a file.
+    pub(super) put_back: bool,
     /// What is looked at around a table rebuild.
     pub(super) guard: Option<&'a Guard>,
 }
@@ -286,7 +288,7 @@ impl Transaction<'_> {
             if Some(index) == closing {
                 break;
             }
-            if guard.is_some() && !rebuild::runs_inside(statement) {
+            if self.segment.bracket == Bracket::Rebuild && !rebuild::runs_inside(statement) {
                 continue;
             }
             let counted = guard.filter(|_| rebuild::may_lose_rows(statement));
@@ -316,7 +318,7 @@ impl Transaction<'_> {
             }
         }
         if run.target.provider == Provider::PostgreSql {
-            if self.segment.changes_session {
+            if self.put_back && self.segment.changes_session {
                 let put_back = session::put_back(run.conn.info().version_number, &run.table.schema);
                 builder.push(Part::PutBack, Step::new(put_back));
             }
