@@ -66,7 +66,9 @@ impl Terminal {
         let text = match diagnostic.code {
             None => format!("Error: {reference}\n"),
             // The schema's errors begin with the engine's own headline.
-            Some(code) if code.id == codes::P1012.id && diagnostic.reference.is_some() => format!("Error: {reference}\n"),
+            Some(code) if code.id == codes::P1012.id && diagnostic.reference.is_some() => {
+                format!("Error: {reference}\n")
+            }
             // The check before anything else is told in one line, the engine's errors with the code alone.
             Some(code) if is_preflight(code.id) => format!("Error: {}: {reference}\n", code.id),
             Some(code) => format!("Error: {}\n\n{reference}\n", code.id),

@@ -2,6 +2,7 @@
 
 use diagnostics::{Class, Code, Diagnostic, Failure, Source, Span, codes};
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 /// What kind of error it is, as far as somebody decides by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +66,13 @@ pub enum ErrorKind {
     Other,
 }
 
-/// An error of a database, or of the way to it.
+/// An error of a database, or of the way to it. One pointer wide; its fields are those of [`ErrorDetail`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DbError {
+pub struct DbError(Box<ErrorDetail>);
+
+/// What a [`DbError`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorDetail {
     /// What somebody decides by.
     pub kind: ErrorKind,
     /// SQLSTATE, or SQLite's extended result code; empty if the error is not the database's.
@@ -91,7 +96,7 @@ pub struct DbError {
 impl DbError {
     /// An error that no database sent.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(ErrorDetail {
             kind,
             code: String::new(),
             severity: String::new(),
@@ -101,7 +106,7 @@ impl DbError {
             context: None,
             position: None,
             object: None,
-        }
+        }))
     }
 
     /// The text in the reference's form: severity, message, DETAIL and HINT.
@@ -185,9 +190,29 @@ impl DbError {
         };
         let mut diagnostic = Diagnostic::error(self.text());
         if !self.code.is_empty() {
-            diagnostic = diagnostic.meta("database_code", self.code);
+            diagnostic = diagnostic.meta("database_code", self.code.clone());
         }
         Failure::new(diagnostic.help("cutover migrate status")).class(class)
+    }
+}
+
+impl From<ErrorDetail> for DbError {
+    fn from(detail: ErrorDetail) -> Self {
+        Self(Box::new(detail))
+    }
+}
+
+impl Deref for DbError {
+    type Target = ErrorDetail;
+
+    fn deref(&self) -> &ErrorDetail {
+        &self.0
+    }
+}
+
+impl DerefMut for DbError {
+    fn deref_mut(&mut self) -> &mut ErrorDetail {
+        &mut self.0
     }
 }
 
@@ -234,7 +259,10 @@ mod tests {
         let statement = Span::new(6, 22);
         let mut error = DbError::new(ErrorKind::Other, "syntax error");
         error.position = Some(7);
-        assert_eq!(location_of(&error, &source, statement).map(|span| span.slice(source.text())), Some("TABEL"));
+        assert_eq!(
+            location_of(&error, &source, statement).map(|span| span.slice(source.text())),
+            Some("TABEL")
+        );
         error.position = Some(14);
         assert_eq!(location_of(&error, &source, statement).map(|span| span.slice(source.text())), Some("("));
         error.position = None;

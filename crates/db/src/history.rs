@@ -55,7 +55,13 @@ impl Time {
         let timestamp = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let civil = timestamp.to_zoned(jiff::tz::TimeZone::UTC).datetime();
         let micros = self.0.rem_euclid(1_000_000);
-        let mut text = format!("{}{separator}{:02}:{:02}:{:02}", civil.date(), civil.hour(), civil.minute(), civil.second());
+        let mut text = format!(
+            "{}{separator}{:02}:{:02}:{:02}",
+            civil.date(),
+            civil.hour(),
+            civil.minute(),
+            civil.second()
+        );
         // As many digits as the reference prints: none, three or six.
         if micros % 1000 != 0 {
             let _ = write!(text, ".{micros:06}");
@@ -400,7 +406,10 @@ fn postgres_time(column: &str) -> String {
 pub fn exists(conn: &mut dyn Conn, table: &Table) -> Result<bool, DbError> {
     let sql = match table.provider {
         Provider::PostgreSql => {
-            format!("SELECT 1 WHERE pg_catalog.to_regclass({}) IS NOT NULL", postgres_literal(&table.qualified()))
+            format!(
+                "SELECT 1 WHERE pg_catalog.to_regclass({}) IS NOT NULL",
+                postgres_literal(&table.qualified())
+            )
         }
         Provider::MySql => format!(
             "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{TABLE}'"
@@ -468,8 +477,7 @@ fn history_row(row: Row) -> Result<HistoryRow, DbError> {
     let logs = next();
     let rolled_back_at = time("rolled_back_at", next())?;
     let started = next();
-    let started_at =
-        time("started_at", started)?.ok_or_else(|| bad("started_at", "NULL"))?;
+    let started_at = time("started_at", started)?.ok_or_else(|| bad("started_at", "NULL"))?;
     let steps = next().unwrap_or_default();
     let applied_steps_count = steps.parse().map_err(|_| bad("applied_steps_count", &steps))?;
     Ok(HistoryRow {
@@ -516,8 +524,14 @@ mod tests {
             assert_eq!(Time::parse(text), Some(moment), "{text}");
         }
         assert_eq!(moment.to_string(), "2026-11-22 16:03:11.675 UTC");
-        assert_eq!(Time::parse("2026-11-22 16:03:11").map(|time| time.to_string()).as_deref(), Some("2026-11-22 16:03:11 UTC"));
-        assert_eq!(Time::parse("2026-11-22 17:35:51.375532").map(|time| time.to_string()).as_deref(), Some("2026-11-22 17:35:51.375532 UTC"));
+        assert_eq!(
+            Time::parse("2026-11-22 16:03:11").map(|time| time.to_string()).as_deref(),
+            Some("2026-11-22 16:03:11 UTC")
+        );
+        assert_eq!(
+            Time::parse("2026-11-22 17:35:51.375532").map(|time| time.to_string()).as_deref(),
+            Some("2026-11-22 17:35:51.375532 UTC")
+        );
         assert_eq!(Time::parse("yesterday"), None);
     }
 

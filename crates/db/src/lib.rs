@@ -22,4 +22,4 @@ pub mod target;
 
 pub use conn::{Answer, Batch, Cancel, Conn, Flow, Notice, Outcome, Reply, Row, Rows, ServerInfo, Step};
 pub use engine::{Refusal, connect, create_database, create_schema, is_empty, server_refusal};
-pub use error::{DbError, ErrorKind, location_of};
+pub use error::{DbError, ErrorDetail, ErrorKind, location_of};

@@ -173,7 +173,10 @@ pub fn server_object_exists(conn: &mut dyn Conn, kind: ServerObject, name: &str)
         ServerObject::Tablespace => ("pg_tablespace", "spcname"),
         ServerObject::Subscription => ("pg_stat_subscription", "subname"),
     };
-    let sql = format!("SELECT count(*) > 0 FROM pg_catalog.{catalogue} WHERE {column} = {}", postgres_literal(name));
+    let sql = format!(
+        "SELECT count(*) > 0 FROM pg_catalog.{catalogue} WHERE {column} = {}",
+        postgres_literal(name)
+    );
     Ok(is_true(conn.query(&sql)?))
 }
 

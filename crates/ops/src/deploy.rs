@@ -10,10 +10,10 @@
 use crate::event::{Event, Observer};
 use crate::execute::{self, Done};
 use crate::interrupt::Interrupt;
+use crate::lock;
 use crate::migrations::{self, Folder};
 use crate::plan::{self, Findings, PlannedMigration, decide::Limit};
 use crate::run::{self, Options, Run, Trouble};
-use crate::lock;
 use db::history;
 use db::target::{Kind, Target};
 use db::{Conn, ErrorKind};
@@ -152,7 +152,8 @@ fn begin(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Option<V
     let table = run.table.clone();
     run.table.logs_required = run.patiently(|conn| history::logs_required(conn, &table))?;
     let planned = plan(deploy, folder, run, &options)?;
-    run.observer.on(&Event::Planned { pending: planned.iter().map(|migration| migration.name.clone()).collect() });
+    run.observer
+        .on(&Event::Planned { pending: planned.iter().map(|migration| migration.name.clone()).collect() });
     Ok(Some(planned))
 }
 
@@ -291,12 +292,15 @@ fn apply(planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<Vec<String>>
 fn ensure_usable(run: &mut Run<'_>) -> Result<()> {
     if let Some(error) = run.session_spoiled.take() {
         return Err(run.failed(error).map(|told| {
-            told.note("the session could not be put back after the last migration, which is applied and recorded")
-                .help("cutover migrate deploy")
+            told.note(
+                "the session could not be put back after the last migration, which is applied and recorded",
+            )
+            .help("cutover migrate deploy")
         }));
     }
     if run.conn.poisoned() {
-        let cause = db::DbError::new(ErrorKind::ConnectionLost, "lost after the last migration was committed");
+        let cause =
+            db::DbError::new(ErrorKind::ConnectionLost, "lost after the last migration was committed");
         run.reconnect(&cause)?;
         lock::acquire(run, &mut |_| Ok(false))?;
         run.read_history()?;
@@ -347,4 +351,3 @@ fn told_plan(planned: Vec<PlannedMigration>, observer: &dyn Observer, began: Ins
     observer.on(&Event::Planned { pending });
     Outcome { applied: Vec::new(), planned, elapsed: began.elapsed() }
 }
-

@@ -41,7 +41,9 @@ impl Interrupt {
         let signal = *self.signal.lock().unwrap_or_else(PoisonError::into_inner);
         match signal {
             Some(number) => Some(Reason::Signal(number)),
-            None if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) => Some(Reason::Deadline),
+            None if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                Some(Reason::Deadline)
+            }
             None => None,
         }
     }

@@ -7,7 +7,7 @@
 use crate::event::Event;
 use crate::run::{Run, Trouble};
 use db::lock::{self, CUTOVER_KEY, Held, Holder, PRISMA_KEY};
-use db::{Conn, DbError, ErrorKind};
+use db::{Conn, ErrorKind};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use std::time::{Duration, Instant};
 
@@ -83,11 +83,14 @@ fn take(
                 return Ok(false);
             }
             let holder = lock::holder(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))?;
-            let mark = format!("{holder:?} {:?}", run.history.rows.iter().map(|row| row.applied_steps_count).sum::<i64>());
+            let mark = format!(
+                "{holder:?} {:?}",
+                run.history.rows.iter().map(|row| row.applied_steps_count).sum::<i64>()
+            );
             wait.saw(mark, holder);
         }
         let name = if which == Which::Ours { "cutover" } else { "prisma" };
-        wait.pause(run, name).map_err(|over| over.unwrap_or_else(|holder| timed_out(which, holder.as_ref(), run)))?;
+        wait.pause(run, name).map_err(|over| over.unwrap_or_else(|holder| timed_out(which, holder, run)))?;
     }
 }
 
@@ -138,14 +141,14 @@ struct Wait {
 /// Why a wait ended: a reason to stop, or the limit (with who was waited for).
 enum Over {
     Stopped(Failure),
-    TimedOut(Option<Holder>),
+    TimedOut(Option<Box<Holder>>),
 }
 
 impl Over {
-    fn unwrap_or_else(self, timed_out: impl FnOnce(Option<Holder>) -> Failure) -> Failure {
+    fn unwrap_or_else(self, timed_out: impl FnOnce(Option<&Holder>) -> Failure) -> Failure {
         match self {
             Over::Stopped(failure) => failure,
-            Over::TimedOut(holder) => timed_out(holder),
+            Over::TimedOut(holder) => timed_out(holder.as_deref()),
         }
     }
 }
@@ -168,7 +171,7 @@ impl Wait {
     /// Looking at holder and history costs more than a poll: not every time while polls are close.
     fn looks_worthwhile(&mut self) -> bool {
         self.polls += 1;
-        self.polls % 4 == 0 || self.pause >= LONGEST_PAUSE
+        self.polls.is_multiple_of(4) || self.pause >= LONGEST_PAUSE
     }
 
     fn saw(&mut self, mark: String, holder: Option<Holder>) {
@@ -186,7 +189,7 @@ impl Wait {
         });
         let waited = if working { Duration::ZERO } else { self.progress.elapsed() };
         let Some(remaining) = self.limit.checked_sub(waited).filter(|left| !left.is_zero()) else {
-            return Err(Over::TimedOut(self.holder.take()));
+            return Err(Over::TimedOut(self.holder.take().map(Box::new)));
         };
         let tell = match self.told {
             None => self.began.elapsed() >= TELL_AFTER,
@@ -213,12 +216,18 @@ fn prove_exclusion(run: &mut Run<'_>) -> Result<()> {
     match free {
         Ok(false) => Ok(()),
         // All connections taken: nothing is proven against it.
-        Err(DbError { kind: ErrorKind::Other | ErrorKind::Unreachable | ErrorKind::NotReady, .. }) => Ok(()),
+        Err(error)
+            if matches!(error.kind, ErrorKind::Other | ErrorKind::Unreachable | ErrorKind::NotReady) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(run.failed(error)),
         Ok(true) => Err(Failure::new(
             Diagnostic::error("the deploy lock does not exclude a second connection to this server")
                 .code(&codes::C1003)
-                .note("advisory locks of one session were given to another: a pooler or proxy shares sessions")
+                .note(
+                    "advisory locks of one session were given to another: a pooler or proxy shares sessions",
+                )
                 .help(codes::C1003.way_out),
         )),
     }

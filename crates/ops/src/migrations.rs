@@ -82,7 +82,8 @@ impl Migration {
         let variants = [unix.clone(), unix.replace('\n', "\r\n"), text];
         variants.iter().any(|variant| {
             let digest = Sha256::digest(variant.as_bytes());
-            hex(&digest) == stored || (stored.len() != 64 && !stored.is_empty() && short_hex(&digest) == stored)
+            hex(&digest) == stored
+                || (stored.len() != 64 && !stored.is_empty() && short_hex(&digest) == stored)
         })
     }
 }
@@ -114,7 +115,9 @@ pub fn read(path: &Path) -> Result<Folder> {
     let mut folder = Folder { path: path.to_owned(), ..Folder::default() };
     let entries = match std::fs::read_dir(path) {
         Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
+        {
             return Ok(folder);
         }
         Err(error) => return Err(unreadable(path, &error)),
@@ -189,7 +192,8 @@ fn collate(left: &str, right: &str) -> Ordering {
 
 /// The rank of a character; control characters have none. Source: CLDR root collation chart.
 fn weight(character: char) -> Option<u32> {
-    const ORDER: &str = "\t\n\u{b}\u{c}\r _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789abcdefghijklmnopqrstuvwxyz";
+    const ORDER: &str =
+        "\t\n\u{b}\u{c}\r _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789abcdefghijklmnopqrstuvwxyz";
     let lower = character.to_ascii_lowercase();
     match ORDER.find(lower) {
         Some(rank) => u32::try_from(rank).ok(),
@@ -206,16 +210,18 @@ pub fn check_lock_file(folder: &Path, provider: Provider) -> Result<()> {
     let path = folder.join("migration_lock.toml");
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
+        {
             return Ok(());
         }
         Err(error) => return Err(unreadable(&path, &error)),
     };
     let parsed: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let source = Source::new(path.display().to_string(), text.as_str());
-        let span = error.span().map_or(diagnostics::Span::new(0, 0), |span| {
-            diagnostics::Span::new(span.start, span.end)
-        });
+        let span = error
+            .span()
+            .map_or(diagnostics::Span::new(0, 0), |span| diagnostics::Span::new(span.start, span.end));
         Failure::new(
             Diagnostic::error(format!("{} is not valid TOML: {}", path.display(), error.message()))
                 .code(&codes::C1004)
@@ -247,8 +253,23 @@ mod tests {
     #[test]
     fn names_are_ordered_as_the_reference_orders_them() {
         let expected = [
-            "_x", "-x", ".x", "0", "1_a", "10", "2", "20240101_a", "20240101000000", "20240101000000_a",
-            "20240101000000-a", "9", "a", "A", "a_b", "ab", "B",
+            "_x",
+            "-x",
+            ".x",
+            "0",
+            "1_a",
+            "10",
+            "2",
+            "20240101_a",
+            "20240101000000",
+            "20240101000000_a",
+            "20240101000000-a",
+            "9",
+            "a",
+            "A",
+            "a_b",
+            "ab",
+            "B",
         ];
         let mut names = expected;
         names.reverse();

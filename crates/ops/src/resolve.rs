@@ -85,10 +85,12 @@ fn applied(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recorded>
     };
     if run.history.rows_of(name).any(|row| row.finished_at.is_some()) {
         return Err(Failure::new(
-            Diagnostic::error(format!("The migration `{name}` is already recorded as applied in the database."))
-                .code(&codes::P3008)
-                .meta("migration", name)
-                .help(codes::P3008.way_out),
+            Diagnostic::error(format!(
+                "The migration `{name}` is already recorded as applied in the database."
+            ))
+            .code(&codes::P3008)
+            .meta("migration", name)
+            .help(codes::P3008.way_out),
         ));
     }
     if !run.history.exists {

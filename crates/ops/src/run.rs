@@ -57,6 +57,8 @@ pub(crate) struct Run<'a> {
     pub(crate) begun: bool,
     /// Putting the session back after a script failed: no other migration may run on it.
     pub(crate) session_spoiled: Option<DbError>,
+    /// A request to stop was told.
+    told_cancelling: bool,
     /// Names this run in what it records.
     pub(crate) id: String,
     watch: Option<Watch>,
@@ -89,6 +91,7 @@ impl<'a> Run<'a> {
             defaults: Defaults::default(),
             begun: false,
             session_spoiled: None,
+            told_cancelling: false,
             id: new_id(),
             watch: None,
         }
@@ -140,7 +143,12 @@ impl<'a> Run<'a> {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
         let watched = watch.begin(self.conn.canceller(), self.conn.info().process);
+        let (observer, told) = (self.observer, &mut self.told_cancelling);
         self.conn.send(batch, &mut |reply| {
+            if let Some(reason) = interrupt.reason().filter(|_| !*told) {
+                *told = true;
+                observer.on(&Event::Cancelling { reason: reason.text() });
+            }
             if !matches!(reply, Reply::Tick) {
                 watched.answered();
             }
@@ -188,7 +196,8 @@ impl<'a> Run<'a> {
                         )
                         .class(Class::Unreachable));
                     }
-                    self.observer.on(&Event::WaitingForDatabase { reason, remaining: limit - began.elapsed() });
+                    self.observer
+                        .on(&Event::WaitingForDatabase { reason, remaining: limit - began.elapsed() });
                     self.interrupt.sleep(Duration::from_secs(1))?;
                     self.conn = db::connect(self.target).map_err(|error| self.failed(error))?;
                 }
@@ -209,10 +218,12 @@ impl<'a> Run<'a> {
         self.defaults = prepared.map_err(|error| self.failed(error))?;
         if self.conn.info().process.is_some_and(|process| process != self.defaults.process) {
             return Err(Failure::new(
-                Diagnostic::error("the connection goes through a pooler or proxy that shares server sessions")
-                    .code(&codes::C1003)
-                    .note("the session that answers is not the one that the connection was given")
-                    .help(codes::C1003.way_out),
+                Diagnostic::error(
+                    "the connection goes through a pooler or proxy that shares server sessions",
+                )
+                .code(&codes::C1003)
+                .note("the session that answers is not the one that the connection was given")
+                .help(codes::C1003.way_out),
             ));
         }
         Ok(())
@@ -264,7 +275,11 @@ pub(crate) enum Trouble {
 impl Trouble {
     /// What an error of one of our own statements is.
     pub(crate) fn of(run: &Run<'_>, error: DbError) -> Self {
-        if error.kind == ErrorKind::ConnectionLost { Trouble::Lost(error) } else { Trouble::Failed(run.failed(error)) }
+        if error.kind == ErrorKind::ConnectionLost {
+            Trouble::Lost(error)
+        } else {
+            Trouble::Failed(run.failed(error))
+        }
     }
 }
 
@@ -329,5 +344,8 @@ pub(crate) fn connect(
 }
 
 fn may_come_back(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Unreachable | ErrorKind::NotReady | ErrorKind::ConnectionLost | ErrorKind::LockTimeout)
+    matches!(
+        kind,
+        ErrorKind::Unreachable | ErrorKind::NotReady | ErrorKind::ConnectionLost | ErrorKind::LockTimeout
+    )
 }

@@ -95,12 +95,8 @@ fn applied_files(folder: &Folder, history: &History) -> Result<()> {
 fn state(folder: &Folder, history: &History, findings: &Findings<'_>) -> State {
     let pending: Vec<String> = findings.pending.iter().map(|migration| migration.name.clone()).collect();
     let missing: Vec<String> = findings.missing.iter().map(|name| (*name).to_owned()).collect();
-    let failed: Vec<String> = history
-        .rows
-        .iter()
-        .filter(|row| row.is_unfinished())
-        .map(|row| row.migration_name.clone())
-        .collect();
+    let failed: Vec<String> =
+        history.rows.iter().filter(|row| row.is_unfinished()).map(|row| row.migration_name.clone()).collect();
     if !pending.is_empty() && missing.is_empty() {
         State::Pending { pending }
     } else if !pending.is_empty() {

@@ -27,8 +27,12 @@ pub(crate) struct Context<'a> {
 /// Runs a command.
 pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
     match command {
-        Command::Migrate(Migrate::Deploy(arguments)) | Command::Deploy(arguments) => deploy::run(&arguments, context),
-        Command::Migrate(Migrate::Status(arguments)) | Command::Status(arguments) => status::run(&arguments, context),
+        Command::Migrate(Migrate::Deploy(arguments)) | Command::Deploy(arguments) => {
+            deploy::run(&arguments, context)
+        }
+        Command::Migrate(Migrate::Status(arguments)) | Command::Status(arguments) => {
+            status::run(&arguments, context)
+        }
         Command::Migrate(Migrate::Resolve(arguments)) => resolve::run(&arguments, context),
         Command::Version => version::run(context),
     }

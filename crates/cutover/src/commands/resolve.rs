@@ -34,7 +34,8 @@ fn record(
     interrupt: &Arc<Interrupt>,
     json: Option<&JsonLines<'_>>,
 ) -> Result<(Resolution, Recorded)> {
-    let project = context.surroundings.project(&arguments.project, context.terminal, arguments.output.json)?;
+    let project =
+        context.surroundings.project(&arguments.project, context.terminal, arguments.output.json)?;
     let resolution = resolution(arguments)?;
     let human = Human::new(context.terminal, level(&arguments.output), project.target.provider, false);
     let observer: &dyn Observer = match json {

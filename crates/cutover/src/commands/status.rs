@@ -31,7 +31,8 @@ fn look(
     interrupt: &Arc<Interrupt>,
     json: Option<&JsonLines<'_>>,
 ) -> Result<Answer> {
-    let project = context.surroundings.project(&arguments.project, context.terminal, arguments.output.json)?;
+    let project =
+        context.surroundings.project(&arguments.project, context.terminal, arguments.output.json)?;
     let human = Human::new(context.terminal, level(&arguments.output), project.target.provider, false);
     let observer: &dyn Observer = match json {
         Some(json) => json,

@@ -3,7 +3,6 @@
 use crate::terminal::Terminal;
 use diagnostics::Provider;
 use ops::event::{Event, Observer};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How much is told on stderr.
@@ -24,12 +23,11 @@ pub(crate) struct Human<'t> {
     pub(crate) provider: Provider,
     /// The reference's lines on stdout; off where stdout holds JSON or a plan.
     pub(crate) compatible: bool,
-    applied: AtomicUsize,
 }
 
 impl<'t> Human<'t> {
     pub(crate) fn new(terminal: &'t Terminal, level: Level, provider: Provider, compatible: bool) -> Self {
-        Self { terminal, level, provider, compatible, applied: AtomicUsize::new(0) }
+        Self { terminal, level, provider, compatible }
     }
 
     fn out(&self, line: &str) {
@@ -38,86 +36,94 @@ impl<'t> Human<'t> {
         }
     }
 
-    fn talk(&self, level: Level, line: &str) {
-        if self.level >= level {
-            self.terminal.talk(line);
-        }
-    }
-}
-
-impl Observer for Human<'_> {
-    fn on(&self, event: &Event) {
+    /// The reference's lines.
+    fn compatible_lines(&self, event: &Event) {
         match event {
             Event::DatabaseCreated { database, location } => {
                 let product = self.provider.display_name();
                 self.out(&format!("{product} database {database} created at {location}"));
                 self.out("");
             }
-            Event::Connected { .. } | Event::Planned { .. } => {}
-            Event::WaitingForDatabase { reason, remaining } => self.talk(
-                Level::Normal,
-                &format!("waiting for the database for another {}: {}", time(*remaining), one_line(reason)),
-            ),
             Event::Found { migrations } => {
                 self.out(&found(*migrations));
                 self.out("");
             }
-            Event::WaitingForLock { holder, lock, remaining } => {
-                let who = match holder {
-                    Some(holder) => format!(", {}", one_line(&holder.to_string())),
-                    None => String::new(),
-                };
-                self.talk(
-                    Level::Normal,
-                    &format!("waiting for the lock {lock}{who}; for another {} without progress", time(*remaining)),
-                );
-            }
-            Event::Locked { waited } if *waited >= Duration::from_secs(1) => {
-                self.talk(Level::Normal, &format!("took the deploy lock after {}", time(*waited)));
-            }
-            Event::Locked { .. } => {}
-            Event::Started { migration, statements, first } => {
-                self.out(&format!("Applying migration `{migration}`"));
-                if *first > 1 {
-                    self.talk(
-                        Level::Normal,
-                        &format!("{migration} was interrupted and goes on with statement {first} of {statements}"),
-                    );
-                }
-            }
-            Event::StatementFinished { migration, statement, rows, elapsed } => self.talk(
-                Level::Verbose,
-                &format!("{migration} statement {statement}: {rows} row(s) in {}", time(*elapsed)),
-            ),
-            Event::Notice { migration, notice, .. } => self.talk(
-                Level::Normal,
-                &format!("{migration} {}: {}", notice.severity.to_lowercase(), one_line(&notice.message)),
-            ),
-            Event::Warning { warning } => self.terminal.warn(warning),
-            Event::Retried { migration, reason } => {
-                self.talk(Level::Normal, &format!("{migration} was rolled back and runs again: {reason}"));
-            }
-            Event::ConnectionLost { reason } => {
-                self.talk(Level::Normal, &format!("the connection was lost: {}; connecting again", one_line(reason)));
-            }
-            Event::Finished { migration, statements, elapsed } => {
-                self.applied.fetch_add(1, Ordering::Relaxed);
-                let unit = if *statements == 1 { "statement" } else { "statements" };
-                self.talk(Level::Normal, &format!("applied {migration}, {statements} {unit} in {}", time(*elapsed)));
-            }
-            Event::AppliedByOther { migration, .. } => {
-                self.talk(Level::Normal, &format!("{migration} was applied by another deployer meanwhile"));
-            }
-            Event::Cancelling { reason } => {
-                self.talk(Level::Normal, &format!("{reason}: cancelling what runs"));
-            }
-            Event::Done { applied, elapsed } if !applied.is_empty() => {
-                let unit = if applied.len() == 1 { "migration" } else { "migrations" };
-                self.talk(Level::Normal, &format!("{} {unit} applied in {}", applied.len(), time(*elapsed)));
-            }
-            Event::Done { .. } | Event::Failed { .. } => {}
+            Event::Started { migration, .. } => self.out(&format!("Applying migration `{migration}`")),
+            _ => {}
         }
     }
+}
+
+impl Observer for Human<'_> {
+    fn on(&self, event: &Event) {
+        self.compatible_lines(event);
+        if let Event::Warning { warning } = event {
+            self.terminal.warn(warning);
+        }
+        if let Some((level, line)) = waiting(event).or_else(|| working(event))
+            && self.level >= level
+        {
+            self.terminal.talk(&line);
+        }
+    }
+}
+
+/// What is said of waits and of the connection.
+fn waiting(event: &Event) -> Option<(Level, String)> {
+    let line = match event {
+        Event::WaitingForDatabase { reason, remaining } => {
+            format!("waiting for the database for another {}: {}", time(*remaining), one_line(reason))
+        }
+        Event::WaitingForLock { holder, lock, remaining } => {
+            let who = holder
+                .as_ref()
+                .map_or(String::new(), |holder| format!(", {}", one_line(&holder.to_string())));
+            format!("waiting for the lock {lock}{who}; for another {} without progress", time(*remaining))
+        }
+        Event::Locked { waited } if *waited >= Duration::from_secs(1) => {
+            format!("took the deploy lock after {}", time(*waited))
+        }
+        Event::ConnectionLost { reason } => {
+            format!("the connection was lost: {}; connecting again", one_line(reason))
+        }
+        Event::Cancelling { reason } => format!("{reason}: cancelling what runs"),
+        _ => return None,
+    };
+    Some((Level::Normal, line))
+}
+
+/// What is said of migrations.
+fn working(event: &Event) -> Option<(Level, String)> {
+    let line = match event {
+        Event::Started { migration, statements, first } if *first > 1 => {
+            format!("{migration} was interrupted and goes on with statement {first} of {statements}")
+        }
+        Event::StatementFinished { migration, statement, rows, elapsed } => {
+            let line = format!("{migration} statement {statement}: {rows} row(s) in {}", time(*elapsed));
+            return Some((Level::Verbose, line));
+        }
+        Event::Notice { migration, notice, .. } => {
+            format!("{migration} {}: {}", notice.severity.to_lowercase(), one_line(&notice.message))
+        }
+        Event::Retried { migration, reason } => {
+            format!("{migration} was rolled back and runs again: {reason}")
+        }
+        Event::Finished { migration, statements, elapsed } => {
+            format!("applied {migration}, {} in {}", count(*statements, "statement"), time(*elapsed))
+        }
+        Event::AppliedByOther { migration, .. } => {
+            format!("{migration} was applied by another deployer meanwhile")
+        }
+        Event::Done { applied, elapsed } if !applied.is_empty() => {
+            format!("{} applied in {}", count(applied.len(), "migration"), time(*elapsed))
+        }
+        _ => return None,
+    };
+    Some((Level::Normal, line))
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The reference's line on the folder. The path is the literal that it prints, wherever the folder is.

@@ -38,7 +38,9 @@ impl<'t> JsonLines<'t> {
         };
         match serde_json::to_string(&line) {
             Ok(line) => self.terminal.out(&line),
-            Err(error) => self.terminal.talk(&format!("warning: an event cannot be written as JSON: {error}")),
+            Err(error) => {
+                self.terminal.talk(&format!("warning: an event cannot be written as JSON: {error}"))
+            }
         }
     }
 }

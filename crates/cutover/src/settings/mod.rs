@@ -79,7 +79,11 @@ impl Surroundings {
         let mut told = Told::default();
         let read = read(self, &given, &mut told);
         told.environment.iter().for_each(|line| terminal.err(line));
-        let out = |line: &str| if !json { terminal.out(line) };
+        let out = |line: &str| {
+            if !json {
+                terminal.out(line)
+            }
+        };
         told.schema.iter().for_each(|line| out(line));
         let found = read.and_then(|settings| {
             // A file's path is no secret.

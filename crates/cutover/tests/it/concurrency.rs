@@ -46,7 +46,12 @@ fn twenty(project: &Project, url: impl Fn(usize) -> String) -> Vec<Output> {
 }
 
 fn assert_applied_once(database: &Database<'_>) {
-    assert_eq!(database.psql("SELECT count(*), count(finished_at), count(DISTINCT migration_name) FROM _prisma_migrations"), "9|9|9");
+    assert_eq!(
+        database.psql(
+            "SELECT count(*), count(finished_at), count(DISTINCT migration_name) FROM _prisma_migrations"
+        ),
+        "9|9|9"
+    );
     assert_eq!(database.psql("SELECT count(*) FROM t"), "7");
     assert_eq!(database.psql("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_n'::regclass"), "t");
 }
@@ -100,7 +105,10 @@ fn a_session_that_waits_for_prismas_lock_does_not_deadlock_with_an_index_build()
     drop(waiter);
     let (status, stderr, events) = deployer.finish();
     assert!(status.success(), "{status}\n{stderr}\n{events:#?}");
-    assert_eq!(database.psql("SELECT count(*) FROM app._prisma_migrations WHERE finished_at IS NOT NULL"), "4");
+    assert_eq!(
+        database.psql("SELECT count(*) FROM app._prisma_migrations WHERE finished_at IS NOT NULL"),
+        "4"
+    );
 }
 
 #[test]
@@ -109,7 +117,9 @@ fn of_twenty_deployers_on_sqlite_one_applies_and_all_succeed() {
     let project = nine_migrations(false);
     twenty(&project, |_| database.url());
     assert_eq!(
-        database.query("SELECT count(*), count(finished_at), count(DISTINCT migration_name) FROM _prisma_migrations"),
+        database.query(
+            "SELECT count(*), count(finished_at), count(DISTINCT migration_name) FROM _prisma_migrations"
+        ),
         "9|9|9"
     );
     assert_eq!(database.query("SELECT count(*) FROM t"), "8");
@@ -122,7 +132,10 @@ fn interrupted(
 ) -> (std::process::ExitStatus, String, String) {
     let database = testkit::postgres::server().create_database("signal");
     database.psql("CREATE TABLE held (id int); CREATE SCHEMA app");
-    let project = Project::new(&[("1_a", "CREATE TABLE a (id int);\nLOCK TABLE public.held;\nCREATE TABLE b (id int);")]);
+    let project = Project::new(&[(
+        "1_a",
+        "CREATE TABLE a (id int);\nLOCK TABLE public.held;\nCREATE TABLE b (id int);",
+    )]);
     let mut holder = database.session();
     holder.run("BEGIN; LOCK TABLE held");
     let url = format!("{}?schema=app", database.url());

@@ -1,4 +1,9 @@
 //! Tests of the binary on real databases.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails where it cannot go on, and the matrices tell how many cells they had"
+)]
 
 mod concurrency;
 mod crash;

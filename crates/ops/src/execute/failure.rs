@@ -22,7 +22,9 @@ pub(super) fn migration(
     kept: usize,
 ) -> Failure {
     let statement = match part {
-        Part::Statement(number) => migration.statements().nth(number).map(|statement| (number, statement.span)),
+        Part::Statement(number) => {
+            migration.statements().nth(number).map(|statement| (number, statement.span))
+        }
         _ => None,
     };
     let code = match part {
@@ -33,14 +35,16 @@ pub(super) fn migration(
     };
     let mut diagnostic = Diagnostic::error(error.text()).code(code).meta("migration", migration.name.clone());
     if code.id == "P3018" {
-        diagnostic = diagnostic.reference(reference_text(run, migration, statement.map(|(_, span)| span), error));
+        diagnostic =
+            diagnostic.reference(reference_text(run, migration, statement.map(|(_, span)| span), error));
     }
     if !error.code.is_empty() {
         diagnostic = diagnostic.meta("database_code", error.code.clone());
     }
     match statement {
         Some((number, span)) => {
-            let place = location_of(error, &migration.source, span).unwrap_or(first_line(&migration.source, span));
+            let place =
+                location_of(error, &migration.source, span).unwrap_or(first_line(&migration.source, span));
             diagnostic = diagnostic
                 .label(&migration.source, place, "")
                 .window(span)
@@ -72,7 +76,9 @@ fn where_it_happened(part: Part) -> &'static str {
     match part {
         Part::Begin | Part::BeginNext => "at the start of the transaction",
         Part::Claim => "while the right to write was being claimed",
-        Part::Row => "after the last statement, when the migration was about to be recorded (deferred constraints are checked here)",
+        Part::Row => {
+            "after the last statement, when the migration was about to be recorded (deferred constraints are checked here)"
+        }
         Part::Commit => "at COMMIT (deferred constraints are checked here)",
         Part::PutBack => "after COMMIT, when the session was put back",
         Part::Guard(_) => "in the checks around a table rebuild",
@@ -83,7 +89,8 @@ fn where_it_happened(part: Part) -> &'static str {
 /// What the database has now.
 fn state(migration: &PlannedMigration, kept: usize) -> String {
     if kept == 0 {
-        return "the database has nothing of this migration: it was rolled back, and no row is left of it".to_owned();
+        return "the database has nothing of this migration: it was rolled back, and no row is left of it"
+            .to_owned();
     }
     format!(
         "statements 1 to {kept} of {} are applied and stay; the next deploy goes on with statement {}, provided that \
@@ -158,7 +165,11 @@ fn position_block(text: &str, offset: usize) -> String {
 /// From the end of the statement before to the end of the file.
 fn rest_of_script(migration: &PlannedMigration, span: Span) -> Span {
     let text = migration.source.text();
-    let before = migration.statements().map(|statement| statement.span.end).take_while(|&end| end <= span.start).last();
+    let before = migration
+        .statements()
+        .map(|statement| statement.span.end)
+        .take_while(|&end| end <= span.start)
+        .last();
     let start = before.map_or(0, |end| text[end..].find(';').map_or(end, |at| end + at + 1));
     Span::new(start.min(span.start), text.len())
 }
@@ -187,7 +198,11 @@ pub(super) fn unproven(migration: &PlannedMigration, number: usize, reason: &str
         .meta("statement", (number + 1).to_string());
     if let Some(statement) = migration.statements().nth(number) {
         diagnostic = diagnostic
-            .label(&migration.source, first_line(&migration.source, statement.span), "it was running when it was interrupted")
+            .label(
+                &migration.source,
+                first_line(&migration.source, statement.span),
+                "it was running when it was interrupted",
+            )
             .window(statement.span);
     }
     let kept = format!("statements 1 to {number} of {} are applied", migration.statement_count());

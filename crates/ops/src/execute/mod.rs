@@ -73,7 +73,8 @@ fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: 
     let mut busy = Busy::new(run);
     for _ in 0..ATTEMPTS {
         let id = run.history.next_id(&migration.name);
-        let row = NewRow { id: &id, checksum: &migration.checksum, name: &migration.name, after: run.last_start };
+        let row =
+            NewRow { id: &id, checksum: &migration.checksum, name: &migration.name, after: run.last_start };
         let transaction = Transaction {
             migration: &migration.name,
             source: &migration.source,
@@ -106,7 +107,9 @@ fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: 
                     continue;
                 }
                 return match learned(&error, segment) {
-                    Some(segments) => segmented::run(run, &PlannedMigration { segments, ..migration.clone() }),
+                    Some(segments) => {
+                        segmented::run(run, &PlannedMigration { segments, ..migration.clone() })
+                    }
                     None => Err(failure::migration(run, migration, part, &error, elapsed, 0)),
                 };
             }

@@ -65,17 +65,24 @@ pub(super) fn runs_inside(statement: &Statement) -> bool {
 
 /// DROP and RENAME of a table.
 pub(super) fn may_lose_rows(statement: &Statement) -> bool {
-    statement.actions.iter().any(|action| matches!(action, Action::DropTable { .. } | Action::RenameTable { .. }))
+    statement
+        .actions
+        .iter()
+        .any(|action| matches!(action, Action::DropTable { .. } | Action::RenameTable { .. }))
 }
 
 fn count(run: &mut Run<'_>, statements: &[Statement]) -> Result<String> {
     let mut written = BTreeSet::new();
     for action in statements.iter().flat_map(|statement| &statement.actions) {
         match action {
-            Action::CreateTable { name, .. } | Action::AlterTable { name } | Action::Write { table: name, .. } => {
+            Action::CreateTable { name, .. }
+            | Action::AlterTable { name }
+            | Action::Write { table: name, .. } => {
                 written.insert(name.name.to_ascii_lowercase());
             }
-            Action::DropTable { names, .. } => written.extend(names.iter().map(|name| name.name.to_ascii_lowercase())),
+            Action::DropTable { names, .. } => {
+                written.extend(names.iter().map(|name| name.name.to_ascii_lowercase()))
+            }
             Action::RenameTable { from, to } => {
                 written.extend([from.name.to_ascii_lowercase(), to.name.to_ascii_lowercase()]);
             }

@@ -1,12 +1,14 @@
 //! A file that is more than one transaction: its row comes first, unfinished, and moves on with each segment.
 
 use super::transaction::{End, Part, RowWrite, Transaction};
-use super::{ATTEMPTS, Busy, Done, attempt, failure, gave_up, is_applied, is_claim, relock, single, taken, way_back};
+use super::{
+    ATTEMPTS, Busy, Done, attempt, failure, gave_up, is_applied, is_claim, relock, single, taken, way_back,
+};
 use crate::plan::{Bracket, PlannedMigration, Segment, State};
 use crate::progress::{self, Intent, Progress};
 use crate::run::{Run, Trouble};
 use db::history::NewRow;
-use db::{DbError, ErrorKind};
+use db::{DbError, ErrorKind, Flow, Outcome, Reply, Step, session};
 use diagnostics::{Failure, Provider, Result};
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ pub(super) struct Going<'m> {
 }
 
 /// What became of one segment.
-pub(super) enum Step {
+pub(super) enum Progressed {
     /// It is done, and recorded.
     Done,
     /// The connection was lost; the row says what is done.
@@ -81,7 +83,8 @@ fn put_back(run: &mut Run<'_>, migration: &PlannedMigration) {
     }
     let sql = db::session::put_back(run.conn.info().version_number, &run.table.schema);
     // A lost connection takes its session with it; anything else must keep the next migration from running.
-    run.session_spoiled = run.conn.execute(&sql).err().filter(|error| error.kind != ErrorKind::ConnectionLost);
+    run.session_spoiled =
+        run.conn.execute(&sql).err().filter(|error| error.kind != ErrorKind::ConnectionLost);
 }
 
 /// Writes the unfinished row, in a transaction of its own that claims as any other. `None` if another deployer
@@ -93,7 +96,8 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
     let mut busy = Busy::new(run);
     for _ in 0..ATTEMPTS {
         let id = run.history.next_id(&migration.name);
-        let row = NewRow { id: &id, checksum: &migration.checksum, name: &migration.name, after: run.last_start };
+        let row =
+            NewRow { id: &id, checksum: &migration.checksum, name: &migration.name, after: run.last_start };
         let transaction = Transaction {
             migration: &migration.name,
             source: &migration.source,
@@ -133,8 +137,8 @@ fn go_on(run: &mut Run<'_>, going: &mut Going<'_>) -> Result<Option<DbError>> {
             _ => in_transaction(run, going, &segment)?,
         };
         match step {
-            Step::Done => {}
-            Step::Lost(cause) => return Ok(Some(cause)),
+            Progressed::Done => {}
+            Progressed::Lost(cause) => return Ok(Some(cause)),
         }
     }
     if going.finished {
@@ -149,7 +153,7 @@ fn go_on(run: &mut Run<'_>, going: &mut Going<'_>) -> Result<Option<DbError>> {
     }
 }
 
-fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> Result<Step> {
+fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> Result<Progressed> {
     let mut busy = Busy::new(run);
     for _ in 0..ATTEMPTS {
         let next = going.after(segment, &run.id);
@@ -167,11 +171,17 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
         match attempt(run, &transaction, &mut busy)? {
             End::Committed => {
                 going.advance(next);
-                return Ok(Step::Done);
+                return Ok(Progressed::Done);
             }
-            End::Lost(cause) => return Ok(Step::Lost(cause)),
-            End::Taken => return Err(super::taken(run, &going.migration.name).err().unwrap_or_else(crate::lock::lost)),
-            End::Stopped(reason) => return Err(going.stop(run, failure::stopped(reason, going.migration, going.progress.statement))),
+            End::Lost(cause) => return Ok(Progressed::Lost(cause)),
+            End::Taken => {
+                return Err(super::taken(run, &going.migration.name).err().unwrap_or_else(crate::lock::lost));
+            }
+            End::Stopped(reason) => {
+                return Err(
+                    going.stop(run, failure::stopped(reason, going.migration, going.progress.statement))
+                );
+            }
             End::Failed { part: Part::Claim, error, .. } if is_claim(&error) => relock(run)?,
             End::Failed { part, error, elapsed } => return Err(going.fail(run, part, &error, elapsed)),
         }
@@ -184,7 +194,8 @@ impl<'m> Going<'m> {
     /// differently when it was interrupted.
     fn next_segment(&self) -> Option<Segment> {
         let done = self.progress.statement;
-        let segment = self.migration.segments.iter().find(|segment| segment.first + segment.statements.len() > done)?;
+        let segment =
+            self.migration.segments.iter().find(|segment| segment.first + segment.statements.len() > done)?;
         let skip = done.saturating_sub(segment.first);
         Some(Segment {
             first: segment.first + skip,
@@ -249,7 +260,9 @@ impl<'m> Going<'m> {
         let kept = self.progress.statement;
         let failure = failure::migration(run, self.migration, part, error, elapsed, kept);
         let span = match part {
-            Part::Statement(number) => self.migration.statements().nth(number).map(|statement| statement.span),
+            Part::Statement(number) => {
+                self.migration.statements().nth(number).map(|statement| statement.span)
+            }
             _ => None,
         };
         let text = failure::reference_text(run, self.migration, span, error);
@@ -272,29 +285,46 @@ impl<'m> Going<'m> {
         match write_one_row(run, &sql) {
             Ok(()) => failure,
             Err(error) => failure.map(|told| {
-                told.note(format!("the history could not be brought up to date: {}; the next deploy does it", error.text()))
+                told.note(format!(
+                    "the history could not be brought up to date: {}; the next deploy does it",
+                    error.text()
+                ))
             }),
         }
     }
 }
 
-/// A write of ours that must hit exactly one row.
+/// A write of ours that must hit exactly one row, in a transaction of its own and as the role that we connected as,
+/// whatever the script has done to the session.
 pub(super) fn write_one_row(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), DbError> {
-    let batch = db::Batch { steps: vec![db::Step::new(sql)] };
-    let mut hits = 0;
-    let outcome = run.conn.send(&batch, &mut |reply| {
-        if let db::Reply::Done { answer, .. } = reply {
-            hits = answer.rows;
-        }
-        db::Flow::Continue
-    });
-    match outcome {
-        db::Outcome::Completed if hits == 1 => Ok(()),
-        db::Outcome::Completed | db::Outcome::Stopped { .. } => {
-            Err(DbError::new(ErrorKind::Other, "the migration's row in the history has disappeared"))
-        }
-        db::Outcome::Failed { error, .. } | db::Outcome::Lost { cause: error, .. } => Err(error),
+    let provider = run.target.provider;
+    let mut begin = session::begin(provider).to_owned();
+    if provider == Provider::PostgreSql {
+        begin = format!("{begin}; {}", session::before_row(false));
     }
+    let steps = [
+        Step::new(begin),
+        Step::new(sql).after_answers().inside(),
+        Step::new("COMMIT").after_answers().inside(),
+    ];
+    let mut missed = false;
+    let outcome = run.conn.send(&steps.into_iter().collect(), &mut |reply| {
+        if let Reply::Done { index: 1, answer } = reply {
+            missed = answer.rows != 1;
+        }
+        if missed { Flow::Stop } else { Flow::Continue }
+    });
+    let error = match outcome {
+        Outcome::Completed => return Ok(()),
+        Outcome::Lost { cause, .. } => return Err(cause),
+        Outcome::Stopped { .. } => {
+            DbError::new(ErrorKind::Other, "the migration's row in the history has disappeared")
+        }
+        Outcome::Failed { error, .. } => error,
+    };
+    // The first error is the one to tell.
+    let _ = run.conn.execute("ROLLBACK");
+    Err(error)
 }
 
 /// Before a continued migration goes on, what its finished part said to the session is said again: without it an
@@ -328,4 +358,3 @@ fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> std::result::Result<(
     }
     Ok(())
 }
-

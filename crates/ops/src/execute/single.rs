@@ -2,7 +2,7 @@
 //! an interruption left only the record before.
 
 use super::failure;
-use super::segmented::{Going, Step};
+use super::segmented::{Going, Progressed};
 use super::transaction::Part;
 use crate::event::Event;
 use crate::lock;
@@ -27,10 +27,10 @@ enum Before {
 }
 
 /// Runs the only statement of a segment.
-pub(super) fn run(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> Result<Step> {
+pub(super) fn run(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> Result<Progressed> {
     match attempt(run, going, segment) {
-        Ok(()) => Ok(Step::Done),
-        Err(Trouble::Lost(cause)) => Ok(Step::Lost(cause)),
+        Ok(()) => Ok(Progressed::Done),
+        Err(Trouble::Lost(cause)) => Ok(Progressed::Lost(cause)),
         Err(Trouble::Failed(failure)) => Err(failure),
     }
 }
@@ -60,7 +60,8 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
     let concurrently = is_concurrent(&statement.kind) && run.prisma_key;
     if concurrently {
         // Sessions that wait inside pg_advisory_lock hold snapshots that the statement would wait for.
-        db::lock::release_session_key(run.conn.as_mut(), PRISMA_KEY).map_err(|error| Trouble::of(run, error))?;
+        db::lock::release_session_key(run.conn.as_mut(), PRISMA_KEY)
+            .map_err(|error| Trouble::of(run, error))?;
         run.prisma_key = false;
     }
     let (outcome, elapsed) = send(run, going, number, &sent);
@@ -175,11 +176,14 @@ fn remove_half_built(
     let _ = run.conn.execute("RESET lock_timeout");
     let error = removed.err()?;
     Some(Failure::new(
-        Diagnostic::error(format!("the build of index `{name}` failed and left it INVALID: {}", error.text()))
-            .code(&codes::P3018)
-            .reference(failure::reference_text(run, going.migration, Some(statement.span), &error))
-            .meta("migration", going.migration.name.clone())
-            .help("cutover migrate deploy removes it and builds it again"),
+        Diagnostic::error(format!(
+            "the build of index `{name}` failed and left it INVALID: {}",
+            error.text()
+        ))
+        .code(&codes::P3018)
+        .reference(failure::reference_text(run, going.migration, Some(statement.span), &error))
+        .meta("migration", going.migration.name.clone())
+        .help("cutover migrate deploy removes it and builds it again"),
     ))
 }
 
@@ -205,7 +209,8 @@ fn look(
     }
     let Some(intent) = intent else { return Ok(Before::Run { index: None }) };
     if intent.statement != progress::hash([text]) {
-        let reason = "the statement that was running when the migration was interrupted has been edited since";
+        let reason =
+            "the statement that was running when the migration was interrupted has been edited since";
         return Err(Trouble::Failed(failure::unproven(going.migration, number, reason)));
     }
     let expected = statement.actions.first().and_then(sql::expectation);
@@ -317,11 +322,7 @@ fn index_before(
 }
 
 /// The index as it stands once no build of it is under way.
-fn settled_index(
-    run: &mut Run<'_>,
-    table: &Name,
-    name: &str,
-) -> std::result::Result<Option<Index>, Trouble> {
+fn settled_index(run: &mut Run<'_>, table: &Name, name: &str) -> std::result::Result<Option<Index>, Trouble> {
     loop {
         let found = probe::index(run.conn.as_mut(), table, name).map_err(|error| Trouble::of(run, error))?;
         match found {

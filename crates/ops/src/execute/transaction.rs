@@ -100,7 +100,10 @@ pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>) -> End {
         Outcome::Stopped { .. } if seen.taken => roll_back(run, End::Taken),
         Outcome::Stopped { .. } if seen.violation.is_some() => {
             let error = seen.violation.unwrap_or_else(|| DbError::new(ErrorKind::Other, ""));
-            roll_back(run, End::Failed { part: Part::Guard(Look::Violations), error, elapsed: Duration::ZERO })
+            roll_back(
+                run,
+                End::Failed { part: Part::Guard(Look::Violations), error, elapsed: Duration::ZERO },
+            )
         }
         Outcome::Stopped { .. } => {
             // The only other reason for which a batch is told to stop.
@@ -181,7 +184,12 @@ fn roll_back(run: &mut Run<'_>, end: End) -> End {
     end
 }
 
-fn send(run: &mut Run<'_>, transaction: &Transaction<'_>, batch: &Batch<'_>, parts: &[Part]) -> (Outcome, Seen) {
+fn send(
+    run: &mut Run<'_>,
+    transaction: &Transaction<'_>,
+    batch: &Batch<'_>,
+    parts: &[Part],
+) -> (Outcome, Seen) {
     let mut seen = Seen::default();
     let observer = run.observer;
     let mut looks = Looks::default();
@@ -215,7 +223,9 @@ impl Transaction<'_> {
             Reply::Tick => {}
             Reply::Row { index, row } => match parts.get(index) {
                 // SQLite's claim counts the live rows of the name.
-                Some(Part::Claim) => seen.taken |= row.first().is_some_and(|count| count.as_deref() != Some("0")),
+                Some(Part::Claim) => {
+                    seen.taken |= row.first().is_some_and(|count| count.as_deref() != Some("0"))
+                }
                 Some(Part::Row) => seen.start = row.first().and_then(Option::as_deref).and_then(Time::parse),
                 _ => {}
             },
@@ -269,7 +279,8 @@ impl Transaction<'_> {
         let own = self.segment.bracket == Bracket::OwnTransaction;
         let text = |statement: &sql::Statement| statement.span.slice(self.source.text());
         // A transaction of the file is opened by its own BEGIN, unless statements come before it.
-        let opened_by_file = own && statements.first().is_some_and(|first| matches!(first.kind, Kind::Begin { .. }));
+        let opened_by_file =
+            own && statements.first().is_some_and(|first| matches!(first.kind, Kind::Begin { .. }));
         let mut file = statements.iter().enumerate();
         if opened_by_file {
             if let Some((index, first)) = file.next() {
@@ -313,7 +324,8 @@ impl Transaction<'_> {
             None => {
                 let commit = Step::new("COMMIT").inside();
                 // An INSERT that writes no row is an error; an UPDATE that hits none must be seen first.
-                let insert = matches!(self.row, RowWrite::InsertFinished(_) | RowWrite::InsertUnfinished { .. });
+                let insert =
+                    matches!(self.row, RowWrite::InsertFinished(_) | RowWrite::InsertUnfinished { .. });
                 builder.push(Part::Commit, if insert { commit } else { commit.after_answers() });
             }
         }
@@ -346,7 +358,10 @@ impl Transaction<'_> {
         let first = self.segment.statements.get(skip);
         let sets_transaction = first.is_some_and(|first| matches!(first.kind, Kind::SetTransaction { .. }));
         let isolation = sets_transaction
-            || matches!(self.segment.statements.first().map(|s| &s.kind), Some(Kind::Begin { isolation: true, .. }));
+            || matches!(
+                self.segment.statements.first().map(|s| &s.kind),
+                Some(Kind::Begin { isolation: true, .. })
+            );
         if isolation || !run.defaults.read_committed {
             builder.push(Part::Claim, Step::new(session::lock_history(&run.table)).inside());
         }

@@ -116,16 +116,22 @@ impl Findings<'_> {
              about how to resolve migration issues in a production database: https://pris.ly/d/migrate-resolve\n",
         );
         for row in &self.failed {
-            text.push_str(&format!("The `{}` migration started at {} failed\n", row.migration_name, row.started_at));
+            text.push_str(&format!(
+                "The `{}` migration started at {} failed\n",
+                row.migration_name, row.started_at
+            ));
         }
         let first = self.failed[0];
-        let mut diagnostic = Diagnostic::error(format!("migration `{}` failed and was not resolved", first.migration_name))
-            .code(&codes::P3009)
-            .reference(text)
-            .meta("migration", first.migration_name.clone());
+        let mut diagnostic =
+            Diagnostic::error(format!("migration `{}` failed and was not resolved", first.migration_name))
+                .code(&codes::P3009)
+                .reference(text)
+                .meta("migration", first.migration_name.clone());
         for row in &self.failed {
             diagnostic = match row.logs.as_deref().map(str::trim).filter(|logs| !logs.is_empty()) {
-                Some(logs) => diagnostic.note(format!("stored with `{}`: {}", row.migration_name, essence(logs))),
+                Some(logs) => {
+                    diagnostic.note(format!("stored with `{}`: {}", row.migration_name, essence(logs)))
+                }
                 None => diagnostic.note(format!(
                     "nothing is stored with `{}`: it is running now, or its deployer was killed",
                     row.migration_name
@@ -287,10 +293,12 @@ fn resume(
     let name = &row.migration_name;
     let unreadable = |reason: &str| {
         Failure::new(
-            Diagnostic::error(format!("migration `{name}` was interrupted and cannot be continued: {reason}"))
-                .code(&codes::C2005)
-                .meta("migration", name.clone())
-                .help(codes::C2005.way_out.replace("NAME", name)),
+            Diagnostic::error(format!(
+                "migration `{name}` was interrupted and cannot be continued: {reason}"
+            ))
+            .code(&codes::C2005)
+            .meta("migration", name.clone())
+            .help(codes::C2005.way_out.replace("NAME", name)),
         )
     };
     let progress = match Progress::of(row) {
@@ -299,7 +307,11 @@ fn resume(
         None => return Err(unreadable("its progress is missing")),
     };
     let Some(migration) = folder.migrations.iter().find(|migration| migration.name == *name) else {
-        return if findings.pending.is_empty() { Ok(None) } else { Err(no_directory(findings, row, &progress, options)) };
+        return if findings.pending.is_empty() {
+            Ok(None)
+        } else {
+            Err(no_directory(findings, row, &progress, options))
+        };
     };
     let state = State::Resume { id: row.id.clone(), progress: progress.clone() };
     let planned = one(migration, state, options, provider)?;
@@ -318,11 +330,17 @@ fn resume(
     Ok(Some(planned))
 }
 
-fn no_directory(findings: &Findings<'_>, row: &HistoryRow, progress: &Progress, options: &sql::Options) -> Failure {
+fn no_directory(
+    findings: &Findings<'_>,
+    row: &HistoryRow,
+    progress: &Progress,
+    options: &sql::Options,
+) -> Failure {
     let name = &row.migration_name;
-    let mut diagnostic = Diagnostic::error(format!("migration `{name}` was interrupted, and its directory is not here"))
-        .code(&codes::C2009)
-        .meta("migration", name.clone());
+    let mut diagnostic =
+        Diagnostic::error(format!("migration `{name}` was interrupted, and its directory is not here"))
+            .code(&codes::C2009)
+            .meta("migration", name.clone());
     // A directory that was renamed has the same beginning.
     let renamed = findings.pending.iter().find(|migration| {
         let Content::Text { source, .. } = &migration.content else { return false };
@@ -336,7 +354,8 @@ fn no_directory(findings: &Findings<'_>, row: &HistoryRow, progress: &Progress, 
         !prefix.is_empty() && prefix.len() == progress.statement && progress::hash(prefix) == progress.prefix
     });
     if let Some(renamed) = renamed {
-        diagnostic = diagnostic.note(format!("`{}` begins with the same statements: was it renamed?", renamed.name));
+        diagnostic =
+            diagnostic.note(format!("`{}` begins with the same statements: was it renamed?", renamed.name));
     }
     Failure::new(diagnostic.help(codes::C2009.way_out.replace("NAME", name)))
 }
@@ -419,9 +438,14 @@ mod tests {
         assert_eq!(findings.interrupted.len(), 1);
         assert!(findings.pending.is_empty());
         let failure = findings.failed_rows().unwrap();
-        assert!(failure.diagnostic().reference.as_deref().unwrap().ends_with(
-            "The `1_a` migration started at 1970-01-01 00:00:00 UTC failed\n"
-        ));
+        assert!(
+            failure
+                .diagnostic()
+                .reference
+                .as_deref()
+                .unwrap()
+                .ends_with("The `1_a` migration started at 1970-01-01 00:00:00 UTC failed\n")
+        );
     }
 
     #[test]

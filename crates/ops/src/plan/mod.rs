@@ -52,7 +52,8 @@ impl PlannedMigration {
 
     /// True if one transaction holds all of it, row included.
     pub fn is_one_transaction(&self) -> bool {
-        self.state == State::Pending && matches!(&self.segments[..], [only] if only.bracket != Bracket::Single)
+        self.state == State::Pending
+            && matches!(&self.segments[..], [only] if only.bracket != Bracket::Single)
     }
 
     /// The texts of the statements before the one with this number (from 0).

@@ -33,9 +33,9 @@ pub struct Segment {
     pub statements: Vec<Statement>,
     /// Statements are sent ahead of their answers.
     pub pipelined: bool,
-    /// A statement may leave settings, roles or session objects behind.
+    /// A statement of it, or of a segment before it, may leave settings, roles or session objects behind.
     pub changes_session: bool,
-    /// A statement may change the role.
+    /// A statement of it, or of a segment before it, may change the role.
     pub changes_role: bool,
 }
 
@@ -76,19 +76,28 @@ pub fn segments(script: &Script, source: &Source, provider: Provider) -> Result<
     let own_control = statements.iter().any(|statement| is_boundary(&statement.kind));
     cutter.refuse(statements, own_control)?;
     let cut = match wish {
-        Wish::Off => statements.iter().map(|statement| cutter.piece(Bracket::Single, std::slice::from_ref(statement))).collect(),
+        Wish::Off => statements
+            .iter()
+            .map(|statement| cutter.piece(Bracket::Single, std::slice::from_ref(statement)))
+            .collect(),
         Wish::File => vec![cutter.piece(Bracket::Transaction, statements)],
         Wish::AsNeeded if own_control => cutter.own_transactions(statements)?,
-        Wish::AsNeeded if provider == Provider::Sqlite && statements.iter().any(|s| foreign_keys(&s.kind).is_some()) => {
+        Wish::AsNeeded
+            if provider == Provider::Sqlite && statements.iter().any(|s| foreign_keys(&s.kind).is_some()) =>
+        {
             cutter.rebuilds(statements)
         }
         Wish::AsNeeded => cutter.by_need(statements),
     };
     let mut segments = if cut.is_empty() { vec![cutter.piece(Bracket::Transaction, &[])] } else { cut };
     let mut first = 0;
+    let (mut session, mut role) = (false, false);
     for segment in &mut segments {
         segment.first = first;
         first += segment.statements.len();
+        session |= segment.changes_session;
+        role |= segment.changes_role;
+        (segment.changes_session, segment.changes_role) = (session, role);
     }
     cutter.refuse_read_only_sessions(&segments)?;
     Ok(segments)
@@ -281,10 +290,14 @@ impl Cutter<'_> {
             let reason = match &statement.kind {
                 Kind::Rollback { .. } => "ROLLBACK would undo the migration and leave it recorded as applied",
                 Kind::Commit { and_chain: true } => "COMMIT AND CHAIN leaves a transaction open",
-                Kind::PrepareTransaction => "PREPARE TRANSACTION leaves the work in limbo when the deploy ends",
+                Kind::PrepareTransaction => {
+                    "PREPARE TRANSACTION leaves the work in limbo when the deploy ends"
+                }
                 Kind::CopyFromStdin => "COPY ... FROM STDIN waits for data that a migration cannot send",
                 Kind::Delimiter => "DELIMITER is a command of the mysql client, not of the server",
-                kind if makes_own_transaction_read_only(kind) => "a read-only transaction cannot record the migration",
+                kind if makes_own_transaction_read_only(kind) => {
+                    "a read-only transaction cannot record the migration"
+                }
                 Kind::Savepoint | Kind::RollbackToSavepoint | Kind::ReleaseSavepoint
                     if !own_control && self.provider == Provider::PostgreSql =>
                 {
@@ -302,9 +315,10 @@ impl Cutter<'_> {
         if segments.len() < 2 {
             return Ok(());
         }
-        let found = segments.iter().flat_map(|segment| &segment.statements).find(|statement| {
-            statement.kind.makes_read_only()
-        });
+        let found = segments
+            .iter()
+            .flat_map(|segment| &segment.statements)
+            .find(|statement| statement.kind.makes_read_only());
         match found {
             Some(statement) => Err(self.refusal(
                 &codes::C2004,
@@ -340,7 +354,9 @@ fn makes_own_transaction_read_only(kind: &Kind) -> bool {
 /// a trigger.
 fn may_fire_foreign_keys(kind: &Kind) -> bool {
     match kind {
-        Kind::Data(DataVerb::Insert | DataVerb::Update | DataVerb::Delete | DataVerb::Merge | DataVerb::Replace) => true,
+        Kind::Data(
+            DataVerb::Insert | DataVerb::Update | DataVerb::Delete | DataVerb::Merge | DataVerb::Replace,
+        ) => true,
         Kind::Ddl(verb) => *verb == DdlVerb::Drop,
         Kind::Unknown => true,
         _ => false,

@@ -196,8 +196,10 @@ fn a_killed_deployer_loses_nothing_and_repeats_nothing() {
     let found = Found::default();
     // Released at once, the server may get on with what it has received; released after the server has noticed
     // that its client is gone, it cannot.
-    let cells: Vec<(usize, &str, bool)> =
-        held_statements().into_iter().flat_map(|(gate, name)| [(gate, name, false), (gate, name, true)]).collect();
+    let cells: Vec<(usize, &str, bool)> = held_statements()
+        .into_iter()
+        .flat_map(|(gate, name)| [(gate, name, false), (gate, name, true)])
+        .collect();
     in_parallel(&cells, |(gate, migration, noticed)| {
         let database = based(server, &project);
         let holder = hold(&database, *gate);
@@ -221,8 +223,10 @@ fn a_cut_connection_is_found_again() {
     let (server, project) = (testkit::postgres::server(), project());
     let expected = undisturbed(server, &project);
     let found = Found::default();
-    let cells: Vec<(usize, &str, bool)> =
-        held_statements().into_iter().flat_map(|(gate, name)| [(gate, name, false), (gate, name, true)]).collect();
+    let cells: Vec<(usize, &str, bool)> = held_statements()
+        .into_iter()
+        .flat_map(|(gate, name)| [(gate, name, false), (gate, name, true)])
+        .collect();
     in_parallel(&cells, |(gate, migration, reset)| {
         let database = based(server, &project);
         let proxy = Proxy::start(upstream(server));

@@ -5,7 +5,8 @@ use crate::support::{Project, is};
 use testkit::sqlite::Database;
 
 /// Computes until it is killed: what the deployer does when its end comes.
-const LONG: &str = "SELECT count(*) FROM (WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c)";
+const LONG: &str =
+    "SELECT count(*) FROM (WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c)";
 
 const BASE: &str = "CREATE TABLE parent (id INTEGER PRIMARY KEY, n INTEGER NOT NULL);
     CREATE TABLE child (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES parent (id) ON DELETE CASCADE);
@@ -128,7 +129,8 @@ fn a_deployer_killed_at_begin_at_commit_or_behind_it_loses_nothing_and_repeats_n
 
         // At COMMIT: the test is reading, so no COMMIT succeeds; the deployer has seen the last statement answered.
         let database = based(&project);
-        let before = project.run(&database.url(), &["migrate", "deploy", "--count", &before(name).to_string()]);
+        let before =
+            project.run(&database.url(), &["migrate", "deploy", "--count", &before(name).to_string()]);
         assert!(before.status.success(), "{}", crate::support::text(&before));
         let reader = database.connect();
         reader.execute_batch("BEGIN; SELECT count(*) FROM parent").unwrap();
@@ -178,11 +180,16 @@ fn a_deployer_killed_between_two_statements_loses_nothing_and_repeats_nothing() 
             disturbed.write(name, &(longer.join(";\n") + ";\n"));
             let mut deployer = disturbed.spawn(&database.url(), &["migrate", "deploy"]);
             // The switch of foreign keys is made outside of the transaction and tells nothing.
-            let told = (1..=held).rev().find(|number| !statements[number - 1].starts_with("PRAGMA foreign_keys"));
+            let told =
+                (1..=held).rev().find(|number| !statements[number - 1].starts_with("PRAGMA foreign_keys"));
             match told {
-                None => deployer.wait_for("started", |event| is(event, "started") && event["migration"] == *name),
+                None => {
+                    deployer.wait_for("started", |event| is(event, "started") && event["migration"] == *name)
+                }
                 Some(number) => deployer.wait_for("statement_finished", |event| {
-                    is(event, "statement_finished") && event["migration"] == *name && event["statement"] == number
+                    is(event, "statement_finished")
+                        && event["migration"] == *name
+                        && event["statement"] == number
                 }),
             }
             deployer.kill();

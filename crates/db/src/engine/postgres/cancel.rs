@@ -37,7 +37,10 @@ impl Canceller {
 
     fn request(&self) -> Result<(), DbError> {
         let Some(token) = self.token.clone() else {
-            return Err(DbError::new(ErrorKind::ConnectionLost, "nothing to cancel: the connection is closed"));
+            return Err(DbError::new(
+                ErrorKind::ConnectionLost,
+                "nothing to cancel: the connection is closed",
+            ));
         };
         let encrypted = token_is_encrypted(&self.target, &self.address);
         super::runtime()?.block_on(async {
@@ -51,9 +54,9 @@ impl Canceller {
                     .await
                     .map_err(|error| DbError::new(ErrorKind::Unreachable, error.to_string()))
             };
-            tokio::time::timeout(REQUEST_LIMIT, work).await.unwrap_or_else(|_| {
-                Err(DbError::new(ErrorKind::Timeout, "the cancel request was not taken"))
-            })
+            tokio::time::timeout(REQUEST_LIMIT, work)
+                .await
+                .unwrap_or_else(|_| Err(DbError::new(ErrorKind::Timeout, "the cancel request was not taken")))
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The driver's errors and messages in this room's words.
 
-use crate::{DbError, ErrorKind, Notice};
+use crate::{DbError, ErrorDetail, ErrorKind, Notice};
 use std::error::Error as _;
 use tokio_postgres::error::{DbError as ServerError, ErrorPosition, Severity};
 
@@ -10,7 +10,8 @@ pub(super) fn connect_error(error: &tokio_postgres::Error) -> DbError {
         let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         // "invalid configuration: password missing" and unknown authentication methods come without a
         // server's error; they are refusals all the same.
-        let kind = if error.to_string().contains("configuration") || error.to_string().contains("authenticat") {
+        let kind = if error.to_string().contains("configuration") || error.to_string().contains("authenticat")
+        {
             ErrorKind::Authentication
         } else {
             ErrorKind::Unreachable
@@ -69,7 +70,7 @@ fn server_error(error: &ServerError, sql: &str) -> DbError {
             .or_else(|| (!sql.is_empty()).then_some(sql.len())),
         _ => None,
     };
-    DbError {
+    ErrorDetail {
         kind: kind_of(error.code().code()),
         code: error.code().code().to_owned(),
         severity: error.severity().to_owned(),
@@ -78,12 +79,9 @@ fn server_error(error: &ServerError, sql: &str) -> DbError {
         hint: error.hint().map(str::to_owned),
         context: error.where_().map(str::to_owned),
         position,
-        object: error
-            .constraint()
-            .or_else(|| error.column())
-            .or_else(|| error.table())
-            .map(str::to_owned),
+        object: error.constraint().or_else(|| error.column()).or_else(|| error.table()).map(str::to_owned),
     }
+    .into()
 }
 
 /// A message that is no error.

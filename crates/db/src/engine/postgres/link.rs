@@ -256,8 +256,7 @@ pub(super) async fn negotiate(
     let mut answer = [0];
     stream.read_exact(&mut answer).await.map_err(|error| tls_error(error.to_string()))?;
     if answer[0] != b'S' {
-        let mut error =
-            tls_error("error performing TLS handshake: server does not support TLS".to_owned());
+        let mut error = tls_error("error performing TLS handshake: server does not support TLS".to_owned());
         error.code = NO_TLS.to_owned();
         return Err(error);
     }

@@ -25,10 +25,9 @@ use tokio::runtime::Runtime;
 const OLDEST: u32 = 120_000;
 
 fn runtime() -> Result<Runtime, DbError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| DbError::new(ErrorKind::Other, format!("cannot start the connection's runtime: {error}")))
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        DbError::new(ErrorKind::Other, format!("cannot start the connection's runtime: {error}"))
+    })
 }
 
 /// Connects to the first host of the target that is there and is what `target_session_attrs` asks for.
@@ -179,10 +178,8 @@ pub(crate) fn create_database(target: &PostgresTarget) -> Result<(), DbError> {
 
 /// Creates a schema unless it is there.
 pub(crate) fn create_schema(conn: &mut dyn Conn, schema: &str) -> Result<(), DbError> {
-    let exists = format!(
-        "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {}",
-        postgres_literal(schema)
-    );
+    let exists =
+        format!("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {}", postgres_literal(schema));
     if !conn.query(&exists)?.is_empty() {
         return Ok(());
     }

@@ -140,10 +140,14 @@ pub(super) fn convert(error: &rusqlite::Error, sql: &str) -> DbError {
             _ => ErrorKind::Other,
         },
     };
-    let object = message.strip_prefix("NOT NULL constraint failed: ").map(|full| {
-        full.rsplit('.').next().unwrap_or(full).to_owned()
-    });
-    DbError { code: code.extended_code.to_string(), position, object, ..DbError::new(kind, message) }
+    let object = message
+        .strip_prefix("NOT NULL constraint failed: ")
+        .map(|full| full.rsplit('.').next().unwrap_or(full).to_owned());
+    let mut converted = DbError::new(kind, message);
+    converted.code = code.extended_code.to_string();
+    converted.position = position;
+    converted.object = object;
+    converted
 }
 
 /// The largest time that one attempt waits for the file inside SQLite; the waiting proper is the caller's, who

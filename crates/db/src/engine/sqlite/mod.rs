@@ -13,7 +13,10 @@ use rusqlite::{Connection, OpenFlags};
 /// because a journal that a crash has left can only be played back by a writer.
 pub(crate) fn connect(target: &SqliteTarget) -> Result<Box<dyn Conn>, DbError> {
     if !target.path.exists() {
-        return Err(DbError::new(ErrorKind::NoSuchDatabase, format!("{} does not exist", target.path.display())));
+        return Err(DbError::new(
+            ErrorKind::NoSuchDatabase,
+            format!("{} does not exist", target.path.display()),
+        ));
     }
     open(target, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
@@ -40,7 +43,10 @@ fn open(target: &SqliteTarget, flags: OpenFlags) -> Result<Box<dyn Conn>, DbErro
     match conn.query("SELECT count(*) FROM sqlite_master") {
         Ok(_) => Ok(Box::new(conn)),
         Err(error) if error.kind == ErrorKind::LockTimeout => Ok(Box::new(conn)),
-        Err(error) => Err(DbError { kind: refine(error.kind), ..error }),
+        Err(mut error) => {
+            error.kind = refine(error.kind);
+            Err(error)
+        }
     }
 }
 
@@ -59,9 +65,10 @@ pub(crate) fn create(target: &SqliteTarget) -> Result<(), DbError> {
     match std::fs::File::options().write(true).create_new(true).open(&target.path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => {
-            Err(DbError::new(ErrorKind::CannotOpen, format!("cannot create {}: {error}", target.path.display())))
-        }
+        Err(error) => Err(DbError::new(
+            ErrorKind::CannotOpen,
+            format!("cannot create {}: {error}", target.path.display()),
+        )),
     }
 }
 
