@@ -32,7 +32,6 @@ fn main() -> std::process::ExitCode {
 }
 
 /// Ends the process now.
-#[expect(clippy::disallowed_methods, reason = "the one place that may exit: a second signal")]
 fn exit(code: i32) -> ! {
     std::process::exit(code)
 }
@@ -41,9 +40,31 @@ fn exit(code: i32) -> ! {
 /// tells it, with 1.
 fn usage(error: &clap::Error) -> std::process::ExitCode {
     let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if let Some(line) = reference_usage(error) {
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), "\n! {line}\n");
+    }
     // A closed stream is no reason to fail.
     let _ = error.print();
     if wanted { 0.into() } else { 1.into() }
+}
+
+/// The line with which the reference tells a flag that it does not know, or that lacks its value.
+fn reference_usage(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return None };
+    match error.kind() {
+        ErrorKind::UnknownArgument => Some(format!("unknown or unexpected option: {argument}")),
+        ErrorKind::InvalidValue if error.get(ContextKind::InvalidValue).is_none_or(is_empty) => {
+            let flag = argument.split_whitespace().next().unwrap_or(argument);
+            Some(format!("option requires argument: {flag}"))
+        }
+        _ => None,
+    }
+}
+
+fn is_empty(value: &clap::error::ContextValue) -> bool {
+    matches!(value, clap::error::ContextValue::String(text) if text.is_empty())
 }
 
 /// A panic is a mistake of this program. Its message may hold anything, so only the place is told.

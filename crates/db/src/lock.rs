@@ -161,11 +161,22 @@ pub fn lock_file_path(database: &Path) -> PathBuf {
     canonical.with_file_name(name)
 }
 
-/// Tries to lock the lock file of a SQLite database; `None` if another process holds it.
+/// What came of a try to lock the lock file.
+#[derive(Debug)]
+pub enum Try {
+    /// It is locked.
+    Locked(LockFile),
+    /// Another process holds it.
+    Busy,
+    /// The file system has no locks.
+    NoLocks,
+}
+
+/// Tries to lock the lock file of a SQLite database.
 ///
 /// # Errors
-/// [`ErrorKind::CannotOpen`] if the directory does not let a file be made, or if the file system has no locks.
-pub fn try_lock_file(database: &Path) -> Result<Option<LockFile>, DbError> {
+/// [`ErrorKind::CannotOpen`] if the directory does not let a file be made.
+pub fn try_lock_file(database: &Path) -> Result<Try, DbError> {
     let path = lock_file_path(database);
     let failed = |error: std::io::Error| {
         DbError::new(ErrorKind::CannotOpen, format!("cannot lock {}: {error}", path.display()))
@@ -174,16 +185,23 @@ pub fn try_lock_file(database: &Path) -> Result<Option<LockFile>, DbError> {
         File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::WouldBlock) => return Ok(Try::Busy),
+        Err(TryLockError::Error(error)) if has_no_locks(&error) => return Ok(Try::NoLocks),
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
     // Somebody may have replaced the file between open and lock: a lock on a deleted file excludes nobody.
     let here = rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?;
     let there = rustix::fs::stat(&path).map_err(|error| failed(error.into()))?;
     if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino) {
-        return Ok(None);
+        return Ok(Try::Busy);
     }
-    Ok(Some(LockFile { path, file }))
+    Ok(Try::Locked(LockFile { path, file }))
+}
+
+fn has_no_locks(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let code = error.raw_os_error();
+    [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOSYS].iter().any(|errno| code == Some(errno.raw_os_error()))
 }
 
 #[cfg(test)]

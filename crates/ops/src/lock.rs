@@ -6,7 +6,7 @@
 
 use crate::event::Event;
 use crate::run::{Run, Trouble};
-use db::lock::{self, CUTOVER_KEY, Held, Holder, PRISMA_KEY};
+use db::lock::{self, CUTOVER_KEY, Held, Holder, PRISMA_KEY, Try};
 use db::{Conn, ErrorKind};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use std::time::{Duration, Instant};
@@ -99,11 +99,17 @@ fn lock_file(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<boo
     let mut wait = Wait::new(run.options.wait_lock);
     loop {
         match lock::try_lock_file(&path) {
-            Ok(Some(file)) => {
+            Ok(Try::Locked(file)) => {
                 run.held = Some(Held::File(file));
                 return Ok(true);
             }
-            Ok(None) => {}
+            // Nothing says whether another deployer is alive; what one transaction holds is safe all the same.
+            Ok(Try::NoLocks) => {
+                run.held = Some(Held::Nothing);
+                run.transactions_only = true;
+                return Ok(true);
+            }
+            Ok(Try::Busy) => {}
             Err(error) => return Err(run.failed(error)),
         }
         if wait.looks_worthwhile() {

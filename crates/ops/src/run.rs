@@ -57,6 +57,8 @@ pub(crate) struct Run<'a> {
     pub(crate) begun: bool,
     /// Putting the session back after a script failed: no other migration may run on it.
     pub(crate) session_spoiled: Option<DbError>,
+    /// The file system has no locks: a file that needs more than one transaction is refused.
+    pub(crate) transactions_only: bool,
     /// A request to stop was told.
     told_cancelling: bool,
     /// Names this run in what it records.
@@ -91,6 +93,7 @@ impl<'a> Run<'a> {
             defaults: Defaults::default(),
             begun: false,
             session_spoiled: None,
+            transactions_only: false,
             told_cancelling: false,
             id: new_id(),
             watch: None,

@@ -162,7 +162,7 @@ pub(crate) fn family_of_kind(kind: &Kind) -> &'static str {
         Kind::Query | Kind::SetConfig { .. } => "query",
         Kind::Data(_) => "data",
         Kind::CopyFromStdin => "copy from stdin",
-        Kind::CopyOther { .. } => "copy",
+        Kind::CopyToStdout | Kind::CopyOther { .. } => "copy",
         Kind::Set { .. } => "set",
         Kind::Reset { .. } => "reset",
         Kind::SetTransaction { .. } => "set transaction",

@@ -27,7 +27,9 @@ pub(crate) fn actions(kind: &Kind, mut words: Words<'_>) -> Vec<Action> {
         }
         Kind::DropDatabase | Kind::DropTablespace | Kind::DropSubscription => drop_global(words),
         Kind::Data(verb) => write(*verb, words),
-        Kind::CopyFromStdin | Kind::CopyOther { .. } => return copy(words).into_iter().collect(),
+        Kind::CopyFromStdin | Kind::CopyToStdout | Kind::CopyOther { .. } => {
+            return copy(words).into_iter().collect();
+        }
         Kind::Prepare => {
             words.advance();
             words.part().map(|name| Action::Prepare { name })

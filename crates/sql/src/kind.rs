@@ -164,6 +164,8 @@ pub enum Kind {
     /// ALTER TYPE ... ADD VALUE.
     AddEnumValue,
     CopyFromStdin,
+    /// COPY to the client, which a migration has no use for.
+    CopyToStdout,
     CopyOther {
         /// It writes a file of the server or runs a PROGRAM: what that does stays after a rollback.
         to_program_or_file: bool,

@@ -3,6 +3,7 @@
 use crate::support::{Project, is, text};
 use std::process::Output;
 use testkit::postgres::Database;
+use testkit::proxy::{Act, Moment, Proxy, When};
 use testkit::wait_until;
 
 const PRISMA_KEY: i64 = 72_707_369;
@@ -177,4 +178,21 @@ fn the_deadline_cancels_on_the_server_and_says_that_running_again_is_safe() {
     assert_eq!(status.code(), Some(8), "{stderr}");
     assert_eq!(left, "nothing|0");
     assert!(stderr.contains("C2013"), "{stderr}");
+}
+
+#[test]
+fn a_peer_that_acknowledges_and_stays_silent_is_given_up() {
+    let server = testkit::postgres::server();
+    let database = server.create_database("silent");
+    let project = Project::new(&[("1_a", "CREATE TABLE a (id int);"), ("2_b", "CREATE TABLE b (id int);")]);
+    let proxy = Proxy::start(std::net::SocketAddr::from(([127, 0, 0, 1], server.port())));
+    // The server commits and answers; the answer never arrives, and nothing closes.
+    proxy.rule(When::contains("COMMIT"), Moment::BeforeAnswer, Act::Stall);
+    let mut deployer = project.spawn(&proxy.url(&database.url()), &["migrate", "deploy"]);
+    proxy.wait_until("the answer to COMMIT is held", |counts, _| counts.held > 0);
+    deployer.wait_for("connection_lost", |event| is(event, "connection_lost"));
+    let (status, stderr, events) = deployer.finish();
+    assert!(status.success(), "{status}\n{stderr}\n{events:#?}");
+    assert!(!events.iter().any(|event| is(event, "retried")), "it was committed: {events:#?}");
+    assert_eq!(database.psql("SELECT count(*), count(finished_at) FROM _prisma_migrations"), "2|2");
 }

@@ -82,6 +82,7 @@ fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: 
             row: RowWrite::InsertFinished(row),
             begin_next,
             put_back: true,
+            attached: false,
             guard: None,
         };
         match attempt(run, &transaction, &mut busy)? {
@@ -129,8 +130,10 @@ fn attempt(run: &mut Run<'_>, transaction: &Transaction<'_>, busy: &mut Busy) ->
             _ => transaction::run(run, transaction),
         };
         match &end {
-            End::Failed { part: Part::Begin | Part::Commit, error, .. }
-                if run.target.provider == Provider::Sqlite && error.kind == ErrorKind::LockTimeout =>
+            End::Failed { part, error, .. }
+                if run.target.provider == Provider::Sqlite
+                    && error.kind == ErrorKind::LockTimeout
+                    && (*part == Part::Begin || (*part == Part::Commit && !transaction.attached)) =>
             {
                 if !busy.pause(run)? {
                     return Ok(end);

@@ -9,7 +9,8 @@ use crate::progress::{self, Intent, Progress};
 use crate::run::{Run, Trouble};
 use db::history::NewRow;
 use db::{DbError, ErrorKind, Flow, Outcome, Reply, Step, session};
-use diagnostics::{Failure, Provider, Result};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use sql::Kind;
 use std::time::Duration;
 
 /// A migration whose row stands.
@@ -31,6 +32,14 @@ pub(super) enum Progressed {
 
 /// Runs or continues a migration.
 pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Done> {
+    if run.transactions_only {
+        return Err(Failure::new(
+            Diagnostic::error(format!("migration `{}` needs more than one transaction", migration.name))
+                .code(&codes::C1005)
+                .note("the file system that holds the database has no locks, so nothing would tell whether its deployer lives")
+                .help("deploy from a machine that has the file on a local disk: `cutover migrate deploy`"),
+        ));
+    }
     let mut going = match &migration.state {
         State::Pending => match begin(run, migration)? {
             Some(going) => going,
@@ -105,6 +114,7 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
             row: RowWrite::InsertUnfinished { row, logs: &logs },
             begin_next: false,
             put_back: false,
+            attached: false,
             guard: None,
         };
         match attempt(run, &transaction, &mut busy)? {
@@ -166,6 +176,7 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
             row,
             begin_next: false,
             put_back: false,
+            attached: going.migration.statements().any(|statement| statement.kind == Kind::Attach),
             guard: None,
         };
         match attempt(run, &transaction, &mut busy)? {

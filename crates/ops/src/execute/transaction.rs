@@ -36,6 +36,8 @@ pub(super) struct Transaction<'a> {
     pub(super) row: RowWrite<'a>,
     /// Begin the next migration's transaction in the same write as this COMMIT.
     pub(super) begin_next: bool,
+    /// The file has attached other files, some of which may have been committed when COMMIT says busy.
+    pub(super) attached: bool,
     /// Put the session back behind COMMIT: after the last transaction of a file.
     pub(super) put_back: bool,
     /// What is looked at around a table rebuild.

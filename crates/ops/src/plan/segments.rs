@@ -294,6 +294,7 @@ impl Cutter<'_> {
                     "PREPARE TRANSACTION leaves the work in limbo when the deploy ends"
                 }
                 Kind::CopyFromStdin => "COPY ... FROM STDIN waits for data that a migration cannot send",
+                Kind::CopyToStdout => "COPY ... TO STDOUT sends data to a client that does not take it",
                 Kind::Delimiter => "DELIMITER is a command of the mysql client, not of the server",
                 kind if makes_own_transaction_read_only(kind) => {
                     "a read-only transaction cannot record the migration"

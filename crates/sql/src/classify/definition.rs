@@ -164,7 +164,7 @@ pub(super) fn copy(mut words: Words<'_>) -> Kind {
         }
         if words.take("TO") {
             let to_client = words.take_any(&["STDOUT", "STDIN"]).is_some();
-            return Kind::CopyOther { to_program_or_file: !to_client };
+            return if to_client { Kind::CopyToStdout } else { Kind::CopyOther { to_program_or_file: true } };
         }
         words.skip_one();
     }

@@ -299,7 +299,7 @@ fn queries_and_data() {
             ("COPY t FROM STDIN WITH (FORMAT csv)", Kind::CopyFromStdin),
             ("copy t (a, b) from stdin", Kind::CopyFromStdin),
             ("COPY t FROM '/x'", Kind::CopyOther { to_program_or_file: false }),
-            ("COPY t TO STDOUT", Kind::CopyOther { to_program_or_file: false }),
+            ("COPY t TO STDOUT", Kind::CopyToStdout),
             ("COPY (SELECT 1 FROM stdin) TO '/x'", Kind::CopyOther { to_program_or_file: true }),
             ("COPY t TO PROGRAM 'x'", Kind::CopyOther { to_program_or_file: true }),
             ("COPY t FROM PROGRAM 'x'", Kind::CopyOther { to_program_or_file: true }),

@@ -45,7 +45,7 @@ impl Canceller {
         let encrypted = token_is_encrypted(&self.target, &self.address);
         super::runtime()?.block_on(async {
             let work = async {
-                let link = link::open(&self.address).await?;
+                let link = link::open(&self.address, self.target.keepalives).await?;
                 let link =
                     if encrypted { link::negotiate(&self.target, &self.address, link).await? } else { link };
                 let stream = Observed::new(link, Observer::default());

@@ -5,12 +5,11 @@
 
 use super::observer::{Observed, Observer};
 use super::tls;
-use crate::target::{Address, PostgresTarget, SslMode};
+use crate::target::{Address, Keepalives, PostgresTarget, SslMode};
 use crate::{DbError, ErrorKind};
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
@@ -188,7 +187,7 @@ async fn connect_once(
     let work = async {
         let network = |error| Refused { error, by_server: false };
         let server = |error| Refused { error, by_server: true };
-        let link = open(address).await.map_err(network)?;
+        let link = open(address, target.keepalives).await.map_err(network)?;
         let link = if encrypt { negotiate(target, address, link).await.map_err(server)? } else { link };
         let mut config = config.clone();
         if matches!(link, Link::Tls(_)) {
@@ -213,13 +212,13 @@ async fn connect_once(
 }
 
 /// Opens the socket with keepalive: a NAT gateway forgets a connection that is idle for some minutes.
-pub(super) async fn open(address: &Address) -> Result<Link, DbError> {
+pub(super) async fn open(address: &Address, keepalives: Keepalives) -> Result<Link, DbError> {
     let unreachable = |error: std::io::Error| DbError::new(ErrorKind::Unreachable, error.to_string());
     match address {
         Address::Tcp { host, port } => {
             let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(unreachable)?;
             stream.set_nodelay(true).map_err(unreachable)?;
-            keep_alive(&stream).map_err(|error| unreachable(error.into()))?;
+            keep_alive(&stream, keepalives).map_err(|error| unreachable(error.into()))?;
             Ok(Link::Tcp(stream))
         }
         Address::Unix { directory, port } => {
@@ -230,12 +229,12 @@ pub(super) async fn open(address: &Address) -> Result<Link, DbError> {
     }
 }
 
-fn keep_alive(stream: &TcpStream) -> rustix::io::Result<()> {
+fn keep_alive(stream: &TcpStream, wanted: Keepalives) -> rustix::io::Result<()> {
     use rustix::net::sockopt;
-    sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
-    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
-    sockopt::set_tcp_keepcnt(stream, 6)
+    sockopt::set_socket_keepalive(stream, wanted.enabled)?;
+    sockopt::set_tcp_keepidle(stream, wanted.idle)?;
+    sockopt::set_tcp_keepintvl(stream, wanted.interval)?;
+    sockopt::set_tcp_keepcnt(stream, wanted.count)
 }
 
 /// Asks the server for TLS and makes the handshake.
