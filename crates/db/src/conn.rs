@@ -192,13 +192,11 @@ pub struct ServerInfo {
     pub version: String,
     /// As a number: 150018 for PostgreSQL 15.18, 3046000 for SQLite 3.46.0.
     pub version_number: u32,
-    /// The session's process on the server, where there is one.
+    /// The session's process on the server, where there is one: as the connection was told, until
+    /// [`Conn::set_process`] corrects it.
     pub process: Option<i32>,
     /// True if the server said that it is a standby or read-only.
     pub read_only: bool,
-    /// True if the session that answered has another process number than the connection was given:
-    /// a pooler or proxy stands in between. Only known after a query has asked for it.
-    pub proxied: bool,
 }
 
 /// Ends what a connection is doing, from another thread.
@@ -222,6 +220,9 @@ pub trait Conn: Send {
 
     /// What is known of the server.
     fn info(&self) -> &ServerInfo;
+
+    /// Corrects the process after the session was asked: behind a proxy it is another than the connection was told.
+    fn set_process(&mut self, process: i32);
 
     /// Something that cancels what this connection does; usable from another thread.
     fn canceller(&self) -> Box<dyn Cancel>;

@@ -37,6 +37,28 @@ pub fn defaults(conn: &mut dyn Conn) -> Result<Defaults, DbError> {
     })
 }
 
+/// Whether a proxy gives one server session to several connections in turn (transaction pooling). Asked when the
+/// process that answers is not the one that the connection was told; a proxy that keeps a session for each
+/// connection is as good as none.
+///
+/// `side` opens a transaction, which takes a server session away from the pool for as long as it lasts: if the first
+/// connection then answers from another process, or either sees the other's mark, sessions are shared.
+pub fn shares_sessions(conn: &mut dyn Conn, side: &mut dyn Conn) -> Result<bool, DbError> {
+    const ASK: &str = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('cutover.mark', true)";
+    conn.query("SELECT pg_catalog.set_config('cutover.mark', 'first', false)")?;
+    let before = conn.query(ASK)?;
+    side.execute("BEGIN")?;
+    let other = side.query(ASK)?;
+    let after = conn.query(ASK)?;
+    side.execute("ROLLBACK")?;
+    conn.execute("RESET cutover.mark")?;
+    let process = |rows: &crate::Rows| rows.first().and_then(|row| row.first().cloned().flatten());
+    let mark = |rows: &crate::Rows| rows.first().and_then(|row| row.get(1).cloned().flatten());
+    let kept = before == after && mark(&before).as_deref() == Some("first");
+    let apart = process(&other) != process(&before) && mark(&other).as_deref() != Some("first");
+    Ok(!(kept && apart))
+}
+
 /// Our settings for a PostgreSQL session that runs migrations, as one message: nothing ends the session that
 /// holds the lock, and a client that is gone is noticed soon.
 pub fn settings(version_number: u32, schema: &str) -> String {

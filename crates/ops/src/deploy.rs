@@ -175,7 +175,7 @@ fn first_look(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<boo
 
 fn nothing_to_do(findings: &Findings<'_>, limit: &Limit) -> bool {
     findings.failed.is_empty()
-        && findings.interrupted.is_empty()
+        && findings.interrupted.len() == findings.without_directory.len()
         && limit.to.is_none()
         && (findings.pending.is_empty() || limit.count == Some(0))
 }

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 /// The pause between two polls grows from the first to the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(15);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// How long a holder may keep the lock whose session our role cannot see into.
+const HIDDEN_LIMIT: Duration = Duration::from_secs(3600);
 /// How often a long wait is told.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Somebody else's key may be that of a process that ended a moment ago: only then say who waits for whom.
@@ -193,8 +195,11 @@ impl Wait {
         let working = self.holder.as_ref().is_some_and(|holder| {
             holder.state.as_deref() == Some("active") && holder.wait.as_deref() != Some("Lock")
         });
+        // What another role does is hidden from us: that it still holds the key must count, but not for ever.
+        let hidden = self.holder.as_ref().is_some_and(|holder| holder.state.is_none());
+        let limit = if hidden { self.limit.max(HIDDEN_LIMIT) } else { self.limit };
         let waited = if working { Duration::ZERO } else { self.progress.elapsed() };
-        let Some(remaining) = self.limit.checked_sub(waited).filter(|left| !left.is_zero()) else {
+        let Some(remaining) = limit.checked_sub(waited).filter(|left| !left.is_zero()) else {
             return Err(Over::TimedOut(self.holder.take().map(Box::new)));
         };
         let tell = match self.told {

@@ -178,6 +178,10 @@ impl<'a> Run<'a> {
     /// is asked again on new connections for a while: after a failover an address can still lead to the old
     /// primary.
     pub(crate) fn check_server(&mut self) -> Result<()> {
+        self.check_server_for(self.options.wait_database.min(FAILOVER))
+    }
+
+    fn check_server_for(&mut self, limit: Duration) -> Result<()> {
         let began = Instant::now();
         loop {
             let refusal = db::server_refusal(self.conn.as_mut()).map_err(|error| self.failed(error))?;
@@ -189,7 +193,6 @@ impl<'a> Run<'a> {
                     ));
                 }
                 Some(Refusal::ReadOnly(reason)) => {
-                    let limit = self.options.wait_database.min(FAILOVER);
                     if began.elapsed() >= limit {
                         return Err(Failure::new(
                             Diagnostic::error(reason)
@@ -220,16 +223,29 @@ impl<'a> Run<'a> {
         });
         self.defaults = prepared.map_err(|error| self.failed(error))?;
         if self.conn.info().process.is_some_and(|process| process != self.defaults.process) {
-            return Err(Failure::new(
-                Diagnostic::error(
-                    "the connection goes through a pooler or proxy that shares server sessions",
-                )
-                .code(&codes::C1003)
-                .note("the session that answers is not the one that the connection was given")
-                .help(codes::C1003.way_out),
-            ));
+            self.refuse_shared_sessions()?;
         }
+        self.conn.set_process(self.defaults.process);
         Ok(())
+    }
+
+    /// Behind a pooler that gives one server session to several connections in turn no lock of a session excludes
+    /// anybody, and it would stay behind after we have gone. Asked before any such lock is taken.
+    fn refuse_shared_sessions(&mut self) -> Result<()> {
+        let shared = db::connect(self.target)
+            .and_then(|mut side| session::shares_sessions(self.conn.as_mut(), side.as_mut()))
+            .map_err(|error| self.failed(error))?;
+        if !shared {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Diagnostic::error(
+                "the connection goes through a pooler that shares server sessions (transaction pooling)",
+            )
+            .code(&codes::C1003)
+            .note("two connections at a time were answered from one session, or one from two")
+            .help(codes::C1003.way_out),
+        ))
     }
 
     /// Finds the way back after a lost connection: a new connection to a server that takes writes. The lock is
@@ -246,7 +262,8 @@ impl<'a> Run<'a> {
             match db::connect(self.target) {
                 Ok(conn) => {
                     self.conn = conn;
-                    self.check_server()?;
+                    // What was a primary a moment ago may be failing over.
+                    self.check_server_for(FAILOVER)?;
                     return self.prepare_session();
                 }
                 Err(error) if may_come_back(error.kind) && began.elapsed() < limit => {}

@@ -274,7 +274,11 @@ fn still_running(run: &mut Run<'_>, old: Option<i32>, failure: Failure) -> Failu
 /// lost meanwhile is found by the next attempt.
 fn relock(run: &mut Run<'_>) -> Result<()> {
     match lock::confirm(run) {
-        Ok(()) => run.read_history(),
+        Ok(()) => {
+            // The history table may be locked by autovacuum for a moment.
+            run.interrupt.sleep(Duration::from_millis(50))?;
+            run.read_history()
+        }
         Err(Trouble::Lost(_)) => Ok(()),
         Err(Trouble::Failed(failure)) => Err(failure),
     }

@@ -344,17 +344,16 @@ fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> std::result::Result<(
     let text = going.migration.source.text();
     for (number, statement) in going.migration.statements().enumerate().take(going.progress.statement) {
         let effect = statement.session;
-        if effect.temporary_objects || effect.prepared || effect.cursors {
-            return Err(failure::unproven(
-                going.migration,
-                going.progress.statement,
-                &format!(
-                    "statement {} made a temporary object, prepared statement or cursor that is gone, and a later \
-                     statement may need it",
-                    number + 1
-                ),
-            )
-            .into());
+        let gone = if effect.computed_settings {
+            Some("computed a setting, which may come out differently now")
+        } else if effect.temporary_objects || effect.prepared || effect.cursors {
+            Some("made a temporary object, prepared statement or cursor, which is gone")
+        } else {
+            None
+        };
+        if let Some(gone) = gone {
+            let reason = format!("statement {} {gone}; a later statement may need it", number + 1);
+            return Err(failure::unproven(going.migration, going.progress.statement, &reason).into());
         }
         if statement.kind.is_session_statement() {
             run.conn.execute(statement.span.slice(text)).map_err(|error| match error.kind {

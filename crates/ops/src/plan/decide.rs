@@ -16,6 +16,8 @@ pub struct Findings<'a> {
     pub failed: Vec<&'a HistoryRow>,
     /// Unfinished rows of ours.
     pub interrupted: Vec<&'a HistoryRow>,
+    /// Those of them whose migration has no directory here: an older image, or a renamed directory.
+    pub without_directory: Vec<&'a HistoryRow>,
     /// Applied ones whose file has another checksum now.
     pub edited: Vec<&'a Migration>,
     /// Names of applied ones without a directory, in the order in which they were applied.
@@ -42,6 +44,9 @@ pub fn decide<'a>(folder: &'a Folder, history: &'a History) -> Findings<'a> {
     for row in &history.rows {
         if row.is_unfinished() {
             if row.progress().is_some() { &mut findings.interrupted } else { &mut findings.failed }.push(row);
+            if row.progress().is_some() && !local.contains(row.migration_name.as_str()) {
+                findings.without_directory.push(row);
+            }
         } else if row.is_applied()
             && !local.contains(row.migration_name.as_str())
             && !findings.missing.contains(&row.migration_name.as_str())
@@ -89,6 +94,12 @@ impl Findings<'_> {
         for name in &self.missing {
             warnings.push(Diagnostic::warning(format!(
                 "migration `{name}` is applied in the database but has no directory here"
+            )));
+        }
+        for row in &self.without_directory {
+            warnings.push(Diagnostic::warning(format!(
+                "migration `{}` was interrupted, or is running now, and has no directory here",
+                row.migration_name
             )));
         }
         for migration in &self.out_of_order {

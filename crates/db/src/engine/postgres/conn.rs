@@ -70,6 +70,10 @@ impl Conn for PostgresConn {
         &self.info
     }
 
+    fn set_process(&mut self, process: i32) {
+        self.info.process = Some(process);
+    }
+
     fn canceller(&self) -> Box<dyn Cancel> {
         let token = self.driver.as_ref().map(|(client, _)| client.cancel_token());
         Box::new(Canceller::new(Arc::clone(&self.target), self.address.clone(), self.info.process, token))

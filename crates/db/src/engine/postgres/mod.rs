@@ -79,7 +79,6 @@ fn connect_address(target: &Arc<PostgresTarget>, address: &Address) -> Result<Po
         version,
         process,
         read_only: on("in_hot_standby") || on("default_transaction_read_only"),
-        proxied: false,
     };
     let mut conn = PostgresConn {
         runtime,
