@@ -1,13 +1,13 @@
-//! SIGINT, SIGTERM and SIGHUP: the first asks the operation to stop, the second ends the process.
+//! SIGINT and SIGTERM: the first asks the operation to stop, the second ends the process.
 
 use ops::interrupt::Interrupt;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::sync::Arc;
 
 /// Hands signals over from now on. Without a thread for them the default applies: they end the process.
 pub(crate) fn forward(interrupt: &Arc<Interrupt>) {
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     let interrupt = Arc::clone(interrupt);
     let spawned = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let mut asked = false;

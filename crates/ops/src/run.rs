@@ -258,7 +258,12 @@ impl<'a> Run<'a> {
         let limit = self.options.wait_database.max(RECONNECT);
         let began = Instant::now();
         loop {
-            self.interrupt.sleep(PAUSE)?;
+            self.interrupt.sleep(PAUSE).map_err(|failure| {
+                failure.map(|told| {
+                    told.note(format!("the connection was lost before: {}", cause.text()))
+                        .note("whether the migration was committed is not known; the next deploy finds out")
+                })
+            })?;
             match db::connect(self.target) {
                 Ok(conn) => {
                     self.conn = conn;

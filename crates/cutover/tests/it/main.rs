@@ -7,5 +7,6 @@
 
 mod concurrency;
 mod crash;
+mod projects;
 mod scripts;
 mod support;

@@ -35,14 +35,16 @@ impl Project {
     }
 
     /// The binary with its arguments, an empty environment, in the project's directory.
-    pub(crate) fn command(&self, url: &str, arguments: &[&str]) -> Command {
+    pub(crate) fn plain_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cutover"));
+        command.args(arguments).env_clear().current_dir(self.path()).stdin(Stdio::null());
         command
-            .args(arguments)
-            .args(["--url", url, "--migrations", "prisma/migrations"])
-            .env_clear()
-            .current_dir(self.path())
-            .stdin(Stdio::null());
+    }
+
+    /// The same, told where database and migrations are.
+    pub(crate) fn command(&self, url: &str, arguments: &[&str]) -> Command {
+        let mut command = self.plain_command(arguments);
+        command.args(["--url", url, "--migrations", "prisma/migrations"]);
         command
     }
 
