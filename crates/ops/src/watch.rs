@@ -76,7 +76,8 @@ impl Watch {
             idle_looks: 0,
             abandon: false,
         });
-        self.shared.changed.notify_all();
+        // Not woken: it looks by itself soon enough, and waking it for each of a thousand migrations costs more than
+        // they do.
         Watched { shared: &self.shared }
     }
 }
@@ -138,7 +139,7 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
             return;
         }
         let Some(attempt) = state.attempt.as_mut() else {
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = shared.changed.wait_timeout(state, CANCEL_EVERY).unwrap_or_else(PoisonError::into_inner).0;
             continue;
         };
         if attempt.cancellable && interrupt.reason().is_some() {

@@ -189,6 +189,8 @@ async fn connect_once(
         let server = |error| Refused { error, by_server: true };
         let link = open(address, target.keepalives).await.map_err(network)?;
         let link = if encrypt { negotiate(target, address, link).await.map_err(server)? } else { link };
+        // Told "no TLS here", this was the clear-text try already.
+        let other_way = encrypt == matches!(link, Link::Tls(_));
         let mut config = config.clone();
         if matches!(link, Link::Tls(_)) {
             config.ssl_mode(tokio_postgres::config::SslMode::Require);
@@ -200,7 +202,7 @@ async fn connect_once(
         config
             .connect_raw(stream, AlreadyNegotiated)
             .await
-            .map_err(|error| server(super::convert::connect_error(&error)))
+            .map_err(|error| Refused { error: super::convert::connect_error(&error), by_server: other_way })
     };
     match target.connect_timeout {
         Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
@@ -237,7 +239,8 @@ fn keep_alive(stream: &TcpStream, wanted: Keepalives) -> rustix::io::Result<()> 
     sockopt::set_tcp_keepcnt(stream, wanted.count)
 }
 
-/// Asks the server for TLS and makes the handshake.
+/// Asks the server for TLS and makes the handshake. A server without TLS is spoken to in clear text where that will
+/// do (`prefer`).
 pub(super) async fn negotiate(
     target: &PostgresTarget,
     address: &Address,
@@ -254,6 +257,10 @@ pub(super) async fn negotiate(
         .map_err(|error| tls_error(error.to_string()))?;
     let mut answer = [0];
     stream.read_exact(&mut answer).await.map_err(|error| tls_error(error.to_string()))?;
+    if answer[0] == b'N' && target.ssl_mode == SslMode::Prefer {
+        // The server waits for the start-up packet on this very connection.
+        return Ok(Link::Tcp(stream));
+    }
     if answer[0] != b'S' {
         let mut error = tls_error("error performing TLS handshake: server does not support TLS".to_owned());
         error.code = NO_TLS.to_owned();
