@@ -14,7 +14,7 @@ pub type Rows = Vec<Row>;
 /// One statement of a [`Batch`].
 #[derive(Clone, Debug)]
 pub struct Step<'a> {
-    /// The text, sent as it is.
+    /// The text, sent as it is: one statement of a script, or a message of our own with several (PostgreSQL).
     pub sql: Cow<'a, str>,
     /// Not sent before every earlier statement was answered without error.
     pub barrier: bool,
@@ -100,8 +100,9 @@ pub struct Notice {
 pub struct Answer {
     /// Rows affected or returned, as the server counts them.
     pub rows: u64,
-    /// The command tag (`COMMIT`, `ROLLBACK`, `INSERT 0 1`); empty where the database has none.
-    pub tag: String,
+    /// The command tags (`COMMIT`, `ROLLBACK`, `INSERT 0 1`) of what the message held, in order; none where the
+    /// database has no tags.
+    pub tags: Vec<String>,
     /// Whether the connection is inside a transaction after it.
     pub in_transaction: bool,
     /// From the later of (sent, earlier statement answered) to the answer.
@@ -140,6 +141,8 @@ pub enum Reply {
         index: usize,
         /// Why.
         error: DbError,
+        /// The tags of what the message had done before.
+        tags: Vec<String>,
         /// How long it ran.
         elapsed: Duration,
     },

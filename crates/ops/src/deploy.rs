@@ -270,7 +270,8 @@ fn apply(planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<Vec<String>>
         let changes_session = migration.segments.iter().any(|segment| segment.changes_session);
         let ride = run.target.provider == Provider::PostgreSql
             && !changes_session
-            && next.is_some_and(|next| next.is_one_transaction() && next.segments[0].pipelined);
+            && run.defaults.read_committed
+            && next.is_some_and(|next| next.is_one_transaction() && next.segments[0].opens_early());
         match execute::execute(run, migration, ride).map_err(|failure| told_applied(failure, &applied))? {
             Done::Applied => applied.push(migration.name.clone()),
             Done::ByOther => {}

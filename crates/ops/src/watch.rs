@@ -139,7 +139,8 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
             return;
         }
         let Some(attempt) = state.attempt.as_mut() else {
-            state = shared.changed.wait_timeout(state, CANCEL_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+            state =
+                shared.changed.wait_timeout(state, CANCEL_EVERY).unwrap_or_else(PoisonError::into_inner).0;
             continue;
         };
         if attempt.cancellable && interrupt.reason().is_some() {

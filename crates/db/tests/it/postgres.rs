@@ -22,7 +22,7 @@ fn notices_arrive_with_the_statement_that_caused_them() {
             Reply::Notice { index, notice } => {
                 seen.push(format!("{index} {}: {}", notice.severity, notice.message))
             }
-            Reply::Done { index, answer } => seen.push(format!("{index} {}", answer.tag)),
+            Reply::Done { index, answer } => seen.push(format!("{index} {}", answer.tags.join(", "))),
             _ => {}
         }
         Flow::Continue
@@ -41,7 +41,7 @@ fn commit_of_a_failed_transaction_is_told_by_its_tag() {
     let mut tags = Vec::new();
     conn.send(&["BEGIN", "COMMIT"].into_iter().map(Step::new).collect(), &mut |reply| {
         if let Reply::Done { answer, .. } = reply {
-            tags.push((answer.tag, answer.in_transaction));
+            tags.push((answer.tags.join(", "), answer.in_transaction));
         }
         Flow::Continue
     });

@@ -74,9 +74,9 @@ pub(super) fn migration(
 
 fn where_it_happened(part: Part) -> &'static str {
     match part {
-        Part::Begin | Part::BeginNext => "at the start of the transaction",
+        Part::Begin => "at the start of the transaction",
         Part::Claim => "while the right to write was being claimed",
-        Part::Row => {
+        Part::Row | Part::Record => {
             "after the last statement, when the migration was about to be recorded (deferred constraints are checked here)"
         }
         Part::Commit => "at COMMIT (deferred constraints are checked here)",

@@ -55,8 +55,9 @@ pub(super) enum Part {
     Guard(Look),
     Row,
     Commit,
+    /// Row, COMMIT, and the opening of the next migration's transaction, in one message of ours.
+    Record,
     PutBack,
-    BeginNext,
 }
 
 /// How a transaction ended.
@@ -78,11 +79,14 @@ pub(super) enum End {
 #[derive(Default)]
 struct Seen {
     committed: bool,
-    commit_tag: String,
+    /// COMMIT was answered with ROLLBACK.
+    undone: bool,
     begun_next: bool,
     start: Option<Time>,
     taken: bool,
     violation: Option<DbError>,
+    /// What the message that failed had done before.
+    failed_tags: Vec<String>,
     failed_after: Duration,
 }
 
@@ -113,8 +117,8 @@ pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>) -> End {
             roll_back(run, End::Stopped(reason))
         }
         Outcome::Failed { index, error } => {
-            let part = parts[index];
-            if part == Part::Commit && busy(&error) {
+            let part = failed_part(parts[index], &error, &seen.failed_tags);
+            if part == Part::Commit && busy(&error) && run.target.provider == Provider::Sqlite {
                 return commit_again(run, error, seen.failed_after);
             }
             let end = match (run.interrupt.reason(), part) {
@@ -129,9 +133,8 @@ pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>) -> End {
 
 /// COMMIT was answered. What follows it in the batch only prepares the next migration.
 fn after_commit(run: &mut Run<'_>, outcome: Outcome, parts: &[Part], seen: Seen) -> End {
-    if run.target.provider == Provider::PostgreSql && seen.commit_tag != "COMMIT" {
-        let message = format!("COMMIT was answered with {}", seen.commit_tag);
-        let error = DbError::new(ErrorKind::InFailedTransaction, message);
+    if seen.undone {
+        let error = DbError::new(ErrorKind::InFailedTransaction, "COMMIT was answered with ROLLBACK");
         return roll_back(run, End::Failed { part: Part::Commit, error, elapsed: seen.failed_after });
     }
     match outcome {
@@ -143,9 +146,23 @@ fn after_commit(run: &mut Run<'_>, outcome: Outcome, parts: &[Part], seen: Seen)
         Outcome::Failed { index, error } if parts[index] == Part::PutBack => {
             run.session_spoiled = Some(error);
         }
+        // The next transaction could not be opened, or its claim failed: it opens its own and finds out why.
+        Outcome::Failed { .. } => return roll_back(run, End::Committed),
         _ => {}
     }
     End::Committed
+}
+
+/// What of a message failed, by the tags of what it had done before.
+fn failed_part(part: Part, error: &DbError, tags: &[String]) -> Part {
+    let inserted = tags.iter().any(|tag| tag.starts_with("INSERT"));
+    match part {
+        Part::Begin if !tags.is_empty() => Part::Claim,
+        Part::Record if inserted => Part::Commit,
+        Part::Record if super::is_claim(error) => Part::Claim,
+        Part::Record => Part::Row,
+        part => part,
+    }
 }
 
 fn busy(error: &DbError) -> bool {
@@ -228,7 +245,11 @@ impl Transaction<'_> {
                 Some(Part::Claim) => {
                     seen.taken |= row.first().is_some_and(|count| count.as_deref() != Some("0"))
                 }
-                Some(Part::Row) => seen.start = row.first().and_then(Option::as_deref).and_then(Time::parse),
+                // The first row of the message; what a claim answers comes after it.
+                Some(Part::Row | Part::Record) => {
+                    let start = row.first().and_then(Option::as_deref).and_then(Time::parse);
+                    seen.start = seen.start.or(start);
+                }
                 _ => {}
             },
             Reply::Notice { index, notice } => {
@@ -253,7 +274,7 @@ impl Transaction<'_> {
                     Part::Row => seen.taken |= answer.rows == 0,
                     Part::Commit => {
                         seen.committed = true;
-                        seen.commit_tag = answer.tag;
+                        seen.undone = answer.tags.iter().any(|tag| tag == "ROLLBACK");
                         if self.segment.bracket == Bracket::OwnTransaction {
                             observer.on(&Event::StatementFinished {
                                 migration: migration(),
@@ -263,14 +284,21 @@ impl Transaction<'_> {
                             });
                         }
                     }
-                    Part::BeginNext => seen.begun_next = answer.in_transaction,
+                    Part::Record => {
+                        seen.committed = answer.tags.iter().any(|tag| tag == "COMMIT");
+                        seen.begun_next = self.begin_next && answer.in_transaction;
+                    }
                     Part::Begin | Part::Claim | Part::Guard(_) | Part::PutBack => {}
                 }
-                if matches!(parts.get(index + 1), Some(Part::Commit)) {
+                if matches!(parts.get(index + 1), Some(Part::Commit | Part::Record)) {
                     watched.committing();
                 }
             }
-            Reply::Failed { elapsed, .. } => seen.failed_after = elapsed,
+            Reply::Failed { tags, elapsed, .. } => {
+                seen.failed_after = elapsed;
+                seen.committed |= tags.iter().any(|tag| tag == "COMMIT");
+                seen.failed_tags = tags;
+            }
         }
     }
 
@@ -284,14 +312,21 @@ impl Transaction<'_> {
         let opened_by_file =
             own && statements.first().is_some_and(|first| matches!(first.kind, Kind::Begin { .. }));
         let mut file = statements.iter().enumerate();
+        let claim = self.claim(run, opened_by_file);
         if opened_by_file {
             if let Some((index, first)) = file.next() {
                 builder.push(Part::Statement(self.segment.first + index), Step::new(text(first)));
             }
-        } else if !run.begun {
+            if !claim.early.is_empty() {
+                builder.push(Part::Claim, Step::new(claim.early).inside());
+            }
+        } else if run.target.provider != Provider::PostgreSql {
             builder.push(Part::Begin, Step::new(session::begin(run.target.provider)));
+            let live = run.table.count_live(self.row.name(), self.row.own_id());
+            builder.push(Part::Claim, Step::new(live).inside().with_rows());
+        } else if !run.begun {
+            builder.push(Part::Begin, Step::new(joined(["BEGIN", &claim.early])));
         }
-        let late_claim = self.claim(run, &mut builder, opened_by_file);
         let guard = self.guard;
         if guard.is_some() {
             builder.look(Look::ViolationsBefore, rebuild::CHECK);
@@ -320,81 +355,96 @@ impl Transaction<'_> {
         if guard.is_some() {
             builder.look(Look::Violations, rebuild::CHECK);
         }
-        self.record(run, &mut builder, late_claim);
         match closing.and_then(|index| statements.get(index)) {
-            Some(commit) => builder.push(Part::Commit, Step::new(text(commit)).inside().after_answers()),
-            None => {
-                let commit = Step::new("COMMIT").inside();
-                // An INSERT that writes no row is an error; an UPDATE that hits none must be seen first.
-                let insert =
-                    matches!(self.row, RowWrite::InsertFinished(_) | RowWrite::InsertUnfinished { .. });
-                builder.push(Part::Commit, if insert { commit } else { commit.after_answers() });
+            Some(commit) => {
+                builder.push(Part::Row, self.row_step(run, &claim.late));
+                builder.push(Part::Commit, Step::new(text(commit)).inside().after_answers());
             }
+            None => self.record(run, &claim.late, &mut builder),
         }
-        if run.target.provider == Provider::PostgreSql {
-            if self.put_back && self.segment.changes_session {
-                let put_back = session::put_back(run.conn.info().version_number, &run.table.schema);
-                builder.push(Part::PutBack, Step::new(put_back));
-            }
-            if self.begin_next {
-                builder.push(Part::BeginNext, Step::new(session::begin(Provider::PostgreSql)));
-            }
+        if run.target.provider == Provider::PostgreSql && self.put_back && self.segment.changes_session {
+            let put_back = session::put_back(run.conn.info().version_number, &run.table.schema);
+            builder.push(Part::PutBack, Step::new(put_back));
         }
         builder.barrier_after_begin();
         (builder.batch, builder.parts)
     }
 
-    /// Claims the right to commit. True if the claim must come late, because the file's first statement sets the
-    /// transaction's characteristics and no query may precede it.
-    fn claim(&self, run: &Run<'_>, builder: &mut Builder<'_>, opened_by_file: bool) -> bool {
-        if run.target.provider != Provider::PostgreSql {
-            let name = self.row.name();
-            let live = run.table.count_live(name, self.row.own_id());
-            builder.push(Part::Claim, Step::new(live).inside().with_rows());
-            return false;
+    /// Claims the right to commit: before the file's statements, or only before the row if the file's first statement
+    /// sets the transaction's characteristics, which no query may precede.
+    fn claim(&self, run: &Run<'_>, opened_by_file: bool) -> Claim {
+        let mut claim = Claim::default();
+        if run.target.provider != Provider::PostgreSql || !run.options.locking {
+            return claim;
         }
-        if !run.options.locking {
-            return false;
-        }
-        let skip = usize::from(opened_by_file);
-        let first = self.segment.statements.get(skip);
+        let first = self.segment.statements.get(usize::from(opened_by_file));
         let sets_transaction = first.is_some_and(|first| matches!(first.kind, Kind::SetTransaction { .. }));
-        let isolation = sets_transaction
-            || matches!(
-                self.segment.statements.first().map(|s| &s.kind),
-                Some(Kind::Begin { isolation: true, .. })
-            );
-        if isolation || !run.defaults.read_committed {
-            builder.push(Part::Claim, Step::new(session::lock_history(&run.table)).inside());
+        if self.segment.sets_isolation() || !run.defaults.read_committed {
+            claim.early = session::lock_history(&run.table);
         }
-        if !sets_transaction {
-            builder.push(Part::Claim, Step::new(session::claim(run.prisma_key)).inside());
+        let keys = session::claim(run.prisma_key);
+        if sets_transaction {
+            claim.late = keys;
+        } else {
+            claim.early = joined([claim.early.as_str(), keys.as_str()]);
         }
-        sets_transaction
+        claim
     }
 
-    fn record(&self, run: &Run<'_>, builder: &mut Builder<'_>, late_claim: bool) {
+    /// The row, and what must be true of the session before it.
+    fn row_step<'s>(&self, run: &Run<'_>, late_claim: &str) -> Step<'s> {
         let postgres = run.target.provider == Provider::PostgreSql;
-        let mut sql = String::new();
-        if postgres && self.segment.changes_session {
-            sql.push_str(&session::before_row(self.segment.changes_role));
-        }
-        if late_claim {
-            sql.push_str(&session::claim(run.prisma_key));
-            builder.push(Part::Claim, Step::new(std::mem::take(&mut sql)).inside());
-        }
-        sql.push_str(&match self.row {
+        let before = if postgres && self.segment.changes_session {
+            session::before_row(self.segment.changes_role)
+        } else {
+            String::new()
+        };
+        let row = match self.row {
             RowWrite::InsertFinished(row) => run.table.insert_finished(&row),
             RowWrite::InsertUnfinished { row, logs } => run.table.insert_unfinished(&row, logs),
             RowWrite::Progress { id, segments, logs, .. } => run.table.update_progress(id, segments, logs),
             RowWrite::Finish { id, checksum, .. } => run.table.finish(id, checksum),
-        });
-        let mut step = Step::new(sql).inside().with_rows();
-        if !self.segment.pipelined {
-            step = step.after_answers();
-        }
-        builder.push(Part::Row, step);
+        };
+        let step = Step::new(joined([&before, late_claim, &row])).inside().with_rows();
+        if self.segment.pipelined { step } else { step.after_answers() }
     }
+
+    /// Row and COMMIT. An INSERT that writes no row is an error, so COMMIT can stand in the same message, and the
+    /// opening of the next migration's transaction behind it; an UPDATE that hits no row must be seen before COMMIT.
+    fn record(&self, run: &Run<'_>, late_claim: &str, builder: &mut Builder<'_>) {
+        let mut step = self.row_step(run, late_claim);
+        let insert = matches!(self.row, RowWrite::InsertFinished(_) | RowWrite::InsertUnfinished { .. });
+        if run.target.provider != Provider::PostgreSql || !insert {
+            builder.push(Part::Row, step);
+            let commit = Step::new("COMMIT").inside();
+            builder.push(Part::Commit, if insert { commit } else { commit.after_answers() });
+            return;
+        }
+        let next = match (self.begin_next, run.options.locking) {
+            (false, _) => String::new(),
+            (true, false) => "BEGIN".to_owned(),
+            (true, true) => joined(["BEGIN", &session::claim(run.prisma_key)]),
+        };
+        step.sql = joined([step.sql.as_ref(), "COMMIT", &next]).into();
+        builder.push(Part::Record, step);
+    }
+}
+
+/// When the right to commit is claimed.
+#[derive(Default)]
+struct Claim {
+    early: String,
+    late: String,
+}
+
+/// Statements of ours as one message.
+fn joined<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let texts: Vec<&str> = texts
+        .into_iter()
+        .map(|text| text.trim_end_matches([';', ' ']))
+        .filter(|text| !text.is_empty())
+        .collect();
+    texts.join("; ")
 }
 
 impl<'a> RowWrite<'a> {

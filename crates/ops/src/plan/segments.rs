@@ -40,6 +40,19 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// A statement chooses the isolation level of the segment's transaction.
+    pub fn sets_isolation(&self) -> bool {
+        self.statements.iter().any(|statement| statement.kind.sets_isolation())
+    }
+
+    /// Its transaction can be opened, and claimed, before anything of it is sent.
+    pub fn opens_early(&self) -> bool {
+        let first = self.statements.first();
+        self.pipelined
+            && !self.sets_isolation()
+            && first.is_none_or(|first| !matches!(first.kind, Kind::SetTransaction { .. }))
+    }
+
     /// A transaction without statements of the file: for a row alone.
     pub fn empty() -> Self {
         Self {

@@ -228,7 +228,7 @@ impl<'e, 'b> Exchange<'e, 'b> {
                     ErrorKind::InFailedTransaction,
                     "the transaction that was begun is not open any more",
                 );
-                self.fail(self.next, error, Duration::ZERO);
+                self.fail(self.next, error, Vec::new(), Duration::ZERO);
                 break;
             }
             match self.client.simple_query_raw(&step.sql).now_or_never() {
@@ -250,7 +250,7 @@ impl<'e, 'b> Exchange<'e, 'b> {
                         return Err(error);
                     }
                     // Not sendable at all (a NUL byte): it failed before the server saw it.
-                    self.fail(self.next, error, Duration::ZERO);
+                    self.fail(self.next, error, Vec::new(), Duration::ZERO);
                 }
                 None => return Err(DbError::new(ErrorKind::ConnectionLost, "the driver did not queue")),
             }
@@ -258,10 +258,10 @@ impl<'e, 'b> Exchange<'e, 'b> {
         Ok(())
     }
 
-    fn fail(&mut self, index: usize, error: DbError, elapsed: Duration) {
+    fn fail(&mut self, index: usize, error: DbError, tags: Vec<String>, elapsed: Duration) {
         if self.failed.is_none() {
             self.failed = Some((index, error.clone()));
-            self.tell(Reply::Failed { index, error, elapsed });
+            self.tell(Reply::Failed { index, error, tags, elapsed });
         }
     }
 
@@ -303,13 +303,13 @@ impl<'e, 'b> Exchange<'e, 'b> {
         let elapsed = now - done.sent.max(self.last_answer);
         self.last_answer = now;
         let completion = self.observer.seen().completions.pop_front();
-        let (tag, in_transaction) =
-            completion.map_or((String::new(), false), |end| (end.tag, end.in_transaction && !end.failed));
+        let (tags, in_transaction) =
+            completion.map_or((Vec::new(), false), |end| (end.tags, end.in_transaction && !end.failed));
         self.in_transaction = in_transaction;
         match done.error {
-            Some(error) => self.fail(done.index, error, elapsed),
+            Some(error) => self.fail(done.index, error, tags, elapsed),
             None if self.failed.is_none() => {
-                let answer = Answer { rows: done.rows, tag, in_transaction, elapsed };
+                let answer = Answer { rows: done.rows, tags, in_transaction, elapsed };
                 self.tell(Reply::Done { index: done.index, answer });
             }
             None => {}

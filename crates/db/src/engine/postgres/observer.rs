@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The end of one query: its last command tag and the transaction status after it.
+/// The end of one message: its command tags and the transaction status after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Completion {
-    /// `COMMIT`, `INSERT 0 1` ...; empty after an error or an empty query.
-    pub(super) tag: String,
+    /// `COMMIT`, `INSERT 0 1` ...: of each statement of the message that succeeded.
+    pub(super) tags: Vec<String>,
     /// True for status `T` and `E`.
     pub(super) in_transaction: bool,
     /// True for status `E`.
@@ -51,7 +51,7 @@ struct Scanner {
     header: Vec<u8>,
     body: Vec<u8>,
     remaining: usize,
-    tag: String,
+    tags: Vec<String>,
 }
 
 impl Seen {
@@ -86,13 +86,12 @@ impl Seen {
         match self.scanner.header[0] {
             b'C' => {
                 let text = body.strip_suffix(&[0]).unwrap_or(&body);
-                self.scanner.tag = String::from_utf8_lossy(text).into_owned();
+                self.scanner.tags.push(String::from_utf8_lossy(text).into_owned());
             }
             b'Z' => {
                 let status = body.first().copied().unwrap_or(b'I');
-                let tag = std::mem::take(&mut self.scanner.tag);
                 self.completions.push_back(Completion {
-                    tag: if status == b'E' { String::new() } else { tag },
+                    tags: std::mem::take(&mut self.scanner.tags),
                     in_transaction: status != b'I',
                     failed: status == b'E',
                 });
@@ -176,6 +175,7 @@ mod tests {
         stream.extend(message(b'K', &[0, 0, 1, 2, 9, 9, 9, 9]));
         stream.extend(message(b'Z', b"I"));
         stream.extend(message(b'C', b"BEGIN\0"));
+        stream.extend(message(b'C', b"SELECT 1\0"));
         stream.extend(message(b'Z', b"T"));
         stream.extend(message(b'E', &[7; 300]));
         stream.extend(message(b'Z', b"E"));
@@ -190,12 +190,17 @@ mod tests {
             let ends: Vec<_> = seen
                 .completions
                 .iter()
-                .map(|end| (end.tag.as_str(), end.in_transaction, end.failed))
+                .map(|end| (end.tags.join(", "), end.in_transaction, end.failed))
                 .collect();
             // The first ends the start-up; the connection drops it.
             assert_eq!(
                 ends,
-                [("", false, false), ("BEGIN", true, false), ("", true, true), ("ROLLBACK", false, false)],
+                [
+                    (String::new(), false, false),
+                    ("BEGIN, SELECT 1".to_owned(), true, false),
+                    (String::new(), true, true),
+                    ("ROLLBACK".to_owned(), false, false)
+                ],
                 "pieces of {piece}"
             );
         }

@@ -31,14 +31,14 @@ impl Conn for SqliteConn {
                 Ok(rows) => {
                     let answer = Answer {
                         rows,
-                        tag: String::new(),
+                        tags: Vec::new(),
                         in_transaction: !self.connection.is_autocommit(),
                         elapsed,
                     };
                     stop |= on(Reply::Done { index, answer }) != Flow::Continue;
                 }
                 Err(error) => {
-                    on(Reply::Failed { index, error: error.clone(), elapsed });
+                    on(Reply::Failed { index, error: error.clone(), tags: Vec::new(), elapsed });
                     return Outcome::Failed { index, error };
                 }
             }
