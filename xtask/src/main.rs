@@ -3,6 +3,7 @@
 //! To add one: a file with a `run` function, and its variant and arm here.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the developer who runs it")]
 
+mod bench;
 mod generate;
 mod test;
 mod tidy;
@@ -20,6 +21,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Measure what the project is held to, as ratios in one run
+    Bench(bench::Arguments),
     /// Write the pages that are made from code: docs/errors.md, docs/cli.md
     Gen(generate::Arguments),
     /// Install missing test servers, start them once, run all tests against them
@@ -33,6 +36,7 @@ type Result = std::result::Result<ExitCode, String>;
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Gen(arguments) => generate::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),
