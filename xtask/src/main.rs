@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the developer who runs it")]
 
 mod bench;
+mod extended;
 mod generate;
 mod test;
 mod tidy;
@@ -21,6 +22,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Run the checks that take too long for every change
+    Extended,
     /// Measure what the project is held to, as ratios in one run
     Bench(bench::Arguments),
     /// Write the pages that are made from code: docs/errors.md, docs/cli.md
@@ -36,6 +39,7 @@ type Result = std::result::Result<ExitCode, String>;
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
+        Task::Extended => extended::run(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Gen(arguments) => generate::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),

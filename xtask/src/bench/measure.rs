@@ -33,17 +33,14 @@ pub(super) fn in_turn<const N: usize>(
     }))
 }
 
-/// The most memory that a command held, in kilobytes, as the kernel counts it for an ended child. Asked of Python,
-/// which has the call; `None` without it.
+/// The most memory that a command held, in kilobytes, by GNU time; `None` where that is not installed.
 pub(super) fn peak_memory(command: &Command) -> Option<u64> {
-    const ASK: &str = "import resource, subprocess, sys\n\
-                       subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n\
-                       print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
-    let mut python = Command::new("python3");
-    python.args(["-c", ASK]).arg(command.get_program()).args(command.get_args());
+    let mut timed = Command::new("/usr/bin/time");
+    timed.args(["-f", "%M"]).arg(command.get_program()).args(command.get_args());
     if let Some(directory) = command.get_current_dir() {
-        python.current_dir(directory);
+        timed.current_dir(directory);
     }
-    let output = python.output().ok()?;
-    String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+    let output = timed.output().ok()?;
+    // What it prints comes last on stderr.
+    String::from_utf8_lossy(&output.stderr).lines().last()?.trim().parse().ok()
 }

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Installs what the oracle crate needs to build PostgreSQL's parser: libclang. Does nothing where it is there.
+set -euo pipefail
+
+if compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || compgen -G '/usr/lib/*/libclang*.so*' >/dev/null; then
+    exit 0
+fi
+sudo=
+if [ "$(id -u)" -ne 0 ]; then
+    sudo=$(command -v sudo) || { echo "libclang is missing; install libclang-dev as root" >&2; exit 1; }
+fi
+$sudo apt-get update -qq
+$sudo apt-get install -y -qq --no-install-recommends libclang-dev

@@ -1,0 +1,107 @@
+//! `cargo xtask extended`: the checks that take too long for every change. Each stage fails hard.
+
+use crate::root;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+type Stage = fn() -> Result<(), String>;
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Runs every stage in order.
+pub(crate) fn run() -> crate::Result {
+    let stages: [(&str, Stage); 4] = [
+        ("oracle: our scanner against PostgreSQL's own parser", oracle),
+        ("static binary: built, small, runs in an empty directory tree", static_binary),
+        ("crash matrix, with its counts", crash_matrix),
+        ("licences, bans and sources of dependencies", deny),
+    ];
+    for (name, stage) in stages {
+        println!("== {name}");
+        let began = Instant::now();
+        stage().map_err(|error| format!("{name}: {error}"))?;
+        println!("== {name}: {:.0} s", began.elapsed().as_secs_f64());
+    }
+    println!("now `cargo xtask bench`, on a machine that does nothing else");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
+fn succeed(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
+}
+
+fn oracle() -> Result<(), String> {
+    succeed(Command::new(root().join("scripts/install-oracle.sh")).current_dir(root()))?;
+    succeed(cargo().args(["test", "--locked", "--package", "oracle"]))
+}
+
+fn static_binary() -> Result<(), String> {
+    succeed(
+        cargo()
+            .args(["build", "--release", "--locked", "--package", "cutover", "--target", TARGET])
+            .env("RUSTFLAGS", "-C target-feature=+crt-static"),
+    )?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), std::path::PathBuf::from);
+    let binary = target.join(TARGET).join("release/cutover");
+    let bytes = std::fs::metadata(&binary).map_err(|error| error.to_string())?.len();
+    println!("static binary: {bytes} bytes");
+    if bytes >= 16_000_000 {
+        return Err(format!("{bytes} bytes are not under 16 MB"));
+    }
+    alone(&binary)
+}
+
+/// Runs the binary where nothing else is: no libraries, no /etc, no /tmp.
+fn alone(binary: &Path) -> Result<(), String> {
+    let empty = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let failed = |error: std::io::Error| error.to_string();
+    std::fs::copy(binary, empty.path().join("cutover")).map_err(failed)?;
+    let migration = empty.path().join("migrations/1_a");
+    std::fs::create_dir_all(&migration).map_err(failed)?;
+    std::fs::write(migration.join("migration.sql"), "CREATE TABLE a (id INTEGER);\n").map_err(failed)?;
+    let arguments = ["/cutover", "migrate", "deploy", "--url", "file:/a.db", "--migrations", "/migrations"];
+    // As root by chroot alone, else in a user namespace of our own, where the system allows one.
+    let mut command = if is_root() {
+        Command::new("chroot")
+    } else {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--user", "--map-root-user", "chroot"]);
+        unshare
+    };
+    succeed(
+        command.arg(empty.path()).args(arguments).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+    )
+}
+
+fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn crash_matrix() -> Result<(), String> {
+    succeed(cargo().args([
+        "test",
+        "--locked",
+        "--package",
+        "cutover",
+        "--test",
+        "it",
+        "crash",
+        "--",
+        "--nocapture",
+    ]))
+}
+
+fn deny() -> Result<(), String> {
+    succeed(cargo().args(["deny", "check", "licenses", "bans", "sources"]))
+        .map_err(|error| format!("{error}\n(cargo-deny is installed by `cargo install cargo-deny --locked`)"))
+}
