@@ -130,7 +130,16 @@ impl Deployer {
         let stderr = std::io::read_to_string(self.child.stderr.take().unwrap()).unwrap();
         let status = self.child.wait().unwrap();
         self.seen.extend(self.events.iter());
-        (status, stderr, self.seen)
+        (status, stderr, std::mem::take(&mut self.seen))
+    }
+}
+
+impl Drop for Deployer {
+    /// A test that fails leaves no deployer at work.
+    fn drop(&mut self) {
+        // It has usually ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
