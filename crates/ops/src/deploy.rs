@@ -1,7 +1,7 @@
 //! `migrate deploy`: applies what is pending.
 //!
-//! 1. Connect; create the database if it does not exist.
-//! 2. Read the folder, check its provider, read the history, decide.
+//! 1. Read the folder; connect. A database that does not exist is created once nothing in the folder would be refused.
+//! 2. Check the folder's provider, read the history, decide.
 //! 3. Nothing pending and nothing unfinished: done. No lock, no write.
 //! 4. Take the deploy lock, create schema and history table, read the history again, decide again.
 //! 5. Run each migration; stop at the first failure.
@@ -55,8 +55,8 @@ pub struct Outcome {
 /// Runs a deploy.
 pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
     let began = Instant::now();
-    let conn = open(deploy, observer, interrupt)?;
     let folder = migrations::read(&deploy.migrations)?;
+    let conn = open(deploy, &folder, observer, interrupt)?;
     if let Some(conn) = &conn {
         let info = conn.info();
         observer.on(&Event::Connected {
@@ -86,7 +86,12 @@ pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrup
 }
 
 /// Connects, and creates the database if it does not exist. `None`: it does not exist, and this is a dry run.
-fn open(deploy: &Deploy, observer: &dyn Observer, interrupt: &Interrupt) -> Result<Option<Box<dyn Conn>>> {
+fn open(
+    deploy: &Deploy,
+    folder: &Folder,
+    observer: &dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<Option<Box<dyn Conn>>> {
     let target = &deploy.target;
     let failed = |error| run::failure(target, error);
     match run::connect(target, &deploy.options, observer, interrupt)? {
@@ -95,6 +100,9 @@ fn open(deploy: &Deploy, observer: &dyn Observer, interrupt: &Interrupt) -> Resu
             if deploy.dry_run {
                 return Ok(None);
             }
+            check_folder(deploy, folder).inspect_err(|_| {
+                observer.on(&Event::Found { migrations: folder.migrations.len() });
+            })?;
             db::create_database(target).map_err(|error| create_failure(target, error))?;
             let (database, location) = match &target.kind {
                 Kind::Postgres(postgres) => (postgres.database.clone(), target.location()),
@@ -106,6 +114,15 @@ fn open(deploy: &Deploy, observer: &dyn Observer, interrupt: &Interrupt) -> Resu
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// What can be refused without a database.
+fn check_folder(deploy: &Deploy, folder: &Folder) -> Result<Vec<PlannedMigration>> {
+    let provider = deploy.target.provider;
+    migrations::check_lock_file(&folder.path, provider)?;
+    let history = history::History::default();
+    let findings = plan::decide(folder, &history);
+    plan::decide::plan(folder, &history, &findings, provider, &deploy.limit, &sql::Options::new(provider))
 }
 
 fn create_failure(target: &Target, error: db::DbError) -> Failure {
@@ -339,11 +356,7 @@ fn dry_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>, began: Instant) 
 }
 
 fn dry_run_without_database(deploy: &Deploy, folder: &Folder, began: Instant) -> Result<Outcome> {
-    let history = history::History::default();
-    let findings = plan::decide(folder, &history);
-    let options = sql::Options::new(deploy.target.provider);
-    let planned =
-        plan::decide::plan(folder, &history, &findings, deploy.target.provider, &deploy.limit, &options)?;
+    let planned = check_folder(deploy, folder)?;
     Ok(Outcome { applied: Vec::new(), planned, elapsed: began.elapsed() })
 }
 

@@ -8,5 +8,6 @@
 mod concurrency;
 mod crash;
 mod projects;
+mod refusals;
 mod scripts;
 mod support;
