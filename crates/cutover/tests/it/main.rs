@@ -10,4 +10,5 @@ mod crash;
 mod projects;
 mod refusals;
 mod scripts;
+mod servers;
 mod support;

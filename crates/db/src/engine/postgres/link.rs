@@ -270,9 +270,8 @@ pub(super) async fn negotiate(
     let mut connector = MakeRustlsConnect::new(tls::client_config(target)?);
     let connect = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut connector, host)
         .unwrap_or_else(|never| match never {});
-    let encrypted = connect
-        .connect(stream)
-        .await
-        .map_err(|error| tls_error(format!("error performing TLS handshake: {error}")))?;
+    let encrypted = connect.connect(stream).await.map_err(|error| {
+        tls_error(format!("error performing TLS handshake: {}", tls::explain(&error, host)))
+    })?;
     Ok(Link::Tls(Box::new(encrypted)))
 }

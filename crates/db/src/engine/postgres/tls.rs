@@ -38,6 +38,29 @@ pub(super) fn client_config(target: &PostgresTarget) -> Result<ClientConfig, DbE
     Ok(config)
 }
 
+/// Why a handshake with `host` failed, in words for whoever has to mend it.
+pub(super) fn explain(error: &std::io::Error, host: &str) -> String {
+    let refused = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(reason)) = refused else { return error.to_string() };
+    match reason {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the server's certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("the server's certificate is not valid for the name `{host}`")
+        }
+        CertificateError::UnknownIssuer => {
+            "the server's certificate was not issued by an authority that is trusted here; name its certificate with \
+             `sslrootcert`"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
 fn tls_error(message: impl Into<String>) -> DbError {
     DbError::new(ErrorKind::Tls, message)
 }

@@ -1,0 +1,247 @@
+//! Servers that are hard to reach: passwords, certificates, standbys, full disks, several hosts.
+
+use crate::support::{Project, text};
+use std::path::Path;
+use std::process::{Command, Output};
+use testkit::postgres::Server;
+
+const SECRETS: [&str; 3] = ["s3cr3t/pa:ss@1", "s3cr3t%2Fpa%3Ass%401", "czNjcjN0L3BhOnNzQDE="];
+
+fn project() -> Project {
+    Project::new(&[("1_a", "CREATE TABLE a (id int);")])
+}
+
+fn status(url: &str) -> Output {
+    let output = project().run(url, &["migrate", "status"]);
+    let all = text(&output);
+    assert!(!SECRETS.iter().any(|secret| all.contains(secret)), "{all}");
+    output
+}
+
+/// Reached: the one migration is pending.
+fn reaches(url: &str) {
+    let output = status(url);
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("have not yet been applied"),
+        "{url}\n{}",
+        text(&output)
+    );
+}
+
+/// Refused, with exit 1, this code and these words.
+fn refuses(url: &str, code: &str, words: &str) {
+    let output = status(url);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{url}\n{}", text(&output));
+    assert!(stderr.contains(code) && stderr.contains(words), "{url}: {code} {words}\n{}", text(&output));
+}
+
+fn url(server: &Server, user: &str, parameters: &str) -> String {
+    format!("postgresql://{user}@localhost:{}/postgres?{parameters}", server.port())
+}
+
+#[test]
+fn passwords_are_checked_and_never_shown() {
+    let server = Server::private(
+        &[],
+        Some("host all all 127.0.0.1/32 scram-sha-256\nhost all all ::1/128 scram-sha-256"),
+    );
+    server.psql("CREATE ROLE app LOGIN PASSWORD 's3cr3t/pa:ss@1'");
+    reaches(&url(&server, "app:s3cr3t%2Fpa%3Ass%401", "connect_timeout=5"));
+    refuses(&url(&server, "app:wrong", ""), "P1000", "`app`");
+    refuses(&url(&server, "app", ""), "P1000", "`app`");
+    // Without TLS there is nothing to bind to.
+    refuses(
+        &url(&server, "app:s3cr3t%2Fpa%3Ass%401", "channel_binding=require&sslmode=disable"),
+        "P1",
+        "channel binding",
+    );
+    server.enable_tls();
+    reaches(&url(&server, "app:s3cr3t%2Fpa%3Ass%401", "channel_binding=require&sslmode=require"));
+}
+
+fn openssl(folder: &Path, arguments: &str) {
+    let output = Command::new("openssl").current_dir(folder).args(arguments.split(' ')).output().unwrap();
+    assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Gives the server another certificate and key, and starts it anew with them.
+fn present(server: &Server, certificate: &Path, key: &Path) {
+    server.stop_immediate();
+    // Written over what is there, so that owner and mode stay.
+    for (from, name) in [(certificate, "server.crt"), (key, "server.key")] {
+        std::fs::write(server.folder().join("data").join(name), std::fs::read(from).unwrap()).unwrap();
+    }
+    server.start_again();
+}
+
+const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+
+#[test]
+fn certificates_are_checked_as_sslmode_says() {
+    let server = Server::private(&[], None);
+    let certificates = server.enable_tls();
+    let root = certificates.root.display().to_string();
+    let folder = tempfile::TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    reaches(&url(&server, "postgres", "sslmode=require"));
+    reaches(&url(&server, "postgres", &format!("sslmode=verify-full&sslrootcert={root}")));
+    reaches(&url(&server, "postgres", &format!("sslaccept=strict&sslcert={root}")));
+    refuses(&url(&server, "postgres", "sslmode=verify-full"), "P1011", "sslrootcert");
+    refuses(
+        &url(&server, "postgres", &format!("sslmode=verify-full&sslrootcert={}", at("absent").display())),
+        "P1011",
+        "absent",
+    );
+    std::fs::write(at("garbage"), "no certificate").unwrap();
+    refuses(
+        &url(&server, "postgres", &format!("sslmode=verify-ca&sslrootcert={}", at("garbage").display())),
+        "P1011",
+        "garbage",
+    );
+
+    // Of another authority.
+    openssl(
+        folder.path(),
+        &format!("req -x509 -days 1 -subj /CN=other {NEW_KEY} -keyout other.key -out other.crt"),
+    );
+    refuses(
+        &url(
+            &server,
+            "postgres",
+            &format!("sslmode=verify-ca&sslrootcert={}", at("other").with_extension("crt").display()),
+        ),
+        "P1011",
+        "certificate",
+    );
+
+    // Self-signed, an authority by its own word, with its name in the common name alone: libpq takes it.
+    openssl(
+        folder.path(),
+        &format!("req -x509 -days 1 -subj /CN=localhost {NEW_KEY} -keyout self.key -out self.crt"),
+    );
+    present(&server, &at("self.crt"), &at("self.key"));
+    let own = at("self.crt").display().to_string();
+    reaches(&url(&server, "postgres", &format!("sslmode=verify-full&sslrootcert={own}")));
+    let by_address = format!(
+        "postgresql://postgres@127.0.0.1:{}/postgres?sslmode=verify-full&sslrootcert={own}",
+        server.port()
+    );
+    refuses(&by_address, "P1011", "not valid for the name `127.0.0.1`");
+
+    // Expired.
+    std::fs::write(at("index.txt"), "").unwrap();
+    std::fs::write(at("serial"), "01").unwrap();
+    std::fs::write(
+        at("ca.cnf"),
+        "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n",
+    )
+    .unwrap();
+    openssl(folder.path(), &format!("req -subj /CN=localhost {NEW_KEY} -keyout old.key -out old.csr"));
+    openssl(
+        folder.path(),
+        "ca -batch -notext -config ca.cnf -selfsign -keyfile old.key -in old.csr -out old.crt -startdate 20200101000000Z -enddate 20200201000000Z",
+    );
+    present(&server, &at("old.crt"), &at("old.key"));
+    let old = at("old.crt").display().to_string();
+    refuses(
+        &url(&server, "postgres", &format!("sslmode=verify-ca&sslrootcert={old}")),
+        "P1011",
+        "has expired",
+    );
+    reaches(&url(&server, "postgres", "sslmode=require"));
+}
+
+#[test]
+fn a_client_certificate_opens_the_door_that_asks_for_one() {
+    let server = Server::private(&[], Some("hostssl all all all cert"));
+    let certificates = server.enable_tls();
+    let pair = format!(
+        "sslmode=verify-full&sslrootcert={}&sslcert={}&sslkey={}",
+        certificates.root.display(),
+        certificates.client.display(),
+        certificates.client_key.display()
+    );
+    reaches(&url(&server, "postgres", &pair));
+    refuses(&url(&server, "postgres", "sslmode=require"), "P1", "certificate");
+}
+
+#[test]
+fn sockets_and_several_hosts_lead_to_the_server_that_is_wanted() {
+    let primary = Server::private(&[], None);
+    let socket = primary.socket_dir().unwrap().display().to_string();
+    let port = primary.port();
+    reaches(&format!("postgresql://postgres@localhost:{port}/postgres?host={socket}"));
+    reaches(&format!("postgresql://postgres@{}:{port}/postgres", socket.replace('/', "%2F")));
+    reaches(&format!("postgresql://postgres@127.0.0.1:1,127.0.0.1:{port}/postgres"));
+
+    let standby = standby();
+    let both = format!("postgresql://postgres@127.0.0.1:{},127.0.0.1:{port}/postgres", standby.port());
+    let only = format!("postgresql://postgres@127.0.0.1:{}/postgres", standby.port());
+    // Read-only commands work on a standby; a deploy is refused by name, or finds the primary.
+    reaches(&only);
+    let output = project().run(&only, &["migrate", "deploy", "--detailed-exitcode"]);
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("C1001") && stderr.contains("standby"), "{stderr}");
+    let output = project().run(&format!("{both}?target_session_attrs=read-write"), &["migrate", "deploy"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(primary.psql("SELECT count(*) FROM _prisma_migrations"), "1");
+}
+
+/// A server that is in recovery for ever.
+fn standby() -> Server {
+    let server = Server::private(&[], None);
+    server.psql("SELECT 1");
+    server.stop_immediate();
+    let signal = server.folder().join("data/standby.signal");
+    std::fs::write(&signal, "").unwrap();
+    let owner = std::fs::metadata(server.folder().join("data")).unwrap();
+    use std::os::unix::fs::MetadataExt;
+    std::os::unix::fs::chown(&signal, Some(owner.uid()), Some(owner.gid())).unwrap();
+    server.start_again();
+    server
+}
+
+#[test]
+fn a_full_disk_on_sqlite_leaves_what_was_there() {
+    let database = testkit::sqlite::Database::create("full");
+    let project = Project::new(&[("1_a", "CREATE TABLE a (id INTEGER); INSERT INTO a VALUES (1);")]);
+    project.deploy(&database.url());
+    let before =
+        (database.snapshot(), database.checksums(), database.query("SELECT * FROM _prisma_migrations"));
+    project.write("2_big", "CREATE TABLE b (t BLOB); INSERT INTO b VALUES (zeroblob(3000000));");
+    // Files may grow to 1 MB; the signal that says so is ignored, so that the write fails as on a full disk.
+    let deploy = project.command(&database.url(), &["migrate", "deploy"]);
+    let mut limited = Command::new("/bin/bash");
+    limited
+        .args(["-c", "ulimit -f 1000; trap '' XFSZ; exec \"$@\"", "bash"])
+        .arg(deploy.get_program())
+        .args(deploy.get_args())
+        .env_clear()
+        .current_dir(project.path());
+    let output = limited.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("P3018") && stderr.contains("2_big/migration.sql:1:26"), "{stderr}");
+    let after =
+        (database.snapshot(), database.checksums(), database.query("SELECT * FROM _prisma_migrations"));
+    assert_eq!(after, before);
+    project.deploy(&database.url());
+}
+
+#[test]
+fn a_sqlite_file_that_stays_locked_is_given_up() {
+    let database = testkit::sqlite::Database::create("locked");
+    let project = project();
+    let writer = database.connect();
+    writer
+        .execute_batch("CREATE TABLE _prisma_migrations (x); DROP TABLE _prisma_migrations; BEGIN EXCLUSIVE")
+        .unwrap();
+    let output =
+        project.run(&database.url(), &["migrate", "deploy", "--wait-lock", "1s", "--detailed-exitcode"]);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("C2012"), "{}", text(&output));
+    drop(writer);
+    project.deploy(&database.url());
+}
