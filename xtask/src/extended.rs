@@ -1,21 +1,20 @@
 //! `cargo xtask extended`: the checks that take too long for every change. Each stage fails hard.
 
-use crate::root;
+use crate::{bench, release, root};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 type Stage = fn() -> Result<(), String>;
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-
 /// Runs every stage in order.
 pub(crate) fn run() -> crate::Result {
-    let stages: [(&str, Stage); 4] = [
+    let stages: [(&str, Stage); 5] = [
         ("oracle: our scanner against PostgreSQL's own parser", oracle),
         ("static binary: built, small, runs in an empty directory tree", static_binary),
         ("crash matrix, with its counts", crash_matrix),
         ("licences, bans and sources of dependencies", deny),
+        ("numbers", numbers),
     ];
     for (name, stage) in stages {
         println!("== {name}");
@@ -23,7 +22,6 @@ pub(crate) fn run() -> crate::Result {
         stage().map_err(|error| format!("{name}: {error}"))?;
         println!("== {name}: {:.0} s", began.elapsed().as_secs_f64());
     }
-    println!("now `cargo xtask bench`, on a machine that does nothing else");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -44,18 +42,11 @@ fn oracle() -> Result<(), String> {
 }
 
 fn static_binary() -> Result<(), String> {
-    succeed(
-        cargo()
-            .args(["build", "--release", "--locked", "--package", "cutover", "--target", TARGET])
-            .env("RUSTFLAGS", "-C target-feature=+crt-static"),
-    )?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), std::path::PathBuf::from);
-    let binary = target.join(TARGET).join("release/cutover");
-    let bytes = std::fs::metadata(&binary).map_err(|error| error.to_string())?.len();
+    let binary = release::build()?;
+    let bytes = release::size(&binary)?;
     println!("static binary: {bytes} bytes");
-    if bytes >= 16_000_000 {
-        return Err(format!("{bytes} bytes are not under 16 MB"));
+    if bytes >= release::SIZE_LIMIT {
+        return Err(format!("{bytes} bytes are not under {}", release::SIZE_LIMIT));
     }
     alone(&binary)
 }
@@ -104,4 +95,10 @@ fn crash_matrix() -> Result<(), String> {
 fn deny() -> Result<(), String> {
     succeed(cargo().args(["deny", "check", "licenses", "bans", "sources"]))
         .map_err(|error| format!("{error}\n(cargo-deny is installed by `cargo install cargo-deny --locked`)"))
+}
+
+/// Last, when nothing else of this runs any more.
+fn numbers() -> Result<(), String> {
+    let code = bench::run(&bench::Arguments::default())?;
+    if code == ExitCode::SUCCESS { Ok(()) } else { Err("a bound is missed".to_owned()) }
 }

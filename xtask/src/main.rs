@@ -6,6 +6,7 @@
 mod bench;
 mod extended;
 mod generate;
+mod release;
 mod test;
 mod tidy;
 

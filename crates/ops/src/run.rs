@@ -9,6 +9,7 @@ use db::session::{self, Defaults};
 use db::target::{Kind, Target};
 use db::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Refusal, Reply};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
+use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -324,9 +325,14 @@ impl From<Failure> for Trouble {
     }
 }
 
-/// A name for a run.
+/// A name for a run, made of the moment and the process: it need not be secret, and an empty container may have no
+/// source of random numbers.
 pub fn new_id() -> String {
-    uuid::Uuid::new_v4().to_string()
+    let moment = jiff::Timestamp::now().as_nanosecond();
+    let digest = Sha256::digest(format!("cutover run {moment} {}", std::process::id()));
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Uuid::new_v8(bytes).to_string()
 }
 
 /// The failure that stands for an error of the target.

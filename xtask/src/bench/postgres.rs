@@ -1,125 +1,139 @@
 //! Measurements on PostgreSQL.
 
-use super::measure::{in_turn, peak_memory, time};
-use super::report::Line;
-use super::{deploy, small_migrations};
+use super::measure::{pair, peak_memory, time};
+use super::migrations::Project;
+use super::report::{Line, Report};
+use super::{deploy, peer};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use testkit::postgres::{Database, Server, psql_program};
 
 /// How many migrations a long-lived project has.
 const APPLIED: usize = 163;
 
-fn psql(database: &Database<'_>) -> Command {
-    let server = database.server();
-    let mut command = Command::new(psql_program());
-    let port = server.port().to_string();
-    command
-        .args([
-            "-X",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-h",
-            server.host(),
-            "-p",
-            &port,
-            "-U",
-            server.superuser(),
-            "-d",
-        ])
-        .arg(database.name());
-    command
+/// The most memory, in bytes.
+const MEMORY_LIMIT: u64 = 20_000_000;
+
+/// How a client reaches the server.
+#[derive(Clone, Copy)]
+enum Way {
+    Tcp,
+    Socket,
 }
 
-fn scratch() -> Result<tempfile::TempDir, String> {
-    tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Way::Tcp => "TCP",
+            Way::Socket => "socket",
+        }
+    }
+
+    /// The host as psql takes it.
+    fn host(self, database: &Database<'_>) -> String {
+        let server = database.server();
+        match (self, server.socket_dir()) {
+            (Way::Socket, Some(folder)) => folder.display().to_string(),
+            _ => server.host().to_owned(),
+        }
+    }
+
+    fn url(self, database: &Database<'_>) -> String {
+        match self {
+            Way::Tcp => database.url(),
+            Way::Socket => format!("{}?host={}", database.url(), self.host(database)),
+        }
+    }
+}
+
+fn psql(database: &Database<'_>, way: Way) -> Command {
+    let server = database.server();
+    let mut command = Command::new(psql_program());
+    command
+        .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", &way.host(database)])
+        .args(["-p", &server.port().to_string(), "-U", server.superuser(), "-d", database.name()])
+        .env_clear();
+    command
 }
 
 /// A deploy that has nothing to do, against connecting and asking for a number.
-pub(super) fn no_op(binary: &Path, sqlx: Option<&Path>) -> Result<Vec<Line>, String> {
+pub(super) fn no_op(binary: &Path, sqlx: Option<&Path>, report: &mut Report) -> Result<(), String> {
     let server = Server::private(&[], None);
+    report.measured_with(format!("PostgreSQL {}", server.psql("SHOW server_version")));
     let database = server.create_database("noop");
-    let directory = scratch()?;
-    let names = small_migrations(directory.path(), APPLIED)?;
-    time(&mut deploy(binary, directory.path(), &database.url()))?;
-    let ours = || deploy(binary, directory.path(), &database.url());
-    let [cutover, select] = in_turn(60, |which| match which {
-        0 => time(&mut ours()),
-        _ => time(psql(&database).args(["-c", "select 1"])),
-    })?;
-    let what = format!("No-op deploy, {APPLIED} applied, against `psql -c 'select 1'`");
-    let mut lines = vec![Line::ratio(what, cutover, select, 1.5)];
-    if let Some(kilobytes) = peak_memory(&ours()) {
-        lines.push(Line::megabytes("Peak memory of that deploy", kilobytes * 1024, 20.0));
+    let project = Project::small(APPLIED)?;
+    let ours = |way: Way| deploy(binary, project.path(), &way.url(&database));
+    time(&mut ours(Way::Tcp))?;
+    for way in [Way::Tcp, Way::Socket] {
+        let select = || time(psql(&database, way).args(["-c", "select 1"]));
+        let measured = pair(100, || time(&mut ours(way)), select)?;
+        let what = format!("Deploy with nothing pending, {APPLIED} applied, {}", way.name());
+        report.add(Line::ratio(what, "`psql -c 'select 1'`", &measured, 1.5));
     }
-    match sqlx {
-        None => println!("not measured: sqlx (give its binary with --sqlx)"),
-        Some(sqlx) => {
-            let other = server.create_database("sqlx");
-            for (number, name) in names.iter().enumerate() {
-                let from = directory.path().join("prisma/migrations").join(name).join("migration.sql");
-                let to = directory.path().join(format!("sqlx/{:014}_m.sql", number + 1));
-                std::fs::create_dir_all(directory.path().join("sqlx"))
-                    .and_then(|()| std::fs::copy(from, to))
-                    .map_err(|error| format!("cannot copy a migration: {error}"))?;
-            }
-            let theirs = || {
-                let mut command = Command::new(sqlx);
-                command.args(["migrate", "run", "--source", "sqlx", "--database-url", &other.url()]);
-                command.current_dir(directory.path());
-                command
-            };
-            time(&mut theirs())?;
-            let [cutover, sqlx] =
-                in_turn(40, |which| if which == 0 { time(&mut ours()) } else { time(&mut theirs()) })?;
-            lines.push(Line::ratio("The same, against `sqlx migrate run`", cutover, sqlx, 1.0));
+    match peak_memory(&ours(Way::Tcp))? {
+        Some(bytes) => {
+            report.add(Line::megabytes(format!("Peak memory of it, {APPLIED} applied"), bytes, MEMORY_LIMIT));
         }
+        None => report.skip("peak memory", "GNU time is not installed as /usr/bin/time"),
     }
-    Ok(lines)
+    let Some(sqlx) = sqlx else {
+        report.skip("sqlx", "not built (run with --sqlx)");
+        return Ok(());
+    };
+    let other = server.create_database("sqlx");
+    let theirs =
+        || peer::sqlx_deploy(sqlx, &project, &other.url()).and_then(|mut command| time(&mut command));
+    theirs()?;
+    let measured = pair(60, || time(&mut ours(Way::Tcp)), theirs)?;
+    let what = format!("Deploy with nothing pending, {APPLIED} applied, TCP");
+    report.add(Line::ratio(what, format!("`sqlx migrate run` {}", peer::VERSION), &measured, 1.0));
+    Ok(())
 }
 
 /// The first deploy of a thousand small migrations, against one psql session that writes the same.
-pub(super) fn thousand(binary: &Path) -> Result<Vec<Line>, String> {
-    let directory = scratch()?;
-    let names = small_migrations(directory.path(), 1000)?;
-    let script = directory.path().join("all.sql");
-    std::fs::write(&script, loop_script(&directory, &names))
-        .map_err(|error| format!("no script: {error}"))?;
-    let mut lines = Vec::new();
+pub(super) fn thousand(binary: &Path, report: &mut Report) -> Result<(), String> {
+    let project = Project::small(1000)?;
+    let script = project.path().join("all.sql");
+    std::fs::write(&script, loop_script(&project)).map_err(|error| format!("no script: {error}"))?;
     for fsync in ["off", "on"] {
-        let options = [("fsync", fsync), ("synchronous_commit", fsync), ("autovacuum", "off")];
-        let [cutover, psql] = in_turn(5, |which| {
-            // A server of its own each time: one that still cleans up after the last thousand tables is no measure.
-            let server = Server::private(&options, None);
+        // A server of its own each time: one that still cleans up after the last thousand tables is no measure.
+        let fresh = |run: &dyn Fn(&Database<'_>) -> Command| {
+            let server = Server::private(&[("fsync", fsync), ("autovacuum", "off")], None);
             let database = server.create_database("thousand");
             database.psql("CHECKPOINT");
-            match which {
-                0 => time(&mut deploy(binary, directory.path(), &database.url())),
-                _ => time(psql(&database).arg("-f").arg(&script)),
-            }
-        })?;
-        let what = format!("First deploy of 1000 small migrations, fsync {fsync}, against one psql session");
-        lines.push(Line::ratio(what, cutover, psql, 0.8));
+            time(&mut run(&database))
+        };
+        let measured = pair(
+            9,
+            || fresh(&|database| deploy(binary, project.path(), &database.url())),
+            || {
+                fresh(&|database| {
+                    let mut command = psql(database, Way::Tcp);
+                    command.arg("-f").arg(&script);
+                    command
+                })
+            },
+        )?;
+        let what = format!("First deploy of 1,000 small migrations, PostgreSQL, fsync {fsync}");
+        report.add(Line::ratio(what, "one psql session", &measured, 0.8));
     }
-    Ok(lines)
+    Ok(())
 }
 
-fn loop_script(directory: &tempfile::TempDir, names: &[String]) -> String {
+fn loop_script(project: &Project) -> String {
     let mut script = String::from(
         "CREATE TABLE _prisma_migrations (id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at \
          TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL, logs TEXT, rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ \
          NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0);\n",
     );
-    for (number, name) in names.iter().enumerate() {
-        let file = directory.path().join("prisma/migrations").join(name).join("migration.sql");
+    for (number, name) in project.names.iter().enumerate() {
         let _ = writeln!(
             script,
             "BEGIN;\n\\i {}\nINSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, started_at, \
              applied_steps_count) VALUES ('{number:036}', '{number:064}', clock_timestamp(), '{name}', now(), 1);\nCOMMIT;",
-            file.display()
+            project.file(name).display()
         );
     }
     script
@@ -127,29 +141,16 @@ fn loop_script(directory: &tempfile::TempDir, names: &[String]) -> String {
 
 /// Twenty deployers that start together, against one, on migrations that take about a second: what is measured is that
 /// those who wait do not slow down the one that works.
-pub(super) fn twenty(binary: &Path) -> Result<Line, String> {
+pub(super) fn twenty(binary: &Path, report: &mut Report) -> Result<(), String> {
     let server = Server::private(&[], None);
-    let directory = scratch()?;
-    for number in 0..9 {
-        let sql = format!(
-            "CREATE TABLE t{number} AS SELECT i, md5(i::text) AS m FROM generate_series(1, 60000) AS i;\n\
-             CREATE INDEX ON t{number} (m);\n"
-        );
-        let folder = directory.path().join(format!("prisma/migrations/{number}_fill"));
-        std::fs::create_dir_all(&folder)
-            .and_then(|()| std::fs::write(folder.join("migration.sql"), sql))
-            .map_err(|error| format!("cannot write {}: {error}", folder.display()))?;
-    }
-    let [twenty, one] = in_turn(5, |which| {
+    let project = Project::large(9, 60_000)?;
+    let deployers = |count| {
         let database = server.create_database("twenty");
-        together(binary, directory.path(), &database.url(), if which == 0 { 20 } else { 1 })
-    })?;
-    Ok(Line::ratio(
-        "20 deployers at once on 9 pending migrations (540,000 rows), against one",
-        twenty,
-        one,
-        1.5,
-    ))
+        together(binary, project.path(), &database.url(), count)
+    };
+    let measured = pair(9, || deployers(20), || deployers(1))?;
+    report.add(Line::ratio("20 deployers at once, 9 pending (540,000 rows)", "one deployer", &measured, 1.5));
+    Ok(())
 }
 
 fn together(binary: &Path, directory: &Path, url: &str, count: usize) -> Result<Duration, String> {
@@ -157,7 +158,7 @@ fn together(binary: &Path, directory: &Path, url: &str, count: usize) -> Result<
     let children: Result<Vec<_>, String> = (0..count)
         .map(|_| {
             let mut command = deploy(binary, directory, url);
-            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             command.spawn().map_err(|error| error.to_string())
         })
         .collect();

@@ -1,35 +1,39 @@
 //! Measurements on SQLite.
 
-use super::measure::{in_turn, time};
-use super::report::Line;
-use super::{deploy, small_migrations};
+use super::deploy;
+use super::measure::{pair, time};
+use super::migrations::Project;
+use super::report::{Line, Report};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The first deploy of a thousand small migrations, against a loop that writes the same through the same library.
-pub(super) fn thousand(binary: &Path) -> Result<Line, String> {
-    let directory = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
-    let names = small_migrations(directory.path(), 1000)?;
-    let path = directory.path().join("shop.db");
-    let [cutover, plain] = in_turn(5, |which| {
-        for file in ["shop.db", "shop.db-journal"] {
-            // What is not there need not go.
-            let _ = std::fs::remove_file(directory.path().join(file));
-        }
-        match which {
-            0 => time(&mut deploy(binary, directory.path(), "file:./shop.db")),
-            _ => plain(directory.path(), &path, &names).map_err(|error| error.to_string()),
-        }
-    })?;
-    Ok(Line::ratio(
-        "First deploy of 1000 small migrations on SQLite, against a plain loop",
-        cutover,
-        plain,
-        1.2,
-    ))
+/// The first deploy of a thousand small migrations, against a loop that writes the same through the same library, with
+/// the same settings: its defaults (journal_mode DELETE, synchronous FULL).
+pub(super) fn thousand(binary: &Path, report: &mut Report) -> Result<(), String> {
+    report.measured_with(format!("SQLite {}", rusqlite::version()));
+    let project = Project::small(1000)?;
+    let fresh = || {
+        let directory = tempfile::tempdir_in(project.path());
+        directory.map_err(|error| format!("no temporary directory: {error}"))
+    };
+    let measured = pair(
+        7,
+        || {
+            let directory = fresh()?;
+            let url = format!("file:{}", directory.path().join("shop.db").display());
+            time(&mut deploy(binary, project.path(), &url))
+        },
+        || {
+            let directory = fresh()?;
+            plain(&project, &directory.path().join("shop.db")).map_err(|error| error.to_string())
+        },
+    )?;
+    let what = "First deploy of 1,000 small migrations, SQLite, synchronous FULL";
+    report.add(Line::ratio(what, "a plain loop", &measured, 1.2));
+    Ok(())
 }
 
-fn plain(directory: &Path, path: &Path, names: &[String]) -> Result<Duration, Box<dyn std::error::Error>> {
+fn plain(project: &Project, path: &Path) -> Result<Duration, Box<dyn std::error::Error>> {
     let began = Instant::now();
     let connection = rusqlite::Connection::open(path)?;
     connection.execute_batch(
@@ -37,9 +41,8 @@ fn plain(directory: &Path, path: &Path, names: &[String]) -> Result<Duration, Bo
          migration_name TEXT NOT NULL, logs TEXT, rolled_back_at DATETIME, started_at DATETIME NOT NULL DEFAULT \
          current_timestamp, applied_steps_count INTEGER UNSIGNED NOT NULL DEFAULT 0)",
     )?;
-    for (number, name) in names.iter().enumerate() {
-        let file = directory.join("prisma/migrations").join(name).join("migration.sql");
-        let sql = std::fs::read_to_string(file)?;
+    for (number, name) in project.names.iter().enumerate() {
+        let sql = std::fs::read_to_string(project.file(name))?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
         connection.execute_batch(&sql)?;
         connection.execute(
@@ -49,5 +52,6 @@ fn plain(directory: &Path, path: &Path, names: &[String]) -> Result<Duration, Bo
         )?;
         connection.execute_batch("COMMIT")?;
     }
+    drop(connection);
     Ok(began.elapsed())
 }
