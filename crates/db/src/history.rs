@@ -498,6 +498,25 @@ fn history_row(row: Row) -> Result<HistoryRow, DbError> {
     })
 }
 
+/// Whether the table has triggers or rules of somebody's, which could keep a row from being written without a word.
+pub fn has_triggers(conn: &mut dyn Conn, table: &Table) -> Result<bool, DbError> {
+    let sql = match table.provider {
+        Provider::PostgreSql => format!(
+            "SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = {}::pg_catalog.regclass AND (c.relhasrules OR EXISTS \
+             (SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal))",
+            postgres_literal(&table.qualified())
+        ),
+        Provider::Sqlite => {
+            format!("SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{TABLE}'")
+        }
+        Provider::MySql => format!(
+            "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND \
+             event_object_table = '{TABLE}'"
+        ),
+    };
+    Ok(!conn.query(&sql)?.is_empty())
+}
+
 /// Whether `logs` refuses NULL. Asked once before the first write.
 pub fn logs_required(conn: &mut dyn Conn, table: &Table) -> Result<bool, DbError> {
     let rows = match table.provider {

@@ -116,6 +116,15 @@ pub fn relation_exists_beside(conn: &mut dyn Conn, table: &Name, name: &str) -> 
     Ok(!conn.query(&sql)?.is_empty())
 }
 
+/// Whether there is an index of this name that is INVALID.
+pub fn is_invalid_index(conn: &mut dyn Conn, name: &Name) -> Result<bool, DbError> {
+    let sql = format!(
+        "SELECT count(*) > 0 FROM pg_catalog.pg_index x WHERE x.indexrelid = {} AND NOT x.indisvalid",
+        regclass(name)
+    );
+    Ok(is_true(conn.query(&sql)?))
+}
+
 /// Whether a relation of this name can be found.
 pub fn relation_exists(conn: &mut dyn Conn, name: &Name) -> Result<bool, DbError> {
     let rows = conn.query(&format!("SELECT {} IS NOT NULL", regclass(name)))?;

@@ -168,6 +168,20 @@ fn begin(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Option<V
     }
     let table = run.table.clone();
     run.table.logs_required = run.patiently(|conn| history::logs_required(conn, &table))?;
+    if run.patiently(|conn| history::has_triggers(conn, &table))? {
+        return Err(Failure::new(
+            Diagnostic::error(
+                "the history table has a trigger or a rule, which can keep a row from being written",
+            )
+            .code(&codes::C2018)
+            .help("drop it, then `cutover migrate deploy`"),
+        ));
+    }
+    // Whoever had the lock before us may have changed what was told at the first look.
+    let warnings = plan::decide(folder, &run.history).warnings();
+    if deploy.strict && !warnings.is_empty() {
+        return Err(strict(&warnings));
+    }
     let planned = plan(deploy, folder, run, &options)?;
     run.observer
         .on(&Event::Planned { pending: planned.iter().map(|migration| migration.name.clone()).collect() });
@@ -193,8 +207,9 @@ fn first_look(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<boo
 fn nothing_to_do(findings: &Findings<'_>, limit: &Limit) -> bool {
     findings.failed.is_empty()
         && findings.interrupted.len() == findings.without_directory.len()
-        && limit.to.is_none()
-        && (findings.pending.is_empty() || limit.count == Some(0))
+        && (findings.pending.is_empty()
+            || limit.count == Some(0)
+            || findings.has_applied(limit.to.as_deref()))
 }
 
 fn strict(warnings: &[Diagnostic]) -> Failure {

@@ -111,6 +111,17 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Asks the database something while the watcher looks on: a request to stop cancels the question.
+    fn watched<T>(
+        &mut self,
+        ask: &mut dyn FnMut(&mut dyn Conn) -> std::result::Result<T, DbError>,
+    ) -> std::result::Result<T, DbError> {
+        let (interrupt, target) = (self.interrupt, self.target);
+        let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
+        let _watched = watch.begin(self.conn.canceller(), None, 0);
+        ask(self.conn.as_mut())
+    }
+
     /// Asks the database something; a SQLite file that is busy is waited for, as long as for the deploy lock.
     pub(crate) fn patiently<T>(
         &mut self,
@@ -118,7 +129,10 @@ impl<'a> Run<'a> {
     ) -> Result<T> {
         let began = Instant::now();
         loop {
-            match ask(self.conn.as_mut()) {
+            match self.watched(&mut ask) {
+                Err(error) if error.kind == ErrorKind::Cancelled && self.interrupt.reason().is_some() => {
+                    self.interrupt.check()?;
+                }
                 Err(error)
                     if error.kind == ErrorKind::LockTimeout
                         && self.target.provider == Provider::Sqlite
@@ -146,7 +160,8 @@ impl<'a> Run<'a> {
     ) -> Outcome {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
-        let watched = watch.begin(self.conn.canceller(), self.conn.info().process);
+        let bytes = batch.steps.iter().map(|step| step.sql.len()).sum();
+        let watched = watch.begin(self.conn.canceller(), self.conn.info().process, bytes);
         let (observer, told) = (self.observer, &mut self.told_cancelling);
         self.conn.send(batch, &mut |reply| {
             if let Some(reason) = interrupt.reason().filter(|_| !*told) {

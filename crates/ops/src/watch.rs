@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const CANCEL_EVERY: Duration = Duration::from_millis(40);
 /// How long a call may give no answer before the server is asked what its session does.
 const SILENCE: Duration = Duration::from_secs(5);
+/// Bytes that the slowest line takes in a second.
+const SLOWEST_LINE: u64 = 50_000;
 /// A peer that acknowledges and stays silent is given up after the server has said twice that the session does
 /// nothing.
 const SILENT_LOOKS: u32 = 2;
@@ -43,6 +45,8 @@ struct Attempt {
     process: Option<i32>,
     /// False while the answer to COMMIT is awaited: then nothing is cancelled any more.
     cancellable: bool,
+    /// How long it may give no answer.
+    patience: Duration,
     last_answer: Instant,
     idle_looks: u32,
     abandon: bool,
@@ -67,11 +71,13 @@ impl Watch {
     }
 
     /// Says that a call begins on the connection that `cancel` belongs to.
-    pub(crate) fn begin(&self, cancel: Box<dyn Cancel>, process: Option<i32>) -> Watched<'_> {
+    /// `bytes` is what will be sent: a slow line is no silent server.
+    pub(crate) fn begin(&self, cancel: Box<dyn Cancel>, process: Option<i32>, bytes: usize) -> Watched<'_> {
         self.shared.lock().attempt = Some(Attempt {
             cancel,
             process,
             cancellable: true,
+            patience: SILENCE + Duration::from_secs(bytes as u64 / SLOWEST_LINE),
             last_answer: Instant::now(),
             idle_looks: 0,
             abandon: false,
@@ -147,7 +153,7 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
             // An error means that the request was not made; the next one may be.
             let _ = attempt.cancel.cancel();
         } else if let Some(process) = attempt.process
-            && attempt.last_answer.elapsed() >= SILENCE
+            && attempt.last_answer.elapsed() >= attempt.patience
             && !attempt.abandon
         {
             let since = attempt.last_answer;

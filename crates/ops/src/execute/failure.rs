@@ -65,9 +65,14 @@ pub(super) fn migration(
     if !error.code.is_empty() {
         diagnostic = diagnostic.note(format!("{kind} {}", error.code));
     }
+    let state = if part == Part::PutBack {
+        format!("all statements of migration `{}` are applied and stay", migration.name)
+    } else {
+        state(migration, kept)
+    };
     Failure::new(
         diagnostic
-            .note(state(migration, kept))
+            .note(state)
             .help(format!("correct {}, then `cutover migrate deploy`", migration.source.name())),
     )
 }
@@ -80,7 +85,7 @@ fn where_it_happened(part: Part) -> &'static str {
             "after the last statement, when the migration was about to be recorded (deferred constraints are checked here)"
         }
         Part::Commit => "at COMMIT (deferred constraints are checked here)",
-        Part::PutBack => "after COMMIT, when the session was put back",
+        Part::PutBack => "after COMMIT",
         Part::Guard(_) => "in the checks around a table rebuild",
         Part::Statement(_) => "in a statement",
     }

@@ -9,7 +9,7 @@ use crate::run::Run;
 use db::history::quote_identifier;
 use db::{DbError, ErrorKind, Row, Rows};
 use diagnostics::Result;
-use sql::{Action, Kind, Statement};
+use sql::{Action, Kind, Name, Statement};
 use std::collections::BTreeSet;
 
 /// Lists rows that point to rows that do not exist.
@@ -26,8 +26,18 @@ pub(super) enum Look {
 
 /// What is looked at around a rebuild.
 pub(super) struct Guard {
-    /// Counts the rows of every table that the rebuild does not write; empty if there is none.
+    /// Counts the rows of each table that refers to a rebuilt one and is not written itself; empty if there is none.
     pub(super) count: String,
+    /// [`CHECK`], or nothing where SQLite cannot make it (a key of some table is wrong, so that it would fail for every
+    /// file).
+    pub(super) check: &'static str,
+}
+
+impl Guard {
+    fn new(run: &mut Run<'_>, statements: &[Statement]) -> Result<Self> {
+        let check = if run.conn.query(CHECK).is_ok() { CHECK } else { "" };
+        Ok(Self { count: count(run, statements)?, check })
+    }
 }
 
 /// What the looks saw.
@@ -40,7 +50,7 @@ pub(super) struct Looks {
 
 /// Runs a rebuild segment: with foreign keys off, and on again whatever happens.
 pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>) -> Result<End> {
-    let guard = Guard { count: count(run, &transaction.segment.statements)? };
+    let guard = Guard::new(run, &transaction.segment.statements)?;
     run.conn.execute("PRAGMA foreign_keys = OFF").map_err(|error| run.failed(error))?;
     let guarded = Transaction { guard: Some(&guard), ..*transaction };
     let end = transaction::run(run, &guarded);
@@ -54,7 +64,7 @@ pub(super) fn run_own(run: &mut Run<'_>, transaction: &Transaction<'_>) -> Resul
     if switch.into_iter().flatten().flatten().next().as_deref() != Some("0") {
         return Ok(transaction::run(run, transaction));
     }
-    let guard = Guard { count: count(run, &transaction.segment.statements)? };
+    let guard = Guard::new(run, &transaction.segment.statements)?;
     Ok(transaction::run(run, &Transaction { guard: Some(&guard), ..*transaction }))
 }
 
@@ -71,41 +81,54 @@ pub(super) fn may_lose_rows(statement: &Statement) -> bool {
         .any(|action| matches!(action, Action::DropTable { .. } | Action::RenameTable { .. }))
 }
 
+/// One query that counts the rows of every table that refers to a table which the statements drop or rename, but for
+/// those that they write. Only these can lose rows by it.
 fn count(run: &mut Run<'_>, statements: &[Statement]) -> Result<String> {
-    let mut written = BTreeSet::new();
+    let (mut written, mut rebuilt) = (BTreeSet::new(), BTreeSet::new());
+    let folded = |name: &Name| name.name.to_ascii_lowercase();
     for action in statements.iter().flat_map(|statement| &statement.actions) {
         match action {
             Action::CreateTable { name, .. }
             | Action::AlterTable { name }
             | Action::Write { table: name, .. } => {
-                written.insert(name.name.to_ascii_lowercase());
+                written.insert(folded(name));
             }
-            Action::DropTable { names, .. } => {
-                written.extend(names.iter().map(|name| name.name.to_ascii_lowercase()))
-            }
-            Action::RenameTable { from, to } => {
-                written.extend([from.name.to_ascii_lowercase(), to.name.to_ascii_lowercase()]);
-            }
+            Action::DropTable { names, .. } => rebuilt.extend(names.iter().map(folded)),
+            Action::RenameTable { from, to } => rebuilt.extend([folded(from), folded(to)]),
             _ => {}
         }
     }
-    let tables = run.patiently(|conn| {
+    let references = run.patiently(|conn| {
         conn.query(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY \
-             name",
+            "SELECT DISTINCT m.name, f.\"table\" FROM sqlite_master AS m JOIN pragma_foreign_key_list(m.name) AS f \
+             WHERE m.type = 'table' AND m.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY m.name",
         )
     })?;
-    let counts: Vec<String> = tables
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|name| !written.contains(&name.to_ascii_lowercase()) && name != db::history::TABLE)
+    let mut children = BTreeSet::new();
+    for row in references {
+        if let [Some(child), Some(parent)] = &row[..] {
+            let child_folded = child.to_ascii_lowercase();
+            let touched = written.contains(&child_folded) || rebuilt.contains(&child_folded);
+            if rebuilt.contains(&parent.to_ascii_lowercase()) && !touched {
+                children.insert(child.clone());
+            }
+        }
+    }
+    // SQLite joins at most 500 queries into one.
+    let counts: Vec<String> = children
+        .iter()
+        .take(400)
         .map(|name| {
             let text = name.replace('\'', "''");
-            format!("SELECT '{text}', count(*) FROM main.{}", quote_identifier(&name))
+            format!("SELECT '{text}', count(*) FROM main.{}", quote_identifier(name))
         })
         .collect();
     Ok(counts.join(" UNION ALL "))
+}
+
+/// What a violation says without the row's number, which a rebuild may change.
+fn kind_of(row: &Row) -> Row {
+    row.iter().enumerate().map(|(column, value)| if column == 1 { None } else { value.clone() }).collect()
 }
 
 impl Looks {
@@ -127,7 +150,14 @@ impl Looks {
                 None
             }
             Look::Violations => {
-                let fresh: Vec<&Row> = now.iter().filter(|row| !self.before.contains(row)).collect();
+                let mut known: Vec<Row> = self.before.iter().map(kind_of).collect();
+                let mut fresh: Vec<&Row> = Vec::new();
+                for row in &now {
+                    match known.iter().position(|old| *old == kind_of(row)) {
+                        Some(at) => drop(known.swap_remove(at)),
+                        None => fresh.push(row),
+                    }
+                }
                 let first = fresh.first()?;
                 let part = |index: usize| first.get(index).cloned().flatten().unwrap_or_default();
                 Some(DbError::new(

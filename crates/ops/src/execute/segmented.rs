@@ -59,7 +59,7 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
         };
         match lost {
             None => {
-                put_back(run, migration);
+                put_back(run);
                 return Ok(Done::Applied);
             }
             Some(cause) => {
@@ -85,9 +85,8 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
 }
 
 /// Puts the session back after the whole file: what one of its segments sets holds for the next one.
-fn put_back(run: &mut Run<'_>, migration: &PlannedMigration) {
-    let changes = migration.segments.iter().any(|segment| segment.changes_session);
-    if !changes || run.target.provider != Provider::PostgreSql {
+fn put_back(run: &mut Run<'_>) {
+    if run.target.provider != Provider::PostgreSql {
         return;
     }
     let sql = db::session::put_back(run.conn.info().version_number, &run.table.schema);
@@ -208,11 +207,18 @@ impl<'m> Going<'m> {
         let segment =
             self.migration.segments.iter().find(|segment| segment.first + segment.statements.len() > done)?;
         let skip = done.saturating_sub(segment.first);
-        Some(Segment {
+        let mut rest = Segment {
             first: segment.first + skip,
             statements: segment.statements[skip..].to_vec(),
             ..segment.clone()
-        })
+        };
+        if self.progress.intent.is_some() {
+            // It was sent alone, whatever the file looks like: a DO that commits shows that only when it runs.
+            rest.bracket = Bracket::Single;
+            rest.pipelined = false;
+            rest.statements.truncate(1);
+        }
+        Some(rest)
     }
 
     fn advance(&mut self, next: Progress) {
@@ -281,6 +287,16 @@ impl<'m> Going<'m> {
         self.leave(run, failure, Some(&text))
     }
 
+    /// A statement outside of a transaction failed or was stopped, and may have done a part of its work: the row
+    /// stays, with what was about to run.
+    pub(super) fn keep(&self, run: &mut Run<'_>, error: &DbError) {
+        let text = diagnostics::redact(&error.text(), &run.target.secrets());
+        let sql =
+            run.table.update_progress(&self.id, self.progress.segments, &self.progress.logs(Some(&text)));
+        // The row holds the intent already; the error's text is an addition.
+        let _ = write_one_row(run, &sql);
+    }
+
     /// A segment was stopped and rolled back.
     pub(super) fn stop(&self, run: &mut Run<'_>, failure: Failure) -> Failure {
         self.leave(run, failure, None)
@@ -308,6 +324,26 @@ impl<'m> Going<'m> {
 /// A write of ours that must hit exactly one row, in a transaction of its own and as the role that we connected as,
 /// whatever the script has done to the session.
 pub(super) fn write_one_row(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), DbError> {
+    let began = std::time::Instant::now();
+    loop {
+        match write_one_row_once(run, sql) {
+            Err(error)
+                if error.kind == ErrorKind::LockTimeout
+                    && run.target.provider == Provider::Sqlite
+                    && began.elapsed() < run.options.wait_lock =>
+            {
+                // Also when asked to stop: what is recorded here is what was done.
+                std::thread::sleep(Duration::from_millis(10));
+                if run.interrupt.reason().is_some() && began.elapsed() > Duration::from_secs(3) {
+                    return Err(error);
+                }
+            }
+            other => return other,
+        }
+    }
+}
+
+fn write_one_row_once(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), DbError> {
     let provider = run.target.provider;
     let mut begin = session::begin(provider).to_owned();
     if provider == Provider::PostgreSql {
@@ -344,8 +380,8 @@ fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> std::result::Result<(
     let text = going.migration.source.text();
     for (number, statement) in going.migration.statements().enumerate().take(going.progress.statement) {
         let effect = statement.session;
-        let gone = if effect.computed_settings {
-            Some("computed a setting, which may come out differently now")
+        let gone = if effect.computed_settings || effect.calls_functions {
+            Some("computed a setting or called code that may have changed one")
         } else if effect.temporary_objects || effect.prepared || effect.cursors {
             Some("made a temporary object, prepared statement or cursor, which is gone")
         } else {

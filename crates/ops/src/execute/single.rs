@@ -64,7 +64,16 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
             .map_err(|error| Trouble::of(run, error))?;
         run.prisma_key = false;
     }
-    let (outcome, elapsed) = send(run, going, number, &sent);
+    let (mut outcome, mut elapsed) = send(run, going, number, &sent);
+    if run.target.provider == Provider::Sqlite {
+        // A busy file has not begun the statement.
+        let mut busy = super::Busy::new(run);
+        while matches!(&outcome, Outcome::Failed { error, .. } if error.kind == ErrorKind::LockTimeout)
+            && busy.pause(run)?
+        {
+            (outcome, elapsed) = send(run, going, number, &sent);
+        }
+    }
     if concurrently && !matches!(outcome, Outcome::Lost { .. }) {
         lock::retake_prismas_key(run)?;
     }
@@ -123,7 +132,8 @@ fn stopped(run: &mut Run<'_>, going: &Going<'_>) -> Failure {
     going.stop(run, failure)
 }
 
-/// The statement failed or was cancelled. A half-built index is removed, so that it ends valid or absent.
+/// The statement failed or was cancelled. A half-built index is removed, so that it ends valid or absent; what may have
+/// done a part of its work keeps the row, from which the next deploy finds out.
 fn failed(
     run: &mut Run<'_>,
     going: &Going<'_>,
@@ -133,39 +143,88 @@ fn failed(
     elapsed: Duration,
 ) -> Failure {
     let number = going.progress.statement;
-    if let Some(failure) = remove_half_built(run, going, statement, index) {
-        return failure;
+    let left = remove_half_built(run, going, statement, index);
+    let stopped_by = run.interrupt.reason().filter(|_| error.kind == ErrorKind::Cancelled);
+    let untouched = !may_be_half_done(&statement.kind) || nothing_happened(run, statement);
+    if left.is_none() && untouched {
+        return match stopped_by {
+            Some(_) => stopped(run, going),
+            None => going.fail(run, Part::Statement(number), error, elapsed),
+        };
     }
-    if error.kind == ErrorKind::Cancelled && run.interrupt.reason().is_some() {
-        return stopped(run, going);
-    }
-    if matches!(statement.kind, Kind::Do | Kind::Call) {
-        // What it committed before the error stays, and nobody knows how much that is.
-        let failure =
-            failure::migration(run, going.migration, Part::Statement(number), error, elapsed, number);
-        return failure.map(|mut told| {
-            told.notes.pop();
-            told.note(
-                "what the block had committed before the error stays, and the migration keeps its row: it is neither \
-                 applied nor absent",
+    going.keep(run, error);
+    let failure = match stopped_by {
+        Some(reason) => reason.failure().map(|told| told.meta("migration", going.migration.name.clone())),
+        None => failure::migration(run, going.migration, Part::Statement(number), error, elapsed, number)
+            .map(|mut told| {
+                // What it says of the database holds for transactions.
+                told.notes.pop();
+                told
+            }),
+    };
+    let asks = matches!(statement.kind, Kind::Do | Kind::Call);
+    failure.map(|told| {
+        let told = told.note(left.unwrap_or_else(|| {
+            format!(
+                "statement {} of migration `{}` runs outside of a transaction and may have done a part of its work; the \
+                 migration keeps its unfinished row",
+                number + 1,
+                going.migration.name
             )
-            .help(codes::C2005.way_out.replace("NAME", &going.migration.name))
-        });
-    }
-    going.fail(run, Part::Statement(number), error, elapsed)
+        }));
+        if asks {
+            told.help(codes::C2005.way_out.replace("NAME", &going.migration.name))
+        } else {
+            told.help("cutover migrate deploy (it looks at the catalogue and completes the statement)")
+        }
+    })
 }
 
-/// Drops the INVALID index that a failed build leaves. Some = that was not possible, and the record before the
+/// Whether the catalogue shows that a failed statement left nothing behind.
+fn nothing_happened(run: &mut Run<'_>, statement: &Statement) -> bool {
+    let conn = run.conn.as_mut();
+    let nothing = match statement.actions.first().and_then(sql::expectation) {
+        Some(Expectation::IndexAbsent { names }) => names.iter().try_fold(true, |nothing, name| {
+            Ok::<_, DbError>(nothing && !probe::is_invalid_index(conn, name)?)
+        }),
+        Some(Expectation::NoReindexLeftovers { name, .. }) => {
+            probe::transient_indexes(conn, name.as_ref()).map(|left| left.is_empty())
+        }
+        Some(Expectation::PartitionDetached { parent, partition }) => {
+            probe::attachment(conn, &parent, &partition).map(|now| now == Attachment::Attached)
+        }
+        _ => Ok(false),
+    };
+    // What cannot be looked at may have happened.
+    nothing.unwrap_or(false)
+}
+
+/// Statements that commit inside themselves and are not undone by an error.
+fn may_be_half_done(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Do
+            | Kind::Call
+            | Kind::DropIndexConcurrently
+            | Kind::ReindexConcurrently
+            | Kind::Reindex { .. }
+            | Kind::DetachConcurrently
+            | Kind::DetachFinalize
+            | Kind::Unknown
+    )
+}
+
+/// Drops the INVALID index that a failed build leaves. Some = that was not possible, and why: the record before the
 /// statement stays for the next deploy.
 fn remove_half_built(
     run: &mut Run<'_>,
     going: &Going<'_>,
     statement: &Statement,
     index: Option<&str>,
-) -> Option<Failure> {
+) -> Option<String> {
     let (name, table) = index.zip(created_index(statement).map(|created| &created.table))?;
-    // Not behind a signal's five seconds.
-    let _ = run.conn.execute("SET lock_timeout = '3s'");
+    // Not behind a signal's five seconds, and not by the script's own limit.
+    let _ = run.conn.execute("SET lock_timeout = '3s'; SET statement_timeout = 0");
     let removed = match probe::index(run.conn.as_mut(), table, name) {
         Ok(Some(left)) if !left.valid && !left.building => {
             run.conn.execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS {}", left.qualified))
@@ -173,17 +232,13 @@ fn remove_half_built(
         Ok(_) => Ok(()),
         Err(error) => Err(error),
     };
-    let _ = run.conn.execute("RESET lock_timeout");
+    let _ = run.conn.execute("RESET lock_timeout; RESET statement_timeout");
     let error = removed.err()?;
-    Some(Failure::new(
-        Diagnostic::error(format!(
-            "the build of index `{name}` failed and left it INVALID: {}",
-            error.text()
-        ))
-        .code(&codes::P3018)
-        .reference(failure::reference_text(run, going.migration, Some(statement.span), &error))
-        .meta("migration", going.migration.name.clone())
-        .help("cutover migrate deploy removes it and builds it again"),
+    Some(format!(
+        "the build of index `{name}` left it INVALID and it could not be removed ({}); migration `{}` keeps its \
+         unfinished row, and the next deploy builds it again",
+        error.text(),
+        going.migration.name
     ))
 }
 

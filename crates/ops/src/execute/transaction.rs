@@ -81,6 +81,8 @@ struct Seen {
     committed: bool,
     /// COMMIT was answered with ROLLBACK.
     undone: bool,
+    /// The INSERT of the row wrote nothing: a trigger or rule of the history table took it away.
+    unrecorded: bool,
     begun_next: bool,
     start: Option<Time>,
     taken: bool,
@@ -137,6 +139,12 @@ fn after_commit(run: &mut Run<'_>, outcome: Outcome, parts: &[Part], seen: Seen)
         let error = DbError::new(ErrorKind::InFailedTransaction, "COMMIT was answered with ROLLBACK");
         return roll_back(run, End::Failed { part: Part::Commit, error, elapsed: seen.failed_after });
     }
+    if seen.unrecorded {
+        let message = "the statements were committed, but a trigger or rule on the history table took their row away: \
+                       remove it and mark the migration with `cutover migrate resolve --applied`";
+        let error = DbError::new(ErrorKind::Other, message);
+        return roll_back(run, End::Failed { part: Part::PutBack, error, elapsed: seen.failed_after });
+    }
     match outcome {
         Outcome::Lost { cause, .. } => {
             // Committed for certain; the next statement finds the connection dead and takes the way back.
@@ -146,8 +154,15 @@ fn after_commit(run: &mut Run<'_>, outcome: Outcome, parts: &[Part], seen: Seen)
         Outcome::Failed { index, error } if parts[index] == Part::PutBack => {
             run.session_spoiled = Some(error);
         }
-        // The next transaction could not be opened, or its claim failed: it opens its own and finds out why.
-        Outcome::Failed { .. } => return roll_back(run, End::Committed),
+        Outcome::Failed { index, error } => {
+            // Behind COMMIT the session is put back, then the next transaction opened. If that one's claim failed, it
+            // opens its own and finds out why; anything else leaves a session that nothing may run on.
+            if parts[index] == Part::Record && !super::is_claim(&error) && error.kind != ErrorKind::Cancelled
+            {
+                run.session_spoiled = Some(error);
+            }
+            return roll_back(run, End::Committed);
+        }
         _ => {}
     }
     End::Committed
@@ -188,7 +203,8 @@ fn commit_again(run: &mut Run<'_>, mut error: DbError, elapsed: Duration) -> End
 /// A row of this name, or with this id, is there already.
 fn is_taken(error: &DbError) -> bool {
     match error.kind {
-        ErrorKind::UniqueViolation => true,
+        // Another unique key, checked here because it is deferred, is the script's affair.
+        ErrorKind::UniqueViolation => error.message.contains(db::history::TABLE),
         ErrorKind::NotNullViolation => error.object.as_deref() == Some("migration_name"),
         _ => false,
     }
@@ -285,6 +301,7 @@ impl Transaction<'_> {
                         }
                     }
                     Part::Record => {
+                        seen.unrecorded = answer.tags.iter().any(|tag| tag == "INSERT 0 0");
                         seen.committed = answer.tags.iter().any(|tag| tag == "COMMIT");
                         seen.begun_next = self.begin_next && answer.in_transaction;
                     }
@@ -328,8 +345,8 @@ impl Transaction<'_> {
             builder.push(Part::Begin, Step::new(joined(["BEGIN", &claim.early])));
         }
         let guard = self.guard;
-        if guard.is_some() {
-            builder.look(Look::ViolationsBefore, rebuild::CHECK);
+        if let Some(guard) = guard {
+            builder.look(Look::ViolationsBefore, guard.check);
         }
         let closing = own.then(|| statements.len().saturating_sub(1));
         for (index, statement) in file {
@@ -352,8 +369,8 @@ impl Transaction<'_> {
                 builder.look(Look::CountsAfter, &guard.count);
             }
         }
-        if guard.is_some() {
-            builder.look(Look::Violations, rebuild::CHECK);
+        if let Some(guard) = guard {
+            builder.look(Look::Violations, guard.check);
         }
         match closing.and_then(|index| statements.get(index)) {
             Some(commit) => {
@@ -362,7 +379,7 @@ impl Transaction<'_> {
             }
             None => self.record(run, &claim.late, &mut builder),
         }
-        if run.target.provider == Provider::PostgreSql && self.put_back && self.segment.changes_session {
+        if run.target.provider == Provider::PostgreSql && self.put_back && closing.is_some() {
             let put_back = session::put_back(run.conn.info().version_number, &run.table.schema);
             builder.push(Part::PutBack, Step::new(put_back));
         }
@@ -420,12 +437,18 @@ impl Transaction<'_> {
             builder.push(Part::Commit, if insert { commit } else { commit.after_answers() });
             return;
         }
+        // Always: a trigger or a default can leave settings behind, and no statement shows it.
+        let put_back = if self.put_back {
+            session::put_back(run.conn.info().version_number, &run.table.schema)
+        } else {
+            String::new()
+        };
         let next = match (self.begin_next, run.options.locking) {
             (false, _) => String::new(),
             (true, false) => "BEGIN".to_owned(),
             (true, true) => joined(["BEGIN", &session::claim(run.prisma_key)]),
         };
-        step.sql = joined([step.sql.as_ref(), "COMMIT", &next]).into();
+        step.sql = joined([step.sql.as_ref(), "COMMIT", &put_back, &next]).into();
         builder.push(Part::Record, step);
     }
 }

@@ -26,6 +26,8 @@ pub struct Findings<'a> {
     pub out_of_order: Vec<&'a Migration>,
     /// Pending ones that ran before and were marked as rolled back.
     pub run_before: Vec<&'a Migration>,
+    /// Names of those that are applied.
+    pub applied: HashSet<&'a str>,
     /// The local migration just before the first pending one.
     pub last_common: Option<&'a str>,
 }
@@ -47,7 +49,12 @@ pub fn decide<'a>(folder: &'a Folder, history: &'a History) -> Findings<'a> {
             if row.progress().is_some() && !local.contains(row.migration_name.as_str()) {
                 findings.without_directory.push(row);
             }
-        } else if row.is_applied()
+            continue;
+        }
+        if row.is_applied() {
+            findings.applied.insert(&row.migration_name);
+        }
+        if row.is_applied()
             && !local.contains(row.migration_name.as_str())
             && !findings.missing.contains(&row.migration_name.as_str())
         {
@@ -82,6 +89,11 @@ pub fn decide<'a>(folder: &'a Folder, history: &'a History) -> Findings<'a> {
 }
 
 impl Findings<'_> {
+    /// Whether the migration that `--to` names is there already: then there is nothing to do.
+    pub fn has_applied(&self, to: Option<&str>) -> bool {
+        to.is_some_and(|name| self.applied.contains(name))
+    }
+
     /// What the reference does not tell, one warning each.
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let mut warnings = Vec::new();
@@ -218,6 +230,9 @@ pub fn plan(
 
 fn wanted<'a>(findings: &Findings<'a>, limit: &Limit) -> Result<Vec<&'a Migration>> {
     let mut pending = findings.pending.clone();
+    if findings.has_applied(limit.to.as_deref()) {
+        return Ok(Vec::new());
+    }
     if let Some(name) = &limit.to {
         let Some(last) = pending.iter().position(|migration| migration.name == *name) else {
             return Err(Failure::new(

@@ -88,6 +88,12 @@ pub fn segments(script: &Script, source: &Source, provider: Provider) -> Result<
     let statements = &script.statements;
     let own_control = statements.iter().any(|statement| is_boundary(&statement.kind));
     cutter.refuse(statements, own_control)?;
+    if wish == Wish::File
+        && let Some(boundary) = statements.iter().find(|statement| is_boundary(&statement.kind))
+    {
+        let reason = "`-- cutover:transaction=file` makes the file one transaction, and this statement would end or nest it";
+        return Err(cutter.refusal(&codes::C2004, boundary, reason));
+    }
     let cut = match wish {
         Wish::Off => statements
             .iter()
@@ -141,7 +147,10 @@ fn is_boundary(kind: &Kind) -> bool {
 fn foreign_keys(kind: &Kind) -> Option<bool> {
     match kind {
         Kind::Pragma { name, argument: Some(argument) } if name == "foreign_keys" => {
-            Some(matches!(argument.to_ascii_lowercase().as_str(), "1" | "on" | "yes" | "true"))
+            let argument = argument.trim_matches(['\'', '"']).to_ascii_lowercase();
+            // As SQLite reads it: a number that is not zero, or one of three words.
+            let number = argument.parse::<i64>().is_ok_and(|number| number != 0);
+            Some(number || matches!(argument.as_str(), "on" | "yes" | "true"))
         }
         _ => None,
     }
@@ -299,8 +308,18 @@ impl Cutter<'_> {
     }
 
     fn refuse(&self, statements: &[Statement], own_control: bool) -> Result<()> {
+        let mut inside = false;
         for statement in statements {
+            match statement.kind {
+                Kind::Begin { .. } => inside = true,
+                Kind::Commit { .. } => inside = false,
+                _ => {}
+            }
             let reason = match &statement.kind {
+                kind if inside && foreign_keys(kind).is_some() && self.provider == Provider::Sqlite => {
+                    "SQLite ignores this inside a transaction: a rebuild would delete the rows that refer to the table; \
+                     move it before BEGIN and behind COMMIT"
+                }
                 Kind::Rollback { .. } => "ROLLBACK would undo the migration and leave it recorded as applied",
                 Kind::Commit { and_chain: true } => "COMMIT AND CHAIN leaves a transaction open",
                 Kind::PrepareTransaction => {

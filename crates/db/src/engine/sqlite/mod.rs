@@ -18,7 +18,8 @@ pub(crate) fn connect(target: &SqliteTarget) -> Result<Box<dyn Conn>, DbError> {
             format!("{} does not exist", target.path.display()),
         ));
     }
-    open(target, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    // CREATE is for files that a migration attaches; the file itself was found above.
+    open(target, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
 }
 
 fn open(target: &SqliteTarget, flags: OpenFlags) -> Result<Box<dyn Conn>, DbError> {
