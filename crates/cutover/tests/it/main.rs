@@ -7,6 +7,7 @@
 
 mod concurrency;
 mod crash;
+mod half_done;
 mod projects;
 mod refusals;
 mod scripts;
