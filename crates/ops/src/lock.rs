@@ -233,6 +233,13 @@ fn prove_exclusion(run: &mut Run<'_>) -> Result<()> {
             Ok(())
         }
         Err(error) => Err(run.failed(error)),
+        // Our session may have been ended since it took the key.
+        Ok(true)
+            if !lock::holds_session_key(run.conn.as_mut(), CUTOVER_KEY)
+                .map_err(|error| run.failed(error))? =>
+        {
+            Err(lost())
+        }
         Ok(true) => Err(Failure::new(
             Diagnostic::error("the deploy lock does not exclude a second connection to this server")
                 .code(&codes::C1003)
@@ -277,15 +284,20 @@ pub(crate) fn confirm(run: &mut Run<'_>) -> std::result::Result<(), Trouble> {
     if !matches!(run.held, Some(Held::Session)) {
         return Ok(());
     }
+    let mut retaken = false;
     for key in [Some(CUTOVER_KEY), run.prisma_key.then_some(PRISMA_KEY)].into_iter().flatten() {
         let conn: &mut dyn Conn = run.conn.as_mut();
-        let held = lock::holds_session_key(conn, key)
-            .and_then(|held| if held { Ok(true) } else { lock::try_session_key(conn, key) });
-        match held {
+        let held = lock::holds_session_key(conn, key);
+        retaken |= matches!(held, Ok(false));
+        match held.and_then(|held| if held { Ok(true) } else { lock::try_session_key(conn, key) }) {
             Ok(true) => {}
             Ok(false) => return Err(lost().into()),
             Err(error) => return Err(Trouble::of(run, error)),
         }
+    }
+    if retaken {
+        // Somebody may have had it in between.
+        run.read_history()?;
     }
     Ok(())
 }
