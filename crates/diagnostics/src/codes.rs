@@ -307,7 +307,7 @@ pub static C2017: Code = Code {
     id: "C2017",
     default_class: Class::Other,
     title: "No such migration",
-    what: "A name given with `--to` is no pending migration.",
+    what: "A name given with `--to` is neither a pending nor an applied migration.",
     why: "",
     way_out: "`cutover migrate status` lists the pending ones.",
 };

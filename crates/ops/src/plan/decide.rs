@@ -236,7 +236,7 @@ fn wanted<'a>(findings: &Findings<'a>, limit: &Limit) -> Result<Vec<&'a Migratio
     if let Some(name) = &limit.to {
         let Some(last) = pending.iter().position(|migration| migration.name == *name) else {
             return Err(Failure::new(
-                Diagnostic::error(format!("`--to {name}` names no pending migration"))
+                Diagnostic::error(format!("`--to {name}` names no migration that is pending or applied"))
                     .code(&codes::C2017)
                     .help(codes::C2017.way_out),
             ));
