@@ -1,5 +1,6 @@
 //! What databases answer when something is wrong.
 
+use crate::history::TABLE;
 use diagnostics::{Class, Code, Diagnostic, Failure, Source, Span, codes};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -62,9 +63,14 @@ pub enum ErrorKind {
     NotADatabase,
     /// The file cannot be opened.
     CannotOpen,
+    /// This version does not work with such a database.
+    Unsupported,
     /// Anything else.
     Other,
 }
+
+/// The code of a TLS error that says no more than that the server has no TLS.
+pub(crate) const NO_TLS: &str = "no-tls";
 
 /// An error of a database, or of the way to it. One pointer wide; its fields are those of [`ErrorDetail`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +165,12 @@ impl DbError {
             ErrorKind::Full | ErrorKind::NotADatabase | ErrorKind::CannotOpen => {
                 (&codes::C1005, format!("{}: {}", place, self.text()))
             }
+            // The one table whose columns cutover reads by name.
+            ErrorKind::UndefinedColumn if !self.message.contains(TABLE) => {
+                (&codes::C2018, format!("{TABLE}: {}", self.text()))
+            }
             ErrorKind::UndefinedColumn => (&codes::C2018, self.text()),
+            ErrorKind::Unsupported => (&codes::C1002, self.text()),
             _ => return self.uncoded(),
         };
         let own_words = matches!(
@@ -172,8 +183,9 @@ impl DbError {
                 | ErrorKind::NotADatabase
                 | ErrorKind::CannotOpen
                 | ErrorKind::UndefinedColumn
+                | ErrorKind::Unsupported
         );
-        let mut diagnostic = Diagnostic::error(title).code(code).help(code.way_out);
+        let mut diagnostic = Diagnostic::error(title).code(code).help(self.help(code));
         if !self.code.is_empty() {
             diagnostic = diagnostic.meta("database_code", self.code.clone());
         }
@@ -181,6 +193,35 @@ impl DbError {
             return Failure::new(diagnostic);
         }
         Failure::new(diagnostic.note(self.text())).because(self)
+    }
+
+    /// What to do next: the code's own advice, or what is known better here. A connection can be tried by a command
+    /// that writes nothing.
+    fn help(&self, code: &Code) -> &'static str {
+        match self.kind {
+            ErrorKind::Unreachable | ErrorKind::NotReady => {
+                "Check the address; `cutover migrate deploy --wait-db 60s` waits for a server that is starting."
+            }
+            ErrorKind::Timeout => {
+                "Raise or remove `socket_timeout` in the URL; `cutover migrate status` shows where the database stands."
+            }
+            ErrorKind::Authentication => {
+                "Correct user and password in the URL; `cutover migrate status` tries them."
+            }
+            ErrorKind::AccessDenied => {
+                "Let the role in (its name, `GRANT CONNECT`, `pg_hba.conf`), or use another in the URL; `cutover migrate \
+                 status` tries it."
+            }
+            ErrorKind::Tls if self.code == NO_TLS => {
+                "Turn TLS on in the server (`ssl = on`), or, on a network that you trust, remove `sslmode` and `sslaccept` \
+                 from the URL; `cutover migrate status` tries it."
+            }
+            ErrorKind::Tls => {
+                "The message names the certificate and the check; correct `sslmode`, `sslrootcert`, `sslcert` or the \
+                 certificate; `cutover migrate status` tries it."
+            }
+            _ => code.way_out,
+        }
     }
 
     fn uncoded(self) -> Failure {

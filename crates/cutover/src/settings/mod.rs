@@ -105,15 +105,15 @@ impl Surroundings {
             }
         });
         told.warnings.iter().for_each(|warning| terminal.warn(warning));
-        let (settings, target, warnings) = found?;
+        let (settings, target, warnings) = found.map_err(|failure| failure.map(with_command))?;
         terminal.hide(target.secrets());
         warnings.iter().for_each(|warning| terminal.warn(warning));
         let schemas = settings.schemas();
         if let Some(datasource) = &settings.datasource {
             out(&target.datasource_line(&datasource.name.value, Some(&schemas)));
         }
+        let migrations = directory(settings.migrations).map_err(|failure| failure.map(with_command))?;
         // Shown in messages: as short as it can be without another meaning.
-        let migrations = settings.migrations.value;
         let migrations = migrations.strip_prefix(&self.current_dir).map(PathBuf::from).unwrap_or(migrations);
         Ok(Target { target, migrations, schemas })
     }
@@ -262,6 +262,37 @@ fn read(surroundings: &Surroundings, arguments: &Arguments, told: &mut Told) -> 
         (Some(url), Some(migrations)) => Ok(Settings { url, migrations, datasource: given.datasource }),
         (None, _) if given.has_schema => Err(no_url(given.datasource.as_ref())),
         (url, _) => Err(schema_files::not_found(url.is_some())),
+    }
+}
+
+/// The migrations directory. A file in its place has no migrations, and neither has a directory that was named and
+/// does not exist: to say "none found" would pass for a deploy. The one beside the schema may be missing, as in the
+/// reference.
+fn directory(migrations: Setting<PathBuf>) -> Result<PathBuf> {
+    let Setting { value, origin } = migrations;
+    let named = matches!(origin, Origin::Flag(_) | Origin::Variable(_));
+    let fault = match value.try_exists() {
+        Ok(true) if !value.is_dir() => "is not a directory",
+        Ok(false) if named => "does not exist",
+        // What cannot be looked at is told by whoever reads it.
+        _ => return Ok(value),
+    };
+    Err(Failure::coded(&codes::C1004, format!("The migrations directory {} {fault}", value.display()))
+        .map(|diagnostic| diagnostic.note(format!("The path comes from {origin}.")))
+        .or_help("Give the directory that holds one directory for each migration with `--migrations`."))
+}
+
+/// A setting that was corrected can be tried by the command that writes nothing; the advice says so, unless it names
+/// a command already.
+fn with_command(diagnostic: Diagnostic) -> Diagnostic {
+    const TRY: &str = "`cutover migrate status` shows whether it is right then.";
+    match &diagnostic.help {
+        Some(help) if help.contains("cutover ") => diagnostic,
+        Some(help) => {
+            let help = format!("{help} {TRY}");
+            diagnostic.help(help)
+        }
+        None => diagnostic.help(TRY),
     }
 }
 

@@ -65,5 +65,5 @@ pub enum Refusal {
 }
 
 fn not_yet() -> DbError {
-    DbError::new(ErrorKind::Other, "MySQL and MariaDB are not supported by this version yet")
+    DbError::new(ErrorKind::Unsupported, "MySQL and MariaDB are not supported by this version yet")
 }

@@ -4,20 +4,12 @@ use crate::{DbError, ErrorDetail, ErrorKind, Notice};
 use std::error::Error as _;
 use tokio_postgres::error::{DbError as ServerError, ErrorPosition, Severity};
 
+/// What is said of a peer that answers in another protocol.
+pub(super) const NOT_POSTGRES: &str = "what listens there does not answer as PostgreSQL does";
+
 /// An error while connecting.
 pub(super) fn connect_error(error: &tokio_postgres::Error) -> DbError {
-    let Some(server) = error.as_db_error() else {
-        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        // "invalid configuration: password missing" and unknown authentication methods come without a
-        // server's error; they are refusals all the same.
-        let kind = if error.to_string().contains("configuration") || error.to_string().contains("authenticat")
-        {
-            ErrorKind::Authentication
-        } else {
-            ErrorKind::Unreachable
-        };
-        return DbError::new(kind, cause);
-    };
+    let Some(server) = error.as_db_error() else { return connect_error_of_our_side(error) };
     let mut converted = server_error(server, "");
     converted.kind = match server.code().code() {
         "28P01" => ErrorKind::Authentication,
@@ -27,6 +19,34 @@ pub(super) fn connect_error(error: &tokio_postgres::Error) -> DbError {
         _ => kind_of(server.code().code()),
     };
     converted
+}
+
+/// An error while connecting that no server has sent.
+fn connect_error_of_our_side(error: &tokio_postgres::Error) -> DbError {
+    let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    if cause.contains("channel binding") {
+        let message = "channel binding is required (`channel_binding=require`), and the server did not make it: it takes \
+                       TLS and a password that is checked with SCRAM";
+        return DbError::new(ErrorKind::Tls, message);
+    }
+    // "invalid configuration: password missing" and unknown authentication methods come without a
+    // server's error; they are refusals all the same.
+    if error.to_string().contains("configuration") || error.to_string().contains("authenticat") {
+        return DbError::new(ErrorKind::Authentication, cause);
+    }
+    if error.is_closed() {
+        return DbError::new(ErrorKind::Unreachable, "the server closed the connection without a word");
+    }
+    // The network's own errors have kinds of their own; these are the driver's, for bytes that are no message, for an
+    // end in the middle of one, and (no I/O at all) for a message that has no place here.
+    let io =
+        error.source().and_then(|source| source.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    use std::io::ErrorKind::{InvalidData, InvalidInput, Other};
+    let unreadable = match io {
+        Some(kind) => matches!(kind, InvalidInput | InvalidData | Other),
+        None => error.to_string().contains("unexpected message"),
+    };
+    DbError::new(ErrorKind::Unreachable, if unreadable { NOT_POSTGRES } else { cause.as_str() })
 }
 
 /// An error of a statement; `sql` is the text that was sent, for the position.

@@ -5,6 +5,7 @@
 
 use super::observer::{Observed, Observer};
 use super::tls;
+use crate::error::NO_TLS;
 use crate::target::{Address, Keepalives, PostgresTarget, SslMode};
 use crate::{DbError, ErrorKind};
 use std::future::{Ready, ready};
@@ -174,9 +175,6 @@ fn retry_other_way(error: &DbError, encrypted: bool, target: &PostgresTarget) ->
     matches!(error.kind, ErrorKind::Tls | ErrorKind::Authentication | ErrorKind::AccessDenied)
 }
 
-/// Marks "the server has no TLS" among the TLS errors.
-const NO_TLS: &str = "no-tls";
-
 async fn connect_once(
     target: &PostgresTarget,
     address: &Address,
@@ -260,6 +258,9 @@ pub(super) async fn negotiate(
     if answer[0] == b'N' && target.ssl_mode == SslMode::Prefer {
         // The server waits for the start-up packet on this very connection.
         return Ok(Link::Tcp(stream));
+    }
+    if !matches!(answer[0], b'S' | b'N' | b'E') {
+        return Err(DbError::new(ErrorKind::Unreachable, super::convert::NOT_POSTGRES));
     }
     if answer[0] != b'S' {
         let mut error = tls_error("error performing TLS handshake: server does not support TLS".to_owned());

@@ -12,11 +12,13 @@ use rusqlite::{Connection, OpenFlags};
 /// Opens the file, which must exist: reading must not create one. It is opened for writing even to read,
 /// because a journal that a crash has left can only be played back by a writer.
 pub(crate) fn connect(target: &SqliteTarget) -> Result<Box<dyn Conn>, DbError> {
-    if !target.path.exists() {
-        return Err(DbError::new(
-            ErrorKind::NoSuchDatabase,
-            format!("{} does not exist", target.path.display()),
-        ));
+    let path = target.path.display();
+    match target.path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Err(DbError::new(ErrorKind::NoSuchDatabase, format!("{path} does not exist"))),
+        Err(error) => {
+            return Err(DbError::new(ErrorKind::CannotOpen, format!("cannot open {path}: {error}")));
+        }
     }
     // CREATE is for files that a migration attaches; the file itself was found above.
     open(target, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
@@ -65,7 +67,11 @@ pub(crate) fn create(target: &SqliteTarget) -> Result<(), DbError> {
     // SQLite itself writes nothing before the first table; the file is what says that the database exists.
     match std::fs::File::options().write(true).create_new(true).open(&target.path) {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && target.path.exists() => Ok(()),
+        Err(error) if target.path.is_symlink() => Err(DbError::new(
+            ErrorKind::CannotOpen,
+            format!("{} is a link that leads nowhere: {error}", target.path.display()),
+        )),
         Err(error) => Err(DbError::new(
             ErrorKind::CannotOpen,
             format!("cannot create {}: {error}", target.path.display()),
