@@ -66,6 +66,9 @@ pub(crate) struct WaitArguments {
     /// Stop, cancel and roll back what runs after this time
     #[arg(long, value_name = "TIME", env = "CUTOVER_DEADLINE", value_parser = time)]
     pub(crate) deadline: Option<Duration>,
+    /// Do not show what the sessions run that are waited for (the default where the variable CI is set)
+    #[arg(long)]
+    pub(crate) no_query_text: bool,
 }
 
 /// How results are told.

@@ -38,7 +38,8 @@ impl Terminal {
 
     /// Writes text to stderr as it is, with a line break.
     pub(crate) fn err(&self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", self.masked(text));
+        // In one piece: stderr is not buffered.
+        let _ = std::io::stderr().lock().write_all((self.masked(text) + "\n").as_bytes());
     }
 
     /// Writes a line of our own to stderr.

@@ -112,8 +112,11 @@ pub struct Answer {
 /// What a connection tells while a batch is under way.
 #[derive(Debug)]
 pub enum Reply {
-    /// Nothing happened for a moment: a chance to stop, or to give up a silent peer.
-    Tick,
+    /// Nothing was answered for a moment: a chance to stop, or to give up a silent peer.
+    Tick {
+        /// Bytes went out since the last one: a slow line is no silent peer.
+        sent: bool,
+    },
     /// A row of a statement whose rows are wanted.
     Row {
         /// Which statement.

@@ -11,11 +11,12 @@
 //! that a script's `search_path` or another deployer cannot redirect it. Literals are ASCII whatever the
 //! text: a script that changes the client's encoding must not change what is recorded.
 
+mod time;
+pub use time::Time;
+
 use crate::{Conn, DbError, ErrorKind, Row};
 use diagnostics::Provider;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fmt;
 use std::fmt::Write as _;
 
 /// The table's name.
@@ -24,60 +25,11 @@ pub const TABLE: &str = "_prisma_migrations";
 /// What the first line of `logs` of an unfinished row of ours begins with.
 pub const PROGRESS_MARK: &str = "cutover:";
 
-/// A moment, in microseconds since 1970-01-01 UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Time(pub i64);
+/// PostgreSQL's own equality, whatever operators a script has put before it.
+pub(crate) const EQUALS: &str = "OPERATOR(pg_catalog.=)";
 
-impl Time {
-    /// Reads `YYYY-MM-DD HH:MM:SS[.fraction]`, RFC 3339, or integer milliseconds.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        if let Ok(milliseconds) = text.parse::<i64>() {
-            return milliseconds.checked_mul(1000).map(Self);
-        }
-        if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-            return Some(Self(timestamp.as_microsecond()));
-        }
-        let civil: jiff::civil::DateTime = text.parse().ok()?;
-        let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-        Some(Self(zoned.timestamp().as_microsecond()))
-    }
-
-    /// The next moment that the history table of this database can tell from this one.
-    fn next(self, provider: Provider) -> Self {
-        match provider {
-            Provider::PostgreSql => Self(self.0 + 1),
-            Provider::MySql | Provider::Sqlite => Self((self.0.div_euclid(1000) + 1) * 1000),
-        }
-    }
-
-    fn text(self, separator: char) -> String {
-        let timestamp = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let civil = timestamp.to_zoned(jiff::tz::TimeZone::UTC).datetime();
-        let micros = self.0.rem_euclid(1_000_000);
-        let mut text = format!(
-            "{}{separator}{:02}:{:02}:{:02}",
-            civil.date(),
-            civil.hour(),
-            civil.minute(),
-            civil.second()
-        );
-        // As many digits as the reference prints: none, three or six.
-        if micros % 1000 != 0 {
-            let _ = write!(text, ".{micros:06}");
-        } else if micros != 0 {
-            let _ = write!(text, ".{:03}", micros / 1000);
-        }
-        text
-    }
-}
-
-impl fmt::Display for Time {
-    /// `2026-11-22 17:09:29.087 UTC`, as the reference prints it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} UTC", self.text(' '))
-    }
-}
+/// The marker in the error text of a row that was written and is not there.
+pub const RECORD_MARK: &str = "cutover:row:";
 
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,14 +95,25 @@ impl History {
 
     /// The id that the next row of `name` must have: made from the name and the number of its rows, so that
     /// two deployers that both believe to be alone collide on the primary key, whatever lock, pooler or
-    /// isolation failed to keep them apart.
+    /// isolation failed to keep them apart. An id that is there already (somebody has deleted older rows of the
+    /// name) is passed over.
     pub fn next_id(&self, name: &str) -> String {
-        let count = self.rows_of(name).count();
-        let digest = Sha256::digest(format!("cutover migration {count} {name}"));
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
-        uuid::Uuid::new_v8(bytes).to_string()
+        let mut number = self.rows_of(name).count();
+        loop {
+            let id = fence_id(name, number);
+            if self.rows_of(name).all(|row| row.id != id) {
+                return id;
+            }
+            number += 1;
+        }
     }
+}
+
+fn fence_id(name: &str, number: usize) -> String {
+    let digest = Sha256::digest(format!("cutover migration {number} {name}"));
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Uuid::new_v8(bytes).to_string()
 }
 
 /// Where the table is, and how its columns want to be written.
@@ -177,6 +140,17 @@ pub struct NewRow<'a> {
     pub name: &'a str,
     /// The newest `started_at` that was read or written under the lock.
     pub after: Option<Time>,
+}
+
+/// The expressions of one row.
+struct Values<'v> {
+    id: &'v str,
+    checksum: &'v str,
+    name: &'v str,
+    finished: &'v str,
+    logs: &'v str,
+    start: &'v str,
+    steps: &'v str,
 }
 
 impl Table {
@@ -254,16 +228,65 @@ impl Table {
         }
     }
 
+    /// PostgreSQL: prepares [`Table::execute_insert_finished`]. After definitions planning the check for a live row costs
+    /// as much as writing the row; a plan that is kept costs nothing.
+    pub fn prepare_insert_finished(&self) -> String {
+        let moment = |moment: &str| format!("greatest({moment}, $4)");
+        let values = Values {
+            id: "$1",
+            checksum: "$2",
+            name: "$3",
+            finished: &moment("pg_catalog.clock_timestamp()"),
+            logs: self.no_logs(),
+            start: &moment(self.now()),
+            steps: "1",
+        };
+        format!(
+            "PREPARE cutover_row (pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.timestamptz) AS {}",
+            self.insert_values(&values)
+        )
+    }
+
+    /// PostgreSQL: the same row as [`Table::insert_finished`], by the statement that was prepared.
+    pub fn execute_insert_finished(&self, row: &NewRow<'_>) -> String {
+        let after = row.after.map_or_else(
+            || "'-infinity'::pg_catalog.timestamptz".to_owned(),
+            |time| self.time_literal(time.next(self.provider)),
+        );
+        format!("EXECUTE cutover_row ('{}', '{}', {}, {after})", row.id, row.checksum, self.literal(row.name))
+    }
+
+    /// PostgreSQL: raises [`RECORD_MARK`] unless the row with this id is there: a trigger or rule of somebody's
+    /// can take a row away without an error.
+    pub fn read_back(&self, id: &str) -> String {
+        format!(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM {} AS m WHERE m.id {EQUALS} '{id}') THEN 1 ELSE \
+             pg_catalog.concat('{RECORD_MARK}', pg_catalog.pg_backend_pid())::pg_catalog.int4 END",
+            self.qualified()
+        )
+    }
+
+    fn insert(&self, row: &NewRow<'_>, finished: &str, logs: &str, steps: &str) -> String {
+        self.insert_values(&Values {
+            id: &format!("'{}'", row.id),
+            checksum: &format!("'{}'", row.checksum),
+            name: &self.literal(row.name),
+            finished,
+            logs,
+            start: &self.not_before(self.now(), row.after),
+            steps,
+        })
+    }
+
     /// One INSERT that fails instead of writing a second live row of the name: the name becomes NULL, which
     /// the column refuses. Returns the row's `started_at`. Flat, because a subquery costs half as much again.
-    fn insert(&self, row: &NewRow<'_>, finished: &str, logs: &str, steps: &str) -> String {
+    fn insert_values(&self, values: &Values<'_>) -> String {
         let table = self.qualified();
-        let name = self.literal(row.name);
+        let Values { id, checksum, name, finished, logs, start, steps } = values;
         let equals = match self.provider {
-            Provider::PostgreSql => "OPERATOR(pg_catalog.=)",
+            Provider::PostgreSql => EQUALS,
             Provider::MySql | Provider::Sqlite => "=",
         };
-        let start = self.not_before(self.now(), row.after);
         let returning = match self.provider {
             Provider::PostgreSql => " RETURNING started_at AT TIME ZONE 'UTC'",
             Provider::MySql => "",
@@ -271,10 +294,9 @@ impl Table {
         };
         format!(
             "INSERT INTO {table} (id, checksum, finished_at, migration_name, logs, rolled_back_at, started_at, \
-             applied_steps_count) VALUES ('{}', '{}', {finished}, CASE WHEN EXISTS (SELECT 1 FROM {table} AS m \
+             applied_steps_count) VALUES ({id}, {checksum}, {finished}, CASE WHEN EXISTS (SELECT 1 FROM {table} AS m \
              WHERE m.migration_name {equals} {name} AND m.rolled_back_at IS NULL) THEN NULL ELSE {name} END, \
-             {logs}, NULL, {start}, {steps}){returning}",
-            row.id, row.checksum
+             {logs}, NULL, {start}, {steps}){returning}"
         )
     }
 
@@ -312,6 +334,7 @@ impl Table {
     /// Counts the rows of a name that keep it from running, but for the one with the id `except`.
     pub fn count_live(&self, name: &str, except: Option<&str>) -> String {
         let except = except.map_or(String::new(), |id| format!(" AND id <> {}", self.literal(id)));
+        // Asked on SQLite alone, which has no operators of somebody's.
         format!(
             "SELECT count(*) FROM {} WHERE migration_name = {} AND rolled_back_at IS NULL{except}",
             self.qualified(),
@@ -321,7 +344,7 @@ impl Table {
 
     /// Marks every unfinished row of a name as rolled back.
     pub fn mark_rolled_back(&self, name: &str) -> String {
-        let equals = if self.provider == Provider::PostgreSql { "OPERATOR(pg_catalog.=)" } else { "=" };
+        let equals = if self.provider == Provider::PostgreSql { EQUALS } else { "=" };
         format!(
             "UPDATE {} SET rolled_back_at = {} WHERE migration_name {equals} {} AND finished_at IS NULL AND \
              rolled_back_at IS NULL",
@@ -332,7 +355,7 @@ impl Table {
     }
 
     fn unfinished(&self, id: &str) -> String {
-        let equals = if self.provider == Provider::PostgreSql { "OPERATOR(pg_catalog.=)" } else { "=" };
+        let equals = if self.provider == Provider::PostgreSql { EQUALS } else { "=" };
         format!("id {equals} {} AND finished_at IS NULL AND rolled_back_at IS NULL", self.literal(id))
     }
 
@@ -379,23 +402,23 @@ impl Table {
     }
 }
 
-/// An `E''` literal of ASCII characters alone: means the same whatever `standard_conforming_strings` and
-/// `client_encoding` are.
+/// A text as an expression of ASCII characters alone: means the same whatever `standard_conforming_strings` and
+/// `client_encoding` are, and whatever the encoding of the database is (SQL_ASCII has no Unicode escapes).
 pub(crate) fn postgres_literal(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 3);
-    let plain = text.bytes().all(|byte| byte.is_ascii() && byte != b'\\' && byte != b'\'');
-    out.push_str(if plain { "'" } else { "E'" });
-    for character in text.chars() {
-        match character {
-            '\\' => out.push_str("\\\\"),
-            '\'' => out.push_str("''"),
-            character if character.is_ascii() => out.push(character),
-            character => {
-                let _ = write!(out, "\\U{:08X}", u32::from(character));
-            }
-        }
+    if text.is_ascii() {
+        let plain = text.bytes().all(|byte| byte != b'\\' && byte != b'\'');
+        return if plain {
+            format!("'{text}'")
+        } else {
+            format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+        };
     }
-    out.push('\'');
+    let mut out = String::with_capacity(text.len() * 2 + 64);
+    out.push_str("pg_catalog.convert_from(E'\\\\x");
+    for byte in text.bytes() {
+        let _ = write!(out, "{byte:02x}");
+    }
+    out.push_str("'::pg_catalog.bytea, 'UTF8')");
     out
 }
 
@@ -404,8 +427,13 @@ pub fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A time within the years that can be written: `infinity` is no moment, and finished all the same.
 fn postgres_time(column: &str) -> String {
-    format!("pg_catalog.to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
+    // greatest() passes over NULL.
+    format!(
+        "CASE WHEN {column} IS NOT NULL THEN pg_catalog.to_char(least(greatest({column}, '0001-01-01 00:00:00+00'), \
+         '9999-12-31 00:00:00+00') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') END"
+    )
 }
 
 /// Whether the table exists, by a question that is no error inside a transaction.
@@ -498,25 +526,6 @@ fn history_row(row: Row) -> Result<HistoryRow, DbError> {
     })
 }
 
-/// Whether the table has triggers or rules of somebody's, which could keep a row from being written without a word.
-pub fn has_triggers(conn: &mut dyn Conn, table: &Table) -> Result<bool, DbError> {
-    let sql = match table.provider {
-        Provider::PostgreSql => format!(
-            "SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = {}::pg_catalog.regclass AND (c.relhasrules OR EXISTS \
-             (SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal))",
-            postgres_literal(&table.qualified())
-        ),
-        Provider::Sqlite => {
-            format!("SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{TABLE}'")
-        }
-        Provider::MySql => format!(
-            "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND \
-             event_object_table = '{TABLE}'"
-        ),
-    };
-    Ok(!conn.query(&sql)?.is_empty())
-}
-
 /// Whether `logs` refuses NULL. Asked once before the first write.
 pub fn logs_required(conn: &mut dyn Conn, table: &Table) -> Result<bool, DbError> {
     let rows = match table.provider {
@@ -542,25 +551,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_three_formats_of_time_are_read() {
-        // 2026-11-22 16:03:11.675 UTC
-        let moment = Time(1_795_363_391_675_000);
-        for text in ["1795363391675", "2026-11-22T16:03:11.675+00:00", "2026-11-22 16:03:11.675"] {
-            assert_eq!(Time::parse(text), Some(moment), "{text}");
-        }
-        assert_eq!(moment.to_string(), "2026-11-22 16:03:11.675 UTC");
-        assert_eq!(
-            Time::parse("2026-11-22 16:03:11").map(|time| time.to_string()).as_deref(),
-            Some("2026-11-22 16:03:11 UTC")
-        );
-        assert_eq!(
-            Time::parse("2026-11-22 17:35:51.375532").map(|time| time.to_string()).as_deref(),
-            Some("2026-11-22 17:35:51.375532 UTC")
-        );
-        assert_eq!(Time::parse("yesterday"), None);
-    }
-
-    #[test]
     fn the_next_id_depends_on_the_number_of_rows_of_the_name() {
         let mut history = History::default();
         let first = history.next_id("a");
@@ -577,12 +567,18 @@ mod tests {
             started_at: Time(0),
             applied_steps_count: 0,
         });
-        assert_ne!(first, history.next_id("a"));
+        let second = history.next_id("a");
+        assert_ne!(first, second);
+        // Somebody has deleted the first row by hand.
+        history.rows[0].id.clone_from(&second);
+        assert!(![first, second].contains(&history.next_id("a")));
     }
 
     #[test]
     fn postgres_literals_are_ascii() {
         assert_eq!(postgres_literal("plain"), "'plain'");
-        assert_eq!(postgres_literal("é\\'"), "E'\\U000000E9\\\\'''");
+        assert_eq!(postgres_literal("a\\'"), r"E'a\\'''");
+        let hex = r"pg_catalog.convert_from(E'\\x61c3a9'::pg_catalog.bytea, 'UTF8')";
+        assert_eq!(postgres_literal("aé"), hex);
     }
 }

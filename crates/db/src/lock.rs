@@ -7,6 +7,7 @@
 //!
 //! What does not live here: how long to wait, and for whom (`ops::lock`).
 
+use crate::history::EQUALS;
 use crate::{Conn, DbError, ErrorKind};
 use std::fmt;
 use std::fs::{File, TryLockError};
@@ -71,13 +72,14 @@ impl fmt::Display for Holder {
     /// One line: `held by pid 7, user app, application cutover ...`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "held by pid {}", self.process)?;
+        let query = if self.state.as_deref() == Some("active") { "running" } else { "last ran" };
         for (word, value) in [
             ("user", &self.user),
             ("application", &self.application),
             ("client", &self.client),
             ("since", &self.since),
             ("state", &self.state),
-            ("running", &self.query),
+            (query, &self.query),
         ] {
             if let Some(value) = value {
                 write!(f, ", {word} {}", value.split_whitespace().collect::<Vec<_>>().join(" "))?;
@@ -116,14 +118,14 @@ pub fn holds_session_key(conn: &mut dyn Conn, key: i64) -> Result<bool, DbError>
 /// Who holds the key, if anybody does.
 pub fn holder(conn: &mut dyn Conn, key: i64) -> Result<Option<Holder>, DbError> {
     let sql = format!(
-        "SELECT l.pid, a.usename, nullif(a.application_name, ''), a.client_addr, a.backend_start, a.state, \
-         left(a.query, 200), a.query_start, a.wait_event_type FROM pg_catalog.pg_locks l LEFT JOIN \
-         pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE {} LIMIT 1",
+        "SELECT l.pid, a.usename, a.application_name, a.client_addr, a.backend_start, a.state, \
+         pg_catalog.left(a.query, 200), a.query_start, a.wait_event_type FROM pg_catalog.pg_locks l LEFT JOIN \
+         pg_catalog.pg_stat_activity a ON a.pid {EQUALS} l.pid WHERE {} LIMIT 1",
         key_condition(key)
     );
     let Some(row) = conn.query(&sql)?.into_iter().next() else { return Ok(None) };
     let mut values = row.into_iter();
-    let mut next = || values.next().flatten();
+    let mut next = || values.next().flatten().filter(|value| !value.is_empty());
     Ok(Some(Holder {
         process: next().and_then(|text| text.parse().ok()).unwrap_or_default(),
         user: next(),
@@ -141,9 +143,9 @@ pub fn holder(conn: &mut dyn Conn, key: i64) -> Result<Option<Holder>, DbError> 
 fn key_condition(key: i64) -> String {
     let (high, low) = ((key >> 32) & 0xffff_ffff, key & 0xffff_ffff);
     format!(
-        "l.locktype = 'advisory' AND l.granted AND l.classid = {high}::pg_catalog.oid AND l.objid = \
-         {low}::pg_catalog.oid AND l.objsubid = 1 AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d \
-         WHERE d.datname = pg_catalog.current_database())"
+        "l.locktype {EQUALS} 'advisory' AND l.granted AND l.classid {EQUALS} {high}::pg_catalog.oid AND l.objid {EQUALS} \
+         {low}::pg_catalog.oid AND l.objsubid {EQUALS} 1::pg_catalog.int2 AND l.database {EQUALS} (SELECT d.oid FROM \
+         pg_catalog.pg_database d WHERE d.datname {EQUALS} pg_catalog.current_database())"
     )
 }
 

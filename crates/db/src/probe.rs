@@ -1,8 +1,11 @@
 //! What the catalogue shows of objects that a statement outside of a transaction makes or removes.
 //!
+//! These questions are asked in the middle of a script: names are looked up on its search path, operators and
+//! functions are not.
+//!
 //! What does not live here: what follows from it (`ops::execute`).
 
-use crate::history::{postgres_literal, quote_identifier};
+use crate::history::{EQUALS, postgres_literal, quote_identifier};
 use crate::{Conn, DbError};
 use sql::Name;
 
@@ -45,11 +48,11 @@ fn regclass(name: &Name) -> String {
 /// The index `name` of `table`; `None` if the table has none of that name.
 pub fn index(conn: &mut dyn Conn, table: &Name, name: &str) -> Result<Option<Index>, DbError> {
     let sql = format!(
-        "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), x.indisvalid, \
-         x.indisunique, pg_catalog.pg_get_indexdef(x.indexrelid), EXISTS (SELECT 1 FROM \
-         pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = x.indexrelid) FROM pg_catalog.pg_index x \
-         JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE x.indrelid = {} AND c.relname = {}",
+        "SELECT pg_catalog.concat(pg_catalog.quote_ident(n.nspname), '.', pg_catalog.quote_ident(c.relname)), \
+         x.indisvalid, x.indisunique, pg_catalog.pg_get_indexdef(x.indexrelid), EXISTS (SELECT 1 FROM \
+         pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid {EQUALS} x.indexrelid) FROM \
+         pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid {EQUALS} x.indexrelid JOIN pg_catalog.pg_namespace n \
+         ON n.oid {EQUALS} c.relnamespace WHERE x.indrelid {EQUALS} {} AND c.relname {EQUALS} {}",
         regclass(table),
         postgres_literal(name)
     );
@@ -108,8 +111,8 @@ pub fn expected_definition(
 /// Whether a relation of this name exists in the schema of `table`.
 pub fn relation_exists_beside(conn: &mut dyn Conn, table: &Name, name: &str) -> Result<bool, DbError> {
     let sql = format!(
-        "SELECT 1 FROM pg_catalog.pg_class c WHERE c.relname = {} AND c.relnamespace = (SELECT t.relnamespace FROM \
-         pg_catalog.pg_class t WHERE t.oid = {})",
+        "SELECT 1 FROM pg_catalog.pg_class c WHERE c.relname {EQUALS} {} AND c.relnamespace {EQUALS} (SELECT \
+         t.relnamespace FROM pg_catalog.pg_class t WHERE t.oid {EQUALS} {})",
         postgres_literal(name),
         regclass(table)
     );
@@ -119,7 +122,7 @@ pub fn relation_exists_beside(conn: &mut dyn Conn, table: &Name, name: &str) -> 
 /// Whether there is an index of this name that is INVALID.
 pub fn is_invalid_index(conn: &mut dyn Conn, name: &Name) -> Result<bool, DbError> {
     let sql = format!(
-        "SELECT count(*) > 0 FROM pg_catalog.pg_index x WHERE x.indexrelid = {} AND NOT x.indisvalid",
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_index x WHERE x.indexrelid {EQUALS} {} AND NOT x.indisvalid)",
         regclass(name)
     );
     Ok(is_true(conn.query(&sql)?))
@@ -136,15 +139,16 @@ pub fn transient_indexes(conn: &mut dyn Conn, target: Option<&Name>) -> Result<V
     let of_target = target.map_or(String::new(), |target| {
         let class = regclass(target);
         format!(
-            " AND x.indrelid IN (SELECT {class}::pg_catalog.oid UNION SELECT o.indrelid FROM pg_catalog.pg_index o \
-             WHERE o.indexrelid = {class})"
+            " AND (x.indrelid {EQUALS} {class} OR EXISTS (SELECT 1 FROM pg_catalog.pg_index o WHERE o.indexrelid \
+             {EQUALS} {class} AND o.indrelid {EQUALS} x.indrelid))"
         )
     });
     let sql = format!(
-        "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_index \
-         x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = \
-         c.relnamespace WHERE NOT x.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$' AND NOT EXISTS (SELECT 1 FROM \
-         pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = x.indexrelid){of_target}"
+        "SELECT pg_catalog.concat(pg_catalog.quote_ident(n.nspname), '.', pg_catalog.quote_ident(c.relname)) FROM \
+         pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid {EQUALS} x.indexrelid JOIN pg_catalog.pg_namespace n \
+         ON n.oid {EQUALS} c.relnamespace WHERE NOT x.indisvalid AND c.relname OPERATOR(pg_catalog.~) \
+         '_cc(new|old)[0-9]*$' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p WHERE \
+         p.index_relid {EQUALS} x.indexrelid){of_target}"
     );
     Ok(conn.query(&sql)?.into_iter().flatten().flatten().collect())
 }
@@ -152,7 +156,7 @@ pub fn transient_indexes(conn: &mut dyn Conn, target: Option<&Name>) -> Result<V
 /// How a partition stands to its parent.
 pub fn attachment(conn: &mut dyn Conn, parent: &Name, partition: &Name) -> Result<Attachment, DbError> {
     let sql = format!(
-        "SELECT i.inhdetachpending FROM pg_catalog.pg_inherits i WHERE i.inhparent = {} AND i.inhrelid = {}",
+        "SELECT i.inhdetachpending FROM pg_catalog.pg_inherits i WHERE i.inhparent {EQUALS} {} AND i.inhrelid {EQUALS} {}",
         regclass(parent),
         regclass(partition)
     );
@@ -177,13 +181,18 @@ pub enum ServerObject {
 
 /// Whether such an object exists.
 pub fn server_object_exists(conn: &mut dyn Conn, kind: ServerObject, name: &str) -> Result<bool, DbError> {
-    let (catalogue, column) = match kind {
-        ServerObject::Database => ("pg_database", "datname"),
-        ServerObject::Tablespace => ("pg_tablespace", "spcname"),
-        ServerObject::Subscription => ("pg_stat_subscription", "subname"),
+    // The catalogue lists the subscriptions of all databases, and their names are unique in each of them.
+    let here = format!(
+        " AND o.subdbid {EQUALS} (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname {EQUALS} \
+         pg_catalog.current_database())"
+    );
+    let (catalogue, column, condition) = match kind {
+        ServerObject::Database => ("pg_database", "datname", ""),
+        ServerObject::Tablespace => ("pg_tablespace", "spcname", ""),
+        ServerObject::Subscription => ("pg_subscription", "subname", here.as_str()),
     };
     let sql = format!(
-        "SELECT count(*) > 0 FROM pg_catalog.{catalogue} WHERE {column} = {}",
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.{catalogue} o WHERE o.{column} {EQUALS} {}{condition})",
         postgres_literal(name)
     );
     Ok(is_true(conn.query(&sql)?))

@@ -2,7 +2,7 @@
 //!
 //! Texts only; when they are sent is decided in `ops::execute`.
 
-use crate::history::{Table, quote_identifier};
+use crate::history::{Table, postgres_literal, quote_identifier};
 use crate::lock::{CUTOVER_KEY, PRISMA_KEY};
 use crate::{Conn, DbError};
 use diagnostics::Provider;
@@ -76,12 +76,50 @@ pub fn settings(version_number: u32, schema: &str) -> String {
     sql
 }
 
+/// How much of a session a script may have changed, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Traces {
+    /// Nothing.
+    None,
+    /// Settings and roles, by a function of the server that a table's default calls.
+    Settings,
+    /// Anything.
+    All,
+}
+
+/// Whether the database holds no code that a definition or a plain data statement could run: no function in a scripting
+/// language, no event trigger, no domain with a default, and no trigger or rule on the history.
+pub fn has_no_code(conn: &mut dyn Conn, table: &Table) -> Result<bool, DbError> {
+    // 16384 is the first number of an object that is not the server's own; 12 and 13 are the languages internal and C.
+    let rows = conn.query(&format!(
+        "SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND p.prolang NOT IN (12, 13)) AND \
+         NOT EXISTS (SELECT 1 FROM pg_catalog.pg_event_trigger) AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_type t WHERE \
+         t.typtype = 'd' AND t.typdefault IS NOT NULL AND t.oid >= 16384) AND NOT EXISTS (SELECT 1 FROM \
+         pg_catalog.pg_class c WHERE c.oid = {}::pg_catalog.regclass AND (c.relhasrules OR EXISTS (SELECT 1 FROM \
+         pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal)))",
+        postgres_literal(&table.qualified())
+    ))?;
+    Ok(rows.into_iter().flatten().flatten().next().as_deref() == Some("t"))
+}
+
+/// Prepares what each of many migrations says: [`claim`] and the row. It holds until something deallocates it.
+pub fn prepare(table: &Table) -> String {
+    format!("PREPARE cutover_claim AS {}; {}", claim(true), table.prepare_insert_finished())
+}
+
+/// [`claim`], by the statement that was prepared.
+pub const PREPARED_CLAIM: &str = "EXECUTE cutover_claim";
+
 /// Puts a PostgreSQL session back after a script, outside of a transaction, and keeps the session-level
 /// locks: DISCARD ALL would drop them.
-pub fn put_back(version_number: u32, schema: &str) -> String {
+pub fn put_back(version_number: u32, schema: &str, traces: Traces) -> String {
+    let objects = match traces {
+        Traces::None => return String::new(),
+        Traces::Settings => "",
+        Traces::All => "DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; ",
+    };
     format!(
-        "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; \
-         DISCARD TEMP; {}",
+        "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; {objects}{}",
         settings(version_number, schema)
     )
 }
@@ -115,7 +153,7 @@ pub fn before_row(constraints: bool) -> String {
     let constraints = if constraints { "SET CONSTRAINTS ALL IMMEDIATE; " } else { "" };
     format!(
         "{constraints}SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL role TO DEFAULT; SET LOCAL client_encoding = 'UTF8'; \
-         SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = 0; "
+         SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'; "
     )
 }
 

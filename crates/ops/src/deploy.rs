@@ -17,10 +17,16 @@ use crate::run::{self, Options, Run, Trouble};
 use db::history;
 use db::target::{Kind, Target};
 use db::{Conn, ErrorKind};
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// How often a connection that is lost before anything has run is made again.
+const RECONNECTS: u32 = 4;
+
+/// So many migrations must be there for a prepared statement to be planned less often than it runs.
+const PREPARED_FROM: usize = 8;
 
 /// What a deploy is asked for.
 #[derive(Clone, Debug)]
@@ -75,8 +81,7 @@ pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrup
     if deploy.dry_run {
         return dry_run(deploy, &folder, &mut run, began);
     }
-    run.read_history()?;
-    let applied = match begin(deploy, &folder, &mut run)? {
+    let applied = match begin_until_kept(deploy, &folder, &mut run)? {
         Some(planned) => apply(&planned, &mut run)?,
         None => Vec::new(),
     };
@@ -138,8 +143,34 @@ fn create_failure(target: &Target, error: db::DbError) -> Failure {
     run::failure(target, error)
 }
 
+/// [`begin`], and again on a new connection where one is lost before anything has run.
+fn begin_until_kept(
+    deploy: &Deploy,
+    folder: &Folder,
+    run: &mut Run<'_>,
+) -> Result<Option<Vec<PlannedMigration>>> {
+    for _ in 0..RECONNECTS {
+        match begin(deploy, folder, run) {
+            Err(failure) if run.conn.poisoned() && run.interrupt.reason().is_none() => {
+                run.reconnect(&run::cause_of(&failure))?;
+            }
+            other => return other.map_err(nothing_run),
+        }
+    }
+    begin(deploy, folder, run).map_err(nothing_run)
+}
+
+/// What a stop before the first migration leaves behind.
+fn nothing_run(failure: Failure) -> Failure {
+    match failure.get_class() {
+        Class::Cancelled | Class::Deadline => failure.map(|told| told.note("no migration was begun")),
+        _ => failure,
+    }
+}
+
 /// From the first look at the history to the plan under the lock. `None` if there is nothing to do.
 fn begin(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Option<Vec<PlannedMigration>>> {
+    run.read_history()?;
     let existed = run.history.exists;
     if existed && first_look(deploy, folder, run)? {
         return Ok(None);
@@ -152,30 +183,24 @@ fn begin(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Option<V
     let options = script_options(run);
     // What can be refused is refused before the lock is waited for.
     plan(deploy, folder, run, &options)?;
-    let waited = lock::acquire(run, &mut |run| {
+    let pending = pending_names(folder, run);
+    let locked = lock::acquire(run, &mut |run| {
         run.read_history()?;
         let findings = plan::decide(folder, &run.history);
         Ok(run.history.exists && nothing_to_do(&findings, &deploy.limit))
     })?;
-    let told: Vec<String> = pending_names(folder, run);
-    if waited {
+    if locked {
         create_history(deploy, run)?;
         run.read_history()?;
     }
-    tell_applied_by_others(&told, folder, run);
-    if !waited {
+    tell_applied_by_others(&pending, run);
+    if !locked {
         return Ok(None);
     }
     let table = run.table.clone();
     run.table.logs_required = run.patiently(|conn| history::logs_required(conn, &table))?;
-    if run.patiently(|conn| history::has_triggers(conn, &table))? {
-        return Err(Failure::new(
-            Diagnostic::error(
-                "the history table has a trigger or a rule, which can keep a row from being written",
-            )
-            .code(&codes::C2018)
-            .help("drop it, then `cutover migrate deploy`"),
-        ));
+    if run.target.provider == Provider::PostgreSql {
+        run.no_code = run.patiently(|conn| db::session::has_no_code(conn, &table))?;
     }
     // Whoever had the lock before us may have changed what was told at the first look.
     let warnings = plan::decide(folder, &run.history).warnings();
@@ -205,11 +230,10 @@ fn first_look(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<boo
 }
 
 fn nothing_to_do(findings: &Findings<'_>, limit: &Limit) -> bool {
-    findings.failed.is_empty()
-        && findings.interrupted.len() == findings.without_directory.len()
-        && (findings.pending.is_empty()
-            || limit.count == Some(0)
-            || findings.has_applied(limit.to.as_deref()))
+    let excluded = limit.count == Some(0) || findings.has_applied(limit.to.as_deref());
+    let nothing =
+        findings.pending.is_empty() && findings.interrupted.len() == findings.without_directory.len();
+    findings.failed.is_empty() && (nothing || excluded)
 }
 
 fn strict(warnings: &[Diagnostic]) -> Failure {
@@ -283,21 +307,25 @@ fn pending_names(folder: &Folder, run: &Run<'_>) -> Vec<String> {
     plan::decide(folder, &run.history).pending.iter().map(|migration| migration.name.clone()).collect()
 }
 
-/// What was pending at the first look and is applied now was applied by somebody else.
-fn tell_applied_by_others(before: &[String], folder: &Folder, run: &Run<'_>) {
-    let now = pending_names(folder, run);
-    for name in before.iter().filter(|name| !now.contains(name)) {
-        let at = run.history.rows_of(name).find_map(|row| row.finished_at);
-        run.observer.on(&Event::AppliedByOther { migration: name.clone(), at });
+/// What was pending before the lock was waited for and is applied now was applied by somebody else.
+fn tell_applied_by_others(pending: &[String], run: &Run<'_>) {
+    for name in pending {
+        if let Some(row) = run.history.rows_of(name).find(|row| row.is_applied()) {
+            run.observer.on(&Event::AppliedByOther { migration: name.clone(), at: row.finished_at });
+        }
     }
 }
 
 /// Runs the planned migrations in order.
 fn apply(planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<Vec<String>> {
     let mut applied = Vec::new();
+    prepare(planned, run);
     for (index, migration) in planned.iter().enumerate() {
         run.interrupt.check().map_err(|failure| told_applied(failure, &applied))?;
         ensure_usable(run)?;
+        if let Some(failure) = plan::decide::failed_rows(&run.history) {
+            return Err(told_applied(failure, &applied));
+        }
         let next = planned.get(index + 1);
         let changes_session = migration.segments.iter().any(|segment| segment.changes_session);
         let ride = run.target.provider == Provider::PostgreSql
@@ -319,6 +347,16 @@ fn apply(planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<Vec<String>>
         }
     }
     Ok(applied)
+}
+
+/// Prepares what every migration says, where there are enough of them for it to pay.
+fn prepare(planned: &[PlannedMigration], run: &mut Run<'_>) {
+    let simple = planned.iter().filter(|migration| migration.is_one_transaction()).count();
+    if run.no_code && run.options.locking && simple >= PREPARED_FROM {
+        let sql = db::session::prepare(&run.table);
+        // Without it the same is said in full. A lost connection is found before the first migration.
+        run.prepared = run.conn.execute(&sql).is_ok();
+    }
 }
 
 /// The connection may have been lost after the last COMMIT, or its session not put back.

@@ -136,6 +136,8 @@ pub enum Event {
     Cancelling {
         /// Why.
         reason: String,
+        /// COMMIT was sent: its answer is awaited for a moment instead.
+        committing: bool,
     },
     /// The operation ended without error.
     Done {

@@ -84,11 +84,14 @@ fn take(
             if done(run)? {
                 return Ok(false);
             }
-            let holder = lock::holder(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))?;
+            let mut holder = lock::holder(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))?;
             let mark = format!(
                 "{holder:?} {:?}",
                 run.history.rows.iter().map(|row| row.applied_steps_count).sum::<i64>()
             );
+            if let Some(holder) = holder.as_mut().filter(|_| !run.options.query_text) {
+                holder.query = None;
+            }
             wait.saw(mark, holder);
         }
         let name = if which == Which::Ours { "cutover" } else { "prisma" };
@@ -223,7 +226,17 @@ impl Wait {
 /// A second connection asks for our key while we hold it. If it gets it, the key excludes nobody: a pooler or
 /// an exotic server is in between, and no migration may run on such a promise.
 fn prove_exclusion(run: &mut Run<'_>) -> Result<()> {
-    let free = db::connect(run.target).and_then(|mut side| lock::key_is_free(side.as_mut(), CUTOVER_KEY));
+    let ask = || db::connect(run.target).and_then(|mut side| lock::key_is_free(side.as_mut(), CUTOVER_KEY));
+    // A side connection that is lost has said nothing.
+    let is_lost = |free: &std::result::Result<bool, db::DbError>| {
+        free.as_ref().is_err_and(|error| error.kind == ErrorKind::ConnectionLost)
+    };
+    let mut free = ask();
+    for _ in 0..2 {
+        if is_lost(&free) {
+            free = ask();
+        }
+    }
     match free {
         Ok(false) => Ok(()),
         // All connections taken: nothing is proven against it.
@@ -297,7 +310,7 @@ pub(crate) fn confirm(run: &mut Run<'_>) -> std::result::Result<(), Trouble> {
     }
     if retaken {
         // Somebody may have had it in between.
-        run.read_history()?;
+        run.read_history_within_script()?;
     }
     Ok(())
 }

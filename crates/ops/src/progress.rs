@@ -24,6 +24,9 @@ pub struct Progress {
     /// The statement outside of a transaction that was about to run when this was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
+    /// The error that stands behind the line in `logs`, if there is one.
+    #[serde(skip)]
+    pub error: Option<String>,
 }
 
 /// A statement outside of a transaction, recorded before it runs.
@@ -46,6 +49,7 @@ impl Progress {
             statement: 0,
             prefix: hash([]),
             intent: None,
+            error: None,
         }
     }
 
@@ -63,7 +67,11 @@ impl Progress {
     pub fn of(row: &HistoryRow) -> Option<Result<Self, String>> {
         let line = row.progress()?;
         Some(match serde_json::from_str::<Self>(line) {
-            Ok(progress) if progress.version <= VERSION => Ok(progress),
+            Ok(progress) if progress.version <= VERSION => {
+                let error =
+                    row.logs.as_deref().and_then(|logs| logs.split_once('\n')).map(|(_, error)| error);
+                Ok(Self { error: error.map(str::to_owned).filter(|error| !error.is_empty()), ..progress })
+            }
             Ok(progress) => Err(format!(
                 "it was written by a newer cutover (format {}, this one reads {VERSION})",
                 progress.version
@@ -127,7 +135,8 @@ mod tests {
         let progress = Progress { intent: Some(intent), ..Progress::start("run") };
         let logs = progress.logs(Some("ERROR: é"));
         assert!(logs.lines().next().unwrap().is_ascii());
-        assert_eq!(Progress::of(&row(&logs)), Some(Ok(progress)));
+        let error = Some("ERROR: é".to_owned());
+        assert_eq!(Progress::of(&row(&logs)), Some(Ok(Progress { error, ..progress })));
     }
 
     #[test]

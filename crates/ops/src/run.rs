@@ -23,11 +23,18 @@ pub struct Options {
     pub wait_lock: Duration,
     /// How long to wait for a server that cannot be reached at the start; zero = not at all.
     pub wait_database: Duration,
+    /// Whether to show what other sessions run: it can hold what is in the database.
+    pub query_text: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { locking: true, wait_lock: Duration::from_secs(600), wait_database: Duration::ZERO }
+        Self {
+            locking: true,
+            wait_lock: Duration::from_secs(600),
+            wait_database: Duration::ZERO,
+            query_text: true,
+        }
     }
 }
 
@@ -58,6 +65,11 @@ pub(crate) struct Run<'a> {
     pub(crate) begun: bool,
     /// Putting the session back after a script failed: no other migration may run on it.
     pub(crate) session_spoiled: Option<DbError>,
+    /// The database holds no code that a definition or a plain data statement could run (see
+    /// [`session::has_no_code`]), and nothing of this run can have made any.
+    pub(crate) no_code: bool,
+    /// The statements of [`session::prepare`] are there.
+    pub(crate) prepared: bool,
     /// The file system has no locks: a file that needs more than one transaction is refused.
     pub(crate) transactions_only: bool,
     /// A request to stop was told.
@@ -94,6 +106,8 @@ impl<'a> Run<'a> {
             defaults: Defaults::default(),
             begun: false,
             session_spoiled: None,
+            no_code: false,
+            prepared: false,
             transactions_only: false,
             told_cancelling: false,
             id: new_id(),
@@ -111,6 +125,25 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Reads the history again in the middle of a script, whose role may see nothing of it, as the role that we
+    /// connected as.
+    pub(crate) fn read_history_within_script(&mut self) -> std::result::Result<(), Trouble> {
+        let read = if self.target.provider == Provider::PostgreSql {
+            let begin = format!("BEGIN; {}", session::before_row(false));
+            self.patiently(|conn| conn.execute(&begin)).and_then(|()| {
+                let read = self.read_history();
+                let ended = self.conn.execute("ROLLBACK");
+                read.and(ended.map_err(|error| self.failed(error)))
+            })
+        } else {
+            self.read_history()
+        };
+        read.map_err(|failure| match self.conn.poisoned() {
+            true => Trouble::Lost(cause_of(&failure)),
+            false => Trouble::Failed(failure),
+        })
+    }
+
     /// Asks the database something while the watcher looks on: a request to stop cancels the question.
     fn watched<T>(
         &mut self,
@@ -118,7 +151,7 @@ impl<'a> Run<'a> {
     ) -> std::result::Result<T, DbError> {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
-        let _watched = watch.begin(self.conn.canceller(), None, 0);
+        let _watched = watch.begin(self.conn.canceller(), None);
         ask(self.conn.as_mut())
     }
 
@@ -160,15 +193,15 @@ impl<'a> Run<'a> {
     ) -> Outcome {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
-        let bytes = batch.steps.iter().map(|step| step.sql.len()).sum();
-        let watched = watch.begin(self.conn.canceller(), self.conn.info().process, bytes);
+        let watched = watch.begin(self.conn.canceller(), self.conn.info().process);
         let (observer, told) = (self.observer, &mut self.told_cancelling);
         self.conn.send(batch, &mut |reply| {
             if let Some(reason) = interrupt.reason().filter(|_| !*told) {
                 *told = true;
-                observer.on(&Event::Cancelling { reason: reason.text() });
+                observer
+                    .on(&Event::Cancelling { reason: reason.text(), committing: !watched.is_cancellable() });
             }
-            if !matches!(reply, Reply::Tick) {
+            if !matches!(reply, Reply::Tick { sent: false }) {
                 watched.answered();
             }
             let stop = on(reply, &watched);
@@ -271,6 +304,7 @@ impl<'a> Run<'a> {
         self.held = None;
         self.prisma_key = false;
         self.begun = false;
+        self.prepared = false;
         let limit = self.options.wait_database.max(RECONNECT);
         let began = Instant::now();
         loop {
@@ -303,6 +337,11 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// The error of the database behind a failure, for what comes next.
+pub(crate) fn cause_of(failure: &Failure) -> DbError {
+    DbError::new(ErrorKind::ConnectionLost, failure.diagnostic().title.clone())
 }
 
 /// Why something that talks to the database in the middle of a migration did not come to its end.

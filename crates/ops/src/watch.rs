@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 /// One cancel request can be lost between two statements, so it is repeated.
 const CANCEL_EVERY: Duration = Duration::from_millis(40);
 /// How long a call may give no answer before the server is asked what its session does.
-const SILENCE: Duration = Duration::from_secs(5);
-/// Bytes that the slowest line takes in a second.
-const SLOWEST_LINE: u64 = 50_000;
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long the answer to COMMIT is awaited once a stop is asked for: a server that waits for a standby gives none, and
+/// orchestrators kill after about ten seconds.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(4);
 /// A peer that acknowledges and stays silent is given up after the server has said twice that the session does
 /// nothing.
 const SILENT_LOOKS: u32 = 2;
@@ -45,8 +46,8 @@ struct Attempt {
     process: Option<i32>,
     /// False while the answer to COMMIT is awaited: then nothing is cancelled any more.
     cancellable: bool,
-    /// How long it may give no answer.
-    patience: Duration,
+    /// When a stop was asked for that has to wait for COMMIT.
+    stop_since: Option<Instant>,
     last_answer: Instant,
     idle_looks: u32,
     abandon: bool,
@@ -71,13 +72,12 @@ impl Watch {
     }
 
     /// Says that a call begins on the connection that `cancel` belongs to.
-    /// `bytes` is what will be sent: a slow line is no silent server.
-    pub(crate) fn begin(&self, cancel: Box<dyn Cancel>, process: Option<i32>, bytes: usize) -> Watched<'_> {
+    pub(crate) fn begin(&self, cancel: Box<dyn Cancel>, process: Option<i32>) -> Watched<'_> {
         self.shared.lock().attempt = Some(Attempt {
             cancel,
             process,
             cancellable: true,
-            patience: SILENCE + Duration::from_secs(bytes as u64 / SLOWEST_LINE),
+            stop_since: None,
             last_answer: Instant::now(),
             idle_looks: 0,
             abandon: false,
@@ -105,7 +105,7 @@ pub(crate) struct Watched<'w> {
 }
 
 impl Watched<'_> {
-    /// An answer came: the server is alive.
+    /// An answer came, or bytes still go out: the server is alive.
     pub(crate) fn answered(&self) {
         self.with(|attempt| {
             attempt.last_answer = Instant::now();
@@ -118,7 +118,12 @@ impl Watched<'_> {
         self.with(|attempt| attempt.cancellable = false);
     }
 
-    /// True once the server was found silent.
+    /// False while the answer to COMMIT is awaited.
+    pub(crate) fn is_cancellable(&self) -> bool {
+        self.shared.lock().attempt.as_ref().is_none_or(|attempt| attempt.cancellable)
+    }
+
+    /// True once the server was found silent, or has not answered COMMIT although a stop was asked for.
     pub(crate) fn silent(&self) -> bool {
         self.shared.lock().attempt.as_ref().is_some_and(|attempt| attempt.abandon)
     }
@@ -152,8 +157,12 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
         if attempt.cancellable && interrupt.reason().is_some() {
             // An error means that the request was not made; the next one may be.
             let _ = attempt.cancel.cancel();
+        } else if interrupt.reason().is_some()
+            && attempt.stop_since.get_or_insert_with(Instant::now).elapsed() >= FAREWELL
+        {
+            attempt.abandon = true;
         } else if let Some(process) = attempt.process
-            && attempt.last_answer.elapsed() >= attempt.patience
+            && attempt.last_answer.elapsed() >= SILENCE
             && !attempt.abandon
         {
             let since = attempt.last_answer;

@@ -73,7 +73,7 @@ pub struct CreateIndex {
     pub method: Option<String>,
     /// The keys in order, without INCLUDE columns: what an unnamed index is named after.
     pub keys: Vec<IndexKey>,
-    /// INCLUDE columns in order, which count for the name too.
+    /// INCLUDE columns in order, which count for the name too; of an index that has none.
     pub include: Vec<String>,
     /// The definition: from behind the table's name to the end of the statement.
     pub definition: Span,
@@ -113,7 +113,11 @@ pub enum Action {
         name: Name,
         temporary: bool,
         if_not_exists: bool,
+        /// It is filled by a query.
+        from_query: bool,
     },
+    /// CREATE SCHEMA, SEQUENCE, TYPE or VIEW, which defines something and runs nothing.
+    Define,
     /// A temporary object that is no table: view, sequence, trigger.
     CreateTemporary {
         name: Name,

@@ -57,13 +57,17 @@ fn create(mut words: Words<'_>) -> Option<Action> {
         let if_not_exists = words.if_not_exists();
         let name = words.name()?;
         let temporary = temporary || is_temporary_schema(&name, words.provider());
-        return Some(Action::CreateTable { name, temporary, if_not_exists });
+        let from_query = words.clone().skip_to("AS");
+        return Some(Action::CreateTable { name, temporary, if_not_exists, from_query });
     }
     if temporary {
         words.take("RECURSIVE");
         words.take_any(&["VIEW", "SEQUENCE", "TRIGGER"])?;
         words.if_not_exists();
         return Some(Action::CreateTemporary { name: words.name()? });
+    }
+    if words.clone().take_any(&["SCHEMA", "SEQUENCE", "TYPE", "VIEW"]).is_some() {
+        return Some(Action::Define);
     }
     create_index(words).map(Action::CreateIndex)
 }
@@ -317,12 +321,15 @@ pub(crate) fn select_into(mut words: Words<'_>) -> Option<Action> {
             words.take("UNLOGGED");
             words.take("TABLE");
             return match words.name() {
-                Some(name) => Some(Action::CreateTable { name, temporary, if_not_exists: false }),
+                Some(name) => {
+                    Some(Action::CreateTable { name, temporary, if_not_exists: false, from_query: true })
+                }
                 // A table may be named `temp`.
                 None => named_after_keyword.clone().name().map(|name| Action::CreateTable {
                     name,
                     temporary: false,
                     if_not_exists: false,
+                    from_query: true,
                 }),
             };
         }

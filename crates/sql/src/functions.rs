@@ -27,6 +27,7 @@ const NO_FUNCTIONS: &[&str] = &[
     "case",
     "char",
     "character",
+    "check",
     "conflict",
     "cross",
     "decimal",

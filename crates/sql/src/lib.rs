@@ -1,9 +1,9 @@
 //! SQL text (pure): [`split`] takes a text apart into [`Statement`]s and says of each, once, what it is
 //! ([`Kind`]), what it does to named objects ([`Action`]), what it may leave behind in its session
-//! ([`SessionEffect`]) and what the catalogue must show after it ([`Expectation`]).
+//! ([`SessionEffect`]), whose code it may run ([`Code`]) and what the catalogue must show after it ([`Expectation`]).
 //!
 //! The way of a text: `scanner` (bytes to tokens) -> `boundary` (tokens to statements) -> `classify` (the
-//! kind) -> `ddl` and `pg` (the actions) -> `session`. `statement.rs` walks it.
+//! kind) -> `ddl` and `pg` (the actions) -> `session` -> `code`. `statement.rs` walks it.
 //!
 //! What does not live here: I/O, and anything that needs a server. The only module that knows
 //! `squawk-syntax` is `pg`.
@@ -14,6 +14,7 @@
 mod action;
 mod boundary;
 mod classify;
+mod code;
 mod ddl;
 mod directive;
 mod expectation;
@@ -28,6 +29,7 @@ mod statement;
 mod words;
 
 pub use action::{Action, CreateIndex, DetachMode, IndexKey, Name, ReindexTarget};
+pub use code::Code;
 pub use directive::Directive;
 pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;

@@ -106,7 +106,7 @@ pub(crate) struct Calls {
     /// The qualifier of that name.
     qualifier: Option<Token>,
     /// A function that is not known to be harmless is called.
-    unknown: bool,
+    pub(crate) unknown: bool,
     /// `set_config` is called.
     set_config: bool,
     /// PostgreSQL's schema of temporary objects is named.

@@ -2,6 +2,7 @@
 
 use crate::action::Action;
 use crate::boundary::Boundary;
+use crate::code::{self, Code};
 use crate::directive::{self, Directive};
 use crate::kind::Kind;
 use crate::mode::Follower;
@@ -25,6 +26,9 @@ pub struct Statement {
     /// What it may leave behind in its session.
     #[serde(default, skip_serializing_if = "SessionEffect::is_empty")]
     pub session: SessionEffect,
+    /// Whose code it may run.
+    #[serde(default)]
+    pub code: Code,
 }
 
 /// A text, taken apart.
@@ -170,7 +174,8 @@ impl<'t> Reading<'t> {
             crate::pg::refine(&mut actions, self.text, span, self.tokens.len());
         }
         let session = session::effect(&kind, &actions, &self.calls);
-        Statement { span, kind, actions, session }
+        let code = code::code(&kind, &actions, session, self.calls.unknown, self.text);
+        Statement { span, kind, actions, session, code }
     }
 }
 

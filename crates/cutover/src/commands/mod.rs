@@ -50,6 +50,7 @@ impl Context<'_> {
         ops::Options {
             locking: self.surroundings.locking(),
             wait_lock: wait.wait_lock,
+            query_text: !wait.no_query_text && !self.surroundings.in_ci(),
             wait_database: wait.wait_db,
         }
     }

@@ -86,7 +86,10 @@ fn waiting(event: &Event) -> Option<(Level, String)> {
         Event::ConnectionLost { reason } => {
             format!("the connection was lost: {}; connecting again", one_line(reason))
         }
-        Event::Cancelling { reason } => format!("{reason}: cancelling what runs"),
+        Event::Cancelling { reason, committing: false } => format!("{reason}: cancelling what runs"),
+        Event::Cancelling { reason, committing: true } => {
+            format!("{reason}: COMMIT was sent, its answer is awaited for a moment")
+        }
         _ => return None,
     };
     Some((Level::Normal, line))

@@ -54,6 +54,11 @@ impl Surroundings {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Whether this runs in a CI system, whose logs are read by more people than may read the database.
+    pub(crate) fn in_ci(&self) -> bool {
+        self.variable("CI").is_some_and(|value| value != "false")
+    }
+
     /// Whether the environment asks for no colours.
     pub(crate) fn no_colour(&self) -> bool {
         self.variable("NO_COLOR").is_some()

@@ -500,4 +500,7 @@ fn switches_in_the_environment() {
     }
     assert!(surroundings("NO_COLOR", "1").no_colour());
     assert!(!surroundings("NO_COLOR", "").no_colour());
+    assert!(surroundings("CI", "true").in_ci());
+    assert!(!surroundings("CI", "false").in_ci());
+    assert!(!surroundings("CI", "").in_ci());
 }

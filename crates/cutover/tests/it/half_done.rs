@@ -115,3 +115,109 @@ fn a_deadline_ends_a_wait_of_our_own_too() {
     drop(holder);
     project.deploy(&database.url());
 }
+
+/// Deploys while the test holds a transaction that an index build has to wait for, and does something to the deployer
+/// once the half-built index is there.
+fn stopped_in_the_build(
+    database: &Database<'_>,
+    project: &Project,
+    index: &str,
+    act: impl FnOnce(&mut Deployer),
+) {
+    let mut writer = database.session();
+    writer.run("BEGIN; INSERT INTO public.held VALUES (1)");
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    let half_built =
+        format!("SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('{index}') AND NOT indisvalid");
+    wait_until("the index is half built", || database.psql(&half_built) == "1");
+    act(&mut deployer);
+    drop(deployer);
+    // A build that waits ends with its session and not with its client.
+    database.psql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover'",
+    );
+    wait_until("its sessions have ended", || {
+        database.psql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover'",
+        ) == "0"
+    });
+    assert_eq!(database.psql(&half_built), "1", "the build was interrupted");
+}
+
+#[test]
+fn operators_of_a_script_do_not_blind_what_looks_at_the_catalogue() {
+    let mut operators = String::from("CREATE SCHEMA evil;");
+    for kind in ["oid", "name", "text", "int4", "int2"] {
+        operators.push_str(&format!(
+            "CREATE FUNCTION evil.no({kind}, {kind}) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT false';
+             CREATE OPERATOR evil.= (LEFTARG = {kind}, RIGHTARG = {kind}, FUNCTION = evil.no);"
+        ));
+    }
+    let (database, project) = prepared(&operators);
+    project.write(
+        "2_m",
+        "SET search_path = evil, pg_catalog, public;\nCREATE INDEX CONCURRENTLY hi ON public.held (id);\n\
+         CREATE TABLE public.behind (id int);\n",
+    );
+    stopped_in_the_build(&database, &project, "hi", Deployer::kill);
+    project.deploy(&database.url());
+    assert_eq!(database.psql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'hi'::regclass"), "t");
+    assert_eq!(row(&database), "f|");
+}
+
+#[test]
+fn a_prefix_that_cannot_be_said_again_is_named_with_what_is_left_to_do() {
+    let (database, project) =
+        prepared("CREATE TABLE log (i int); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';");
+    project.write(
+        "2_m",
+        "INSERT INTO log VALUES (f());\nSELECT 1;\nCREATE INDEX CONCURRENTLY hi ON held (id);\nINSERT INTO log VALUES (100);\n",
+    );
+    stopped_in_the_build(&database, &project, "hi", Deployer::kill);
+    let output = project.run(&database.url(), &["migrate", "deploy"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    for told in [
+        "2_m/migration.sql:1:1",
+        "statements 1 to 2 of 4 are applied; statement 3 may be; those after it have not run",
+        "run what is missing from statement 3 on by hand, then `cutover migrate resolve --applied 2_m`",
+    ] {
+        assert!(stderr.contains(told), "{told}\n{stderr}");
+    }
+    assert_eq!(database.psql("SELECT string_agg(i::text, ',') FROM log"), "1");
+}
+
+#[test]
+fn a_subscription_of_another_database_proves_nothing_here() {
+    let (database, project) = prepared("");
+    let other = server().create_database("half");
+    other.psql("CREATE SUBSCRIPTION subs CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false, slot_name = NONE)");
+    // Accepts, and says nothing.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    project.write(
+        "2_m",
+        &format!("CREATE SUBSCRIPTION subs CONNECTION 'host=127.0.0.1 port={port} dbname=x' PUBLICATION p;"),
+    );
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    wait_until("the server connects to the publisher", || {
+        database.psql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'LibPQWalReceiverConnect'",
+        ) == "1"
+    });
+    deployer.kill();
+    drop(deployer);
+    database.psql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover'",
+    );
+    drop(listener);
+    let output = project.run(&database.url(), &["migrate", "deploy"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(stderr.contains("could not connect to the publisher"), "it is tried again: {stderr}");
+    assert_eq!(
+        database.psql("SELECT finished_at IS NULL FROM _prisma_migrations WHERE migration_name = '2_m'"),
+        ""
+    );
+    other.psql("DROP SUBSCRIPTION subs");
+}

@@ -13,3 +13,4 @@ mod refusals;
 mod scripts;
 mod servers;
 mod support;
+mod waits;

@@ -71,7 +71,7 @@ pub(crate) fn execute(run: &mut Run<'_>, migration: &PlannedMigration, begin_nex
 fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: bool) -> Result<Done> {
     let [segment] = &migration.segments[..] else { return segmented::run(run, migration) };
     let mut busy = Busy::new(run);
-    for _ in 0..ATTEMPTS {
+    for last in (0..ATTEMPTS).rev().map(|left| left == 0) {
         let id = run.history.next_id(&migration.name);
         let row =
             NewRow { id: &id, checksum: &migration.checksum, name: &migration.name, after: run.last_start };
@@ -87,12 +87,20 @@ fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: 
         };
         match attempt(run, &transaction, &mut busy)? {
             End::Committed => return Ok(Done::Applied),
-            End::Taken => return taken(run, &migration.name),
+            End::Taken => match rival(run, &migration.name, &id)? {
+                Rival::Applied => return Ok(Done::ByOther),
+                // Our own id, of a row that was resolved meanwhile: the next one is another.
+                Rival::Nobody if run.history.rows.iter().any(|row| row.id == id) => {}
+                rival => return Err(rival.failure(&migration.name)),
+            },
             End::Stopped(reason) => return Err(failure::stopped(reason, migration, 0)),
             End::Lost(cause) => {
                 way_back(run, &cause)?;
                 if is_applied(run, &migration.name) {
                     return Ok(Done::Applied);
+                }
+                if last {
+                    return Err(lost_each_time(&migration.name, &cause));
                 }
                 run.observer.on(&Event::Retried {
                     migration: migration.name.clone(),
@@ -100,7 +108,7 @@ fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: 
                 });
             }
             End::Failed { part, error, elapsed } => {
-                if part == Part::Claim && is_claim(&error) {
+                if part == Part::Claim && is_lost_claim(&error) {
                     relock(run)?;
                     if is_applied(run, &migration.name) {
                         return Ok(Done::ByOther);
@@ -116,10 +124,11 @@ fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: 
             }
         }
     }
-    Err(gave_up(&migration.name))
+    Err(lock::lost())
 }
 
-/// Runs a transaction, waiting for a busy SQLite file.
+/// Runs a transaction, waiting for a busy SQLite file, or for a history table that somebody has locked, as long as
+/// nothing of it has run.
 fn attempt(run: &mut Run<'_>, transaction: &Transaction<'_>, busy: &mut Busy) -> Result<End> {
     loop {
         let end = match transaction.segment.bracket {
@@ -131,9 +140,7 @@ fn attempt(run: &mut Run<'_>, transaction: &Transaction<'_>, busy: &mut Busy) ->
         };
         match &end {
             End::Failed { part, error, .. }
-                if run.target.provider == Provider::Sqlite
-                    && error.kind == ErrorKind::LockTimeout
-                    && (*part == Part::Begin || (*part == Part::Commit && !transaction.attached)) =>
+                if error.kind == ErrorKind::LockTimeout && may_wait(run, transaction, *part) =>
             {
                 if !busy.pause(run)? {
                     return Ok(end);
@@ -150,7 +157,16 @@ fn attempt(run: &mut Run<'_>, transaction: &Transaction<'_>, busy: &mut Busy) ->
     }
 }
 
-/// The wait for a SQLite file that another process holds.
+/// Whether a transaction that found something locked at this part has done nothing, so that it can wait and begin anew.
+fn may_wait(run: &Run<'_>, transaction: &Transaction<'_>, part: Part) -> bool {
+    match run.target.provider {
+        Provider::Sqlite => part == Part::Begin || (part == Part::Commit && !transaction.attached),
+        // LOCK TABLE of the history, before the file's first statement.
+        Provider::PostgreSql | Provider::MySql => part == Part::Claim,
+    }
+}
+
+/// The wait for a SQLite file, or for the history table, that somebody else holds.
 struct Busy {
     began: Option<Instant>,
     limit: Duration,
@@ -169,9 +185,13 @@ impl Busy {
             return Ok(false);
         };
         if self.pause >= Duration::from_millis(200) {
+            let lock = match run.target.provider {
+                Provider::Sqlite => run.sqlite_path().display().to_string(),
+                Provider::PostgreSql | Provider::MySql => format!("on table {}", db::history::TABLE),
+            };
             run.observer.on(&Event::WaitingForLock {
                 holder: None,
-                lock: run.sqlite_path().display().to_string(),
+                lock,
                 remaining: run.interrupt.within_deadline(remaining),
             });
         }
@@ -201,23 +221,61 @@ fn learned(error: &DbError, segment: &Segment) -> Option<Vec<Segment>> {
     }
 }
 
-fn is_claim(error: &DbError) -> bool {
-    (error.kind == ErrorKind::InvalidText && error.message.contains(db::session::CLAIM_MARK))
-        || error.kind == ErrorKind::LockTimeout
+/// The claim found a key taken by another session.
+fn is_lost_claim(error: &DbError) -> bool {
+    error.kind == ErrorKind::InvalidText && error.message.contains(db::session::CLAIM_MARK)
 }
 
-/// Our row was refused because a live one is there already.
-fn taken(run: &mut Run<'_>, name: &str) -> Result<Done> {
-    run.read_history()?;
-    if is_applied(run, name) {
-        return Ok(Done::ByOther);
+/// Who kept our row from being written.
+enum Rival {
+    /// Somebody has applied the migration.
+    Applied,
+    /// Somebody has a live row of it.
+    AtWork,
+    /// Our own unfinished row was removed or settled by somebody.
+    RowGone,
+    /// Nobody: something takes away what is written.
+    Nobody,
+}
+
+/// Reads the history again after a row could not be written; `id` is the row's.
+fn rival(run: &mut Run<'_>, name: &str, id: &str) -> Result<Rival> {
+    run.read_history_within_script().map_err(|trouble| trouble.into_failure(run))?;
+    let foreign = run.history.rows_of(name).any(|row| row.id != id && row.rolled_back_at.is_none());
+    Ok(if is_applied(run, name) {
+        Rival::Applied
+    } else if foreign {
+        Rival::AtWork
+    } else {
+        Rival::Nobody
+    })
+}
+
+impl Rival {
+    fn failure(&self, name: &str) -> Failure {
+        let (title, code, note) = match self {
+            Rival::Applied | Rival::AtWork => (
+                format!("another deployer is at work on migration `{name}`"),
+                &codes::C2008,
+                "its row in the history appeared while this run was about to write its own; ours was rolled back",
+            ),
+            Rival::RowGone => (
+                format!("the row of migration `{name}` in the history was removed or settled while it ran"),
+                &codes::C2008,
+                "what was under way was rolled back; what was committed before stays",
+            ),
+            Rival::Nobody => (
+                format!("the history table does not keep the row of migration `{name}`"),
+                &codes::C2018,
+                "a trigger or rule of it takes the row away; what was under way was rolled back",
+            ),
+        };
+        let help = match self {
+            Rival::Nobody => "drop the trigger or rule, then `cutover migrate deploy`",
+            _ => code.way_out,
+        };
+        Failure::new(Diagnostic::error(title).code(code).note(note).help(help))
     }
-    Err(Failure::new(
-        Diagnostic::error(format!("another deployer is at work on migration `{name}`"))
-            .code(&codes::C2008)
-            .note("its row in the history appeared while this run was about to write its own; ours was rolled back")
-            .help(codes::C2008.way_out),
-    ))
 }
 
 fn is_applied(run: &Run<'_>, name: &str) -> bool {
@@ -274,21 +332,21 @@ fn still_running(run: &mut Run<'_>, old: Option<i32>, failure: Failure) -> Failu
 /// lost meanwhile is found by the next attempt.
 fn relock(run: &mut Run<'_>) -> Result<()> {
     match lock::confirm(run) {
-        Ok(()) => {
-            // The history table may be locked by autovacuum for a moment.
-            run.interrupt.sleep(Duration::from_millis(50))?;
-            run.read_history()
-        }
+        Ok(()) => run.read_history(),
         Err(Trouble::Lost(_)) => Ok(()),
         Err(Trouble::Failed(failure)) => Err(failure),
     }
 }
 
-fn gave_up(name: &str) -> Failure {
+fn lost_each_time(name: &str, cause: &DbError) -> Failure {
     Failure::new(
-        Diagnostic::error(format!("migration `{name}` was begun {ATTEMPTS} times and never came to its end"))
-            .code(&codes::P1017)
-            .help("cutover migrate deploy"),
+        Diagnostic::error(format!(
+            "migration `{name}` was begun {ATTEMPTS} times, and the connection was lost each time"
+        ))
+        .code(&codes::P1017)
+        .note(format!("what was seen at last: {}", cause.text()))
+        .note("nothing of the last attempt is in the database")
+        .help("cutover migrate deploy"),
     )
 }
 
@@ -308,7 +366,7 @@ pub(crate) fn in_one_transaction(run: &mut Run<'_>, statements: &[String]) -> Re
             Err(error) => {
                 let _ = run.conn.execute("ROLLBACK");
                 let waits = provider == Provider::Sqlite && error.kind == ErrorKind::LockTimeout;
-                if is_claim(&error) && !waits {
+                if is_lost_claim(&error) {
                     return Err(lock::lost());
                 }
                 if !waits || !busy.pause(run)? {

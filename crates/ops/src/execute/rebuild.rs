@@ -10,7 +10,7 @@ use db::history::quote_identifier;
 use db::{DbError, ErrorKind, Row, Rows};
 use diagnostics::Result;
 use sql::{Action, Kind, Name, Statement};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lists rows that point to rows that do not exist.
 pub(super) const CHECK: &str = "PRAGMA foreign_key_check";
@@ -26,6 +26,8 @@ pub(super) enum Look {
 
 /// What is looked at around a rebuild.
 pub(super) struct Guard {
+    /// The tables that are renamed, in order and in lower case.
+    pub(super) renames: Vec<(String, String)>,
     /// Counts the rows of each table that refers to a rebuilt one and is not written itself; empty if there is none.
     pub(super) count: String,
     /// [`CHECK`], or nothing where SQLite cannot make it (a key of some table is wrong, so that it would fail for every
@@ -36,7 +38,14 @@ pub(super) struct Guard {
 impl Guard {
     fn new(run: &mut Run<'_>, statements: &[Statement]) -> Result<Self> {
         let check = if run.conn.query(CHECK).is_ok() { CHECK } else { "" };
-        Ok(Self { count: count(run, statements)?, check })
+        let renames =
+            statements.iter().flat_map(|statement| &statement.actions).filter_map(|action| match action {
+                Action::RenameTable { from, to } => {
+                    Some((from.name.to_ascii_lowercase(), to.name.to_ascii_lowercase()))
+                }
+                _ => None,
+            });
+        Ok(Self { renames: renames.collect(), count: count(run, statements)?, check })
     }
 }
 
@@ -126,9 +135,18 @@ fn count(run: &mut Run<'_>, statements: &[Statement]) -> Result<String> {
     Ok(counts.join(" UNION ALL "))
 }
 
-/// What a violation says without the row's number, which a rebuild may change.
-fn kind_of(row: &Row) -> Row {
-    row.iter().enumerate().map(|(column, value)| if column == 1 { None } else { value.clone() }).collect()
+/// What a violation says that a rebuild does not change: the tables that it is between, under the names that they have
+/// afterwards. The number of the row and that of the key may be others.
+fn tables_of(row: &Row, renames: &[(String, String)]) -> [String; 2] {
+    [0, 2].map(|column| {
+        let mut name = row.get(column).cloned().flatten().unwrap_or_default().to_ascii_lowercase();
+        for (from, to) in renames {
+            if name == *from {
+                name.clone_from(to);
+            }
+        }
+        name
+    })
 }
 
 impl Looks {
@@ -138,7 +156,7 @@ impl Looks {
     }
 
     /// The look is complete: what is wrong, if anything.
-    pub(super) fn end(&mut self, look: Look) -> Option<DbError> {
+    pub(super) fn end(&mut self, look: Look, renames: &[(String, String)]) -> Option<DbError> {
         let now = std::mem::take(&mut self.now);
         match look {
             Look::ViolationsBefore => {
@@ -150,12 +168,15 @@ impl Looks {
                 None
             }
             Look::Violations => {
-                let mut known: Vec<Row> = self.before.iter().map(kind_of).collect();
+                let mut known: BTreeMap<[String; 2], usize> = BTreeMap::new();
+                for row in &self.before {
+                    *known.entry(tables_of(row, renames)).or_default() += 1;
+                }
                 let mut fresh: Vec<&Row> = Vec::new();
                 for row in &now {
-                    match known.iter().position(|old| *old == kind_of(row)) {
-                        Some(at) => drop(known.swap_remove(at)),
-                        None => fresh.push(row),
+                    match known.get_mut(&tables_of(row, &[])) {
+                        Some(left) if *left > 0 => *left -= 1,
+                        _ => fresh.push(row),
                     }
                 }
                 let first = fresh.first()?;

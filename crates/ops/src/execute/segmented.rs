@@ -1,17 +1,20 @@
 //! A file that is more than one transaction: its row comes first, unfinished, and moves on with each segment.
 
+use super::failure::Unproven;
 use super::transaction::{End, Part, RowWrite, Transaction};
 use super::{
-    ATTEMPTS, Busy, Done, attempt, failure, gave_up, is_applied, is_claim, relock, single, taken, way_back,
+    ATTEMPTS, Busy, Done, Rival, attempt, failure, is_applied, is_lost_claim, lost_each_time, relock, rival,
+    single, way_back,
 };
 use crate::plan::{Bracket, PlannedMigration, Segment, State};
 use crate::progress::{self, Intent, Progress};
 use crate::run::{Run, Trouble};
+use crate::watch;
 use db::history::NewRow;
 use db::{DbError, ErrorKind, Flow, Outcome, Reply, Step, session};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 use sql::Kind;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A migration whose row stands.
 pub(super) struct Going<'m> {
@@ -50,7 +53,9 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
         }
     };
     let mut replay = going.progress.statement > 0;
-    for _ in 0..ATTEMPTS {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
         let replayed = if replay { replay_session(run, &going) } else { Ok(()) };
         let lost = match replayed {
             Ok(()) => go_on(run, &mut going)?,
@@ -67,6 +72,9 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
                 if is_applied(run, &migration.name) {
                     return Ok(Done::Applied);
                 }
+                if attempts == ATTEMPTS {
+                    return Err(lost_each_time(&migration.name, &cause));
+                }
                 let row = run.history.rows_of(&migration.name).find(|row| row.is_unfinished());
                 match row.map(|row| (row.id.clone(), Progress::of(row))) {
                     Some((id, Some(Ok(progress)))) if id == going.id => going.progress = progress,
@@ -75,13 +83,21 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
                         Some(again) => going = again,
                         None => return Ok(Done::ByOther),
                     },
-                    _ => return taken(run, &migration.name),
+                    _ => return Err(rival(run, &migration.name, &going.id)?.or_row_gone(run, &going)),
                 }
                 replay = true;
             }
         }
     }
-    Err(gave_up(&migration.name))
+}
+
+impl Rival {
+    /// Of an unfinished row that was written before: if nobody else is there, the row is gone or it does not change.
+    fn or_row_gone(self, run: &Run<'_>, going: &Going<'_>) -> Failure {
+        let stands = run.history.rows.iter().any(|row| row.id == going.id && row.is_unfinished());
+        let rival = if matches!(self, Rival::Nobody) && !stands { Rival::RowGone } else { self };
+        rival.failure(&going.migration.name)
+    }
 }
 
 /// Puts the session back after the whole file: what one of its segments sets holds for the next one.
@@ -89,7 +105,8 @@ fn put_back(run: &mut Run<'_>) {
     if run.target.provider != Provider::PostgreSql {
         return;
     }
-    let sql = db::session::put_back(run.conn.info().version_number, &run.table.schema);
+    run.prepared = false;
+    let sql = session::put_back(run.conn.info().version_number, &run.table.schema, session::Traces::All);
     // A lost connection takes its session with it; anything else must keep the next migration from running.
     run.session_spoiled =
         run.conn.execute(&sql).err().filter(|error| error.kind != ErrorKind::ConnectionLost);
@@ -118,7 +135,11 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
         };
         match attempt(run, &transaction, &mut busy)? {
             End::Committed => return Ok(Some(Going { migration, id, progress, finished: false })),
-            End::Taken => return taken(run, &migration.name).map(|_| None),
+            End::Taken => match rival(run, &migration.name, &id)? {
+                Rival::Applied => return Ok(None),
+                Rival::Nobody if run.history.rows.iter().any(|row| row.id == id) => {}
+                rival => return Err(rival.failure(&migration.name)),
+            },
             End::Stopped(reason) => return Err(failure::stopped(reason, migration, 0)),
             End::Lost(cause) => {
                 way_back(run, &cause)?;
@@ -126,13 +147,13 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
                     return Ok(Some(Going { migration, id, progress, finished: false }));
                 }
             }
-            End::Failed { part: Part::Claim, error, .. } if is_claim(&error) => relock(run)?,
+            End::Failed { part: Part::Claim, error, .. } if is_lost_claim(&error) => relock(run)?,
             End::Failed { part, error, elapsed } => {
                 return Err(failure::migration(run, migration, part, &error, elapsed, 0));
             }
         }
     }
-    Err(gave_up(&migration.name))
+    Err(crate::lock::lost())
 }
 
 /// Runs the segments that are not done. Some = the connection was lost.
@@ -185,18 +206,22 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
             }
             End::Lost(cause) => return Ok(Progressed::Lost(cause)),
             End::Taken => {
-                return Err(super::taken(run, &going.migration.name).err().unwrap_or_else(crate::lock::lost));
+                let rival = rival(run, &going.migration.name, &going.id)?;
+                let mine = matches!(rival, Rival::Nobody);
+                let failure = rival.or_row_gone(run, going);
+                // Nobody else is there: the row says again what is true.
+                return Err(if mine { going.stop(run, failure) } else { failure });
             }
             End::Stopped(reason) => {
                 return Err(
                     going.stop(run, failure::stopped(reason, going.migration, going.progress.statement))
                 );
             }
-            End::Failed { part: Part::Claim, error, .. } if is_claim(&error) => relock(run)?,
+            End::Failed { part: Part::Claim, error, .. } if is_lost_claim(&error) => relock(run)?,
             End::Failed { part, error, elapsed } => return Err(going.fail(run, part, &error, elapsed)),
         }
     }
-    Err(gave_up(&going.migration.name))
+    Err(crate::lock::lost())
 }
 
 impl<'m> Going<'m> {
@@ -349,15 +374,27 @@ fn write_one_row_once(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), D
     if provider == Provider::PostgreSql {
         begin = format!("{begin}; {}", session::before_row(false));
     }
+    if provider == Provider::Sqlite {
+        // A script may have forbidden itself to write; our row is no part of it.
+        run.conn.execute("PRAGMA query_only = OFF")?;
+    }
     let steps = [
         Step::new(begin),
         Step::new(sql).after_answers().inside(),
         Step::new("COMMIT").after_answers().inside(),
     ];
     let mut missed = false;
+    // Written also when a stop is asked for, but not waited for without end.
+    let (interrupt, mut stop_since) = (run.interrupt, None);
     let outcome = run.conn.send(&steps.into_iter().collect(), &mut |reply| {
         if let Reply::Done { index: 1, answer } = reply {
             missed = answer.rows != 1;
+        }
+        if interrupt.reason().is_some() {
+            let since: Instant = *stop_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= watch::FAREWELL {
+                return Flow::Abandon;
+            }
         }
         if missed { Flow::Stop } else { Flow::Continue }
     });
@@ -389,7 +426,7 @@ fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> std::result::Result<(
         };
         if let Some(gone) = gone {
             let reason = format!("statement {} {gone}; a later statement may need it", number + 1);
-            return Err(failure::unproven(going.migration, going.progress.statement, &reason).into());
+            return Err(failure::unproven(going, number, Unproven::Session, &reason).into());
         }
         if statement.kind.is_session_statement() {
             run.conn.execute(statement.span.slice(text)).map_err(|error| match error.kind {

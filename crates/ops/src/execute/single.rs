@@ -1,7 +1,7 @@
 //! One statement outside of a transaction: recorded before it runs and after, and settled by the catalogue where
 //! an interruption left only the record before.
 
-use super::failure;
+use super::failure::{self, Unproven};
 use super::segmented::{Going, Progressed};
 use super::transaction::Part;
 use crate::event::Event;
@@ -76,6 +76,8 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
     }
     if concurrently && !matches!(outcome, Outcome::Lost { .. }) {
         lock::retake_prismas_key(run)?;
+        // Prisma Migrate may have been at work meanwhile.
+        run.read_history_within_script()?;
     }
     match outcome {
         Outcome::Completed => going.record(run, next).map_err(|error| Trouble::of(run, error)),
@@ -119,7 +121,7 @@ fn send(run: &mut Run<'_>, going: &Going<'_>, number: usize, text: &str) -> (Out
                 });
             }
             Reply::Failed { elapsed, .. } => took = elapsed,
-            Reply::Tick | Reply::Row { .. } => {}
+            Reply::Tick { .. } | Reply::Row { .. } => {}
         }
         false
     });
@@ -145,7 +147,9 @@ fn failed(
     let number = going.progress.statement;
     let left = remove_half_built(run, going, statement, index);
     let stopped_by = run.interrupt.reason().filter(|_| error.kind == ErrorKind::Cancelled);
-    let untouched = !may_be_half_done(&statement.kind) || nothing_happened(run, statement);
+    // What cannot be read as a statement has not run; inside of a block it may be the text of an EXECUTE.
+    let unread = statement.kind == Kind::Unknown && error.code == "42601";
+    let untouched = unread || !may_be_half_done(&statement.kind) || nothing_happened(run, statement);
     if left.is_none() && untouched {
         return match stopped_by {
             Some(_) => stopped(run, going),
@@ -162,7 +166,7 @@ fn failed(
                 told
             }),
     };
-    let asks = matches!(statement.kind, Kind::Do | Kind::Call);
+    let asks = matches!(statement.kind, Kind::Do | Kind::Call | Kind::Unknown);
     failure.map(|told| {
         let told = told.note(left.unwrap_or_else(|| {
             format!(
@@ -173,7 +177,7 @@ fn failed(
             )
         }));
         if asks {
-            told.help(codes::C2005.way_out.replace("NAME", &going.migration.name))
+            told.help(failure::unproven_help(going, number, Unproven::Statement))
         } else {
             told.help("cutover migrate deploy (it looks at the catalogue and completes the statement)")
         }
@@ -265,8 +269,8 @@ fn look(
     let Some(intent) = intent else { return Ok(Before::Run { index: None }) };
     if intent.statement != progress::hash([text]) {
         let reason =
-            "the statement that was running when the migration was interrupted has been edited since";
-        return Err(Trouble::Failed(failure::unproven(going.migration, number, reason)));
+            "the statement that was under way when the migration was interrupted has been edited since";
+        return Err(Trouble::Failed(failure::unproven(going, number, Unproven::Statement, reason)));
     }
     let expected = statement.actions.first().and_then(sql::expectation);
     match expected.map(|expected| settle(run.conn.as_mut(), &expected)) {
@@ -275,7 +279,7 @@ fn look(
         Some(Ok(None)) | None if harmless_again(&statement.kind) => Ok(Before::Run { index: None }),
         Some(Ok(None)) | None => {
             let reason = "nothing in the catalogue proves whether this statement took effect";
-            Err(Trouble::Failed(failure::unproven(going.migration, number, reason)))
+            Err(Trouble::Failed(failure::unproven(going, number, Unproven::Statement, reason)))
         }
     }
 }

@@ -10,9 +10,10 @@ use crate::plan::{Bracket, Segment};
 use crate::run::Run;
 use crate::watch::Watched;
 use db::history::{NewRow, Time};
-use db::{Batch, DbError, ErrorKind, Outcome, Reply, Step, session};
+use db::session::{self, Traces};
+use db::{Batch, DbError, ErrorKind, Outcome, Reply, Step};
 use diagnostics::{Provider, Source};
-use sql::Kind;
+use sql::{Code, Kind};
 use std::time::{Duration, Instant};
 
 /// What is written about the migration in the same transaction.
@@ -67,7 +68,8 @@ pub(super) enum End {
     Committed,
     /// Rolled back (or never begun); nothing of it is there.
     Failed { part: Part, error: DbError, elapsed: Duration },
-    /// Another deployer has recorded the migration.
+    /// Rolled back, because the row could not be written: another deployer has recorded the migration, or something
+    /// takes rows of the history away.
     Taken,
     /// Asked to stop; rolled back.
     Stopped(Reason),
@@ -81,8 +83,6 @@ struct Seen {
     committed: bool,
     /// COMMIT was answered with ROLLBACK.
     undone: bool,
-    /// The INSERT of the row wrote nothing: a trigger or rule of the history table took it away.
-    unrecorded: bool,
     begun_next: bool,
     start: Option<Time>,
     taken: bool,
@@ -96,6 +96,10 @@ struct Seen {
 pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>) -> End {
     let (batch, parts) = transaction.batch(run);
     let (outcome, seen) = send(run, transaction, &batch, &parts);
+    let traces = transaction.traces(run);
+    // What may run anything may also leave something behind that runs later, and deallocate what is prepared.
+    run.no_code &= transaction.segment.code != Code::Any;
+    run.prepared &= run.no_code && traces != Traces::All;
     run.begun = seen.begun_next;
     run.last_start = run.last_start.max(seen.start);
     if seen.committed {
@@ -126,6 +130,7 @@ pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>) -> End {
             let end = match (run.interrupt.reason(), part) {
                 (Some(reason), _) if error.kind == ErrorKind::Cancelled => End::Stopped(reason),
                 (_, Part::Row) if is_taken(&error) => End::Taken,
+                (_, Part::Row | Part::Commit) if is_unrecorded(&error) => End::Taken,
                 _ => End::Failed { part, error, elapsed: seen.failed_after },
             };
             roll_back(run, end)
@@ -139,12 +144,7 @@ fn after_commit(run: &mut Run<'_>, outcome: Outcome, parts: &[Part], seen: Seen)
         let error = DbError::new(ErrorKind::InFailedTransaction, "COMMIT was answered with ROLLBACK");
         return roll_back(run, End::Failed { part: Part::Commit, error, elapsed: seen.failed_after });
     }
-    if seen.unrecorded {
-        let message = "the statements were committed, but a trigger or rule on the history table took their row away: \
-                       remove it and mark the migration with `cutover migrate resolve --applied`";
-        let error = DbError::new(ErrorKind::Other, message);
-        return roll_back(run, End::Failed { part: Part::PutBack, error, elapsed: seen.failed_after });
-    }
+
     match outcome {
         Outcome::Lost { cause, .. } => {
             // Committed for certain; the next statement finds the connection dead and takes the way back.
@@ -157,7 +157,9 @@ fn after_commit(run: &mut Run<'_>, outcome: Outcome, parts: &[Part], seen: Seen)
         Outcome::Failed { index, error } => {
             // Behind COMMIT the session is put back, then the next transaction opened. If that one's claim failed, it
             // opens its own and finds out why; anything else leaves a session that nothing may run on.
-            if parts[index] == Part::Record && !super::is_claim(&error) && error.kind != ErrorKind::Cancelled
+            if parts[index] == Part::Record
+                && !super::is_lost_claim(&error)
+                && error.kind != ErrorKind::Cancelled
             {
                 run.session_spoiled = Some(error);
             }
@@ -174,7 +176,7 @@ fn failed_part(part: Part, error: &DbError, tags: &[String]) -> Part {
     match part {
         Part::Begin if !tags.is_empty() => Part::Claim,
         Part::Record if inserted => Part::Commit,
-        Part::Record if super::is_claim(error) => Part::Claim,
+        Part::Record if super::is_lost_claim(error) => Part::Claim,
         Part::Record => Part::Row,
         part => part,
     }
@@ -210,6 +212,11 @@ fn is_taken(error: &DbError) -> bool {
     }
 }
 
+/// The row was written and is not there: a trigger or rule of the history took it away.
+fn is_unrecorded(error: &DbError) -> bool {
+    error.kind == ErrorKind::InvalidText && error.message.contains(db::history::RECORD_MARK)
+}
+
 /// Rolls back before anything else is said. A connection that is lost while it does so has rolled back too:
 /// COMMIT was never sent, or was answered with an error.
 fn roll_back(run: &mut Run<'_>, end: End) -> End {
@@ -233,7 +240,8 @@ fn send(
             Reply::Row { index, row } if matches!(parts[*index], Part::Guard(_)) => looks.row(row),
             Reply::Done { index, .. } => {
                 if let Part::Guard(look) = parts[*index] {
-                    seen.violation = looks.end(look);
+                    let renames = transaction.guard.map_or(&[][..], |guard| &guard.renames);
+                    seen.violation = looks.end(look, renames);
                 }
             }
             _ => {}
@@ -255,7 +263,7 @@ impl Transaction<'_> {
     ) {
         let migration = || self.migration.to_owned();
         match reply {
-            Reply::Tick => {}
+            Reply::Tick { .. } => {}
             Reply::Row { index, row } => match parts.get(index) {
                 // SQLite's claim counts the live rows of the name.
                 Some(Part::Claim) => {
@@ -301,7 +309,6 @@ impl Transaction<'_> {
                         }
                     }
                     Part::Record => {
-                        seen.unrecorded = answer.tags.iter().any(|tag| tag == "INSERT 0 0");
                         seen.committed = answer.tags.iter().any(|tag| tag == "COMMIT");
                         seen.begun_next = self.begin_next && answer.in_transaction;
                     }
@@ -379,12 +386,32 @@ impl Transaction<'_> {
             }
             None => self.record(run, &claim.late, &mut builder),
         }
-        if run.target.provider == Provider::PostgreSql && self.put_back && closing.is_some() {
-            let put_back = session::put_back(run.conn.info().version_number, &run.table.schema);
+        let put_back = self.put_back_text(run);
+        if closing.is_some() && !put_back.is_empty() {
             builder.push(Part::PutBack, Step::new(put_back));
         }
-        builder.barrier_after_begin();
+        if !run.begun {
+            builder.barrier_after_begin();
+        }
         (builder.batch, builder.parts)
+    }
+
+    /// What the segment, and those of the file before it, may have changed in the session.
+    fn traces(&self, run: &Run<'_>) -> Traces {
+        match self.segment.code {
+            _ if self.segment.changes_session || !run.no_code => Traces::All,
+            Code::Any => Traces::All,
+            Code::Tables => Traces::Settings,
+            Code::None => Traces::None,
+        }
+    }
+
+    /// Puts the session back behind COMMIT.
+    fn put_back_text(&self, run: &Run<'_>) -> String {
+        if run.target.provider != Provider::PostgreSql || !self.put_back {
+            return String::new();
+        }
+        session::put_back(run.conn.info().version_number, &run.table.schema, self.traces(run))
     }
 
     /// Claims the right to commit: before the file's statements, or only before the row if the file's first statement
@@ -411,22 +438,33 @@ impl Transaction<'_> {
     /// The row, and what must be true of the session before it.
     fn row_step<'s>(&self, run: &Run<'_>, late_claim: &str) -> Step<'s> {
         let postgres = run.target.provider == Provider::PostgreSql;
-        let before = if postgres && self.segment.changes_session {
+        let traces = self.traces(run);
+        let before = if postgres && traces == Traces::All {
             session::before_row(self.segment.changes_role)
         } else {
             String::new()
         };
+        let prepared = run.prepared && traces != Traces::All;
         let row = match self.row {
+            RowWrite::InsertFinished(row) if prepared => run.table.execute_insert_finished(&row),
             RowWrite::InsertFinished(row) => run.table.insert_finished(&row),
             RowWrite::InsertUnfinished { row, logs } => run.table.insert_unfinished(&row, logs),
             RowWrite::Progress { id, segments, logs, .. } => run.table.update_progress(id, segments, logs),
             RowWrite::Finish { id, checksum, .. } => run.table.finish(id, checksum),
         };
-        let step = Step::new(joined([&before, late_claim, &row])).inside().with_rows();
+        let read_back = match self.row {
+            RowWrite::InsertFinished(row) | RowWrite::InsertUnfinished { row, .. }
+                if postgres && traces == Traces::All =>
+            {
+                run.table.read_back(row.id)
+            }
+            _ => String::new(),
+        };
+        let step = Step::new(joined([&before, late_claim, &row, &read_back])).inside().with_rows();
         if self.segment.pipelined { step } else { step.after_answers() }
     }
 
-    /// Row and COMMIT. An INSERT that writes no row is an error, so COMMIT can stand in the same message, and the
+    /// Row and COMMIT. An INSERT of which no row stays is an error, so COMMIT can stand in the same message, and the
     /// opening of the next migration's transaction behind it; an UPDATE that hits no row must be seen before COMMIT.
     fn record(&self, run: &Run<'_>, late_claim: &str, builder: &mut Builder<'_>) {
         let mut step = self.row_step(run, late_claim);
@@ -437,15 +475,12 @@ impl Transaction<'_> {
             builder.push(Part::Commit, if insert { commit } else { commit.after_answers() });
             return;
         }
-        // Always: a trigger or a default can leave settings behind, and no statement shows it.
-        let put_back = if self.put_back {
-            session::put_back(run.conn.info().version_number, &run.table.schema)
-        } else {
-            String::new()
-        };
+        let put_back = self.put_back_text(run);
+        let stays_prepared = run.prepared && run.prisma_key && self.traces(run) != Traces::All;
         let next = match (self.begin_next, run.options.locking) {
             (false, _) => String::new(),
             (true, false) => "BEGIN".to_owned(),
+            (true, true) if stays_prepared => joined(["BEGIN", session::PREPARED_CLAIM]),
             (true, true) => joined(["BEGIN", &session::claim(run.prisma_key)]),
         };
         step.sql = joined([step.sql.as_ref(), "COMMIT", &put_back, &next]).into();

@@ -131,42 +131,48 @@ impl Findings<'_> {
 
     /// P3009, if there are failed rows.
     pub fn failed_rows(&self) -> Option<Failure> {
-        if self.failed.is_empty() {
-            return None;
-        }
-        let mut text = String::from(
-            "migrate found failed migrations in the target database, new migrations will not be applied. Read more \
-             about how to resolve migration issues in a production database: https://pris.ly/d/migrate-resolve\n",
-        );
-        for row in &self.failed {
-            text.push_str(&format!(
-                "The `{}` migration started at {} failed\n",
-                row.migration_name, row.started_at
-            ));
-        }
-        let first = self.failed[0];
-        let mut diagnostic =
-            Diagnostic::error(format!("migration `{}` failed and was not resolved", first.migration_name))
-                .code(&codes::P3009)
-                .reference(text)
-                .meta("migration", first.migration_name.clone());
-        for row in &self.failed {
-            diagnostic = match row.logs.as_deref().map(str::trim).filter(|logs| !logs.is_empty()) {
-                Some(logs) => {
-                    diagnostic.note(format!("stored with `{}`: {}", row.migration_name, essence(logs)))
-                }
-                None => diagnostic.note(format!(
-                    "nothing is stored with `{}`: it is running now, or its deployer was killed",
-                    row.migration_name
-                )),
-            };
-        }
-        let name = &first.migration_name;
-        Some(Failure::new(diagnostic.help(format!(
-            "find out what took effect, then `cutover migrate resolve --rolled-back {name}` (to run it again) or \
-             `cutover migrate resolve --applied {name}`"
-        ))))
+        failed(&self.failed)
     }
+}
+
+/// P3009, if the history has unfinished rows that are not ours.
+pub fn failed_rows(history: &History) -> Option<Failure> {
+    let rows: Vec<&HistoryRow> =
+        history.rows.iter().filter(|row| row.is_unfinished() && row.progress().is_none()).collect();
+    failed(&rows)
+}
+
+fn failed(rows: &[&HistoryRow]) -> Option<Failure> {
+    let first = rows.first()?;
+    let mut text = String::from(
+        "migrate found failed migrations in the target database, new migrations will not be applied. Read more \
+             about how to resolve migration issues in a production database: https://pris.ly/d/migrate-resolve\n",
+    );
+    for row in rows {
+        text.push_str(&format!(
+            "The `{}` migration started at {} failed\n",
+            row.migration_name, row.started_at
+        ));
+    }
+    let mut diagnostic =
+        Diagnostic::error(format!("migration `{}` failed and was not resolved", first.migration_name))
+            .code(&codes::P3009)
+            .reference(text)
+            .meta("migration", first.migration_name.clone());
+    for row in rows {
+        diagnostic = match row.logs.as_deref().map(str::trim).filter(|logs| !logs.is_empty()) {
+            Some(logs) => diagnostic.note(format!("stored with `{}`: {}", row.migration_name, essence(logs))),
+            None => diagnostic.note(format!(
+                "nothing is stored with `{}`: it is running now, or its deployer was killed",
+                row.migration_name
+            )),
+        };
+    }
+    let name = &first.migration_name;
+    Some(Failure::new(diagnostic.help(format!(
+        "find out what took effect, then `cutover migrate resolve --rolled-back {name}` (to run it again) or \
+             `cutover migrate resolve --applied {name}`"
+    ))))
 }
 
 /// The part of stored logs that says what happened: without terminal codes, span traces, debug dumps and the
@@ -214,39 +220,54 @@ pub fn plan(
     options: &sql::Options,
 ) -> Result<Vec<PlannedMigration>> {
     let mut planned = Vec::new();
-    for row in &findings.interrupted {
-        match resume(folder, findings, row, options, provider)? {
-            Some(migration) => planned.push(migration),
-            None => return Ok(Vec::new()),
-        }
+    if limit.count == Some(0) || findings.has_applied(limit.to.as_deref()) {
+        return Ok(planned);
     }
-    for migration in wanted(findings, limit)? {
-        let state = State::Pending;
-        planned.push(one(migration, state, options, provider)?);
+    let last = last_wanted(folder, findings, limit)?;
+    for row in &findings.interrupted {
+        if folder.migrations.iter().skip(last).any(|migration| migration.name == row.migration_name) {
+            return Err(excluded(&row.migration_name, limit));
+        }
+        planned.extend(resume(folder, findings, row, options, provider)?);
+    }
+    let count = limit.count.unwrap_or(usize::MAX);
+    planned.truncate(count);
+    let pending: HashSet<&str> = findings.pending.iter().map(|migration| migration.name.as_str()).collect();
+    let wanted =
+        folder.migrations.iter().take(last).filter(|migration| pending.contains(migration.name.as_str()));
+    for migration in wanted.take(count - planned.len()) {
+        planned.push(one(migration, State::Pending, options, provider)?);
     }
     debug_assert!(history.exists || findings.interrupted.is_empty());
     Ok(planned)
 }
 
-fn wanted<'a>(findings: &Findings<'a>, limit: &Limit) -> Result<Vec<&'a Migration>> {
-    let mut pending = findings.pending.clone();
-    if findings.has_applied(limit.to.as_deref()) {
-        return Ok(Vec::new());
-    }
-    if let Some(name) = &limit.to {
-        let Some(last) = pending.iter().position(|migration| migration.name == *name) else {
-            return Err(Failure::new(
-                Diagnostic::error(format!("`--to {name}` names no migration that is pending or applied"))
-                    .code(&codes::C2017)
-                    .help(codes::C2017.way_out),
-            ));
-        };
-        pending.truncate(last + 1);
-    }
-    if let Some(count) = limit.count {
-        pending.truncate(count);
-    }
-    Ok(pending)
+/// How many migrations of the folder `--to` lets in.
+fn last_wanted(folder: &Folder, findings: &Findings<'_>, limit: &Limit) -> Result<usize> {
+    let Some(name) = &limit.to else { return Ok(folder.migrations.len()) };
+    let known = findings.pending.iter().any(|migration| migration.name == *name)
+        || findings.interrupted.iter().any(|row| row.migration_name == *name);
+    let position = folder.migrations.iter().position(|migration| migration.name == *name);
+    position.filter(|_| known).map(|position| position + 1).ok_or_else(|| {
+        Failure::new(
+            Diagnostic::error(format!("`--to {name}` names no migration that is pending or applied"))
+                .code(&codes::C2017)
+                .help(codes::C2017.way_out),
+        )
+    })
+}
+
+/// An interrupted migration comes before any other, and `--to` keeps it out.
+fn excluded(name: &str, limit: &Limit) -> Failure {
+    let to = limit.to.as_deref().unwrap_or_default();
+    Failure::new(
+        Diagnostic::error(format!(
+            "migration `{name}` was interrupted and is completed before any other, and `--to {to}` excludes it"
+        ))
+        .code(&codes::C2017)
+        .meta("migration", name)
+        .help(format!("cutover migrate deploy --to {name}")),
+    )
 }
 
 fn one(
@@ -333,7 +354,8 @@ fn resume(
         None => return Err(unreadable("its progress is missing")),
     };
     let Some(migration) = folder.migrations.iter().find(|migration| migration.name == *name) else {
-        return if findings.pending.is_empty() {
+        let nothing_else = findings.interrupted.len() == findings.without_directory.len();
+        return if findings.pending.is_empty() && nothing_else {
             Ok(None)
         } else {
             Err(no_directory(findings, row, &progress, options))

@@ -6,7 +6,7 @@
 
 use diagnostics::{Code, Diagnostic, Failure, Provider, Result, Source, codes};
 use serde::Serialize;
-use sql::{DataVerb, DdlVerb, Kind, Script, Statement, TransactionRule};
+use sql::{Code as Runs, DataVerb, DdlVerb, Kind, Script, Statement, TransactionRule};
 
 /// How a segment is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -37,6 +37,8 @@ pub struct Segment {
     pub changes_session: bool,
     /// A statement of it, or of a segment before it, may change the role.
     pub changes_role: bool,
+    /// Whose code its statements, or those of a segment before it, may run.
+    pub code: Runs,
 }
 
 impl Segment {
@@ -62,6 +64,7 @@ impl Segment {
             pipelined: true,
             changes_session: false,
             changes_role: false,
+            code: Runs::None,
         }
     }
 }
@@ -110,13 +113,14 @@ pub fn segments(script: &Script, source: &Source, provider: Provider) -> Result<
     };
     let mut segments = if cut.is_empty() { vec![cutter.piece(Bracket::Transaction, &[])] } else { cut };
     let mut first = 0;
-    let (mut session, mut role) = (false, false);
+    let (mut session, mut role, mut code) = (false, false, Runs::None);
     for segment in &mut segments {
         segment.first = first;
         first += segment.statements.len();
         session |= segment.changes_session;
         role |= segment.changes_role;
-        (segment.changes_session, segment.changes_role) = (session, role);
+        code = code.max(segment.code);
+        (segment.changes_session, segment.changes_role, segment.code) = (session, role, code);
     }
     cutter.refuse_read_only_sessions(&segments)?;
     Ok(segments)
@@ -199,6 +203,7 @@ impl Cutter<'_> {
             pipelined: bracket == Bracket::Transaction && !savepoints,
             changes_session: effects().any(|effect| !effect.is_empty()),
             changes_role: effects().any(|effect| effect.role || effect.calls_functions),
+            code: statements.iter().map(|statement| statement.code).max().unwrap_or(Runs::None),
         }
     }
 
@@ -245,6 +250,11 @@ impl Cutter<'_> {
                     pieces.push(self.piece(Bracket::OwnTransaction, &statements[begin..=index]));
                     begin = index + 1;
                     open = None;
+                }
+                // Between two transactions it can run, in the transaction that follows it cannot.
+                _ if open.is_none() && self.rule(statement) == TransactionRule::Outside => {
+                    pieces.extend(self.by_need(&statements[begin..=index]));
+                    begin = index + 1;
                 }
                 _ => {}
             }
@@ -436,6 +446,8 @@ mod tests {
             // Statements before a BEGIN belong to it: the reference sends the file as one message.
             ("CREATE TYPE e AS ENUM ('a'); BEGIN; DROP TYPE e; COMMIT; CREATE TABLE a (id int)", "O4 T1"),
             ("CREATE TABLE a (id int); COMMIT; CREATE TABLE b (id int)", "O2 T1"),
+            // What can run in no transaction is not drawn into the one behind it.
+            ("BEGIN; SELECT 1; COMMIT; SELECT 2; VACUUM; SELECT 3; BEGIN; SELECT 4; COMMIT", "O3 T1 S1 O4"),
             ("ALTER TYPE e ADD VALUE 'b'; INSERT INTO t VALUES ('b')", "T2"),
             ("-- cutover:transaction=off\nCREATE TABLE a (id int); CREATE TABLE b (id int)", "S1 S1"),
             ("-- cutover:transaction=file\nCREATE TABLE a (id int); VACUUM", "T2"),

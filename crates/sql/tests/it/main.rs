@@ -1,6 +1,7 @@
 //! Everything that the crate promises, by its public interface: one file per promise.
 
 mod actions;
+mod code;
 mod directives;
 mod index_names;
 mod kinds;

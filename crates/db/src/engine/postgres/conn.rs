@@ -20,6 +20,10 @@ use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage, SimpleQueryRow, S
 /// How often a waiting call gives its caller a chance to act.
 const TICK: Duration = Duration::from_millis(20);
 
+/// How long to look for an answer without going to sleep. Waking a processor that sleeps takes longer than most answers
+/// do: of 1000 small migrations it was a fifth of the time.
+const SPIN: Duration = Duration::from_micros(200);
+
 /// How long closing may take before the socket is simply dropped.
 const FAREWELL: Duration = Duration::from_millis(200);
 
@@ -31,6 +35,8 @@ pub(super) struct PostgresConn {
     pub(super) info: ServerInfo,
     pub(super) target: Arc<PostgresTarget>,
     pub(super) address: Address,
+    /// How many processors this process may use.
+    pub(super) processors: usize,
 }
 
 impl Conn for PostgresConn {
@@ -41,6 +47,8 @@ impl Conn for PostgresConn {
         };
         self.observer.seen().completions.clear();
         let mut exchange = Exchange::new(batch, client, driver, &self.observer, on);
+        // With one processor the server would wait for us.
+        let spin = if self.processors > 1 { SPIN } else { Duration::ZERO };
         let outcome = self.runtime.block_on(async {
             let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + TICK, TICK);
             std::future::poll_fn(|context| {
@@ -49,9 +57,13 @@ impl Conn for PostgresConn {
                         return Poll::Ready(outcome);
                     }
                     if ticks.poll_tick(context).is_pending() {
+                        if exchange.last_answer.elapsed() < spin {
+                            context.waker().wake_by_ref();
+                        }
                         return Poll::Pending;
                     }
-                    exchange.tell(Reply::Tick);
+                    let sent = std::mem::take(&mut exchange.observer.seen().sent);
+                    exchange.tell(Reply::Tick { sent });
                 }
             })
             .await

@@ -211,6 +211,9 @@ async fn connect_once(
     }
 }
 
+/// Bytes that may wait in the system for being sent: seconds on the slowest line.
+const SEND_BUFFER: usize = 128 * 1024;
+
 /// Opens the socket with keepalive: a NAT gateway forgets a connection that is idle for some minutes.
 pub(super) async fn open(address: &Address, keepalives: Keepalives) -> Result<Link, DbError> {
     let unreachable = |error: std::io::Error| DbError::new(ErrorKind::Unreachable, error.to_string());
@@ -219,6 +222,9 @@ pub(super) async fn open(address: &Address, keepalives: Keepalives) -> Result<Li
             let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(unreachable)?;
             stream.set_nodelay(true).map_err(unreachable)?;
             keep_alive(&stream, keepalives).map_err(|error| unreachable(error.into()))?;
+            // What the system has taken says nothing of a slow line; what it takes next does.
+            rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER)
+                .map_err(|error| unreachable(error.into()))?;
             Ok(Link::Tcp(stream))
         }
         Address::Unix { directory, port } => {

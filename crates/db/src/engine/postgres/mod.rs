@@ -87,6 +87,7 @@ fn connect_address(target: &Arc<PostgresTarget>, address: &Address) -> Result<Po
         info,
         target: Arc::clone(target),
         address: address.clone(),
+        processors: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     if refused_options || target.pgbouncer {
         conn.execute(&format!("SET search_path = {}", quote_identifier(&target.schema)))?;

@@ -31,6 +31,8 @@ pub(super) struct Seen {
     pub(super) completions: VecDeque<Completion>,
     /// The process number of BackendKeyData.
     pub(super) process: Option<i32>,
+    /// Bytes were taken for sending since somebody last reset this.
+    pub(super) sent: bool,
     scanner: Scanner,
 }
 
@@ -146,7 +148,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Observed<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, bytes)
+        let result = Pin::new(&mut self.inner).poll_write(context, bytes);
+        if matches!(result, Poll::Ready(Ok(count)) if count > 0) {
+            self.observer.seen().sent = true;
+        }
+        result
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {

@@ -19,7 +19,7 @@ pub(super) struct SqliteConn {
 impl Conn for SqliteConn {
     fn send(&mut self, batch: &Batch<'_>, on: &mut dyn FnMut(Reply) -> Flow) -> Outcome {
         for (index, step) in batch.steps.iter().enumerate() {
-            match on(Reply::Tick) {
+            match on(Reply::Tick { sent: false }) {
                 Flow::Continue => {}
                 Flow::Stop | Flow::Abandon => return Outcome::Stopped { answered: index },
             }
