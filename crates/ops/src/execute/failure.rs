@@ -1,6 +1,5 @@
 //! What is told when a migration fails: the reference's block, then place, time, state and the next command.
 
-use super::segmented::Going;
 use super::transaction::Part;
 use crate::interrupt::Reason;
 use crate::plan::PlannedMigration;
@@ -195,7 +194,7 @@ fn rest_of_script(migration: &PlannedMigration, span: Span) -> Span {
     Span::new(start.min(span.start), text.len())
 }
 
-fn first_line(source: &diagnostics::Source, span: Span) -> Span {
+pub(super) fn first_line(source: &diagnostics::Source, span: Span) -> Span {
     let text = span.slice(source.text());
     Span::new(span.start, span.start + text.find(['\n', '\r']).unwrap_or(text.len()))
 }
@@ -208,87 +207,6 @@ pub fn duration(duration: Duration) -> String {
         1..1_000 => format!("{milliseconds} ms"),
         1_000..60_000 => format!("{:.1} s", duration.as_secs_f64()),
         _ => format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60),
-    }
-}
-
-/// Why an interrupted migration cannot go on by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unproven {
-    /// Nothing proves whether a statement outside of a transaction took effect.
-    Statement,
-    /// What an applied statement has made of the session is gone with it.
-    Session,
-}
-
-/// The failure of an interrupted migration that cannot go on by itself, because of the statement with this number.
-pub(super) fn unproven(going: &Going<'_>, number: usize, why: Unproven, reason: &str) -> Failure {
-    let migration = going.migration;
-    let mut diagnostic = Diagnostic::error(reason.to_owned())
-        .code(&codes::C2005)
-        .meta("migration", migration.name.clone())
-        .meta("statement", (number + 1).to_string());
-    let label = match (why, &going.progress.error) {
-        (Unproven::Session, _) => "it is applied",
-        (Unproven::Statement, Some(_)) => "it failed, and may have done a part of its work",
-        (Unproven::Statement, None) => "it was under way when it was interrupted",
-    };
-    if let Some(statement) = migration.statements().nth(number) {
-        diagnostic = diagnostic
-            .label(&migration.source, first_line(&migration.source, statement.span), label)
-            .window(statement.span);
-    }
-    if let Some(error) = going.progress.error.as_deref().and_then(|error| error.lines().next()) {
-        diagnostic = diagnostic.note(format!("stored with it: {error}"));
-    }
-    Failure::new(diagnostic.note(applied_so_far(going)).help(unproven_help(going, number, why)))
-        .class(Class::MigrationFailed)
-}
-
-/// What of an interrupted migration is in the database.
-fn applied_so_far(going: &Going<'_>) -> String {
-    let (done, count) = (going.progress.statement, going.migration.statement_count());
-    let applied = match done {
-        0 => "no statement is known to be applied".to_owned(),
-        1 => format!("statement 1 of {count} is applied"),
-        done => format!("statements 1 to {done} of {count} are applied"),
-    };
-    match (&going.progress.intent, count - done) {
-        (Some(_), 0 | 1) => format!("{applied}; statement {} may be", done + 1),
-        (Some(_), _) => format!("{applied}; statement {} may be; those after it have not run", done + 1),
-        (None, 0) => applied,
-        (None, 1) => format!("{applied}; statement {} has not run", done + 1),
-        (None, _) => format!("{applied}; statement {} and those after it have not run", done + 1),
-    }
-}
-
-/// What a person can do about it. The history must not say more than what was done.
-pub(super) fn unproven_help(going: &Going<'_>, number: usize, why: Unproven) -> String {
-    let (name, done) = (&going.migration.name, going.progress.statement);
-    let rest = match why {
-        Unproven::Statement => number + 1,
-        Unproven::Session => done,
-    };
-    let forward = match going.migration.statement_count() - rest {
-        0 => String::new(),
-        _ => format!("run the statements from {} on by hand, then ", rest + 1),
-    };
-    let undo = if done == 0 { String::new() } else { format!("undo statements 1 to {done}, then ") };
-    match why {
-        Unproven::Statement => format!(
-            "Look whether the effect of statement {} is there. If it is: {forward}`cutover migrate resolve --applied \
-             {name}`. If not: {undo}`cutover migrate resolve --rolled-back {name}` and `cutover migrate deploy`.",
-            number + 1
-        ),
-        Unproven::Session => {
-            let forward = match going.progress.intent {
-                Some(_) => format!("run what is missing from statement {} on by hand, then ", done + 1),
-                None => forward,
-            };
-            format!(
-                "Either {forward}`cutover migrate resolve --applied {name}`; or {undo}`cutover migrate resolve \
-                 --rolled-back {name}` and `cutover migrate deploy`."
-            )
-        }
     }
 }
 

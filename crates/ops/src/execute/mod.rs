@@ -9,10 +9,13 @@
 
 mod failure;
 pub use failure::duration;
+mod going;
+mod guard;
 mod rebuild;
 mod segmented;
 mod single;
 mod transaction;
+mod unproven;
 
 use crate::event::Event;
 use crate::lock;

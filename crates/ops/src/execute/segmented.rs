@@ -1,37 +1,20 @@
 //! A file that is more than one transaction: its row comes first, unfinished, and moves on with each segment.
 
-use super::failure::Unproven;
+use super::going::{Going, Progressed};
 use super::transaction::{End, Part, RowWrite, Transaction};
+use super::unproven::{Unproven, unproven};
 use super::{
     ATTEMPTS, Busy, Done, Rival, attempt, failure, is_applied, is_lost_claim, lost_each_time, relock, rival,
     single, way_back,
 };
 use crate::plan::{Bracket, PlannedMigration, Segment, State};
-use crate::progress::{self, Intent, Progress};
+use crate::progress::Progress;
 use crate::run::{Run, Trouble};
-use crate::watch;
 use db::history::NewRow;
-use db::{DbError, ErrorKind, Flow, Outcome, Reply, Step, session};
+use db::{DbError, ErrorKind, session};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 use sql::Kind;
-use std::time::{Duration, Instant};
-
-/// A migration whose row stands.
-pub(super) struct Going<'m> {
-    pub(super) migration: &'m PlannedMigration,
-    pub(super) id: String,
-    pub(super) progress: Progress,
-    /// The row is finished.
-    finished: bool,
-}
-
-/// What became of one segment.
-pub(super) enum Progressed {
-    /// It is done, and recorded.
-    Done,
-    /// The connection was lost; the row says what is done.
-    Lost(DbError),
-}
+use std::time::Duration;
 
 /// Runs or continues a migration.
 pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Done> {
@@ -48,9 +31,7 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
             Some(going) => going,
             None => return Ok(Done::ByOther),
         },
-        State::Resume { id, progress } => {
-            Going { migration, id: id.clone(), progress: progress.clone(), finished: false }
-        }
+        State::Resume { id, progress } => Going::new(migration, id.clone(), progress.clone()),
     };
     let mut replay = going.progress.statement > 0;
     let mut attempts = 0;
@@ -134,7 +115,7 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
             guard: None,
         };
         match attempt(run, &transaction, &mut busy)? {
-            End::Committed => return Ok(Some(Going { migration, id, progress, finished: false })),
+            End::Committed => return Ok(Some(Going::new(migration, id, progress))),
             End::Taken => match rival(run, &migration.name, &id)? {
                 Rival::Applied => return Ok(None),
                 Rival::Nobody if run.history.rows.iter().any(|row| row.id == id) => {}
@@ -144,7 +125,7 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
             End::Lost(cause) => {
                 way_back(run, &cause)?;
                 if run.history.rows.iter().any(|row| row.id == id) {
-                    return Ok(Some(Going { migration, id, progress, finished: false }));
+                    return Ok(Some(Going::new(migration, id, progress)));
                 }
             }
             End::Failed { part: Part::Claim, error, .. } if is_lost_claim(&error) => relock(run)?,
@@ -171,7 +152,7 @@ fn go_on(run: &mut Run<'_>, going: &mut Going<'_>) -> Result<Option<DbError>> {
             Progressed::Lost(cause) => return Ok(Some(cause)),
         }
     }
-    if going.finished {
+    if going.is_finished() {
         return Ok(None);
     }
     // What had not run was deleted from the file: nothing is left but to finish the row.
@@ -224,193 +205,6 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
     Err(crate::lock::lost())
 }
 
-impl<'m> Going<'m> {
-    /// The first segment that is not done, without those of its statements that are: the file may have been cut
-    /// differently when it was interrupted.
-    fn next_segment(&self) -> Option<Segment> {
-        let done = self.progress.statement;
-        let segment =
-            self.migration.segments.iter().find(|segment| segment.first + segment.statements.len() > done)?;
-        let skip = done.saturating_sub(segment.first);
-        let mut rest = Segment {
-            first: segment.first + skip,
-            statements: segment.statements[skip..].to_vec(),
-            ..segment.clone()
-        };
-        if self.progress.intent.is_some() {
-            // It was sent alone, whatever the file looks like: a DO that commits shows that only when it runs.
-            rest.bracket = Bracket::Single;
-            rest.pipelined = false;
-            rest.statements.truncate(1);
-        }
-        Some(rest)
-    }
-
-    fn advance(&mut self, next: Progress) {
-        self.finished = self.is_end(&next);
-        self.progress = next;
-    }
-
-    fn is_end(&self, progress: &Progress) -> bool {
-        progress.intent.is_none() && progress.statement >= self.migration.statement_count()
-    }
-
-    /// The progress once this segment is done.
-    pub(super) fn after(&self, segment: &Segment, run: &str) -> Progress {
-        let statement = segment.first + segment.statements.len();
-        Progress {
-            run: run.to_owned(),
-            segments: self.progress.segments + 1,
-            statement,
-            prefix: progress::hash(self.migration.prefix(statement)),
-            intent: None,
-            ..self.progress.clone()
-        }
-    }
-
-    /// The write that records `next`: the end of the row after the last segment.
-    fn row_write<'a>(&'a self, next: &Progress, logs: &'a str) -> RowWrite<'a> {
-        let (id, name) = (self.id.as_str(), self.migration.name.as_str());
-        if self.is_end(next) {
-            RowWrite::Finish { id, name, checksum: &self.migration.checksum }
-        } else {
-            RowWrite::Progress { id, name, segments: next.segments, logs }
-        }
-    }
-
-    /// Records `next` by a statement of its own.
-    pub(super) fn record(&mut self, run: &mut Run<'_>, next: Progress) -> std::result::Result<(), DbError> {
-        let logs = next.logs(None);
-        let sql = match self.row_write(&next, &logs) {
-            RowWrite::Finish { id, checksum, .. } => run.table.finish(id, checksum),
-            _ => run.table.update_progress(&self.id, next.segments, &logs),
-        };
-        write_one_row(run, &sql)?;
-        self.advance(next);
-        Ok(())
-    }
-
-    /// Records that a statement outside of a transaction is about to run.
-    pub(super) fn intend(&mut self, run: &mut Run<'_>, intent: Intent) -> std::result::Result<(), DbError> {
-        let next = Progress { intent: Some(intent), run: run.id.clone(), ..self.progress.clone() };
-        self.record(run, next)
-    }
-
-    /// A segment failed: an attempt of which nothing stays leaves no row, any other one keeps its progress and
-    /// the error.
-    pub(super) fn fail(&self, run: &mut Run<'_>, part: Part, error: &DbError, elapsed: Duration) -> Failure {
-        let kept = self.progress.statement;
-        let failure = failure::migration(run, self.migration, part, error, elapsed, kept);
-        let span = match part {
-            Part::Statement(number) => {
-                self.migration.statements().nth(number).map(|statement| statement.span)
-            }
-            _ => None,
-        };
-        let text = failure::reference_text(run, self.migration, span, error);
-        let text = diagnostics::redact(&text, &run.target.secrets());
-        self.leave(run, failure, Some(&text))
-    }
-
-    /// A statement outside of a transaction failed or was stopped, and may have done a part of its work: the row
-    /// stays, with what was about to run.
-    pub(super) fn keep(&self, run: &mut Run<'_>, error: &DbError) {
-        let text = diagnostics::redact(&error.text(), &run.target.secrets());
-        let sql =
-            run.table.update_progress(&self.id, self.progress.segments, &self.progress.logs(Some(&text)));
-        // The row holds the intent already; the error's text is an addition.
-        let _ = write_one_row(run, &sql);
-    }
-
-    /// A segment was stopped and rolled back.
-    pub(super) fn stop(&self, run: &mut Run<'_>, failure: Failure) -> Failure {
-        self.leave(run, failure, None)
-    }
-
-    fn leave(&self, run: &mut Run<'_>, failure: Failure, text: Option<&str>) -> Failure {
-        let progress = Progress { intent: None, ..self.progress.clone() };
-        let sql = if progress.segments == 0 {
-            run.table.delete(&self.id)
-        } else {
-            run.table.update_progress(&self.id, progress.segments, &progress.logs(text))
-        };
-        match write_one_row(run, &sql) {
-            Ok(()) => failure,
-            Err(error) => failure.map(|told| {
-                told.note(format!(
-                    "the history could not be brought up to date: {}; the next deploy does it",
-                    error.text()
-                ))
-            }),
-        }
-    }
-}
-
-/// A write of ours that must hit exactly one row, in a transaction of its own and as the role that we connected as,
-/// whatever the script has done to the session.
-pub(super) fn write_one_row(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), DbError> {
-    let began = std::time::Instant::now();
-    loop {
-        match write_one_row_once(run, sql) {
-            Err(error)
-                if error.kind == ErrorKind::LockTimeout
-                    && run.target.provider == Provider::Sqlite
-                    && began.elapsed() < run.options.wait_lock =>
-            {
-                // Also when asked to stop: what is recorded here is what was done.
-                std::thread::sleep(Duration::from_millis(10));
-                if run.interrupt.reason().is_some() && began.elapsed() > Duration::from_secs(3) {
-                    return Err(error);
-                }
-            }
-            other => return other,
-        }
-    }
-}
-
-fn write_one_row_once(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), DbError> {
-    let provider = run.target.provider;
-    let mut begin = session::begin(provider).to_owned();
-    if provider == Provider::PostgreSql {
-        begin = format!("{begin}; {}", session::before_row(false));
-    }
-    if provider == Provider::Sqlite {
-        // A script may have forbidden itself to write; our row is no part of it.
-        run.conn.execute("PRAGMA query_only = OFF")?;
-    }
-    let steps = [
-        Step::new(begin),
-        Step::new(sql).after_answers().inside(),
-        Step::new("COMMIT").after_answers().inside(),
-    ];
-    let mut missed = false;
-    // Written also when a stop is asked for, but not waited for without end.
-    let (interrupt, mut stop_since) = (run.interrupt, None);
-    let outcome = run.conn.send(&steps.into_iter().collect(), &mut |reply| {
-        if let Reply::Done { index: 1, answer } = reply {
-            missed = answer.rows != 1;
-        }
-        if interrupt.reason().is_some() {
-            let since: Instant = *stop_since.get_or_insert_with(Instant::now);
-            if since.elapsed() >= watch::FAREWELL {
-                return Flow::Abandon;
-            }
-        }
-        if missed { Flow::Stop } else { Flow::Continue }
-    });
-    let error = match outcome {
-        Outcome::Completed => return Ok(()),
-        Outcome::Lost { cause, .. } => return Err(cause),
-        Outcome::Stopped { .. } => {
-            DbError::new(ErrorKind::Other, "the migration's row in the history has disappeared")
-        }
-        Outcome::Failed { error, .. } => error,
-    };
-    // The first error is the one to tell.
-    let _ = run.conn.execute("ROLLBACK");
-    Err(error)
-}
-
 /// Before a continued migration goes on, what its finished part said to the session is said again: without it an
 /// index landed on the table of another schema.
 fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> std::result::Result<(), Trouble> {
@@ -426,7 +220,7 @@ fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> std::result::Result<(
         };
         if let Some(gone) = gone {
             let reason = format!("statement {} {gone}; a later statement may need it", number + 1);
-            return Err(failure::unproven(going, number, Unproven::Session, &reason).into());
+            return Err(unproven(going, number, Unproven::Session, &reason).into());
         }
         if statement.kind.is_session_statement() {
             run.conn.execute(statement.span.slice(text)).map_err(|error| match error.kind {

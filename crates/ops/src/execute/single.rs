@@ -1,9 +1,10 @@
 //! One statement outside of a transaction: recorded before it runs and after, and settled by the catalogue where
 //! an interruption left only the record before.
 
-use super::failure::{self, Unproven};
-use super::segmented::{Going, Progressed};
+use super::failure;
+use super::going::{Going, Progressed};
 use super::transaction::Part;
+use super::unproven::{self, Unproven, unproven};
 use crate::event::Event;
 use crate::lock;
 use crate::plan::Segment;
@@ -177,7 +178,7 @@ fn failed(
             )
         }));
         if asks {
-            told.help(failure::unproven_help(going, number, Unproven::Statement))
+            told.help(unproven::help(going, number, Unproven::Statement))
         } else {
             told.help("cutover migrate deploy (it looks at the catalogue and completes the statement)")
         }
@@ -270,7 +271,7 @@ fn look(
     if intent.statement != progress::hash([text]) {
         let reason =
             "the statement that was under way when the migration was interrupted has been edited since";
-        return Err(Trouble::Failed(failure::unproven(going, number, Unproven::Statement, reason)));
+        return Err(Trouble::Failed(unproven(going, number, Unproven::Statement, reason)));
     }
     let expected = statement.actions.first().and_then(sql::expectation);
     match expected.map(|expected| settle(run.conn.as_mut(), &expected)) {
@@ -279,7 +280,7 @@ fn look(
         Some(Ok(None)) | None if harmless_again(&statement.kind) => Ok(Before::Run { index: None }),
         Some(Ok(None)) | None => {
             let reason = "nothing in the catalogue proves whether this statement took effect";
-            Err(Trouble::Failed(failure::unproven(going, number, Unproven::Statement, reason)))
+            Err(Trouble::Failed(unproven(going, number, Unproven::Statement, reason)))
         }
     }
 }

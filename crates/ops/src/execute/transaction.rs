@@ -3,7 +3,7 @@
 //! Everything that differs between a file that is one transaction and a segment of a longer file is the row
 //! that is written before COMMIT, so both go through here.
 
-use super::rebuild::{self, Guard, Look, Looks};
+use super::guard::{self, Guard, Look, Looks};
 use crate::event::{Event, Observer};
 use crate::interrupt::Reason;
 use crate::plan::{Bracket, Segment};
@@ -360,10 +360,10 @@ impl Transaction<'_> {
             if Some(index) == closing {
                 break;
             }
-            if self.segment.bracket == Bracket::Rebuild && !rebuild::runs_inside(statement) {
+            if self.segment.bracket == Bracket::Rebuild && !guard::runs_inside(statement) {
                 continue;
             }
-            let counted = guard.filter(|_| rebuild::may_lose_rows(statement));
+            let counted = guard.filter(|_| guard::may_lose_rows(statement));
             if let Some(guard) = counted {
                 builder.look(Look::CountsBefore, &guard.count);
             }

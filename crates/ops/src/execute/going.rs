@@ -1,0 +1,227 @@
+//! A migration whose unfinished row stands, and every write of that row.
+//!
+//! What does not live here: when a segment runs (`segmented`, `single`).
+
+use super::failure;
+use super::transaction::{Part, RowWrite};
+use crate::plan::{Bracket, PlannedMigration, Segment};
+use crate::progress::{self, Intent, Progress};
+use crate::run::Run;
+use crate::watch;
+use db::{DbError, ErrorKind, Flow, Outcome, Reply, Step, session};
+use diagnostics::{Failure, Provider};
+use std::time::{Duration, Instant};
+
+/// A migration whose row stands.
+pub(super) struct Going<'m> {
+    pub(super) migration: &'m PlannedMigration,
+    pub(super) id: String,
+    pub(super) progress: Progress,
+    /// The row is finished.
+    finished: bool,
+}
+
+/// What became of one segment.
+pub(super) enum Progressed {
+    /// It is done, and recorded.
+    Done,
+    /// The connection was lost; the row says what is done.
+    Lost(DbError),
+}
+
+impl<'m> Going<'m> {
+    /// A migration whose unfinished row has this id and says this.
+    pub(super) fn new(migration: &'m PlannedMigration, id: String, progress: Progress) -> Self {
+        Self { migration, id, progress, finished: false }
+    }
+
+    /// Whether its row is finished.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// The first segment that is not done, without those of its statements that are: the file may have been cut
+    /// differently when it was interrupted.
+    pub(super) fn next_segment(&self) -> Option<Segment> {
+        let done = self.progress.statement;
+        let segment =
+            self.migration.segments.iter().find(|segment| segment.first + segment.statements.len() > done)?;
+        let skip = done.saturating_sub(segment.first);
+        let mut rest = Segment {
+            first: segment.first + skip,
+            statements: segment.statements[skip..].to_vec(),
+            ..segment.clone()
+        };
+        if self.progress.intent.is_some() {
+            // It was sent alone, whatever the file looks like: a DO that commits shows that only when it runs.
+            rest.bracket = Bracket::Single;
+            rest.pipelined = false;
+            rest.statements.truncate(1);
+        }
+        Some(rest)
+    }
+
+    pub(super) fn advance(&mut self, next: Progress) {
+        self.finished = self.is_end(&next);
+        self.progress = next;
+    }
+
+    fn is_end(&self, progress: &Progress) -> bool {
+        progress.intent.is_none() && progress.statement >= self.migration.statement_count()
+    }
+
+    /// The progress once this segment is done.
+    pub(super) fn after(&self, segment: &Segment, run: &str) -> Progress {
+        let statement = segment.first + segment.statements.len();
+        Progress {
+            run: run.to_owned(),
+            segments: self.progress.segments + 1,
+            statement,
+            prefix: progress::hash(self.migration.prefix(statement)),
+            intent: None,
+            ..self.progress.clone()
+        }
+    }
+
+    /// The write that records `next`: the end of the row after the last segment.
+    pub(super) fn row_write<'a>(&'a self, next: &Progress, logs: &'a str) -> RowWrite<'a> {
+        let (id, name) = (self.id.as_str(), self.migration.name.as_str());
+        if self.is_end(next) {
+            RowWrite::Finish { id, name, checksum: &self.migration.checksum }
+        } else {
+            RowWrite::Progress { id, name, segments: next.segments, logs }
+        }
+    }
+
+    /// Records `next` by a statement of its own.
+    pub(super) fn record(&mut self, run: &mut Run<'_>, next: Progress) -> std::result::Result<(), DbError> {
+        let logs = next.logs(None);
+        let sql = match self.row_write(&next, &logs) {
+            RowWrite::Finish { id, checksum, .. } => run.table.finish(id, checksum),
+            _ => run.table.update_progress(&self.id, next.segments, &logs),
+        };
+        write_one_row(run, &sql)?;
+        self.advance(next);
+        Ok(())
+    }
+
+    /// Records that a statement outside of a transaction is about to run.
+    pub(super) fn intend(&mut self, run: &mut Run<'_>, intent: Intent) -> std::result::Result<(), DbError> {
+        let next = Progress { intent: Some(intent), run: run.id.clone(), ..self.progress.clone() };
+        self.record(run, next)
+    }
+
+    /// A segment failed: an attempt of which nothing stays leaves no row, any other one keeps its progress and
+    /// the error.
+    pub(super) fn fail(&self, run: &mut Run<'_>, part: Part, error: &DbError, elapsed: Duration) -> Failure {
+        let kept = self.progress.statement;
+        let failure = failure::migration(run, self.migration, part, error, elapsed, kept);
+        let span = match part {
+            Part::Statement(number) => {
+                self.migration.statements().nth(number).map(|statement| statement.span)
+            }
+            _ => None,
+        };
+        let text = failure::reference_text(run, self.migration, span, error);
+        let text = diagnostics::redact(&text, &run.target.secrets());
+        self.leave(run, failure, Some(&text))
+    }
+
+    /// A statement outside of a transaction failed or was stopped, and may have done a part of its work: the row
+    /// stays, with what was about to run.
+    pub(super) fn keep(&self, run: &mut Run<'_>, error: &DbError) {
+        let text = diagnostics::redact(&error.text(), &run.target.secrets());
+        let sql =
+            run.table.update_progress(&self.id, self.progress.segments, &self.progress.logs(Some(&text)));
+        // The row holds the intent already; the error's text is an addition.
+        let _ = write_one_row(run, &sql);
+    }
+
+    /// A segment was stopped and rolled back.
+    pub(super) fn stop(&self, run: &mut Run<'_>, failure: Failure) -> Failure {
+        self.leave(run, failure, None)
+    }
+
+    fn leave(&self, run: &mut Run<'_>, failure: Failure, text: Option<&str>) -> Failure {
+        let progress = Progress { intent: None, ..self.progress.clone() };
+        let sql = if progress.segments == 0 {
+            run.table.delete(&self.id)
+        } else {
+            run.table.update_progress(&self.id, progress.segments, &progress.logs(text))
+        };
+        match write_one_row(run, &sql) {
+            Ok(()) => failure,
+            Err(error) => failure.map(|told| {
+                told.note(format!(
+                    "the history could not be brought up to date: {}; the next deploy does it",
+                    error.text()
+                ))
+            }),
+        }
+    }
+}
+
+/// A write of ours that must hit exactly one row, in a transaction of its own and as the role that we connected as,
+/// whatever the script has done to the session.
+pub(super) fn write_one_row(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), DbError> {
+    let began = std::time::Instant::now();
+    loop {
+        match write_one_row_once(run, sql) {
+            Err(error)
+                if error.kind == ErrorKind::LockTimeout
+                    && run.target.provider == Provider::Sqlite
+                    && began.elapsed() < run.options.wait_lock =>
+            {
+                // Also when asked to stop: what is recorded here is what was done.
+                std::thread::sleep(Duration::from_millis(10));
+                if run.interrupt.reason().is_some() && began.elapsed() > Duration::from_secs(3) {
+                    return Err(error);
+                }
+            }
+            other => return other,
+        }
+    }
+}
+
+fn write_one_row_once(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), DbError> {
+    let provider = run.target.provider;
+    let mut begin = session::begin(provider).to_owned();
+    if provider == Provider::PostgreSql {
+        begin = format!("{begin}; {}", session::before_row(false));
+    }
+    if provider == Provider::Sqlite {
+        // A script may have forbidden itself to write; our row is no part of it.
+        run.conn.execute("PRAGMA query_only = OFF")?;
+    }
+    let steps = [
+        Step::new(begin),
+        Step::new(sql).after_answers().inside(),
+        Step::new("COMMIT").after_answers().inside(),
+    ];
+    let mut missed = false;
+    // Written also when a stop is asked for, but not waited for without end.
+    let (interrupt, mut stop_since) = (run.interrupt, None);
+    let outcome = run.conn.send(&steps.into_iter().collect(), &mut |reply| {
+        if let Reply::Done { index: 1, answer } = reply {
+            missed = answer.rows != 1;
+        }
+        if interrupt.reason().is_some() {
+            let since: Instant = *stop_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= watch::FAREWELL {
+                return Flow::Abandon;
+            }
+        }
+        if missed { Flow::Stop } else { Flow::Continue }
+    });
+    let error = match outcome {
+        Outcome::Completed => return Ok(()),
+        Outcome::Lost { cause, .. } => return Err(cause),
+        Outcome::Stopped { .. } => {
+            DbError::new(ErrorKind::Other, "the migration's row in the history has disappeared")
+        }
+        Outcome::Failed { error, .. } => error,
+    };
+    // The first error is the one to tell.
+    let _ = run.conn.execute("ROLLBACK");
+    Err(error)
+}
