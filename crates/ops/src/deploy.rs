@@ -149,15 +149,18 @@ fn begin_until_kept(
     folder: &Folder,
     run: &mut Run<'_>,
 ) -> Result<Option<Vec<PlannedMigration>>> {
-    for _ in 0..RECONNECTS {
-        match begin(deploy, folder, run) {
-            Err(failure) if run.conn.poisoned() && run.interrupt.reason().is_none() => {
+    let mut reconnects = 0;
+    loop {
+        match begin(deploy, folder, run, reconnects == 0) {
+            Err(failure)
+                if run.conn.poisoned() && run.interrupt.reason().is_none() && reconnects < RECONNECTS =>
+            {
                 run.reconnect(&run::cause_of(&failure))?;
+                reconnects += 1;
             }
             other => return other.map_err(nothing_run),
         }
     }
-    begin(deploy, folder, run).map_err(nothing_run)
 }
 
 /// What a stop before the first migration leaves behind.
@@ -168,11 +171,17 @@ fn nothing_run(failure: Failure) -> Failure {
     }
 }
 
-/// From the first look at the history to the plan under the lock. `None` if there is nothing to do.
-fn begin(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Option<Vec<PlannedMigration>>> {
+/// From the first look at the history to the plan under the lock. `None` if there is nothing to do. Warnings are told
+/// the first time.
+fn begin(
+    deploy: &Deploy,
+    folder: &Folder,
+    run: &mut Run<'_>,
+    warn: bool,
+) -> Result<Option<Vec<PlannedMigration>>> {
     run.read_history()?;
     let existed = run.history.exists;
-    if existed && first_look(deploy, folder, run)? {
+    if existed && first_look(deploy, folder, run, warn)? {
         return Ok(None);
     }
     run.check_server()?;
@@ -214,13 +223,13 @@ fn begin(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Option<V
 }
 
 /// The decision without the lock: true if there is nothing to do. Warnings and refusals are told here.
-fn first_look(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<bool> {
+fn first_look(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>, warn: bool) -> Result<bool> {
     let findings = plan::decide(folder, &run.history);
     let warnings = findings.warnings();
     if deploy.strict && !warnings.is_empty() {
         return Err(strict(&warnings));
     }
-    for warning in warnings {
+    for warning in warnings.into_iter().filter(|_| warn) {
         run.observer.on(&Event::Warning { warning });
     }
     if let Some(failure) = findings.failed_rows() {
@@ -397,7 +406,7 @@ fn dry_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>, began: Instant) 
     let table = run.table.clone();
     if run.patiently(|conn| history::exists(conn, &table))? {
         run.read_history()?;
-        first_look(deploy, folder, run)?;
+        first_look(deploy, folder, run, true)?;
     } else {
         refuse_unmanaged(deploy, run)?;
     }

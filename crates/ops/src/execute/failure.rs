@@ -114,10 +114,11 @@ fn state(migration: &PlannedMigration, kept: usize) -> String {
     } else {
         "completes its row".to_owned()
     };
-    format!(
-        "statements 1 to {kept} of {count} are applied and stay; the next deploy {next}, provided that the ones before \
-         it are not edited"
-    )
+    let done = match kept {
+        1 => format!("statement 1 of {count} is applied and stays"),
+        _ => format!("statements 1 to {kept} of {count} are applied and stay"),
+    };
+    format!("{done}; the next deploy {next}, provided that what is applied is not edited")
 }
 
 /// A stop on request.
