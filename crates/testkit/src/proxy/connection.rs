@@ -6,10 +6,19 @@ use super::frame::{self, Opening};
 use super::rule::{Act, Kind, Message, Moment};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How many pieces of a message a limited line passes on in a second.
+const PIECES: u32 = 20;
+
+/// The size of a piece at this rate.
+fn piece_at(rate: NonZeroU32) -> usize {
+    (rate.get() / PIECES).max(1) as usize
+}
 
 /// Both sides of a proxied connection. The sockets close when the last of the two threads has let go.
 #[derive(Debug)]
@@ -129,8 +138,7 @@ impl Connection {
         if answered {
             self.answers().expect();
         }
-        (&self.upstream).write_all(bytes)?;
-        Ok(true)
+        self.write(shared, &self.upstream, bytes)
     }
 
     fn pass_answers(&self, shared: &Shared, framed: bool) -> io::Result<()> {
@@ -147,15 +155,48 @@ impl Connection {
             if !self.pause(shared) {
                 break;
             }
-            (&self.client).write_all(&bytes[..first])?;
-            if let Some(act) = act {
-                if !self.act(shared, act) {
-                    break;
-                }
-                (&self.client).write_all(&bytes[first..])?;
+            if !self.write(shared, &self.client, &bytes[..first])? {
+                break;
+            }
+            if let Some(act) = act
+                && !(self.act(shared, act) && self.write(shared, &self.client, &bytes[first..])?)
+            {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// Writes at the rate that holds, in pieces; `false` when the connection is over.
+    fn write(&self, shared: &Shared, mut to: &TcpStream, bytes: &[u8]) -> io::Result<bool> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let rate = shared.lock().rate;
+            let piece = rate.map_or(rest.len(), |rate| rest.len().min(piece_at(rate)));
+            to.write_all(&rest[..piece])?;
+            rest = &rest[piece..];
+            if let Some(rate) = rate
+                && !self.wait_at(shared, rate, piece)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Waits as long as a line of this rate takes for so many bytes, or until another rate holds; `false` when the
+    /// connection is over.
+    fn wait_at(&self, shared: &Shared, rate: NonZeroU32, bytes: usize) -> bool {
+        let due = Instant::now() + Duration::from_secs_f64(bytes as f64 / f64::from(rate.get()));
+        let mut state = shared.lock();
+        while state.rate == Some(rate) && !state.closed && !self.has_ended() {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        !state.closed && !self.has_ended()
     }
 
     /// The delay and the stall that hold for every message; `false` when the connection is over.

@@ -1,4 +1,4 @@
-//! A TCP proxy on 127.0.0.1 that delays, stalls and cuts, at a chosen message.
+//! A TCP proxy on 127.0.0.1 that delays, slows down, stalls and cuts, at a chosen message.
 //!
 //! In front of PostgreSQL it follows the protocol's framing (start-up packet, then a type byte and a
 //! length), so that "before `COMMIT` is forwarded" and "`COMMIT` was executed, its answer was lost" are
@@ -18,6 +18,7 @@ use connection::Connection;
 use rule::{Rule, State};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroU32;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -85,6 +86,13 @@ impl Proxy {
     /// Delays every message in both directions from now on; `Duration::ZERO` ends it.
     pub fn delay(&self, delay: Duration) {
         self.shared.lock().delay = delay;
+    }
+
+    /// Passes on so many bytes per second at most from now on, in each direction of each connection; 0 ends it, for
+    /// messages that are under way too. What waits for its turn is held here: clients send as fast as they can.
+    pub fn rate(&self, bytes_per_second: u32) {
+        self.shared.lock().rate = NonZeroU32::new(bytes_per_second);
+        self.shared.changed.notify_all();
     }
 
     /// Stops forwarding in both directions, on all connections, until [`Proxy::resume`]; TCP goes on

@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,6 +126,8 @@ pub(super) struct State {
     pub(super) messages: Vec<Message>,
     pub(super) counts: Counts,
     pub(super) delay: Duration,
+    /// Bytes per second that each direction of a connection passes on.
+    pub(super) rate: Option<NonZeroU32>,
     pub(super) stalled: bool,
     /// How often the test has said "resume": a stall ends when this grows.
     pub(super) resumed: usize,

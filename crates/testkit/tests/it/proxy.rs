@@ -198,3 +198,22 @@ fn any_protocol_passes_through_as_chunks_and_is_cut() {
     assert_eq!(exchange("stop"), Ok(0), "the ordinary end of the connection");
     assert_eq!(exchange("crash"), Err(ErrorKind::ConnectionReset));
 }
+
+#[test]
+fn a_limited_line_passes_on_a_message_in_pieces() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let proxy = Proxy::start_raw(listener.local_addr().unwrap());
+    proxy.rate(1);
+    let mut client = TcpStream::connect(proxy.address()).unwrap();
+    let message = [7; 1000];
+    client.write_all(&message).unwrap();
+    let (mut upstream, _) = listener.accept().unwrap();
+    let mut arrived = [0; 1000];
+    // Without a limit the proxy writes it at once, and all of it is there.
+    let first = upstream.read(&mut arrived).unwrap();
+    assert!((1..message.len()).contains(&first), "{first} bytes came at once");
+    // At the rate of before this would take a quarter of an hour.
+    proxy.rate(0);
+    upstream.read_exact(&mut arrived[first..]).unwrap();
+    assert_eq!(arrived, message);
+}
