@@ -12,5 +12,6 @@ mod projects;
 mod refusals;
 mod scripts;
 mod servers;
+mod sqlite;
 mod support;
 mod waits;
