@@ -113,6 +113,71 @@ fn a_session_that_waits_for_prismas_lock_does_not_deadlock_with_an_index_build()
 }
 
 #[test]
+fn prismas_lock_is_held_again_behind_an_index_build() {
+    // In a transaction of ours, and outside of any.
+    for later in ["LOCK TABLE held", "VACUUM held"] {
+        let database = testkit::postgres::server().create_database("again");
+        let project = Project::new(&[("1_t", "CREATE TABLE t (id int); CREATE TABLE held (id int);")]);
+        project.deploy(&database.url());
+        project.write("2_m", &format!("CREATE INDEX CONCURRENTLY t_id ON t (id);\n{later};\n"));
+        let (mut writer, mut holder) = (database.session(), database.session());
+        writer.run("BEGIN; INSERT INTO t VALUES (1)");
+        holder.run("BEGIN; LOCK TABLE held");
+        let deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+        let keys_while_it_waits_in = |statement: &str| {
+            let ours = "datname = current_database() AND application_name = 'cutover'";
+            wait_until("the statement waits", || {
+                database.psql(&format!(
+                    "SELECT count(*) FROM pg_stat_activity WHERE {ours} AND wait_event_type = 'Lock' AND query LIKE \
+                     '{statement}%'"
+                )) == "1"
+            });
+            database.psql(&format!(
+                "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity USING (pid) WHERE {ours} AND locktype = 'advisory' \
+                 AND granted AND (classid::bigint << 32) + objid::bigint = {PRISMA_KEY}"
+            ))
+        };
+        assert_eq!(keys_while_it_waits_in("CREATE INDEX"), "0", "given up for the build");
+        drop(writer);
+        assert_eq!(keys_while_it_waits_in(later), "1", "{later}");
+        drop(holder);
+        let (status, stderr, events) = deployer.finish();
+        assert!(status.success(), "{status}\n{stderr}\n{events:#?}");
+    }
+}
+
+#[test]
+fn strict_refuses_what_another_deployer_brings_about_while_its_lock_is_waited_for() {
+    let database = testkit::postgres::server().create_database("strict");
+    let base = ("1_base", "CREATE TABLE held (id int);");
+    Project::new(&[base]).deploy(&database.url());
+    let leading = Project::new(&[base, ("2_m", "LOCK TABLE held; CREATE TABLE two (id int);")]);
+    // Once the other one has applied its `2_m`, this one is an edited migration.
+    let following = Project::new(&[
+        base,
+        ("2_m", "CREATE TABLE two (id int, edited int);"),
+        ("3_n", "CREATE TABLE three (id int);"),
+    ]);
+    let mut holder = database.session();
+    holder.run("BEGIN; LOCK TABLE held");
+    let mut leader = leading.spawn(&database.url(), &["migrate", "deploy"]);
+    leader.wait_for("started", |event| is(event, "started"));
+    let mut follower = following.spawn(&database.url(), &["migrate", "deploy", "--strict"]);
+    follower.wait_for("waiting_for_lock", |event| is(event, "waiting_for_lock"));
+    drop(holder);
+    let (status, stderr, _) = leader.finish();
+    assert!(status.success(), "{status}\n{stderr}");
+    let (status, stderr, events) = follower.finish();
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("C2016") && stderr.contains("2_m"), "{stderr}");
+    assert!(!events.iter().any(|event| is(event, "started")), "{events:#?}");
+    assert_eq!(
+        database.psql("SELECT string_agg(migration_name, ' ' ORDER BY started_at), to_regclass('three') FROM _prisma_migrations"),
+        "1_base 2_m|"
+    );
+}
+
+#[test]
 fn of_twenty_deployers_on_sqlite_one_applies_and_all_succeed() {
     let database = testkit::sqlite::Database::create("twenty");
     let project = nine_migrations(false);
@@ -195,4 +260,25 @@ fn a_peer_that_acknowledges_and_stays_silent_is_given_up() {
     assert!(status.success(), "{status}\n{stderr}\n{events:#?}");
     assert!(!events.iter().any(|event| is(event, "retried")), "it was committed: {events:#?}");
     assert_eq!(database.psql("SELECT count(*), count(finished_at) FROM _prisma_migrations"), "2|2");
+}
+
+#[test]
+fn a_slow_line_is_no_silent_server() {
+    const BYTES: usize = 1_500_000;
+    let server = testkit::postgres::server();
+    let database = server.create_database("slow");
+    let project = Project::new(&[("1_a", "CREATE TABLE a (t text);")]);
+    project.deploy(&database.url());
+    project.write("2_big", &format!("INSERT INTO a VALUES ('{}');", "x".repeat(BYTES)));
+    let proxy = Proxy::start(std::net::SocketAddr::from(([127, 0, 0, 1], server.port())));
+    // The statement is under way for more than twice as long as a server may be silent; to the server the session is
+    // idle all the while.
+    proxy.rate(120_000);
+    let (status, stderr, events) =
+        project.spawn(&proxy.url(&database.url()), &["migrate", "deploy"]).finish();
+    assert!(status.success(), "{status}\n{stderr}\n{events:#?}");
+    assert!(!events.iter().any(|event| is(event, "connection_lost")), "{events:#?}");
+    assert_eq!(database.psql("SELECT length(t) FROM a"), BYTES.to_string());
+    let sent = proxy.messages().iter().filter(|message| message.text.len() > BYTES).count();
+    assert_eq!(sent, 1, "it came through the slow line, once");
 }

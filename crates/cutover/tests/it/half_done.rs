@@ -1,7 +1,7 @@
 //! Statements that commit inside themselves, stopped in the middle: the row stays, nothing runs twice, and the next
 //! deploy completes what the catalogue proves or asks.
 
-use crate::support::{Deployer, Project, text};
+use crate::support::{Deployer, Project, is, text};
 use testkit::postgres::{Database, server};
 use testkit::wait_until;
 
@@ -84,6 +84,125 @@ fn a_cancelled_detach_is_finalized() {
     project.deploy(&database.url());
     assert_eq!(database.psql("SELECT count(*) FROM pg_inherits WHERE inhparent = 'p'::regclass"), "0");
     assert_eq!(row(&database), "f|");
+}
+
+/// Waits until a statement of the deployer that begins with these words waits for another transaction.
+fn wait_until_it_waits(database: &Database<'_>, words: &str) {
+    wait_until("the statement waits", || {
+        database.psql(&format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover' \
+             AND wait_event_type = 'Lock' AND query LIKE '{words}%'"
+        )) == "1"
+    });
+}
+
+/// The indexes of table `t`, and whether they are valid.
+fn indexes(database: &Database<'_>) -> String {
+    database.psql(
+        "SELECT string_agg(format('%s %s', c.relname, x.indisvalid), ', ' ORDER BY c.relname) FROM pg_index x JOIN \
+         pg_class c ON c.oid = x.indexrelid WHERE x.indrelid = 't'::regclass",
+    )
+}
+
+#[test]
+fn a_build_that_is_stopped_leaves_no_index_or_the_row_that_has_it_built() {
+    // Who only has an old snapshot keeps a build from its end, not the removal of what it leaves; who writes to the
+    // table keeps both waiting.
+    for (other, left, rows) in [
+        ("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1", "", ""),
+        ("BEGIN; INSERT INTO t VALUES (3)", "t_id f", "t|t"),
+    ] {
+        let (database, project) = prepared("CREATE TABLE t (id int); INSERT INTO t VALUES (1), (2);");
+        project.write("2_m", "CREATE INDEX CONCURRENTLY t_id ON t (id);");
+        let mut session = database.session();
+        session.run(other);
+        let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+        wait_until_it_waits(&database, "CREATE INDEX");
+        assert_eq!(indexes(&database), "t_id f", "{other}: half built");
+        term(&mut deployer);
+        assert_eq!((indexes(&database).as_str(), row(&database).as_str()), (left, rows), "{other}");
+        drop(session);
+        project.deploy(&database.url());
+        assert_eq!((indexes(&database).as_str(), row(&database).as_str()), ("t_id t", "f|"), "{other}");
+    }
+}
+
+/// What interrupts a statement whose session waits.
+#[derive(Clone, Copy, Debug)]
+enum Interruption {
+    /// `kill -9` of the deployer: the next deploy goes on.
+    Kill,
+    /// The end of its session: the deployer itself finds the way back.
+    Terminate,
+}
+
+/// Deploys `sql`, whose statement waits for the transaction `other`, is interrupted there and leaves the indexes
+/// `half`; once `other` has ended it must come to its end, which is the indexes `whole`.
+fn interrupted_concurrently(interruption: Interruption, sql: &str, other: &str, [half, whole]: [&str; 2]) {
+    let what = format!("{interruption:?}, {sql}, {other}");
+    let (database, project) =
+        prepared("CREATE TABLE t (id int); INSERT INTO t VALUES (1), (2); CREATE INDEX t_id ON t (id);");
+    project.write("2_m", sql);
+    let mut session = database.session();
+    session.run(other);
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    wait_until_it_waits(&database, sql);
+    match interruption {
+        Interruption::Kill => {
+            deployer.kill();
+            wait_until("its sessions have ended", || {
+                database.psql(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = \
+                     'cutover'",
+                ) == "0"
+            });
+        }
+        Interruption::Terminate => {
+            database.psql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND \
+                 application_name = 'cutover' AND wait_event_type = 'Lock'",
+            );
+            deployer.wait_for("connection_lost", |event| is(event, "connection_lost"));
+        }
+    }
+    assert_eq!((indexes(&database).as_str(), row(&database).as_str()), (half, "t|t"), "{what}");
+    let index = || database.psql("SELECT to_regclass('t_id')::oid");
+    let before = index();
+    drop(session);
+    match interruption {
+        Interruption::Kill => {
+            project.deploy(&database.url());
+        }
+        Interruption::Terminate => {
+            let (status, stderr, events) = deployer.finish();
+            assert!(status.success(), "{what}: {status}\n{stderr}\n{events:#?}");
+        }
+    }
+    assert_eq!((indexes(&database).as_str(), row(&database).as_str()), (whole, "f|"), "{what}");
+    // REINDEX CONCURRENTLY gives the name to a new index.
+    assert_ne!(index(), before, "{what}: it ran again");
+}
+
+#[test]
+fn an_interrupted_drop_of_an_index_is_completed() {
+    for interruption in [Interruption::Kill, Interruption::Terminate] {
+        let reader = "BEGIN; SELECT count(*) FROM t";
+        interrupted_concurrently(interruption, "DROP INDEX CONCURRENTLY t_id", reader, ["t_id f", ""]);
+    }
+}
+
+#[test]
+fn an_interrupted_reindex_is_made_again_without_leftovers() {
+    for interruption in [Interruption::Kill, Interruption::Terminate] {
+        // Who writes keeps the new index from being built; who reads keeps the old one from being dropped.
+        for (other, half) in [
+            ("BEGIN; INSERT INTO t VALUES (3)", "t_id t, t_id_ccnew f"),
+            ("BEGIN; SELECT count(*) FROM t", "t_id t, t_id_ccold f"),
+        ] {
+            let sql = "REINDEX INDEX CONCURRENTLY t_id";
+            interrupted_concurrently(interruption, sql, other, [half, "t_id t"]);
+        }
+    }
 }
 
 #[test]
