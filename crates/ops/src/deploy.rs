@@ -203,6 +203,11 @@ fn begin(
         run.read_history()?;
     }
     tell_applied_by_others(&pending, run);
+    // Whoever had the lock before us may have changed what was told at the first look.
+    let warnings = plan::decide(folder, &run.history).warnings();
+    if deploy.strict && !warnings.is_empty() {
+        return Err(strict(&warnings));
+    }
     if !locked {
         return Ok(None);
     }
@@ -210,11 +215,6 @@ fn begin(
     run.table.logs_required = run.patiently(|conn| history::logs_required(conn, &table))?;
     if run.target.provider == Provider::PostgreSql {
         run.no_code = run.patiently(|conn| db::session::has_no_code(conn, &table))?;
-    }
-    // Whoever had the lock before us may have changed what was told at the first look.
-    let warnings = plan::decide(folder, &run.history).warnings();
-    if deploy.strict && !warnings.is_empty() {
-        return Err(strict(&warnings));
     }
     let planned = plan(deploy, folder, run, &options)?;
     run.observer

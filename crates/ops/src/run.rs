@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
     ) -> std::result::Result<T, DbError> {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
-        let _watched = watch.begin(self.conn.canceller(), None);
+        let _watched = watch.begin(self.conn.canceller(), None, 0);
         ask(self.conn.as_mut())
     }
 
@@ -193,7 +193,8 @@ impl<'a> Run<'a> {
     ) -> Outcome {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
-        let watched = watch.begin(self.conn.canceller(), self.conn.info().process);
+        let bytes = batch.steps.iter().map(|step| step.sql.len()).sum();
+        let watched = watch.begin(self.conn.canceller(), self.conn.info().process, bytes);
         let (observer, told) = (self.observer, &mut self.told_cancelling);
         self.conn.send(batch, &mut |reply| {
             if let Some(reason) = interrupt.reason().filter(|_| !*told) {

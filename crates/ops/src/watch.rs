@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const CANCEL_EVERY: Duration = Duration::from_millis(40);
 /// How long a call may give no answer before the server is asked what its session does.
 const SILENCE: Duration = Duration::from_secs(10);
+/// Bytes that the slowest line takes in a second. A proxy may take all of them at once and send them on at this rate.
+const SLOWEST_LINE: u64 = 20_000;
 /// How long the answer to COMMIT is awaited once a stop is asked for: a server that waits for a standby gives none, and
 /// orchestrators kill after about ten seconds.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(4);
@@ -46,6 +48,8 @@ struct Attempt {
     process: Option<i32>,
     /// False while the answer to COMMIT is awaited: then nothing is cancelled any more.
     cancellable: bool,
+    /// How long it may give no answer.
+    patience: Duration,
     /// When a stop was asked for that has to wait for COMMIT.
     stop_since: Option<Instant>,
     last_answer: Instant,
@@ -72,11 +76,13 @@ impl Watch {
     }
 
     /// Says that a call begins on the connection that `cancel` belongs to.
-    pub(crate) fn begin(&self, cancel: Box<dyn Cancel>, process: Option<i32>) -> Watched<'_> {
+    /// `bytes` is what will be sent: a slow line is no silent server.
+    pub(crate) fn begin(&self, cancel: Box<dyn Cancel>, process: Option<i32>, bytes: usize) -> Watched<'_> {
         self.shared.lock().attempt = Some(Attempt {
             cancel,
             process,
             cancellable: true,
+            patience: SILENCE + Duration::from_secs(bytes as u64 / SLOWEST_LINE),
             stop_since: None,
             last_answer: Instant::now(),
             idle_looks: 0,
@@ -162,7 +168,7 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
         {
             attempt.abandon = true;
         } else if let Some(process) = attempt.process
-            && attempt.last_answer.elapsed() >= SILENCE
+            && attempt.last_answer.elapsed() >= attempt.patience
             && !attempt.abandon
         {
             let since = attempt.last_answer;

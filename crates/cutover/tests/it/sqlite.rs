@@ -114,3 +114,51 @@ fn a_parent_of_more_than_five_hundred_tables_is_rebuilt() {
     assert_eq!(rows, CHILDREN);
     assert_eq!(database.query("PRAGMA foreign_key_check"), "");
 }
+
+#[test]
+fn a_transaction_of_the_files_own_waits_for_a_busy_file_too() {
+    let database = Database::create("own");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id INTEGER);")]);
+    project.deploy(&database.url());
+    project.write("2_m", "BEGIN; INSERT INTO a VALUES (1); COMMIT; BEGIN; INSERT INTO a VALUES (2); COMMIT;");
+    let writer = database.connect();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("waiting_for_lock", |event| is(event, "waiting_for_lock"));
+    writer.execute_batch("ROLLBACK").unwrap();
+    let (status, stderr, events) = deployer.finish();
+    assert!(status.success(), "{status}\n{stderr}\n{events:#?}");
+    assert_eq!(database.query("SELECT id FROM a ORDER BY id"), "1\n2");
+}
+
+#[test]
+fn a_busy_file_does_not_switch_the_checks_of_a_rebuild_off() {
+    let database = Database::create("guard");
+    let project = Project::new(&[(
+        "1_base",
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p INTEGER REFERENCES p (id)); CREATE TABLE a (id INTEGER);
+         INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1), (2);",
+    )]);
+    project.deploy(&database.url());
+    project.write(
+        "2_m",
+        "INSERT INTO a VALUES (1); PRAGMA foreign_keys=OFF; CREATE TABLE n (id INTEGER PRIMARY KEY);
+         INSERT INTO n SELECT id FROM p WHERE id = 1; DROP TABLE p; ALTER TABLE n RENAME TO p; PRAGMA foreign_keys=ON;",
+    );
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("statement_finished", |event| {
+        is(event, "statement_finished") && event["migration"] == "2_m"
+    });
+    // Whoever writes now meets the deployer before its rebuild more often than not.
+    let other = database.connect();
+    let held = (0..1000).any(|_| other.execute_batch("BEGIN EXCLUSIVE").is_ok());
+    deployer
+        .wait_for("an end or a wait", |event| is(event, "waiting_for_lock") || is(event, "failed") || !held);
+    if held {
+        other.execute_batch("ROLLBACK").unwrap();
+    }
+    let (status, stderr, _) = deployer.finish();
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("C2011"), "{stderr}");
+    assert_eq!(database.query("SELECT count(*) FROM p"), "2");
+}

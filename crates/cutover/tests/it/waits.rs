@@ -121,6 +121,24 @@ fn what_is_recorded_during_the_wait_is_told_as_what_it_is() {
 }
 
 #[test]
+fn strict_holds_also_where_the_wait_leaves_nothing_to_do() {
+    let database = server().create_database("strict");
+    let project = Project::new(&[("1_a", "CREATE TABLE a (id int);")]);
+    project.deploy(&database.url());
+    project.write("2_b", "CREATE TABLE b (id int);");
+    let mut holder = database.session();
+    holder.run(&format!("SELECT pg_advisory_lock({OWN_KEY})"));
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy", "--strict"]);
+    deployer.wait_for("waiting_for_lock", |event| is(event, "waiting_for_lock"));
+    // Somebody applies another text of it.
+    database.psql("INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('2', 'x', '2_b', now())");
+    let (status, stderr, _) = deployer.finish();
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("C2016") && stderr.contains("edited"), "{stderr}");
+    drop(holder);
+}
+
+#[test]
 fn what_others_run_is_not_shown_in_ci() {
     let database = server().create_database("quiet");
     let project = Project::new(&[("1_a", "CREATE TABLE a (id int);")]);

@@ -28,14 +28,15 @@ pub(super) struct Guard {
     pub(super) renames: Vec<(String, String)>,
     /// Counts the rows of each table that refers to a rebuilt one and is not written itself; empty if there is none.
     pub(super) count: String,
-    /// [`CHECK`], or nothing where SQLite cannot make it (a key of some table is wrong, so that it would fail for every
-    /// file).
-    pub(super) check: &'static str,
+    /// [`CHECK`]. Where a key of some table is wrong SQLite cannot make it: then the same for each table that the rebuild
+    /// can hurt and whose keys are right.
+    pub(super) check: String,
 }
 
 impl Guard {
     pub(super) fn new(run: &mut Run<'_>, statements: &[Statement]) -> Result<Self> {
-        let check = if run.conn.query(CHECK).is_ok() { CHECK } else { "" };
+        let relations = Relations::read(run, statements)?;
+        let check = if can_check(run, CHECK)? { CHECK.to_owned() } else { relations.checks(run)? };
         let renames =
             statements.iter().flat_map(|statement| &statement.actions).filter_map(|action| match action {
                 Action::RenameTable { from, to } => {
@@ -43,7 +44,7 @@ impl Guard {
                 }
                 _ => None,
             });
-        Ok(Self { renames: renames.collect(), count: count(run, statements)?, check })
+        Ok(Self { renames: renames.collect(), count: relations.counts(), check })
     }
 }
 
@@ -68,49 +69,95 @@ pub(super) fn may_lose_rows(statement: &Statement) -> bool {
         .any(|action| matches!(action, Action::DropTable { .. } | Action::RenameTable { .. }))
 }
 
-/// One query that counts the rows of every table that refers to a table which the statements drop or rename, but for
-/// those that they write. Only these can lose rows by it.
-fn count(run: &mut Run<'_>, statements: &[Statement]) -> Result<String> {
-    let (mut written, mut rebuilt) = (BTreeSet::new(), BTreeSet::new());
-    let folded = |name: &Name| name.name.to_ascii_lowercase();
-    for action in statements.iter().flat_map(|statement| &statement.actions) {
-        match action {
-            Action::CreateTable { name, .. }
-            | Action::AlterTable { name }
-            | Action::Write { table: name, .. } => {
-                written.insert(folded(name));
+/// Whether SQLite can make this check. A busy file is waited for: that it cannot be asked now says nothing of its keys.
+fn can_check(run: &mut Run<'_>, check: &str) -> Result<bool> {
+    run.patiently(|conn| match conn.query(check) {
+        Err(error) if matches!(error.kind, ErrorKind::LockTimeout | ErrorKind::Cancelled) => Err(error),
+        answer => Ok(answer.is_ok()),
+    })
+}
+
+/// Which tables the statements touch, and who refers to whom.
+struct Relations {
+    /// Tables that are written, in lower case.
+    written: BTreeSet<String>,
+    /// Tables that are dropped or renamed, or get their name by it, in lower case.
+    rebuilt: BTreeSet<String>,
+    /// Each table with one that it refers to, as the catalogue has their names.
+    references: Vec<(String, String)>,
+}
+
+impl Relations {
+    fn read(run: &mut Run<'_>, statements: &[Statement]) -> Result<Self> {
+        let (mut written, mut rebuilt) = (BTreeSet::new(), BTreeSet::new());
+        let folded = |name: &Name| name.name.to_ascii_lowercase();
+        for action in statements.iter().flat_map(|statement| &statement.actions) {
+            match action {
+                Action::CreateTable { name, .. }
+                | Action::AlterTable { name }
+                | Action::Write { table: name, .. } => {
+                    written.insert(folded(name));
+                }
+                Action::DropTable { names, .. } => rebuilt.extend(names.iter().map(folded)),
+                Action::RenameTable { from, to } => rebuilt.extend([folded(from), folded(to)]),
+                _ => {}
             }
-            Action::DropTable { names, .. } => rebuilt.extend(names.iter().map(folded)),
-            Action::RenameTable { from, to } => rebuilt.extend([folded(from), folded(to)]),
-            _ => {}
         }
+        let rows = run.patiently(|conn| {
+            conn.query(
+                "SELECT DISTINCT m.name, f.\"table\" FROM sqlite_master AS m JOIN pragma_foreign_key_list(m.name) AS f \
+                 WHERE m.type = 'table' AND m.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY m.name",
+            )
+        })?;
+        let pair = |row: Row| match <[Option<String>; 2]>::try_from(row) {
+            Ok([Some(child), Some(parent)]) => Some((child, parent)),
+            _ => None,
+        };
+        Ok(Self { written, rebuilt, references: rows.into_iter().filter_map(pair).collect() })
     }
-    let references = run.patiently(|conn| {
-        conn.query(
-            "SELECT DISTINCT m.name, f.\"table\" FROM sqlite_master AS m JOIN pragma_foreign_key_list(m.name) AS f \
-             WHERE m.type = 'table' AND m.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY m.name",
-        )
-    })?;
-    let mut children = BTreeSet::new();
-    for row in references {
-        if let [Some(child), Some(parent)] = &row[..] {
-            let child_folded = child.to_ascii_lowercase();
-            let touched = written.contains(&child_folded) || rebuilt.contains(&child_folded);
-            if rebuilt.contains(&parent.to_ascii_lowercase()) && !touched {
-                children.insert(child.clone());
+
+    /// Tables that are rebuilt, or refer to one that is.
+    fn touched(&self) -> BTreeSet<&str> {
+        let rebuilt = |name: &str| self.rebuilt.contains(&name.to_ascii_lowercase());
+        let touched = self.references.iter().filter(|(child, parent)| rebuilt(child) || rebuilt(parent));
+        touched.map(|(child, _)| child.as_str()).collect()
+    }
+
+    /// One query that counts the rows of every table that refers to a table which the statements drop or rename, but
+    /// for those that they write. Only these can lose rows by it.
+    fn counts(&self) -> String {
+        let untouched = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            !self.written.contains(&name) && !self.rebuilt.contains(&name)
+        };
+        joined(self.touched().into_iter().filter(|name| untouched(name)).map(|name| {
+            format!("SELECT {}, count(*) FROM main.{}", text_literal(name), quote_identifier(name))
+        }))
+    }
+
+    /// The checks of single tables that SQLite can make, as one query.
+    fn checks(&self, run: &mut Run<'_>) -> Result<String> {
+        let mut checks = Vec::new();
+        for name in self.touched() {
+            let check = format!(
+                "SELECT \"table\", rowid, parent, fkid FROM pragma_foreign_key_check({})",
+                text_literal(name)
+            );
+            if can_check(run, &check)? {
+                checks.push(check);
             }
         }
+        Ok(joined(checks.into_iter()))
     }
-    // SQLite joins at most 500 queries into one.
-    let counts: Vec<String> = children
-        .iter()
-        .take(400)
-        .map(|name| {
-            let text = name.replace('\'', "''");
-            format!("SELECT '{text}', count(*) FROM main.{}", quote_identifier(name))
-        })
-        .collect();
-    Ok(counts.join(" UNION ALL "))
+}
+
+/// SQLite joins at most 500 queries into one.
+fn joined(queries: impl Iterator<Item = String>) -> String {
+    queries.take(400).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+fn text_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// What a violation says that a rebuild does not change: the tables that it is between, under the names that they have

@@ -163,7 +163,9 @@ fn attempt(run: &mut Run<'_>, transaction: &Transaction<'_>, busy: &mut Busy) ->
 /// Whether a transaction that found something locked at this part has done nothing, so that it can wait and begin anew.
 fn may_wait(run: &Run<'_>, transaction: &Transaction<'_>, part: Part) -> bool {
     match run.target.provider {
-        Provider::Sqlite => part == Part::Begin || (part == Part::Commit && !transaction.attached),
+        // A transaction that the file opens itself finds a busy file at its first write; it is rolled back by then. Of
+        // several files some may be committed.
+        Provider::Sqlite => part == Part::Begin || !transaction.attached,
         // LOCK TABLE of the history, before the file's first statement.
         Provider::PostgreSql | Provider::MySql => part == Part::Claim,
     }

@@ -123,7 +123,11 @@ pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>) -> End {
             roll_back(run, End::Stopped(reason))
         }
         Outcome::Failed { index, error } => {
-            let part = failed_part(parts[index], &error, &seen.failed_tags);
+            let part = match failed_part(parts[index], &error, &seen.failed_tags) {
+                // The deferred constraints are checked by the first statement of the message then.
+                Part::Row if transaction.segment.changes_role && seen.failed_tags.is_empty() => Part::Commit,
+                part => part,
+            };
             if part == Part::Commit && busy(&error) && run.target.provider == Provider::Sqlite {
                 return commit_again(run, error, seen.failed_after);
             }
@@ -353,7 +357,7 @@ impl Transaction<'_> {
         }
         let guard = self.guard;
         if let Some(guard) = guard {
-            builder.look(Look::ViolationsBefore, guard.check);
+            builder.look(Look::ViolationsBefore, &guard.check);
         }
         let closing = own.then(|| statements.len().saturating_sub(1));
         for (index, statement) in file {
@@ -377,7 +381,7 @@ impl Transaction<'_> {
             }
         }
         if let Some(guard) = guard {
-            builder.look(Look::Violations, guard.check);
+            builder.look(Look::Violations, &guard.check);
         }
         match closing.and_then(|index| statements.get(index)) {
             Some(commit) => {
