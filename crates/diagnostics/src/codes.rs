@@ -299,7 +299,7 @@ pub static C2016: Code = Code {
     title: "The migration history needs attention (--strict)",
     what: "With `--strict`, edited, missing, out-of-order or re-run migrations stop the deploy before anything runs.",
     why: "`--strict` was given.",
-    way_out: "Settle what the message lists, or run without `--strict`.",
+    way_out: "Settle what the message lists, or run without `--strict`: `cutover migrate deploy`.",
 };
 
 /// No such migration.
@@ -559,7 +559,7 @@ pub static P3019: Code = Code {
     title: "The provider does not match",
     what: "`migration_lock.toml` names another provider than the schema or the URL.",
     why: "",
-    way_out: "Use the URL of the right database, or correct `migration_lock.toml`.",
+    way_out: "Use the URL of the right database, or correct `migration_lock.toml`; then `cutover migrate deploy`.",
 };
 
 /// All codes, in the order of their ids.

@@ -6,15 +6,24 @@ use crate::observe::{Human, JsonLines};
 use diagnostics::{Class, Failure, Result};
 use ops::deploy::{Deploy, Outcome, deploy};
 use ops::event::{Event, Observer};
-use ops::interrupt::Interrupt;
 use ops::plan::{Bracket, PlannedMigration, State, decide::Limit};
-use std::sync::Arc;
 
 pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCode {
     let interrupt = context.interrupt(&arguments.wait);
-    match prepare(arguments, context) {
-        Ok(operation) => execute(arguments, context, &operation, &interrupt),
-        Err(failure) => context.fail(&failure, &arguments.output, Some(&interrupt)),
+    let json = arguments.output.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
+    match prepare(arguments, context).and_then(|operation| {
+        let human = Human::new(context.terminal, level(&arguments.output), operation.target.provider, true);
+        let observer: &dyn Observer = json.as_ref().map_or(&human, |json| json);
+        deploy(&operation, observer, &interrupt)
+    }) {
+        Ok(outcome) => tell(&outcome, arguments, context, json.as_ref()),
+        Err(failure) => {
+            let code = context.fail(&failure, &arguments.output, Some(&interrupt));
+            if let Some(json) = json {
+                json.on(&Event::Failed { failure });
+            }
+            code
+        }
     }
 }
 
@@ -36,44 +45,20 @@ fn prepare(arguments: &DeployArguments, context: &Context<'_>) -> Result<Deploy>
     })
 }
 
-fn execute(
+fn tell(
+    outcome: &Outcome,
     arguments: &DeployArguments,
     context: &Context<'_>,
-    operation: &Deploy,
-    interrupt: &Arc<Interrupt>,
+    json: Option<&JsonLines<'_>>,
 ) -> ExitCode {
-    let provider = operation.target.provider;
-    if arguments.output.json {
-        let observer = JsonLines::new(context.terminal, ops::run_id());
-        return match deploy(operation, &observer, interrupt) {
-            Ok(outcome) => {
-                outcome.planned.iter().for_each(|planned| observer.write(planned));
-                exit_code(arguments, &outcome)
-            }
-            Err(failure) => failed_with_event(&observer, failure, arguments, context, interrupt),
-        };
-    }
-    let human = Human::new(context.terminal, level(&arguments.output), provider, true);
-    match deploy(operation, &human, interrupt) {
-        Ok(outcome) => {
+    match json {
+        Some(json) => outcome.planned.iter().for_each(|planned| json.write(planned)),
+        None => {
             let lines = if arguments.dry_run { planned(&outcome.planned) } else { applied(&outcome.applied) };
             lines.iter().for_each(|line| context.terminal.out(line));
-            exit_code(arguments, &outcome)
         }
-        Err(failure) => context.fail(&failure, &arguments.output, Some(interrupt)),
     }
-}
-
-fn failed_with_event(
-    observer: &JsonLines<'_>,
-    failure: Failure,
-    arguments: &DeployArguments,
-    context: &Context<'_>,
-    interrupt: &Interrupt,
-) -> ExitCode {
-    let code = context.fail(&failure, &arguments.output, Some(interrupt));
-    observer.on(&Event::Failed { failure });
-    code
+    exit_code(arguments, outcome)
 }
 
 /// A dry run says by its code whether something would run.

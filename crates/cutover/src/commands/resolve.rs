@@ -62,7 +62,10 @@ fn resolution(arguments: &ResolveArguments) -> Result<Resolution> {
             "--applied or --rolled-back must be part of the command like:\ncutover migrate resolve --applied \
              20201231000000_example\ncutover migrate resolve --rolled-back 20201231000000_example",
         )),
-        (Some(_), Some(_)) => Err(Failure::plain("Pass either --applied or --rolled-back, not both.")),
+        (Some(_), Some(_)) => Err(Failure::plain("Pass either --applied or --rolled-back, not both.")
+            .or_help(
+                "`cutover migrate resolve --applied NAME`, or `cutover migrate resolve --rolled-back NAME`",
+            )),
     }
 }
 
