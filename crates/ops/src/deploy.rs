@@ -191,7 +191,7 @@ fn begin(
     run.prepare_session()?;
     let options = script_options(run);
     // What can be refused is refused before the lock is waited for.
-    plan(deploy, folder, run, &options)?;
+    let early = (run.history.rows.clone(), plan(deploy, folder, run, &options)?);
     let pending = pending_names(folder, run);
     let locked = lock::acquire(run, &mut |run| {
         run.read_history()?;
@@ -216,7 +216,10 @@ fn begin(
     if run.target.provider == Provider::PostgreSql {
         run.no_code = run.patiently(|conn| db::session::has_no_code(conn, &table))?;
     }
-    let planned = plan(deploy, folder, run, &options)?;
+    let planned = match early {
+        (rows, planned) if rows == run.history.rows => planned,
+        _ => plan(deploy, folder, run, &options)?,
+    };
     run.observer
         .on(&Event::Planned { pending: planned.iter().map(|migration| migration.name.clone()).collect() });
     Ok(Some(planned))

@@ -55,10 +55,10 @@ fn files() -> Vec<Case> {
             .misused(&["--applied"]),
         case("both flags", SQLITE)
             .command(&["migrate", "resolve", "--applied", "a", "--rolled-back", "b"])
-            .misused(&["not both"]),
+            .fails_uncoded(&["not both"]),
         case("neither flag", SQLITE)
             .command(&["migrate", "resolve"])
-            .misused(&["must be part of the command"]),
+            .fails_uncoded(&["must be part of the command"]),
         case("bad time", SQLITE).command(&["migrate", "deploy", "--deadline", "soon"]).misused(&["60s"]),
     ]
 }

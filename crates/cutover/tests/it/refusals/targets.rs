@@ -92,7 +92,7 @@ fn urls() -> Vec<Case> {
 /// URLs with a password, and what they lead to.
 fn connections() -> Vec<Case> {
     vec![
-        case("wrong password", "postgresql://app:wrong@127.0.0.1:{port}/{database}")
+        case("wrong password", "postgresql://app:s3cr3t-of-another@127.0.0.1:{port}/{database}")
             .fails("P1000", &["`app`"]),
         case("no password", "postgresql://app@127.0.0.1:{port}/{database}").fails("P1000", &["`app`"]),
         case("no such role", "postgresql://ghost:{secret}@127.0.0.1:{port}/{database}")

@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// How long to look for an answer without going to sleep. Waking a processor that sleeps takes longer than most answers
 /// do: of 1000 small migrations it was a fifth of the time.
-const SPIN: Duration = Duration::from_micros(200);
+const SPIN: Duration = Duration::from_micros(500);
 
 /// How long closing may take before the socket is simply dropped.
 const FAREWELL: Duration = Duration::from_millis(200);
