@@ -3,6 +3,9 @@
 //! `CUTOVER_TEST_MARIADB` is the URL of a server to use instead of starting one (set by
 //! `cargo xtask test`).
 
+mod session;
+pub use session::Session;
+
 use crate::account::Account;
 use crate::address::Address;
 use crate::keeper::Keeper;
@@ -129,6 +132,11 @@ impl Database<'_> {
     /// What the client wrote to its standard error when a statement fails.
     pub fn try_sql(&self, sql: &str) -> Result<String, String> {
         ask(&self.server.address, &self.name, sql)
+    }
+
+    /// A session that stays open.
+    pub fn session(&self) -> Session {
+        Session::open(self)
     }
 
     /// All definitions of the database as text: equal texts, equal databases.
