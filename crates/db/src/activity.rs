@@ -1,6 +1,7 @@
 //! What other sessions of the server do. Read-only.
 
 use crate::{Conn, DbError};
+use diagnostics::Provider;
 
 /// Another session.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +25,9 @@ impl Backend {
 
 /// The session with this process number; `None` once it has ended.
 pub fn backend(conn: &mut dyn Conn, process: i32) -> Result<Option<Backend>, DbError> {
+    if conn.provider() == Provider::MySql {
+        return mysql_backend(conn, process);
+    }
     let sql = format!(
         "SELECT state, left(query, 200), backend_start, extract(epoch FROM (pg_catalog.clock_timestamp() - \
          state_change)) FROM pg_catalog.pg_stat_activity WHERE pid = {process}"
@@ -35,6 +39,21 @@ pub fn backend(conn: &mut dyn Conn, process: i32) -> Result<Option<Backend>, DbE
         state: next(),
         query: next(),
         since: next(),
+        unchanged_seconds: next().and_then(|text| text.parse().ok()),
+    }))
+}
+
+fn mysql_backend(conn: &mut dyn Conn, process: i32) -> Result<Option<Backend>, DbError> {
+    let rows = conn.query(&format!(
+        "SELECT p.command, LEFT(p.info, 200), p.time FROM information_schema.processlist p WHERE p.id = {process}"
+    ))?;
+    let Some(row) = rows.into_iter().next() else { return Ok(None) };
+    let mut values = row.into_iter();
+    let mut next = || values.next().flatten();
+    Ok(Some(Backend {
+        state: next().map(|command| if command == "Sleep" { "idle" } else { "active" }.to_owned()),
+        query: next(),
+        since: None,
         unchanged_seconds: next().and_then(|text| text.parse().ok()),
     }))
 }

@@ -24,12 +24,15 @@ pub struct Step<'a> {
     pub inside: bool,
     /// Its rows are wanted as [`Reply::Row`].
     pub rows: bool,
+    /// What the server has to say about it is wanted too, where that takes a question (MySQL): the answer is not the
+    /// script's, so that no statement that asks for the last one's result may follow.
+    pub notices: bool,
 }
 
 impl<'a> Step<'a> {
     /// A statement that may be sent ahead and whose rows nobody wants.
     pub fn new(sql: impl Into<Cow<'a, str>>) -> Self {
-        Self { sql: sql.into(), barrier: false, inside: false, rows: false }
+        Self { sql: sql.into(), barrier: false, inside: false, rows: false, notices: false }
     }
 
     /// The same, waiting for every answer before it.
@@ -43,6 +46,13 @@ impl<'a> Step<'a> {
     #[must_use]
     pub fn inside(mut self) -> Self {
         self.inside = true;
+        self
+    }
+
+    /// The same, with what the server has to say about it.
+    #[must_use]
+    pub fn with_notices(mut self) -> Self {
+        self.notices = true;
         self
     }
 

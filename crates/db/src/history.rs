@@ -121,7 +121,7 @@ fn fence_id(name: &str, number: usize) -> String {
 pub struct Table {
     /// The database.
     pub provider: Provider,
-    /// PostgreSQL: the schema that holds it.
+    /// The schema that holds it; MySQL: the database.
     pub schema: String,
     /// `logs` accepts no NULL (tables of very old engines).
     pub logs_required: bool,
@@ -154,7 +154,7 @@ struct Values<'v> {
 }
 
 impl Table {
-    /// The table of a database; `schema` matters on PostgreSQL alone.
+    /// The table of a database; SQLite has no use for `schema`.
     pub fn new(provider: Provider, schema: &str) -> Self {
         Self { provider, schema: schema.to_owned(), logs_required: false, text_times: false }
     }
@@ -163,7 +163,8 @@ impl Table {
     pub fn qualified(&self) -> String {
         match self.provider {
             Provider::PostgreSql => format!("{}.\"{TABLE}\"", quote_identifier(&self.schema)),
-            Provider::MySql => format!("`{TABLE}`"),
+            // A script's USE must not lead to another table.
+            Provider::MySql => format!("`{}`.`{TABLE}`", self.schema.replace('`', "``")),
             Provider::Sqlite => format!("main.\"{TABLE}\""),
         }
     }

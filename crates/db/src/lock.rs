@@ -1,6 +1,6 @@
 //! The deploy lock: one deployer at a time.
 //!
-//! On PostgreSQL two session-level advisory locks, both only ever polled: a session that *waits* inside
+//! On PostgreSQL two session-level advisory locks (on MySQL and MariaDB two of GET_LOCK), both only ever polled: a session that *waits* inside
 //! `pg_advisory_lock` holds a snapshot for which CREATE INDEX CONCURRENTLY waits in turn. Our own key is held
 //! for the whole run and is the liveness of the owner; Prisma's keeps Prisma Migrate out. On SQLite an
 //! operating system lock on `<database>-cutover.lock`, which ends with the process that holds it.
@@ -9,15 +9,36 @@
 
 use crate::history::EQUALS;
 use crate::{Conn, DbError, ErrorKind};
+use diagnostics::Provider;
 use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-/// The key that Prisma Migrate takes on PostgreSQL.
-pub const PRISMA_KEY: i64 = 72_707_369;
+/// A lock of a session, by its number (PostgreSQL) or its name (MySQL and MariaDB, where names are the server's).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// Our own.
+    Cutover,
+    /// The one that Prisma Migrate takes.
+    Prisma,
+}
 
-/// Our own key: the bytes of `cutover` as a number.
-pub const CUTOVER_KEY: i64 = 0x0063_7574_6f76_6572;
+impl Key {
+    /// Ours: the bytes of `cutover` as a number.
+    pub(crate) const fn number(self) -> i64 {
+        match self {
+            Key::Cutover => 0x0063_7574_6f76_6572,
+            Key::Prisma => 72_707_369,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Key::Cutover => "cutover_migrate",
+            Key::Prisma => "prisma_migrate",
+        }
+    }
+}
 
 /// What a deployer holds.
 #[derive(Debug)]
@@ -90,38 +111,65 @@ impl fmt::Display for Holder {
 }
 
 /// Tries to take a session-level key.
-pub fn try_session_key(conn: &mut dyn Conn, key: i64) -> Result<bool, DbError> {
-    is_true(conn, &format!("SELECT pg_catalog.pg_try_advisory_lock({key})"))
+pub fn try_session_key(conn: &mut dyn Conn, key: Key) -> Result<bool, DbError> {
+    let sql = match conn.provider() {
+        Provider::MySql => format!("SELECT GET_LOCK('{}', 0)", key.name()),
+        Provider::PostgreSql | Provider::Sqlite => {
+            format!("SELECT pg_catalog.pg_try_advisory_lock({})", key.number())
+        }
+    };
+    is_true(conn, &sql)
 }
 
 /// Gives a session-level key back; false if it was not held.
-pub fn release_session_key(conn: &mut dyn Conn, key: i64) -> Result<bool, DbError> {
-    is_true(conn, &format!("SELECT pg_catalog.pg_advisory_unlock({key})"))
+pub fn release_session_key(conn: &mut dyn Conn, key: Key) -> Result<bool, DbError> {
+    let sql = match conn.provider() {
+        Provider::MySql => format!("SELECT RELEASE_LOCK('{}')", key.name()),
+        Provider::PostgreSql | Provider::Sqlite => {
+            format!("SELECT pg_catalog.pg_advisory_unlock({})", key.number())
+        }
+    };
+    is_true(conn, &sql)
 }
 
-/// Whether another session could take the key now; asked on a second connection in the form that ends with
+/// Whether another session could take the key now; asked on a second connection in a form that takes nothing beyond
 /// its own statement. True while the first connection holds the key means that the key excludes nobody.
-pub fn key_is_free(conn: &mut dyn Conn, key: i64) -> Result<bool, DbError> {
-    is_true(conn, &format!("SELECT pg_catalog.pg_try_advisory_xact_lock({key})"))
+pub fn key_is_free(conn: &mut dyn Conn, key: Key) -> Result<bool, DbError> {
+    let sql = match conn.provider() {
+        Provider::MySql => format!("SELECT IS_FREE_LOCK('{}')", key.name()),
+        Provider::PostgreSql | Provider::Sqlite => {
+            format!("SELECT pg_catalog.pg_try_advisory_xact_lock({})", key.number())
+        }
+    };
+    is_true(conn, &sql)
 }
 
-/// Whether this very session holds the session-level key, by the server's lock table.
-pub fn holds_session_key(conn: &mut dyn Conn, key: i64) -> Result<bool, DbError> {
-    let sql = format!(
-        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE {} AND l.pid OPERATOR(pg_catalog.=) \
-         pg_catalog.pg_backend_pid())",
-        key_condition(key)
-    );
+/// Whether this very session holds the session-level key, by the server's own account.
+pub fn holds_session_key(conn: &mut dyn Conn, key: Key) -> Result<bool, DbError> {
+    let sql = match conn.provider() {
+        Provider::MySql => format!("SELECT IS_USED_LOCK('{}') = CONNECTION_ID()", key.name()),
+        Provider::PostgreSql | Provider::Sqlite => format!(
+            "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE {} AND l.pid {EQUALS} pg_catalog.pg_backend_pid())",
+            key_condition(key.number())
+        ),
+    };
     is_true(conn, &sql)
 }
 
 /// Who holds the key, if anybody does.
-pub fn holder(conn: &mut dyn Conn, key: i64) -> Result<Option<Holder>, DbError> {
+pub fn holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbError> {
+    match conn.provider() {
+        Provider::MySql => mysql_holder(conn, key),
+        Provider::PostgreSql | Provider::Sqlite => postgres_holder(conn, key),
+    }
+}
+
+fn postgres_holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbError> {
     let sql = format!(
         "SELECT l.pid, a.usename, a.application_name, a.client_addr, a.backend_start, a.state, \
          pg_catalog.left(a.query, 200), a.query_start, a.wait_event_type FROM pg_catalog.pg_locks l LEFT JOIN \
          pg_catalog.pg_stat_activity a ON a.pid {EQUALS} l.pid WHERE {} LIMIT 1",
-        key_condition(key)
+        key_condition(key.number())
     );
     let Some(row) = conn.query(&sql)?.into_iter().next() else { return Ok(None) };
     let mut values = row.into_iter();
@@ -139,6 +187,33 @@ pub fn holder(conn: &mut dyn Conn, key: i64) -> Result<Option<Holder>, DbError> 
     }))
 }
 
+/// The number is told to everybody; the session is shown to its own user and to those with the privilege PROCESS.
+fn mysql_holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbError> {
+    let used = conn.query(&format!("SELECT IS_USED_LOCK('{}')", key.name()))?;
+    let Some(process) = used.into_iter().flatten().flatten().next().and_then(|text| text.parse().ok()) else {
+        return Ok(None);
+    };
+    let rows = conn.query(&format!(
+        "SELECT p.user, p.host, p.command, LEFT(p.info, 200), p.state FROM information_schema.processlist p WHERE p.id = \
+         {process}"
+    ))?;
+    let mut values = rows.into_iter().next().unwrap_or_default().into_iter();
+    let mut next = || values.next().flatten().filter(|value| !value.is_empty());
+    let (user, client, command, query, state) = (next(), next(), next(), next(), next());
+    Ok(Some(Holder {
+        process,
+        user,
+        client,
+        state: command.map(|command| if command == "Sleep" { "idle" } else { "active" }.to_owned()),
+        query,
+        // `Waiting for table metadata lock`, `Waiting for ... lock`.
+        wait: state
+            .filter(|state| state.starts_with("Waiting") && state.contains("lock"))
+            .map(|_| "Lock".to_owned()),
+        ..Holder::default()
+    }))
+}
+
 /// A key of one number is shown split in two.
 fn key_condition(key: i64) -> String {
     let (high, low) = ((key >> 32) & 0xffff_ffff, key & 0xffff_ffff);
@@ -151,7 +226,7 @@ fn key_condition(key: i64) -> String {
 
 fn is_true(conn: &mut dyn Conn, sql: &str) -> Result<bool, DbError> {
     let rows = conn.query(sql)?;
-    Ok(rows.into_iter().flatten().flatten().next().as_deref() == Some("t"))
+    Ok(matches!(rows.into_iter().flatten().flatten().next().as_deref(), Some("t" | "1")))
 }
 
 /// The lock file of a SQLite database: beside the file itself, so that two names of one database have one
@@ -212,6 +287,6 @@ mod tests {
 
     #[test]
     fn the_own_key_spells_cutover() {
-        assert_eq!(&CUTOVER_KEY.to_be_bytes(), b"\0cutover");
+        assert_eq!(&Key::Cutover.number().to_be_bytes(), b"\0cutover");
     }
 }

@@ -6,8 +6,52 @@
 //! What does not live here: what follows from it (`ops::execute`).
 
 use crate::history::{EQUALS, postgres_literal, quote_identifier};
-use crate::{Conn, DbError};
+use crate::{Conn, DbError, ErrorKind};
 use sql::Name;
+
+/// MySQL and MariaDB: the definitions of tables as one text, without the counter that every row moves. A table that does
+/// not exist has none.
+pub fn definitions(conn: &mut dyn Conn, tables: &[Name]) -> Result<Vec<Option<String>>, DbError> {
+    let mut found = Vec::new();
+    for table in tables {
+        let back_quoted = |part: &str| format!("`{}`", part.replace('`', "``"));
+        let name = match &table.schema {
+            Some(schema) => format!("{}.{}", back_quoted(schema), back_quoted(&table.name)),
+            None => back_quoted(&table.name),
+        };
+        found.push(match conn.query(&format!("SHOW CREATE TABLE {name}")) {
+            Ok(rows) => rows
+                .into_iter()
+                .next()
+                .and_then(|row| row.into_iter().nth(1).flatten())
+                .map(|text| without_counter(&text)),
+            Err(error) if error.kind == ErrorKind::UndefinedTable => None,
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(found)
+}
+
+/// MySQL and MariaDB: whether the table undoes what is rolled back, and so do those that its triggers may write. A view is
+/// taken for one that does not; into a table that does not exist nothing is written.
+pub fn is_transactional(conn: &mut dyn Conn, table: &Name) -> Result<bool, DbError> {
+    let text = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
+    let schema = table.schema.as_deref().map_or_else(|| "DATABASE()".to_owned(), text);
+    let rows = conn.query(&format!(
+        "SELECT (t.engine = 'InnoDB' AND NOT EXISTS (SELECT 1 FROM information_schema.triggers g WHERE g.event_object_schema = \
+         t.table_schema AND g.event_object_table = t.table_name)) FROM information_schema.tables t WHERE t.table_schema = \
+         {schema} AND t.table_name = {}",
+        text(&table.name)
+    ))?;
+    Ok(rows.first().is_none_or(|row| row.first().cloned().flatten().as_deref() == Some("1")))
+}
+
+/// `... ENGINE=InnoDB AUTO_INCREMENT=7 DEFAULT CHARSET=...`
+fn without_counter(definition: &str) -> String {
+    const MARK: &str = " AUTO_INCREMENT=";
+    let Some((before, after)) = definition.rsplit_once(MARK) else { return definition.to_owned() };
+    format!("{before}{}", after.trim_start_matches(|character: char| character.is_ascii_digit()))
+}
 
 /// An index as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +147,7 @@ pub fn expected_definition(
     }
     conn.execute("ROLLBACK")?;
     match failed {
-        Some(error) if error.kind == crate::ErrorKind::ConnectionLost => Err(error),
+        Some(error) if error.kind == ErrorKind::ConnectionLost => Err(error),
         _ => Ok(shown),
     }
 }

@@ -3,7 +3,7 @@
 //! Texts only; when they are sent is decided in `ops::execute`.
 
 use crate::history::{Table, postgres_literal, quote_identifier};
-use crate::lock::{CUTOVER_KEY, PRISMA_KEY};
+use crate::lock::Key;
 use crate::{Conn, DbError};
 use diagnostics::Provider;
 
@@ -130,9 +130,9 @@ pub fn put_back(version_number: u32, schema: &str, traces: Traces) -> String {
 /// The check of the history must be a statement *after* this one: in one statement the snapshot is older than
 /// the lock. A cast is what raises, because a division by a constant zero is folded and always fails.
 pub fn claim(prisma: bool) -> String {
-    let mut keys = format!("pg_catalog.pg_try_advisory_xact_lock({CUTOVER_KEY})");
+    let mut keys = format!("pg_catalog.pg_try_advisory_xact_lock({})", Key::Cutover.number());
     if prisma {
-        keys.push_str(&format!(" AND pg_catalog.pg_try_advisory_xact_lock({PRISMA_KEY})"));
+        keys.push_str(&format!(" AND pg_catalog.pg_try_advisory_xact_lock({})", Key::Prisma.number()));
     }
     format!(
         "SELECT CASE WHEN {keys} THEN 1 ELSE \
@@ -155,6 +155,59 @@ pub fn before_row(constraints: bool) -> String {
         "{constraints}SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL role TO DEFAULT; SET LOCAL client_encoding = 'UTF8'; \
          SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'; "
     )
+}
+
+/// The variables of a MySQL or MariaDB session, by name.
+pub type Variables = std::collections::BTreeMap<String, String>;
+
+/// Variables that change by themselves, or are no setting.
+const NO_SETTINGS: &[&str] = &[
+    "error_count",
+    "gtid_binlog_pos",
+    "gtid_current_pos",
+    "gtid_seq_no",
+    "identity",
+    "in_transaction",
+    "insert_id",
+    "last_gtid",
+    "last_insert_id",
+    "pseudo_thread_id",
+    "rand_seed1",
+    "rand_seed2",
+    "timestamp",
+    "warning_count",
+];
+
+/// Our settings for a MySQL or MariaDB session that runs migrations, and all of its variables then.
+pub fn prepare_mysql(conn: &mut dyn Conn) -> Result<Variables, DbError> {
+    // Nothing ends the session that holds the lock.
+    conn.execute("SET SESSION wait_timeout = 31536000")?;
+    variables(conn)
+}
+
+fn variables(conn: &mut dyn Conn) -> Result<Variables, DbError> {
+    let rows = conn.query("SHOW SESSION VARIABLES")?;
+    let pair = |row: crate::Row| match <[Option<String>; 2]>::try_from(row) {
+        Ok([Some(name), Some(value)]) if !NO_SETTINGS.contains(&name.as_str()) => Some((name, value)),
+        _ => None,
+    };
+    Ok(rows.into_iter().filter_map(pair).collect())
+}
+
+/// Puts a MySQL or MariaDB session back after a script: every variable that differs, and the database. Never by resetting
+/// the connection, which drops the locks.
+pub fn put_back_mysql(conn: &mut dyn Conn, before: &Variables, database: &str) -> Result<(), DbError> {
+    for (name, now) in variables(conn)? {
+        let Some(value) = before.get(&name).filter(|value| **value != now) else { continue };
+        let number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let literal = if number {
+            value.clone()
+        } else {
+            format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
+        };
+        conn.execute(&format!("SET SESSION `{name}` = {literal}"))?;
+    }
+    conn.execute(&format!("USE `{}`", database.replace('`', "``")))
 }
 
 /// What opens a transaction of ours.

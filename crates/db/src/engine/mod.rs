@@ -1,11 +1,12 @@
 //! The I/O half of each database, and the few calls that differ between them.
 
+mod mysql;
 mod postgres;
 mod sqlite;
 
+use crate::DbError;
 use crate::conn::Conn;
 use crate::target::{Kind, Target};
-use crate::{DbError, ErrorKind};
 
 /// Connects to the database of the target.
 ///
@@ -16,7 +17,7 @@ pub fn connect(target: &Target) -> Result<Box<dyn Conn>, DbError> {
     match &target.kind {
         Kind::Postgres(postgres) => postgres::connect(postgres),
         Kind::Sqlite(sqlite) => sqlite::connect(sqlite),
-        Kind::MySql(_) => Err(not_yet()),
+        Kind::MySql(mysql) => mysql::connect(mysql),
     }
 }
 
@@ -25,7 +26,7 @@ pub fn create_database(target: &Target) -> Result<(), DbError> {
     match &target.kind {
         Kind::Postgres(postgres) => postgres::create_database(postgres),
         Kind::Sqlite(sqlite) => sqlite::create(sqlite),
-        Kind::MySql(_) => Err(not_yet()),
+        Kind::MySql(mysql) => mysql::create_database(mysql),
     }
 }
 
@@ -43,7 +44,7 @@ pub fn is_empty(conn: &mut dyn Conn, target: &Target, schemas: &[String]) -> Res
     match &target.kind {
         Kind::Postgres(postgres) => postgres::is_empty(conn, &postgres.schema, schemas),
         Kind::Sqlite(_) => sqlite::is_empty(conn),
-        Kind::MySql(_) => Err(not_yet()),
+        Kind::MySql(_) => mysql::is_empty(conn),
     }
 }
 
@@ -51,7 +52,8 @@ pub fn is_empty(conn: &mut dyn Conn, target: &Target, schemas: &[String]) -> Res
 pub fn server_refusal(conn: &mut dyn Conn) -> Result<Option<Refusal>, DbError> {
     match conn.provider() {
         diagnostics::Provider::PostgreSql => postgres::refusal(conn),
-        diagnostics::Provider::Sqlite | diagnostics::Provider::MySql => Ok(None),
+        diagnostics::Provider::MySql => mysql::refusal(conn),
+        diagnostics::Provider::Sqlite => Ok(None),
     }
 }
 
@@ -62,8 +64,4 @@ pub enum Refusal {
     ReadOnly(String),
     /// The server is not one that the guarantees hold on.
     Unsupported(String),
-}
-
-fn not_yet() -> DbError {
-    DbError::new(ErrorKind::Unsupported, "MySQL and MariaDB are not supported by this version yet")
 }

@@ -17,7 +17,7 @@ mod sqlite;
 mod tests;
 mod url;
 
-pub use mysql::MySqlTarget;
+pub use mysql::{MySqlTarget, MySqlTls};
 pub use postgres::{
     Address, ChannelBinding, Host, Keepalives, PostgresTarget, SslAccept, SslMode, TargetSessionAttrs,
     Verification,
@@ -38,7 +38,6 @@ pub struct Target {
 
 /// The parts of a URL that differ per product.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one target in a run; a box would save nothing")]
 pub enum Kind {
     /// `postgresql://` and `postgres://`.
     Postgres(PostgresTarget),
@@ -70,7 +69,7 @@ impl Target {
             ("postgresql" | "postgres", Some(rest)) => {
                 Kind::Postgres(PostgresTarget::parse(rest, base_dir, &mut warnings)?)
             }
-            ("mysql", Some(rest)) => Kind::MySql(MySqlTarget::parse(rest)?),
+            ("mysql", Some(rest)) => Kind::MySql(MySqlTarget::parse(rest, base_dir, &mut warnings)?),
             ("file", _) => Kind::Sqlite(SqliteTarget::parse(text, base_dir, &mut warnings)?),
             _ => return Err(refuse(scheme, text)),
         };
@@ -115,7 +114,7 @@ impl Target {
                 let hosts: Vec<String> = postgres.hosts.iter().map(|host| host.address.to_string()).collect();
                 hosts.join(",")
             }
-            Kind::MySql(mysql) => url::host_and_port(&mysql.host, mysql.port),
+            Kind::MySql(mysql) => mysql.location(),
             Kind::Sqlite(sqlite) => sqlite.display_name.clone(),
         }
     }

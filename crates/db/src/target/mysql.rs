@@ -1,11 +1,45 @@
 //! MySQL and MariaDB: `mysql://user:password@host:port/database?parameters`.
 //!
-//! Read for messages only; parameters are not looked at before this database can be connected to.
+//! Meaning and defaults of the parameters are those of the reference. One that names TLS turns TLS on; without
+//! `sslaccept=strict` the server's certificate is not checked.
 
+use super::parameters::{Known, Parameters, Value};
+use super::postgres::SslAccept;
 use super::url;
-use diagnostics::{Result, Secret};
+use diagnostics::{Diagnostic, Result, Secret};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const PORT: u16 = 3306;
+
+/// How long connecting may take unless the URL says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a URL may say.
+const KNOWN: &Known = &[
+    ("connect_timeout", Value::Word),
+    ("connection_limit", Value::Word),
+    ("max_connection_lifetime", Value::Word),
+    ("max_idle_connection_lifetime", Value::Word),
+    ("pool_timeout", Value::Word),
+    ("prefer_socket", Value::Word),
+    ("socket", Value::Text),
+    ("socket_timeout", Value::Word),
+    ("sslaccept", Value::Word),
+    ("sslcert", Value::Text),
+    ("sslidentity", Value::Text),
+    ("sslpassword", Value::Text),
+    ("statement_cache_size", Value::Word),
+];
+
+/// Numbers that mean something to a pool; cutover has none, but a wrong one is an error all the same.
+const POOL: &[&str] = &[
+    "connection_limit",
+    "max_connection_lifetime",
+    "max_idle_connection_lifetime",
+    "pool_timeout",
+    "statement_cache_size",
+];
 
 /// A MySQL or MariaDB server and database.
 #[derive(Clone, Debug)]
@@ -14,34 +48,68 @@ pub struct MySqlTarget {
     pub host: String,
     /// TCP port, 3306 unless given.
     pub port: u16,
+    /// The Unix socket, which counts instead of host and port.
+    pub socket: Option<PathBuf>,
     /// The user; `root` unless given.
     pub user: String,
     /// The password, decoded.
     pub password: Option<Secret>,
     /// The database; `mysql` unless given.
     pub database: String,
+    /// TLS, if a parameter asks for it.
+    pub tls: Option<MySqlTls>,
+    /// How long connecting may take; none = without end.
+    pub connect_timeout: Option<Duration>,
+    /// How long a statement may give no answer; none = without end.
+    pub socket_timeout: Option<Duration>,
     /// Host and port as the URL writes them.
     pub(super) written_location: String,
     pub(super) secrets: Vec<Secret>,
 }
 
+/// What a URL says of TLS.
+#[derive(Clone, Debug)]
+pub struct MySqlTls {
+    /// Whether the server's certificate and name are checked.
+    pub accept: SslAccept,
+    /// Root certificates, PEM, beside those of the system.
+    pub root_certificate: Option<PathBuf>,
+    /// A client certificate with its key, PKCS#12.
+    pub identity: Option<PathBuf>,
+    /// Its password.
+    pub password: Option<Secret>,
+}
+
 impl MySqlTarget {
-    /// Reads what follows `mysql://`.
-    pub(super) fn parse(rest: &str) -> Result<Self> {
+    /// Reads what follows `mysql://`; paths are relative to `base_dir`.
+    pub(super) fn parse(rest: &str, base_dir: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Self> {
         let pieces = url::split(rest)?;
         let place = url::host_port(pieces.hosts)?;
+        let parameters = Parameters::parse(pieces.query, KNOWN, warnings)?;
+        for name in POOL {
+            parameters.number(name)?;
+        }
+        parameters.boolean("prefer_socket")?;
         let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
         let password = pieces.password.map(url::decode).transpose()?.filter(|password| !password.is_empty());
-        let secrets = match (&password, pieces.password) {
+        let mut secrets = match (&password, pieces.password) {
             (Some(decoded), Some(written)) => url::secret_forms(decoded, written),
             _ => Vec::new(),
         };
+        let ssl_password = parameters.text("sslpassword").map(Secret::new);
+        if let (Some(decoded), Some(written)) = (&ssl_password, parameters.written("sslpassword")) {
+            secrets.extend(url::secret_forms(decoded.expose(), written));
+        }
         Ok(Self {
             host: or(url::decode(place.host)?, "localhost"),
             port: place.port.unwrap_or(PORT),
+            socket: parameters.text("socket").map(PathBuf::from),
             user: or(url::decode(pieces.user.unwrap_or_default())?, "root"),
             password: password.map(Secret::new),
             database: or(url::decode(pieces.path)?, "mysql"),
+            tls: tls(&parameters, base_dir, ssl_password)?,
+            connect_timeout: parameters.seconds("connect_timeout", Some(CONNECT_TIMEOUT))?,
+            socket_timeout: parameters.seconds("socket_timeout", None)?,
             written_location: or(pieces.hosts.to_owned(), "localhost"),
             secrets,
         })
@@ -52,4 +120,27 @@ impl MySqlTarget {
     pub fn with_database(&self, name: &str) -> Self {
         Self { database: name.to_owned(), ..self.clone() }
     }
+
+    /// Where it listens, for messages.
+    pub(super) fn location(&self) -> String {
+        match &self.socket {
+            Some(socket) => socket.display().to_string(),
+            None => url::host_and_port(&self.host, self.port),
+        }
+    }
+}
+
+/// TLS is on as soon as a parameter speaks of it.
+fn tls(parameters: &Parameters<'_>, base_dir: &Path, password: Option<Secret>) -> Result<Option<MySqlTls>> {
+    let accept = parameters.choice(
+        "sslaccept",
+        &[("strict", SslAccept::Strict), ("accept_invalid_certs", SslAccept::AcceptInvalidCerts)],
+    )?;
+    let file = |name| parameters.text(name).map(|path| base_dir.join(path));
+    let (root_certificate, identity) = (file("sslcert"), file("sslidentity"));
+    if accept.is_none() && root_certificate.is_none() && identity.is_none() && password.is_none() {
+        return Ok(None);
+    }
+    let accept = accept.unwrap_or(SslAccept::AcceptInvalidCerts);
+    Ok(Some(MySqlTls { accept, root_certificate, identity, password }))
 }

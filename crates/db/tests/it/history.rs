@@ -3,9 +3,14 @@
 use crate::on_each;
 use db::history::{self, History, NewRow, Table, Time};
 use db::{Conn, ErrorKind};
+use diagnostics::Provider;
 
 fn table(conn: &mut dyn Conn) -> Table {
-    let table = Table::new(conn.provider(), "public");
+    let schema = match conn.provider() {
+        Provider::MySql => conn.query("SELECT DATABASE()").unwrap().remove(0).remove(0).unwrap(),
+        Provider::PostgreSql | Provider::Sqlite => "public".to_owned(),
+    };
+    let table = Table::new(conn.provider(), &schema);
     assert_eq!(history::read(conn, &table).unwrap(), History::default(), "no table is an empty history");
     assert!(!history::exists(conn, &table).unwrap());
     conn.execute(&table.create()).unwrap();

@@ -3,6 +3,7 @@
 
 mod conn;
 mod history;
+mod mysql;
 mod postgres;
 
 use db::Conn;
@@ -21,6 +22,8 @@ fn connect(url: &str) -> Box<dyn Conn> {
 fn on_each(check: impl Fn(&mut dyn Conn)) {
     let postgres = testkit::postgres::server().create_database("engine");
     check(connect(&postgres.url()).as_mut());
+    let mysql = testkit::mariadb::server().create_database("engine");
+    check(connect(&mysql.url()).as_mut());
     let sqlite = testkit::sqlite::Database::create("engine");
     std::fs::File::create(sqlite.path()).unwrap();
     check(connect(&sqlite.url()).as_mut());

@@ -1,7 +1,7 @@
 //! What only PostgreSQL has: notices, positions, keys, lost connections, cancelling, the catalogue.
 
 use crate::connect;
-use db::lock::{self, CUTOVER_KEY};
+use db::lock::{self, Key};
 use db::probe::{self, Attachment};
 use db::{Batch, ErrorKind, Flow, Outcome, Reply, Step, activity};
 use sql::Name;
@@ -95,17 +95,17 @@ fn a_statement_is_cancelled_from_another_thread() {
 fn a_key_excludes_a_second_session_and_names_its_holder() {
     let database = server().create_database("keys");
     let (mut first, mut second) = (connect(&database.url()), connect(&database.url()));
-    assert!(lock::holder(second.as_mut(), CUTOVER_KEY).unwrap().is_none());
-    assert!(lock::try_session_key(first.as_mut(), CUTOVER_KEY).unwrap());
-    assert!(!lock::try_session_key(second.as_mut(), CUTOVER_KEY).unwrap());
-    assert!(!lock::key_is_free(second.as_mut(), CUTOVER_KEY).unwrap());
-    assert!(lock::holds_session_key(first.as_mut(), CUTOVER_KEY).unwrap());
-    assert!(!lock::holds_session_key(second.as_mut(), CUTOVER_KEY).unwrap());
-    let holder = lock::holder(second.as_mut(), CUTOVER_KEY).unwrap().unwrap();
+    assert!(lock::holder(second.as_mut(), Key::Cutover).unwrap().is_none());
+    assert!(lock::try_session_key(first.as_mut(), Key::Cutover).unwrap());
+    assert!(!lock::try_session_key(second.as_mut(), Key::Cutover).unwrap());
+    assert!(!lock::key_is_free(second.as_mut(), Key::Cutover).unwrap());
+    assert!(lock::holds_session_key(first.as_mut(), Key::Cutover).unwrap());
+    assert!(!lock::holds_session_key(second.as_mut(), Key::Cutover).unwrap());
+    let holder = lock::holder(second.as_mut(), Key::Cutover).unwrap().unwrap();
     assert_eq!(Some(holder.process), first.info().process);
     assert_eq!(holder.application.as_deref(), Some("cutover"));
-    assert!(lock::release_session_key(first.as_mut(), CUTOVER_KEY).unwrap());
-    assert!(lock::key_is_free(second.as_mut(), CUTOVER_KEY).unwrap());
+    assert!(lock::release_session_key(first.as_mut(), Key::Cutover).unwrap());
+    assert!(lock::key_is_free(second.as_mut(), Key::Cutover).unwrap());
 }
 
 #[test]

@@ -1,0 +1,106 @@
+//! The driver's errors in this room's words.
+
+use crate::{DbError, ErrorKind};
+use mysql_async::{Error, ServerError};
+
+/// An error while connecting.
+pub(super) fn connect_error(error: &Error) -> DbError {
+    let mut converted = convert(error);
+    match error {
+        Error::Server(_) => {}
+        // The driver says no more of TLS than that it is an I/O error, with the cause behind it.
+        Error::Io(mysql_async::IoError::Tls(_)) => converted.kind = ErrorKind::Tls,
+        Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer) => {
+            converted.kind = ErrorKind::Tls;
+            converted.message = "Client asked for SSL but server does not have this capability".to_owned();
+        }
+        _ => converted.kind = ErrorKind::Unreachable,
+    }
+    converted
+}
+
+/// An error of a statement.
+pub(super) fn convert(error: &Error) -> DbError {
+    match error {
+        Error::Server(error) => server_error(error),
+        Error::Io(error) => DbError::new(ErrorKind::ConnectionLost, error.to_string()),
+        Error::Driver(mysql_async::DriverError::ConnectionClosed) => {
+            DbError::new(ErrorKind::ConnectionLost, "the connection is closed")
+        }
+        other => DbError::new(ErrorKind::Other, other.to_string()),
+    }
+}
+
+/// An error of a statement that was sent; `sql` is its text, for the place.
+pub(super) fn statement_error(error: &Error, sql: &str) -> DbError {
+    let mut converted = convert(error);
+    converted.position = position(&converted.message, sql);
+    converted
+}
+
+/// The protocol has no positions; of a syntax error the server repeats the text from its place on, and says the line.
+fn position(message: &str, sql: &str) -> Option<usize> {
+    let (_, tail) = message.split_once("near '")?;
+    let (near, line) = tail.rsplit_once("' at line ")?;
+    let before = line.parse::<usize>().ok()?.checked_sub(1)?;
+    if near.is_empty() {
+        return Some(sql.len());
+    }
+    let start = match before {
+        0 => 0,
+        lines => sql.match_indices('\n').nth(lines - 1)?.0 + 1,
+    };
+    // It begins in this line, and may go on behind it.
+    sql[start..].find(near).map(|at| start + at)
+}
+
+/// By number. Source: "Server Error Message Reference" of MySQL and "MariaDB Error Code Reference".
+fn server_error(error: &ServerError) -> DbError {
+    let kind = match error.code {
+        1045 | 1698 => ErrorKind::Authentication,
+        1044 | 1130 | 1227 | 1142 | 1143 | 1370 => match error.code {
+            1044 | 1130 => ErrorKind::AccessDenied,
+            _ => ErrorKind::InsufficientPrivilege,
+        },
+        1049 => ErrorKind::NoSuchDatabase,
+        1040 | 1203 | 1226 => ErrorKind::NotReady,
+        1053 | 1927 | 3169 => ErrorKind::ConnectionLost,
+        1205 | 3572 => ErrorKind::LockTimeout,
+        1213 => ErrorKind::Deadlock,
+        1317 | 1969 | 3024 => ErrorKind::Cancelled,
+        1290 | 1792 | 1836 => ErrorKind::ReadOnly,
+        1146 | 1051 => ErrorKind::UndefinedTable,
+        1054 => ErrorKind::UndefinedColumn,
+        1007 | 1050 | 1061 => ErrorKind::DuplicateObject,
+        1062 | 1586 => ErrorKind::UniqueViolation,
+        1048 => ErrorKind::NotNullViolation,
+        1021 | 1114 => ErrorKind::Full,
+        3159 => ErrorKind::Tls,
+        _ => ErrorKind::Other,
+    };
+    let mut converted = DbError::new(kind, error.message.clone());
+    // As the reference shows it: the server's number. The SQLSTATE says less.
+    converted.code = error.code.to_string();
+    if error.code == 1048 {
+        // Column 'migration_name' cannot be null
+        converted.object = error.message.split('\'').nth(1).map(str::to_owned);
+    }
+    converted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::position;
+
+    #[test]
+    fn the_place_of_a_syntax_error_is_found_in_the_text() {
+        let says = |near: &str, line: usize| {
+            format!("You have an error in your SQL syntax; check the manual ... near '{near}' at line {line}")
+        };
+        let sql = "SELECT 1,\n  'it''s' frm t\nWHERE frm t";
+        assert_eq!(position(&says("t\nWHERE frm t", 2), sql), sql.find("t\nWHERE"));
+        assert_eq!(position(&says("frm t", 3), sql), sql.rfind("frm t"));
+        assert_eq!(position(&says("", 3), sql), Some(sql.len()));
+        assert_eq!(position("Table 'a.b' doesn't exist", sql), None);
+    }
+}
