@@ -112,7 +112,7 @@ fn open(
             let (database, location) = match &target.kind {
                 Kind::Postgres(postgres) => (postgres.database.clone(), target.location()),
                 Kind::Sqlite(sqlite) => (sqlite.display_name.clone(), sqlite.display_url.clone()),
-                Kind::MySql(_) => (String::new(), target.location()),
+                Kind::MySql(mysql) => (mysql.database.clone(), target.location()),
             };
             observer.on(&Event::DatabaseCreated { database, location });
             db::connect(target).map(Some).map_err(failed)

@@ -6,7 +6,7 @@
 
 use crate::event::Event;
 use crate::run::{Run, Trouble};
-use db::lock::{self, CUTOVER_KEY, Held, Holder, PRISMA_KEY, Try};
+use db::lock::{self, Held, Holder, Key, Try};
 use db::{Conn, ErrorKind};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ fn session_keys(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<
     prove_exclusion(run)?;
     run.held = Some(Held::Session);
     if !take(run, Which::Prismas, done).map_err(|trouble| trouble.into_failure(run))? {
-        let _ = lock::release_session_key(run.conn.as_mut(), CUTOVER_KEY);
+        let _ = lock::release_session_key(run.conn.as_mut(), Key::Cutover);
         run.held = None;
         return Ok(false);
     }
@@ -74,7 +74,7 @@ fn take(
     which: Which,
     done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>,
 ) -> std::result::Result<bool, Trouble> {
-    let key = if which == Which::Ours { CUTOVER_KEY } else { PRISMA_KEY };
+    let key = if which == Which::Ours { Key::Cutover } else { Key::Prisma };
     let mut wait = Wait::new(run.options.wait_lock);
     loop {
         if lock::try_session_key(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))? {
@@ -226,7 +226,7 @@ impl Wait {
 /// A second connection asks for our key while we hold it. If it gets it, the key excludes nobody: a pooler or
 /// an exotic server is in between, and no migration may run on such a promise.
 fn prove_exclusion(run: &mut Run<'_>) -> Result<()> {
-    let ask = || db::connect(run.target).and_then(|mut side| lock::key_is_free(side.as_mut(), CUTOVER_KEY));
+    let ask = || db::connect(run.target).and_then(|mut side| lock::key_is_free(side.as_mut(), Key::Cutover));
     // A side connection that is lost has said nothing.
     let is_lost = |free: &std::result::Result<bool, db::DbError>| {
         free.as_ref().is_err_and(|error| error.kind == ErrorKind::ConnectionLost)
@@ -248,7 +248,7 @@ fn prove_exclusion(run: &mut Run<'_>) -> Result<()> {
         Err(error) => Err(run.failed(error)),
         // Our session may have been ended since it took the key.
         Ok(true)
-            if !lock::holds_session_key(run.conn.as_mut(), CUTOVER_KEY)
+            if !lock::holds_session_key(run.conn.as_mut(), Key::Cutover)
                 .map_err(|error| run.failed(error))? =>
         {
             Err(lost())
@@ -298,7 +298,7 @@ pub(crate) fn confirm(run: &mut Run<'_>) -> std::result::Result<(), Trouble> {
         return Ok(());
     }
     let mut retaken = false;
-    for key in [Some(CUTOVER_KEY), run.prisma_key.then_some(PRISMA_KEY)].into_iter().flatten() {
+    for key in [Some(Key::Cutover), run.prisma_key.then_some(Key::Prisma)].into_iter().flatten() {
         let conn: &mut dyn Conn = run.conn.as_mut();
         let held = lock::holds_session_key(conn, key);
         retaken |= matches!(held, Ok(false));

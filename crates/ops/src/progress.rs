@@ -37,6 +37,9 @@ pub struct Intent {
     /// The name of the index that it builds, which the server makes up where the statement gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<String>,
+    /// MySQL: the hash of the definitions of the tables that it names, as they were before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<String>,
 }
 
 impl Progress {
@@ -131,7 +134,10 @@ mod tests {
 
     #[test]
     fn progress_survives_the_row_whatever_is_in_it() {
-        let intent = Intent { statement: "x".to_owned(), index: Some("übersicht_𝕏_idx".to_owned()) };
+        let intent =
+            Intent {
+                statement: "x".to_owned(), index: Some("übersicht_𝕏_idx".to_owned()), objects: None
+            };
         let progress = Progress { intent: Some(intent), ..Progress::start("run") };
         let logs = progress.logs(Some("ERROR: é"));
         assert!(logs.lines().next().unwrap().is_ascii());

@@ -70,6 +70,8 @@ pub(crate) struct Run<'a> {
     pub(crate) no_code: bool,
     /// The statements of [`session::prepare`] are there.
     pub(crate) prepared: bool,
+    /// MySQL: what the session was before the first script.
+    pub(crate) variables: session::Variables,
     /// The file system has no locks: a file that needs more than one transaction is refused.
     pub(crate) transactions_only: bool,
     /// A request to stop was told.
@@ -90,7 +92,8 @@ impl<'a> Run<'a> {
     ) -> Self {
         let schema = match &target.kind {
             Kind::Postgres(postgres) => postgres.schema.as_str(),
-            Kind::Sqlite(_) | Kind::MySql(_) => "",
+            Kind::MySql(mysql) => mysql.database.as_str(),
+            Kind::Sqlite(_) => "",
         };
         Self {
             target,
@@ -108,6 +111,7 @@ impl<'a> Run<'a> {
             session_spoiled: None,
             no_code: false,
             prepared: false,
+            variables: session::Variables::new(),
             transactions_only: false,
             told_cancelling: false,
             id: new_id(),
@@ -263,6 +267,10 @@ impl<'a> Run<'a> {
 
     /// Prepares the session for migrations: reads its defaults, makes our settings.
     pub(crate) fn prepare_session(&mut self) -> Result<()> {
+        if self.target.provider == Provider::MySql {
+            self.variables =
+                session::prepare_mysql(self.conn.as_mut()).map_err(|error| self.failed(error))?;
+        }
         if self.target.provider != Provider::PostgreSql {
             return Ok(());
         }
@@ -394,7 +402,7 @@ pub fn new_id() -> String {
 pub(crate) fn failure(target: &Target, error: DbError) -> Failure {
     let (user, database) = match &target.kind {
         Kind::Postgres(postgres) => (postgres.user.as_str(), postgres.database.as_str()),
-        Kind::MySql(_) => ("", ""),
+        Kind::MySql(mysql) => (mysql.user.as_str(), mysql.database.as_str()),
         Kind::Sqlite(sqlite) => ("", sqlite.display_name.as_str()),
     };
     let database = if error.kind == ErrorKind::AccessDenied { "(not available)" } else { database };

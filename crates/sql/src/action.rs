@@ -103,6 +103,28 @@ pub enum DetachMode {
     Finalize,
 }
 
+/// A part of a table that ALTER TABLE adds or drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the keyword of the same name")]
+pub enum Part {
+    Column,
+    Index,
+    Constraint,
+}
+
+/// One change of ALTER TABLE.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// ADD with a name.
+    Add(Part, String),
+    /// DROP.
+    Drop(Part, String),
+    /// Anything else, which no name shows.
+    Other,
+}
+
 /// What a statement does to a named object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -133,6 +155,8 @@ pub enum Action {
     /// ALTER TABLE, apart from renaming the table and detaching a partition.
     AlterTable {
         name: Name,
+        /// What it changes, one after the other.
+        changes: Vec<Change>,
     },
     CreateIndex(CreateIndex),
     DropIndex {

@@ -3,7 +3,7 @@
 //! What does not live here: forms where an expression has to be understood (`pg.rs`). Each reader gives
 //! none where the text is not the form it knows; [`actions`] turns that into [`Action::Unknown`].
 
-use crate::action::{Action, CreateIndex, DetachMode, IndexKey, Name, ReindexTarget};
+use crate::action::{Action, Change, CreateIndex, DetachMode, IndexKey, Name, Part, ReindexTarget};
 use crate::kind::{DataVerb, DdlVerb, Kind};
 use crate::scanner::Token;
 use crate::words::Words;
@@ -181,7 +181,55 @@ fn alter(mut words: Words<'_>) -> Option<Action> {
         to.schema = to.schema.or_else(|| name.schema.clone());
         return Some(Action::RenameTable { from: name, to });
     }
-    Some(Action::AlterTable { name })
+    Some(Action::AlterTable { name, changes: changes(words) })
+}
+
+/// The changes of ALTER TABLE; `words` stands behind the table's name.
+fn changes(mut words: Words<'_>) -> Vec<Change> {
+    let mut all = Vec::new();
+    while !words.is_done() {
+        all.push(change(&mut words).unwrap_or(Change::Other));
+        while !words.is_done() && !words.symbol(b',') {
+            words.skip_one();
+        }
+    }
+    all
+}
+
+fn change(words: &mut Words<'_>) -> Option<Change> {
+    if words.take("ADD") {
+        if words.take("CONSTRAINT") {
+            words.if_not_exists();
+            return Some(Change::Add(Part::Constraint, words.part()?));
+        }
+        let special = words.take_any(&["UNIQUE", "FULLTEXT", "SPATIAL"]).is_some();
+        if words.take_any(&["INDEX", "KEY"]).is_some() || special {
+            words.if_not_exists();
+            return Some(Change::Add(Part::Index, words.part()?));
+        }
+        if ["PRIMARY", "FOREIGN", "CHECK", "PARTITION", "PERIOD", "SYSTEM"]
+            .iter()
+            .any(|word| words.at_word(word))
+        {
+            return None;
+        }
+        words.take("COLUMN");
+        words.if_not_exists();
+        return Some(Change::Add(Part::Column, words.part()?));
+    }
+    words.take("DROP").then_some(())?;
+    let part = if words.take_any(&["INDEX", "KEY"]).is_some() {
+        Part::Index
+    } else if words.take("CONSTRAINT") || words.take_all(&["FOREIGN", "KEY"]) || words.take("CHECK") {
+        Part::Constraint
+    } else if ["PRIMARY", "PARTITION", "SYSTEM", "PERIOD"].iter().any(|word| words.at_word(word)) {
+        return None;
+    } else {
+        words.take("COLUMN");
+        Part::Column
+    };
+    words.if_exists();
+    Some(Change::Drop(part, words.part()?))
 }
 
 /// MySQL's RENAME TABLE a TO b, c TO d.

@@ -191,6 +191,22 @@ fn of_twenty_deployers_on_sqlite_one_applies_and_all_succeed() {
     assert_eq!(database.query("SELECT count(*) FROM t"), "8");
 }
 
+#[test]
+fn of_twenty_deployers_on_mariadb_one_applies_and_all_succeed() {
+    let database = testkit::mariadb::server().create_database("twenty");
+    let project = nine_migrations(false);
+    // Longer than Prisma Migrate waits for its lock, before it goes on without it.
+    project.write("20240105000000_m", "INSERT INTO t SELECT 5, SLEEP(11);");
+    twenty(&project, |_| database.url());
+    assert_eq!(
+        database.sql(
+            "SELECT COUNT(*), COUNT(finished_at), COUNT(DISTINCT migration_name) FROM _prisma_migrations"
+        ),
+        "9|9|9"
+    );
+    assert_eq!(database.sql("SELECT COUNT(*) FROM t"), "8");
+}
+
 /// Holds the deploy on its second statement and does something to the deployer there.
 fn interrupted(
     arguments: &[&str],

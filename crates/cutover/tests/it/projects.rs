@@ -47,6 +47,19 @@ fn the_shop_on_postgresql_deploys_in_one_go() {
 }
 
 #[test]
+fn the_shop_on_mariadb_deploys_in_one_go() {
+    let database = testkit::mariadb::server().create_database("shop");
+    let directory = root().join("fixtures/projects/shop-mysql");
+    let first = deploy(&directory, &database.url());
+    assert_eq!(first.matches("Applying migration").count(), folders(&directory));
+    assert_eq!(
+        database
+            .sql("SELECT count(*) FROM _prisma_migrations WHERE finished_at IS NOT NULL AND logs IS NULL"),
+        folders(&directory).to_string()
+    );
+}
+
+#[test]
 fn the_shop_on_sqlite_deploys_in_one_go() {
     for project in ["fixtures/projects/shop-sqlite", "examples/shop"] {
         let database = testkit::sqlite::Database::create("shop");

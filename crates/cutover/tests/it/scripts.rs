@@ -9,7 +9,7 @@ fn scripts_behave_as_written() {
     let suite = Suite {
         directory: &root.join("../../fixtures/cli"),
         binary: Path::new(env!("CARGO_BIN_EXE_cutover")),
-        databases: &[On::Sqlite, On::Postgresql],
+        databases: &[On::Sqlite, On::Postgresql, On::Mysql],
     };
     println!("{}", suite.run());
 }

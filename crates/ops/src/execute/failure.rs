@@ -61,7 +61,11 @@ pub(super) fn migration(
     if let Some(context) = &error.context {
         diagnostic = diagnostic.note(format!("where: {context}"));
     }
-    let kind = if run.target.provider == Provider::Sqlite { "SQLite result code" } else { "SQLSTATE" };
+    let kind = match run.target.provider {
+        Provider::Sqlite => "SQLite result code",
+        Provider::MySql => "error number",
+        Provider::PostgreSql => "SQLSTATE",
+    };
     if !error.code.is_empty() {
         diagnostic = diagnostic.note(format!("{kind} {}", error.code));
     }
@@ -146,6 +150,13 @@ pub(super) fn reference_text(
         migration.name,
         error.text()
     );
+    if run.target.provider == Provider::MySql {
+        let number = statement.and_then(|span| migration.statements().position(|s| s.span == span));
+        if let Some(number) = number {
+            let _ = write!(text, "\nPlease check the query number {} from the migration file.\n", number + 1);
+        }
+        return text;
+    }
     let Some((span, position)) = statement.zip(error.position) else { return text };
     if run.target.provider == Provider::Sqlite {
         // The driver of the reference repeats the rest of the script.

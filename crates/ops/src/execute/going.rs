@@ -52,7 +52,7 @@ impl<'m> Going<'m> {
             statements: segment.statements[skip..].to_vec(),
             ..segment.clone()
         };
-        if self.progress.intent.is_some() {
+        if self.progress.intent.is_some() && segment.bracket != Bracket::Span {
             // It was sent alone, whatever the file looks like: a DO that commits shows that only when it runs.
             rest.bracket = Bracket::Single;
             rest.pipelined = false;

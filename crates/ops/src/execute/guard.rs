@@ -94,7 +94,7 @@ impl Relations {
         for action in statements.iter().flat_map(|statement| &statement.actions) {
             match action {
                 Action::CreateTable { name, .. }
-                | Action::AlterTable { name }
+                | Action::AlterTable { name, .. }
                 | Action::Write { table: name, .. } => {
                     written.insert(folded(name));
                 }

@@ -11,6 +11,7 @@ mod failure;
 pub use failure::duration;
 mod going;
 mod guard;
+mod ledger;
 mod rebuild;
 mod segmented;
 mod single;

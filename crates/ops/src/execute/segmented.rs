@@ -1,6 +1,7 @@
 //! A file that is more than one transaction: its row comes first, unfinished, and moves on with each segment.
 
 use super::going::{Going, Progressed};
+use super::ledger;
 use super::transaction::{End, Part, RowWrite, Transaction};
 use super::unproven::{Unproven, unproven};
 use super::{
@@ -83,6 +84,11 @@ impl Rival {
 
 /// Puts the session back after the whole file: what one of its segments sets holds for the next one.
 fn put_back(run: &mut Run<'_>) {
+    if run.target.provider == Provider::MySql {
+        let (before, database) = (run.variables.clone(), run.table.schema.clone());
+        let put_back = session::put_back_mysql(run.conn.as_mut(), &before, &database);
+        run.session_spoiled = put_back.err().filter(|error| error.kind != ErrorKind::ConnectionLost);
+    }
     if run.target.provider != Provider::PostgreSql {
         return;
     }
@@ -115,7 +121,10 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
             guard: None,
         };
         match attempt(run, &transaction, &mut busy)? {
-            End::Committed => return Ok(Some(Going::new(migration, id, progress))),
+            End::Committed => {
+                let going = Going::new(migration, id, progress);
+                return if migration.ledger { alone(run, going) } else { Ok(Some(going)) };
+            }
             End::Taken => match rival(run, &migration.name, &id)? {
                 Rival::Applied => return Ok(None),
                 Rival::Nobody if run.history.rows.iter().any(|row| row.id == id) => {}
@@ -137,6 +146,18 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
     Err(crate::lock::lost())
 }
 
+/// MySQL: Prisma Migrate waits ten seconds for its lock and then goes on without it. It may have begun the same migration
+/// in between; its row is older than ours, which is taken back.
+fn alone<'m>(run: &mut Run<'_>, going: Going<'m>) -> Result<Option<Going<'m>>> {
+    match rival(run, &going.migration.name, &going.id)? {
+        Rival::Nobody | Rival::RowGone => Ok(Some(going)),
+        rival => {
+            let failure = rival.failure(&going.migration.name);
+            Err(going.stop(run, failure))
+        }
+    }
+}
+
 /// Runs the segments that are not done. Some = the connection was lost.
 fn go_on(run: &mut Run<'_>, going: &mut Going<'_>) -> Result<Option<DbError>> {
     while let Some(segment) = going.next_segment() {
@@ -144,7 +165,11 @@ fn go_on(run: &mut Run<'_>, going: &mut Going<'_>) -> Result<Option<DbError>> {
             return Err(going.stop(run, failure));
         }
         let step = match segment.bracket {
-            Bracket::Single => single::run(run, going, &segment)?,
+            Bracket::Single | Bracket::Span => single::run(run, going, &segment)?,
+            _ if !ledger::rolls_back(run, &segment).map_err(|error| run.failed(error))? => {
+                // An error would leave a part of its work: recorded before and after, as a definition is.
+                single::run(run, going, &Segment { bracket: Bracket::Span, ..segment })?
+            }
             _ => in_transaction(run, going, &segment)?,
         };
         match step {

@@ -3,6 +3,7 @@
 
 use super::failure;
 use super::going::{Going, Progressed};
+use super::ledger;
 use super::transaction::Part;
 use super::unproven::{self, Unproven, unproven};
 use crate::event::Event;
@@ -10,7 +11,7 @@ use crate::lock;
 use crate::plan::Segment;
 use crate::progress::{self, Intent};
 use crate::run::{Run, Trouble};
-use db::lock::PRISMA_KEY;
+use db::lock::Key;
 use db::probe::{self, Attachment, Index, ServerObject};
 use db::{Batch, Conn, DbError, ErrorKind, Outcome, Reply};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
@@ -39,12 +40,13 @@ pub(super) fn run(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
 fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::result::Result<(), Trouble> {
     let Some(statement) = segment.statements.first() else { return Ok(()) };
     let number = segment.first;
-    let text = statement.span.slice(going.migration.source.text()).to_owned();
-    if run.target.provider == Provider::PostgreSql {
+    let source = going.migration.source.clone();
+    let texts: Vec<&str> = segment.statements.iter().map(|s| s.span.slice(source.text())).collect();
+    if run.target.provider != Provider::Sqlite {
         lock::confirm(run)?;
     }
     let next = going.after(segment, &run.id);
-    let looked = match look(run, going, statement, number, &text) {
+    let looked = match look(run, going, segment, &texts) {
         // Nothing of it has run: an attempt of which nothing stays leaves no row.
         Err(Trouble::Failed(failure)) if going.progress.intent.is_none() => {
             return Err(going.stop(run, failure).into());
@@ -53,15 +55,20 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
     };
     let (sent, index) = match looked {
         Before::DoneAlready => return going.record(run, next).map_err(|error| Trouble::of(run, error)),
-        Before::Run { index } => (text.clone(), index),
-        Before::RunInstead(other) => (other, None),
+        Before::Run { index } => (texts.iter().map(|text| (*text).to_owned()).collect(), index),
+        Before::RunInstead(other) => (vec![other], None),
     };
-    let intent = Intent { statement: progress::hash([text.as_str()]), index: index.clone() };
+    let objects = ledger::objects(run, statement).map_err(|error| Trouble::of(run, error))?;
+    let intent = Intent {
+        statement: progress::hash(texts.iter().copied()),
+        index: index.clone(),
+        objects: objects.clone(),
+    };
     going.intend(run, intent).map_err(|error| Trouble::of(run, error))?;
     let concurrently = is_concurrent(&statement.kind) && run.prisma_key;
     if concurrently {
         // Sessions that wait inside pg_advisory_lock hold snapshots that the statement would wait for.
-        db::lock::release_session_key(run.conn.as_mut(), PRISMA_KEY)
+        db::lock::release_session_key(run.conn.as_mut(), Key::Prisma)
             .map_err(|error| Trouble::of(run, error))?;
         run.prisma_key = false;
     }
@@ -84,8 +91,9 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
         Outcome::Completed => going.record(run, next).map_err(|error| Trouble::of(run, error)),
         Outcome::Lost { cause, .. } => Err(Trouble::Lost(cause)),
         Outcome::Stopped { .. } => Err(stopped(run, going).into()),
-        Outcome::Failed { error, .. } => {
-            Err(failed(run, going, statement, index.as_deref(), &error, elapsed).into())
+        Outcome::Failed { index: at, error } => {
+            let failed = Failed { statement, number: number + at, index: index.as_deref(), objects };
+            Err(failed.tell(run, going, &error, elapsed).into())
         }
     }
 }
@@ -102,21 +110,27 @@ fn is_concurrent(kind: &Kind) -> bool {
     )
 }
 
-fn send(run: &mut Run<'_>, going: &Going<'_>, number: usize, text: &str) -> (Outcome, Duration) {
-    let batch = Batch { steps: vec![db::Step::new(text)] };
+fn send(run: &mut Run<'_>, going: &Going<'_>, number: usize, texts: &[String]) -> (Outcome, Duration) {
+    let mut batch: Batch<'_> =
+        texts.iter().map(|text| db::Step::new(text.as_str()).after_answers()).collect();
+    if let Some(last) = batch.steps.last_mut() {
+        // Nothing of the step can ask for its result any more.
+        last.notices = true;
+    }
     let mut took = Duration::ZERO;
     let name = &going.migration.name;
     let observer = run.observer;
     let outcome = run.send(&batch, &mut |reply, _| {
         match reply {
-            Reply::Notice { notice, .. } => {
-                observer.on(&Event::Notice { migration: name.clone(), statement: number + 1, notice });
+            Reply::Notice { index, notice } => {
+                let statement = number + index + 1;
+                observer.on(&Event::Notice { migration: name.clone(), statement, notice });
             }
-            Reply::Done { answer, .. } => {
+            Reply::Done { index, answer } => {
                 took = answer.elapsed;
                 observer.on(&Event::StatementFinished {
                     migration: name.clone(),
-                    statement: number + 1,
+                    statement: number + index + 1,
                     rows: answer.rows,
                     elapsed: answer.elapsed,
                 });
@@ -135,40 +149,53 @@ fn stopped(run: &mut Run<'_>, going: &Going<'_>) -> Failure {
     going.stop(run, failure)
 }
 
-/// The statement failed or was cancelled. A half-built index is removed, so that it ends valid or absent; what may have
-/// done a part of its work keeps the row, from which the next deploy finds out.
-fn failed(
-    run: &mut Run<'_>,
-    going: &Going<'_>,
-    statement: &Statement,
-    index: Option<&str>,
-    error: &DbError,
-    elapsed: Duration,
-) -> Failure {
-    let number = going.progress.statement;
-    let left = remove_half_built(run, going, statement, index);
-    let stopped_by = run.interrupt.reason().filter(|_| error.kind == ErrorKind::Cancelled);
-    // What cannot be read as a statement has not run; inside of a block it may be the text of an EXECUTE.
-    let unread = statement.kind == Kind::Unknown && error.code == "42601";
-    let untouched = unread || !may_be_half_done(&statement.kind) || nothing_happened(run, statement);
-    if left.is_none() && untouched {
-        return match stopped_by {
-            Some(_) => stopped(run, going),
-            None => going.fail(run, Part::Statement(number), error, elapsed),
+/// A statement that failed or was cancelled.
+struct Failed<'f> {
+    /// The first of the step.
+    statement: &'f Statement,
+    /// Which one failed, from 0 over the whole file.
+    number: usize,
+    /// The index that it makes.
+    index: Option<&'f str>,
+    /// What its objects were before.
+    objects: Option<String>,
+}
+
+impl Failed<'_> {
+    /// A half-built index is removed, so that it ends valid or absent; what may have done a part of its work keeps the row,
+    /// from which the next deploy finds out.
+    fn tell(&self, run: &mut Run<'_>, going: &Going<'_>, error: &DbError, elapsed: Duration) -> Failure {
+        let (statement, number) = (self.statement, self.number);
+        let left = remove_half_built(run, going, statement, self.index);
+        let stopped_by = run.interrupt.reason().filter(|_| error.kind == ErrorKind::Cancelled);
+        // What cannot be read as a statement has not run; inside of a block it may be the text of an EXECUTE.
+        let unread = statement.kind == Kind::Unknown && error.code == "42601";
+        let untouched = if going.migration.ledger {
+            // Of several statements the ones before have run.
+            number == going.progress.statement
+                && (error.code == ledger::UNREADABLE
+                    || ledger::is_untouched(run, statement, self.objects.as_deref()))
+        } else {
+            unread || !may_be_half_done(&statement.kind) || nothing_happened(run, statement)
         };
-    }
-    going.keep(run, error);
-    let failure = match stopped_by {
-        Some(reason) => reason.failure().map(|told| told.meta("migration", going.migration.name.clone())),
-        None => failure::migration(run, going.migration, Part::Statement(number), error, elapsed, number)
-            .map(|mut told| {
-                // What it says of the database holds for transactions.
-                told.notes.pop();
-                told
-            }),
-    };
-    let asks = matches!(statement.kind, Kind::Do | Kind::Call | Kind::Unknown);
-    failure.map(|told| {
+        if left.is_none() && untouched {
+            return match stopped_by {
+                Some(_) => stopped(run, going),
+                None => going.fail(run, Part::Statement(number), error, elapsed),
+            };
+        }
+        going.keep(run, error);
+        let failure = match stopped_by {
+            Some(reason) => reason.failure().map(|told| told.meta("migration", going.migration.name.clone())),
+            None => failure::migration(run, going.migration, Part::Statement(number), error, elapsed, number)
+                .map(|mut told| {
+                    // What it says of the database holds for transactions.
+                    told.notes.pop();
+                    told
+                }),
+        };
+        let asks = matches!(statement.kind, Kind::Do | Kind::Call | Kind::Unknown);
+        failure.map(|told| {
         let told = told.note(left.unwrap_or_else(|| {
             format!(
                 "statement {} of migration `{}` runs outside of a transaction and may have done a part of its work; the \
@@ -183,6 +210,7 @@ fn failed(
             told.help("cutover migrate deploy (it looks at the catalogue and completes the statement)")
         }
     })
+    }
 }
 
 /// Whether the catalogue shows that a failed statement left nothing behind.
@@ -259,19 +287,29 @@ fn created_index(statement: &Statement) -> Option<&CreateIndex> {
 fn look(
     run: &mut Run<'_>,
     going: &Going<'_>,
-    statement: &Statement,
-    number: usize,
-    text: &str,
+    segment: &Segment,
+    texts: &[&str],
 ) -> std::result::Result<Before, Trouble> {
     let intent = going.progress.intent.clone();
+    let (Some(statement), number) = (segment.statements.first(), segment.first) else {
+        return Ok(Before::Run { index: None });
+    };
     if let Some(created) = created_index(statement) {
         return index_before(run, going, created, intent.as_ref(), number);
     }
     let Some(intent) = intent else { return Ok(Before::Run { index: None }) };
-    if intent.statement != progress::hash([text]) {
+    if intent.statement != progress::hash(texts.iter().copied()) {
         let reason =
             "the statement that was under way when the migration was interrupted has been edited since";
         return Err(Trouble::Failed(unproven(going, number, Unproven::Statement, reason)));
+    }
+    if going.migration.ledger {
+        let settled = ledger::settle(run, segment, intent.objects.as_deref());
+        return match settled.map_err(|error| Trouble::of(run, error))? {
+            Some(true) => Ok(Before::DoneAlready),
+            Some(false) => Ok(Before::Run { index: None }),
+            None => Err(Trouble::Failed(unproven(going, number, Unproven::Statement, ledger::UNPROVEN))),
+        };
     }
     let expected = statement.actions.first().and_then(sql::expectation);
     match expected.map(|expected| settle(run.conn.as_mut(), &expected)) {

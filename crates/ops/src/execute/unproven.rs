@@ -65,7 +65,11 @@ pub(super) fn help(going: &Going<'_>, number: usize, why: Unproven) -> String {
         0 => String::new(),
         _ => format!("run the statements from {} on by hand, then ", rest + 1),
     };
-    let undo = if done == 0 { String::new() } else { format!("undo statements 1 to {done}, then ") };
+    let undo = match done {
+        0 => String::new(),
+        1 => "undo statement 1, then ".to_owned(),
+        _ => format!("undo statements 1 to {done}, then "),
+    };
     match why {
         Unproven::Statement => format!(
             "Look whether the effect of statement {} is there. If it is: {forward}`cutover migrate resolve --applied \

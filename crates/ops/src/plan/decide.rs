@@ -284,6 +284,7 @@ fn one(
         checksum: checksum.to_owned(),
         state,
         segments,
+        ledger: provider == Provider::MySql,
         source: source.clone(),
     })
 }

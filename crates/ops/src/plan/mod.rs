@@ -4,6 +4,7 @@
 //! as one transaction and what is sent alone. `ops::execute` runs what stands here and never plans again.
 
 pub mod decide;
+mod mysql;
 pub mod segments;
 
 pub use decide::{Findings, decide};
@@ -24,6 +25,8 @@ pub struct PlannedMigration {
     pub state: State,
     /// What is sent, in order.
     pub segments: Vec<Segment>,
+    /// The database cannot roll definitions back: the row comes first, whatever the file holds.
+    pub ledger: bool,
     /// Its text.
     #[serde(skip)]
     pub source: Source,
@@ -52,7 +55,8 @@ impl PlannedMigration {
 
     /// True if one transaction holds all of it, row included.
     pub fn is_one_transaction(&self) -> bool {
-        self.state == State::Pending
+        !self.ledger
+            && self.state == State::Pending
             && matches!(&self.segments[..], [only] if only.bracket != Bracket::Single)
     }
 

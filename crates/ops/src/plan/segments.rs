@@ -20,6 +20,8 @@ pub enum Bracket {
     OwnTransaction,
     /// SQLite: in a transaction of ours with foreign keys off, checked before and after.
     Rebuild,
+    /// MySQL: several statements as one step, outside of any transaction of ours; nothing can be written between them.
+    Span,
 }
 
 /// A piece of a file that is done or not done as a whole (but for what commits inside itself).
@@ -103,6 +105,10 @@ pub fn segments(script: &Script, source: &Source, provider: Provider) -> Result<
             .map(|statement| cutter.piece(Bracket::Single, std::slice::from_ref(statement)))
             .collect(),
         Wish::File => vec![cutter.piece(Bracket::Transaction, statements)],
+        Wish::AsNeeded if provider == Provider::MySql => super::mysql::pieces(statements, source.text())
+            .into_iter()
+            .map(|(bracket, piece)| cutter.piece(bracket, piece))
+            .collect(),
         Wish::AsNeeded if own_control => cutter.own_transactions(statements)?,
         Wish::AsNeeded
             if provider == Provider::Sqlite && statements.iter().any(|s| foreign_keys(&s.kind).is_some()) =>
@@ -423,6 +429,7 @@ mod tests {
             Bracket::Single => 'S',
             Bracket::OwnTransaction => 'O',
             Bracket::Rebuild => 'R',
+            Bracket::Span => 'P',
         };
         let parts: Vec<String> = cut
             .iter()

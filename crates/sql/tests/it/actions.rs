@@ -3,7 +3,8 @@
 use super::script;
 use diagnostics::Provider::{self, MySql, PostgreSql, Sqlite};
 use sql::{
-    Action, CreateIndex, DataVerb, DetachMode, Expectation, IndexKey, Name, ReindexTarget, expectation,
+    Action, Change, CreateIndex, DataVerb, DetachMode, Expectation, IndexKey, Name, Part, ReindexTarget,
+    expectation,
 };
 
 fn actions(provider: Provider, text: &str) -> Vec<Action> {
@@ -92,8 +93,14 @@ fn tables() {
                 "ALTER TABLE IF EXISTS ONLY s.a RENAME TO b",
                 Action::RenameTable { from: name("s.a"), to: name("s.b") },
             ),
-            ("ALTER TABLE a RENAME COLUMN to TO b", Action::AlterTable { name: name("a") }),
-            ("ALTER TABLE a ADD COLUMN b int", Action::AlterTable { name: name("a") }),
+            (
+                "ALTER TABLE a RENAME COLUMN to TO b",
+                Action::AlterTable { name: name("a"), changes: vec![Change::Other] },
+            ),
+            (
+                "ALTER TABLE a ADD COLUMN b int",
+                Action::AlterTable { name: name("a"), changes: vec![Change::Add(Part::Column, "b".into())] },
+            ),
             ("CREATE FUNCTION f() RETURNS int RETURN 1", Action::Unknown),
         ],
     );
@@ -118,7 +125,10 @@ fn tables_elsewhere() {
                 "ALTER TABLE \"new_User\" RENAME TO \"User\"",
                 Action::RenameTable { from: name("new_User"), to: name("User") },
             ),
-            ("ALTER TABLE [a] ADD COLUMN b", Action::AlterTable { name: name("a") }),
+            (
+                "ALTER TABLE [a] ADD COLUMN b",
+                Action::AlterTable { name: name("a"), changes: vec![Change::Add(Part::Column, "b".into())] },
+            ),
             (
                 "CREATE TEMP TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END",
                 Action::CreateTemporary { name: name("r") },
@@ -246,5 +256,31 @@ fn what_the_catalogue_proves() {
     for (text, action, expected) in table {
         assert_eq!(actions(PostgreSql, text), std::slice::from_ref(&action), "{text}");
         assert_eq!(expectation(&action), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_alter_table_adds_and_drops() {
+    use Part::{Column, Constraint, Index};
+    let add = |part, name: &str| Change::Add(part, name.into());
+    let drop = |part, name: &str| Change::Drop(part, name.into());
+    for (text, expected) in [
+        (
+            "ALTER TABLE `t` ADD COLUMN `a` DECIMAL(10, 2) NOT NULL, ADD b INT",
+            vec![add(Column, "a"), add(Column, "b")],
+        ),
+        ("ALTER TABLE t ADD UNIQUE INDEX `u`(`a`), ADD KEY k (a)", vec![add(Index, "u"), add(Index, "k")]),
+        (
+            "ALTER TABLE t ADD CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `p`(`id`) ON DELETE SET NULL",
+            vec![add(Constraint, "f")],
+        ),
+        (
+            "ALTER TABLE t DROP COLUMN a, DROP b, DROP INDEX i, DROP FOREIGN KEY f",
+            vec![drop(Column, "a"), drop(Column, "b"), drop(Index, "i"), drop(Constraint, "f")],
+        ),
+        ("ALTER TABLE t MODIFY a INT, DROP PRIMARY KEY, ADD PRIMARY KEY (b)", vec![Change::Other; 3]),
+    ] {
+        let expected = Action::AlterTable { name: name("t"), changes: expected };
+        assert_eq!(actions(MySql, text), [expected], "{text}");
     }
 }

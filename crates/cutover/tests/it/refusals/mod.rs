@@ -223,7 +223,7 @@ fn targets_that_cannot_be_reached_are_told() {
 
 #[test]
 fn projects_that_cannot_be_read_are_told() {
-    all_fail_well(&projects::cases(), 36);
+    all_fail_well(&projects::cases(), 35);
 }
 
 #[test]

@@ -76,9 +76,6 @@ fn schemas() -> Vec<Case> {
         case("two datasources", "")
             .schema(&(literal("") + &literal("").replace("db", "other")))
             .fails("P1012", &["schema.prisma:5", "datasource"]),
-        case("MySQL", "")
-            .schema("datasource db {\n  provider = \"mysql\"\n  url = \"mysql://app:{secret}@h/d\"\n}\n")
-            .fails("C1002", &["MySQL"]),
         case("variable empty", "")
             .schema(&datasource("env(\"DATABASE_URL\")"))
             .variable("DATABASE_URL", "")

@@ -16,7 +16,12 @@ fn urls() -> Vec<Case> {
         deploy_to("SQL Server", "sqlserver://h:1433;password={secret}", "C1002", "SQL Server"),
         deploy_to("MongoDB", "mongodb://u:{secret}@h/d", "C1002", "MongoDB"),
         deploy_to("Accelerate", "prisma://h/?api_key={secret}", "C1002", "prisma://"),
-        deploy_to("MySQL", "mysql://u:{secret}@h/d", "C1002", "not supported by this version yet"),
+        deploy_to(
+            "MySQL, host unknown",
+            "mysql://u:{secret}@no-such-host.invalid/d",
+            "P1001",
+            "no-such-host.invalid:3306",
+        ),
         deploy_to(
             "unescaped # in the password",
             "postgresql://u:s3cr3t/pa:ss@1#x@127.0.0.1:1/d",

@@ -1,0 +1,150 @@
+//! MySQL and MariaDB: what proves whether a definition took effect, where nothing can be rolled back.
+//!
+//! Before a statement runs, the definitions of the tables that it names are recorded as a hash. Afterwards an equal hash
+//! says that it did nothing; another one says that it worked only if what it names is there too. Everything else is asked.
+
+use crate::plan::{Bracket, Segment};
+use crate::progress;
+use crate::run::Run;
+use db::{DbError, probe};
+use diagnostics::Provider;
+use sql::{Action, Change, DdlVerb, Kind, Name, Part, Statement};
+
+/// What is said where nothing proves it.
+pub(super) const UNPROVEN: &str = "the server does not tell whether this statement took effect";
+
+/// The error number of a statement that cannot be read: it has not run.
+pub(super) const UNREADABLE: &str = "1064";
+
+/// The tables whose definitions tell what became of a statement; none where they do not.
+fn tables(statement: &Statement) -> Option<Vec<Name>> {
+    match (&statement.kind, &statement.actions[..]) {
+        (
+            Kind::Ddl(DdlVerb::Create),
+            [Action::CreateTable { name, temporary: false, from_query: false, .. }],
+        ) => Some(vec![name.clone()]),
+        (Kind::Ddl(DdlVerb::Create), [Action::CreateIndex(index)]) => Some(vec![index.table.clone()]),
+        (Kind::Ddl(DdlVerb::Alter), [Action::AlterTable { name, .. }]) => Some(vec![name.clone()]),
+        (Kind::Ddl(DdlVerb::Drop), [Action::DropTable { names, .. }]) => Some(names.clone()),
+        _ => None,
+    }
+}
+
+/// The hash of what stands now under the names of a statement.
+pub(super) fn objects(run: &mut Run<'_>, statement: &Statement) -> Result<Option<String>, DbError> {
+    if run.target.provider != Provider::MySql {
+        return Ok(None);
+    }
+    let Some(tables) = tables(statement) else { return Ok(None) };
+    Ok(Some(hash(&probe::definitions(run.conn.as_mut(), &tables)?)))
+}
+
+fn hash(definitions: &[Option<String>]) -> String {
+    progress::hash(definitions.iter().map(|definition| definition.as_deref().unwrap_or("absent")))
+}
+
+/// Whether all that a transaction writes can be rolled back: tables of another engine than InnoDB keep what was written.
+pub(super) fn rolls_back(run: &mut Run<'_>, segment: &Segment) -> Result<bool, DbError> {
+    if run.target.provider != Provider::MySql {
+        return Ok(true);
+    }
+    for action in segment.statements.iter().flat_map(|statement| &statement.actions) {
+        let rolls_back = match action {
+            Action::Write { table, .. } => probe::is_transactional(run.conn.as_mut(), table)?,
+            // Several tables at once, for instance.
+            Action::Unknown => false,
+            _ => true,
+        };
+        if !rolls_back {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a statement that failed has left everything as it was, as far as the server tells.
+pub(super) fn is_untouched(run: &mut Run<'_>, statement: &Statement, before: Option<&str>) -> bool {
+    if matches!(statement.kind, Kind::Query) || statement.kind.is_session_statement() {
+        return true;
+    }
+    let Some(before) = before else { return false };
+    // What cannot be looked at may have happened.
+    objects(run, statement).is_ok_and(|now| now.as_deref() == Some(before))
+}
+
+/// What became of an interrupted step: it took effect, it did not, or nothing proves it.
+pub(super) fn settle(
+    run: &mut Run<'_>,
+    segment: &Segment,
+    before: Option<&str>,
+) -> Result<Option<bool>, DbError> {
+    let [statement] = &segment.statements[..] else { return Ok(None) };
+    if segment.bracket == Bracket::Span {
+        return Ok(None);
+    }
+    if matches!(statement.kind, Kind::Query) || statement.kind.is_session_statement() {
+        return Ok(Some(false));
+    }
+    let (Some(tables), Some(before)) = (tables(statement), before) else { return Ok(None) };
+    let now = probe::definitions(run.conn.as_mut(), &tables)?;
+    if hash(&now) == before {
+        return Ok(Some(false));
+    }
+    let there = match &statement.actions[0] {
+        Action::CreateTable { .. } => now.iter().all(Option::is_some),
+        Action::DropTable { .. } => now.iter().all(Option::is_none),
+        Action::CreateIndex(index) => index.index.as_ref().is_some_and(|name| {
+            now.iter().flatten().any(|definition| has(definition, Part::Index, &name.name))
+        }),
+        // One ALTER TABLE is all or nothing.
+        Action::AlterTable { changes, .. } => now.iter().flatten().any(|definition| {
+            changes.iter().all(|change| match change {
+                Change::Add(part, name) => has(definition, *part, name),
+                Change::Drop(part, name) => !has(definition, *part, name),
+                Change::Other => false,
+            })
+        }),
+        _ => false,
+    };
+    Ok(there.then_some(true))
+}
+
+/// Whether a definition, as the server writes it, has a part of this name. Names differ in no more than case.
+fn has(definition: &str, part: Part, name: &str) -> bool {
+    let quoted = format!("`{}`", name.replace('`', "``")).to_lowercase();
+    definition.lines().map(|line| line.trim_start().to_lowercase()).any(|line| match part {
+        Part::Column => line.starts_with(&quoted),
+        Part::Index => line.split_once("key ").is_some_and(|(_, rest)| rest.starts_with(&quoted)),
+        Part::Constraint => {
+            line.strip_prefix("constraint ").is_some_and(|rest| rest.starts_with(&quoted))
+                || line
+                    .split_once("key ")
+                    .is_some_and(|(kind, rest)| kind == "unique " && rest.starts_with(&quoted))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_found_in_a_definition_as_the_server_writes_it() {
+        let definition = "CREATE TABLE `a` (\n  `id` int(11) NOT NULL,\n  `Key one` int(11) DEFAULT NULL,\n  PRIMARY KEY (`id`),\n  \
+                          UNIQUE KEY `u` (`id`),\n  KEY `i` (`id`),\n  CONSTRAINT `f` FOREIGN KEY (`id`) REFERENCES `b` (`id`)\n) \
+                          ENGINE=InnoDB DEFAULT CHARSET=utf8mb4";
+        for (part, name, there) in [
+            (Part::Column, "ID", true),
+            (Part::Column, "key one", true),
+            (Part::Column, "u", false),
+            (Part::Index, "u", true),
+            (Part::Index, "i", true),
+            (Part::Index, "f", false),
+            (Part::Constraint, "f", true),
+            (Part::Constraint, "u", true),
+            (Part::Constraint, "i", false),
+        ] {
+            assert_eq!(has(definition, part, name), there, "{part:?} {name}");
+        }
+    }
+}

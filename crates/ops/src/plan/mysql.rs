@@ -1,0 +1,130 @@
+//! Cutting a file for MySQL and MariaDB, where definitions commit and cannot be rolled back.
+//!
+//! Statement by statement, so that the row says at any moment how far the file has come. What only reads or writes rows is
+//! a transaction together with its outcome; what the script brackets itself is a step of its own.
+
+use super::segments::Bracket;
+use sql::{Kind, Scope, Statement};
+
+/// The pieces of a file, in order.
+pub(super) fn pieces<'s>(statements: &'s [Statement], text: &str) -> Vec<(Bracket, &'s [Statement])> {
+    let mut pieces = Vec::new();
+    let mut rest = statements;
+    while let Some(first) = rest.first() {
+        let (bracket, length) = match span(rest) {
+            Some(found) => found,
+            None if in_a_transaction(&first.kind) => (Bracket::Transaction, data(rest, text)),
+            None => (Bracket::Single, 1),
+        };
+        let (piece, tail) = rest.split_at(length);
+        pieces.push((bracket, piece));
+        rest = tail;
+    }
+    pieces
+}
+
+/// What can share a transaction with the record of its outcome.
+fn in_a_transaction(kind: &Kind) -> bool {
+    matches!(kind, Kind::Data(_))
+}
+
+/// A data statement with those after it that ask for what it did: a write of ours between them would answer for it.
+fn data(statements: &[Statement], text: &str) -> usize {
+    let asks = |statement: &Statement| {
+        let upper = statement.span.slice(text).to_ascii_uppercase();
+        let harmless =
+            matches!(statement.kind, Kind::Data(_) | Kind::Query | Kind::Set { scope: Scope::Session, .. });
+        harmless
+            && ["ROW_COUNT", "FOUND_ROWS", "LAST_INSERT_ID", "@@IDENTITY", "DIAGNOSTICS"]
+                .iter()
+                .any(|word| upper.contains(word))
+    };
+    1 + statements.iter().skip(1).take_while(|statement| asks(statement)).count()
+}
+
+/// A span that the script brackets: its transaction, its table locks, its XA transaction, or work without autocommit.
+fn span(statements: &[Statement]) -> Option<(Bracket, usize)> {
+    let until = |ends: fn(&Kind) -> bool| {
+        statements.iter().position(|statement| ends(&statement.kind)).map_or(statements.len(), |at| at + 1)
+    };
+    match &statements.first()?.kind {
+        Kind::Begin { .. } => {
+            let length = until(|kind| matches!(kind, Kind::Commit { .. }));
+            let inside = &statements[1..length.max(2) - 1];
+            // A definition would commit in the middle.
+            let whole = inside.iter().all(|statement| {
+                matches!(
+                    statement.kind,
+                    Kind::Data(_)
+                        | Kind::Query
+                        | Kind::Set { .. }
+                        | Kind::Savepoint
+                        | Kind::RollbackToSavepoint
+                        | Kind::ReleaseSavepoint
+                )
+            });
+            Some((if whole { Bracket::OwnTransaction } else { Bracket::Span }, length))
+        }
+        Kind::LockTables => Some((Bracket::Span, until(|kind| *kind == Kind::UnlockTables))),
+        Kind::Xa => {
+            let last = statements.iter().rposition(|statement| statement.kind == Kind::Xa);
+            Some((Bracket::Span, last.unwrap_or_default() + 1))
+        }
+        Kind::Set { name, constant, .. }
+            if is_autocommit(name) && constant.as_deref().is_some_and(is_off) =>
+        {
+            let on = statements.iter().skip(1).position(
+                |statement| matches!(&statement.kind, Kind::Set { name, .. } if is_autocommit(name)),
+            );
+            Some((Bracket::Span, on.map_or(statements.len(), |at| at + 2)))
+        }
+        _ => None,
+    }
+}
+
+fn is_autocommit(name: &str) -> bool {
+    name.rsplit('.').next() == Some("autocommit")
+}
+
+fn is_off(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "0" | "off" | "false")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diagnostics::Provider;
+
+    #[test]
+    fn files_are_cut_where_a_record_can_stand() {
+        for (text, expected) in [
+            ("CREATE TABLE a (id INT); INSERT INTO a VALUES (1); ALTER TABLE a ADD b INT", "S1 T1 S1"),
+            ("INSERT INTO a VALUES (1); SET @id = LAST_INSERT_ID(); INSERT INTO b VALUES (@id)", "T2 T1"),
+            ("START TRANSACTION; INSERT INTO a VALUES (1); COMMIT; SELECT 1", "O3 S1"),
+            ("BEGIN; INSERT INTO a VALUES (1); CREATE TABLE b (id INT); COMMIT", "P4"),
+            (
+                "LOCK TABLES a WRITE; INSERT INTO a VALUES (1); UNLOCK TABLES; INSERT INTO a VALUES (2)",
+                "P3 T1",
+            ),
+            ("SET autocommit = 0; INSERT INTO a VALUES (1); COMMIT; SET autocommit = 1; SELECT 1", "P4 S1"),
+            ("CALL p()", "S1"),
+        ] {
+            let script = sql::split(text, &sql::Options::new(Provider::MySql)).unwrap();
+            let cut = pieces(&script.statements, text);
+            let shape: Vec<String> = cut
+                .iter()
+                .map(|(bracket, piece)| {
+                    let letter = match bracket {
+                        Bracket::Transaction => 'T',
+                        Bracket::Single => 'S',
+                        Bracket::OwnTransaction => 'O',
+                        Bracket::Span => 'P',
+                        Bracket::Rebuild => 'R',
+                    };
+                    format!("{letter}{}", piece.len())
+                })
+                .collect();
+            assert_eq!(shape.join(" "), expected, "{text}");
+        }
+    }
+}
