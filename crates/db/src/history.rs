@@ -293,11 +293,19 @@ impl Table {
             Provider::MySql => "",
             Provider::Sqlite => " RETURNING started_at",
         };
+        // MySQL refuses to read the table that it writes, unless it has made a copy of what it read (LIMIT sees to that).
+        let live = match self.provider {
+            Provider::MySql => format!(
+                "(SELECT 1 FROM {table} AS m WHERE m.migration_name = {name} AND m.rolled_back_at IS NULL LIMIT 1) AS l"
+            ),
+            Provider::PostgreSql | Provider::Sqlite => {
+                format!("{table} AS m WHERE m.migration_name {equals} {name} AND m.rolled_back_at IS NULL")
+            }
+        };
         format!(
             "INSERT INTO {table} (id, checksum, finished_at, migration_name, logs, rolled_back_at, started_at, \
-             applied_steps_count) VALUES ({id}, {checksum}, {finished}, CASE WHEN EXISTS (SELECT 1 FROM {table} AS m \
-             WHERE m.migration_name {equals} {name} AND m.rolled_back_at IS NULL) THEN NULL ELSE {name} END, \
-             {logs}, NULL, {start}, {steps}){returning}"
+             applied_steps_count) VALUES ({id}, {checksum}, {finished}, CASE WHEN EXISTS (SELECT 1 FROM {live}) THEN NULL ELSE \
+             {name} END, {logs}, NULL, {start}, {steps}){returning}"
         )
     }
 

@@ -186,6 +186,10 @@ pub(super) fn write_one_row(run: &mut Run<'_>, sql: &str) -> std::result::Result
 fn write_one_row_once(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), DbError> {
     let provider = run.target.provider;
     let mut begin = session::begin(provider).to_owned();
+    if provider == Provider::MySql {
+        // Whatever the script has made of the session's transactions.
+        begin.push_str(" READ WRITE");
+    }
     if provider == Provider::PostgreSql {
         begin = format!("{begin}; {}", session::before_row(false));
     }

@@ -166,6 +166,10 @@ impl Failed<'_> {
     /// from which the next deploy finds out.
     fn tell(&self, run: &mut Run<'_>, going: &Going<'_>, error: &DbError, elapsed: Duration) -> Failure {
         let (statement, number) = (self.statement, self.number);
+        if going.migration.ledger {
+            // Work that is open would be committed by what is recorded now.
+            let _ = run.conn.execute("ROLLBACK");
+        }
         let left = remove_half_built(run, going, statement, self.index);
         let stopped_by = run.interrupt.reason().filter(|_| error.kind == ErrorKind::Cancelled);
         // What cannot be read as a statement has not run; inside of a block it may be the text of an EXECUTE.

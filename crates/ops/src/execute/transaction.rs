@@ -133,7 +133,7 @@ pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>) -> End {
             }
             let end = match (run.interrupt.reason(), part) {
                 (Some(reason), _) if error.kind == ErrorKind::Cancelled => End::Stopped(reason),
-                (_, Part::Row) if is_taken(&error) => End::Taken,
+                (_, Part::Row) if is_taken(run, &error) => End::Taken,
                 (_, Part::Row | Part::Commit) if is_unrecorded(&error) => End::Taken,
                 _ => End::Failed { part, error, elapsed: seen.failed_after },
             };
@@ -207,8 +207,10 @@ fn commit_again(run: &mut Run<'_>, mut error: DbError, elapsed: Duration) -> End
 }
 
 /// A row of this name, or with this id, is there already.
-fn is_taken(error: &DbError) -> bool {
+fn is_taken(run: &Run<'_>, error: &DbError) -> bool {
     match error.kind {
+        // Nothing is deferred there, and MariaDB does not name the table.
+        ErrorKind::UniqueViolation if run.target.provider == Provider::MySql => true,
         // Another unique key, checked here because it is deferred, is the script's affair.
         ErrorKind::UniqueViolation => error.message.contains(db::history::TABLE),
         ErrorKind::NotNullViolation => error.object.as_deref() == Some("migration_name"),

@@ -168,3 +168,38 @@ fn a_killed_deployer_or_session_applies_nothing_twice() {
     println!("MariaDB: {resumed} cells went on by themselves, {asked} named the statement");
     assert_eq!(resumed + asked, CELLS.len() * 2);
 }
+
+#[test]
+fn a_signal_cancels_on_the_server_and_leaves_what_is_true() {
+    for cell in CELLS.iter().filter(|cell| !cell.asks) {
+        let expected = {
+            let (database, project) = based(cell);
+            project.deploy(&database.url());
+            state(&database)
+        };
+        let (database, project) = based(cell);
+        let mut holder = database.session();
+        holder.run(cell.holder);
+        let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+        wait_until("the statement waits", || !waits(&database).is_empty());
+        deployer.signal(rustix::process::Signal::TERM);
+        assert_eq!(deployer.wait().code(), Some(143), "{}", cell.name);
+        drop(holder);
+        project.deploy(&database.url());
+        assert_eq!(state(&database), expected, "{}", cell.name);
+    }
+}
+
+#[test]
+fn work_that_a_failing_step_has_left_open_is_rolled_back() {
+    let database = server().create_database("open");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id INT PRIMARY KEY);")]);
+    project.deploy(&database.url());
+    project.write(
+        "2_m",
+        "SET autocommit = 0; INSERT INTO a VALUES (1); INSERT INTO a VALUES (1); COMMIT; SET autocommit = 1;",
+    );
+    let output = project.run(&database.url(), &["migrate", "deploy"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!(database.sql("SELECT COUNT(*) FROM a"), "0");
+}
