@@ -32,12 +32,13 @@ const KNOWN: &Known = &[
     ("statement_cache_size", Value::Word),
 ];
 
-/// Numbers that mean something to a pool; cutover has none, but a wrong one is an error all the same.
-const POOL: &[&str] = &[
+/// Numbers that mean something to a pool, or to queries that are no migrations; a wrong one is an error all the same.
+const WITHOUT_EFFECT: &[&str] = &[
     "connection_limit",
     "max_connection_lifetime",
     "max_idle_connection_lifetime",
     "pool_timeout",
+    "socket_timeout",
     "statement_cache_size",
 ];
 
@@ -60,8 +61,6 @@ pub struct MySqlTarget {
     pub tls: Option<MySqlTls>,
     /// How long connecting may take; none = without end.
     pub connect_timeout: Option<Duration>,
-    /// How long a statement may give no answer; none = without end.
-    pub socket_timeout: Option<Duration>,
     /// Host and port as the URL writes them.
     pub(super) written_location: String,
     pub(super) secrets: Vec<Secret>,
@@ -86,7 +85,7 @@ impl MySqlTarget {
         let pieces = url::split(rest)?;
         let place = url::host_port(pieces.hosts)?;
         let parameters = Parameters::parse(pieces.query, KNOWN, warnings)?;
-        for name in POOL {
+        for name in WITHOUT_EFFECT {
             parameters.number(name)?;
         }
         parameters.boolean("prefer_socket")?;
@@ -109,7 +108,6 @@ impl MySqlTarget {
             database: or(url::decode(pieces.path)?, "mysql"),
             tls: tls(&parameters, base_dir, ssl_password)?,
             connect_timeout: parameters.seconds("connect_timeout", Some(CONNECT_TIMEOUT))?,
-            socket_timeout: parameters.seconds("socket_timeout", None)?,
             written_location: or(pieces.hosts.to_owned(), "localhost"),
             secrets,
         })

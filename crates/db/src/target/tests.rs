@@ -421,6 +421,34 @@ fn the_expected_protocol_is_named_only_where_it_is_missing() {
     assert_eq!(expected(Provider::MySql, "file:dev.db"), Some("`mysql://`"));
 }
 
+#[test]
+fn mysql_urls_say_where_and_whether_tls_is_spoken() {
+    let mysql = |url: &str| match parse(url).unwrap().0.kind {
+        Kind::MySql(mysql) => mysql,
+        other => panic!("{other:?}"),
+    };
+    let plain = mysql("mysql://u:p%40ss@db.example:3307/shop?connection_limit=5&connect_timeout=0");
+    assert_eq!((plain.host.as_str(), plain.port, plain.database.as_str()), ("db.example", 3307, "shop"));
+    assert_eq!(plain.password.as_ref().map(|password| password.expose().to_owned()), Some("p@ss".to_owned()));
+    assert!(plain.tls.is_none() && plain.connect_timeout.is_none());
+    let defaults = mysql("mysql://localhost");
+    assert_eq!((defaults.user.as_str(), defaults.port, defaults.database.as_str()), ("root", 3306, "mysql"));
+    let socket = mysql("mysql://u@localhost/d?socket=/run/mysqld/mysqld.sock");
+    assert_eq!(socket.socket.as_deref(), Some(std::path::Path::new("/run/mysqld/mysqld.sock")));
+    // Any word about TLS turns it on; only one of them makes it check anything.
+    for (parameters, accept) in [
+        ("sslaccept=strict", SslAccept::Strict),
+        ("sslaccept=accept_invalid_certs", SslAccept::AcceptInvalidCerts),
+        ("sslcert=ca.pem", SslAccept::AcceptInvalidCerts),
+    ] {
+        let tls = mysql(&format!("mysql://u@h/d?{parameters}")).tls;
+        assert_eq!(tls.map(|tls| tls.accept), Some(accept), "{parameters}");
+    }
+    for wrong in ["sslaccept=maybe", "connection_limit=many", "socket_timeout=x", "prefer_socket=1"] {
+        assert!(parse(&format!("mysql://u@h/d?{wrong}")).is_err(), "{wrong}");
+    }
+}
+
 /// Everything that somebody may get to read.
 fn shown(result: &Result<(Target, Vec<Diagnostic>)>) -> String {
     match result {
