@@ -26,6 +26,7 @@ pub struct PlannedMigration {
     /// What is sent, in order.
     pub segments: Vec<Segment>,
     /// The database cannot roll definitions back: the row comes first, whatever the file holds.
+    #[serde(skip)]
     pub ledger: bool,
     /// Its text.
     #[serde(skip)]
