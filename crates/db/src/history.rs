@@ -340,6 +340,12 @@ impl Table {
         format!("DELETE FROM {} WHERE {}", self.qualified(), self.unfinished(id))
     }
 
+    /// Counts the rows with this id: one, if what was written is there.
+    pub fn count_row(&self, id: &str) -> String {
+        let equals = if self.provider == Provider::PostgreSql { EQUALS } else { "=" };
+        format!("SELECT count(*) FROM {} AS m WHERE m.id {equals} {}", self.qualified(), self.literal(id))
+    }
+
     /// Counts the rows of a name that keep it from running, but for the one with the id `except`.
     pub fn count_live(&self, name: &str, except: Option<&str>) -> String {
         let except = except.map_or(String::new(), |id| format!(" AND id <> {}", self.literal(id)));

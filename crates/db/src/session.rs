@@ -88,13 +88,14 @@ pub enum Traces {
 }
 
 /// Whether the database holds no code that a definition or a plain data statement could run: no function in a scripting
-/// language, no event trigger, no domain with a default, and no trigger or rule on the history.
+/// language, no event trigger, no domain (whose default and checks run where nobody reads them), and no trigger or rule on
+/// the history.
 pub fn has_no_code(conn: &mut dyn Conn, table: &Table) -> Result<bool, DbError> {
     // 16384 is the first number of an object that is not the server's own; 12 and 13 are the languages internal and C.
     let rows = conn.query(&format!(
         "SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND p.prolang NOT IN (12, 13)) AND \
          NOT EXISTS (SELECT 1 FROM pg_catalog.pg_event_trigger) AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_type t WHERE \
-         t.typtype = 'd' AND t.typdefault IS NOT NULL AND t.oid >= 16384) AND NOT EXISTS (SELECT 1 FROM \
+         t.typtype = 'd' AND t.oid >= 16384) AND NOT EXISTS (SELECT 1 FROM \
          pg_catalog.pg_class c WHERE c.oid = {}::pg_catalog.regclass AND (c.relhasrules OR EXISTS (SELECT 1 FROM \
          pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal)))",
         postgres_literal(&table.qualified())
@@ -145,6 +146,9 @@ pub fn claim(prisma: bool) -> String {
 pub fn lock_history(table: &Table) -> String {
     format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE NOWAIT", table.qualified())
 }
+
+/// Runs what waits for COMMIT now: a constraint trigger can still take a row away then.
+pub const CONSTRAINTS_NOW: &str = "SET CONSTRAINTS ALL IMMEDIATE";
 
 /// What must be true of the session before our own row is written, inside the script's transaction and only in it:
 /// what the script has set holds again for its later transactions.

@@ -13,6 +13,7 @@ mod failure;
 mod provider;
 pub mod render;
 mod secret;
+mod shell;
 mod source;
 
 pub use codes::{Class, Code};
@@ -20,4 +21,5 @@ pub use diagnostic::{Diagnostic, Label, Severity};
 pub use failure::{Failure, Result};
 pub use provider::Provider;
 pub use secret::{Secret, redact};
+pub use shell::shell_word;
 pub use source::{Position, Source, Span};

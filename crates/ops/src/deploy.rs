@@ -238,7 +238,11 @@ fn first_look(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>, warn: bool) -
     if let Some(failure) = findings.failed_rows() {
         return Err(failure);
     }
-    Ok(nothing_to_do(&findings, &deploy.limit))
+    let nothing = nothing_to_do(&findings, &deploy.limit);
+    if nothing && warn {
+        findings.left_alone().for_each(|warning| run.observer.on(&Event::Warning { warning }));
+    }
+    Ok(nothing)
 }
 
 fn nothing_to_do(findings: &Findings<'_>, limit: &Limit) -> bool {

@@ -1,11 +1,12 @@
 //! `migrate resolve`: tells the history what was settled by hand. Takes the deploy lock, runs nothing of the
 //! migration.
 
-use crate::event::Observer;
+use crate::event::{Event, Observer};
 use crate::execute::in_one_transaction;
 use crate::interrupt::Interrupt;
 use crate::lock;
 use crate::migrations;
+use crate::progress::Progress;
 use crate::run::{self, Options, Run};
 use db::history::{self, NewRow};
 use db::target::Target;
@@ -149,7 +150,21 @@ fn rolled_back(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recor
     if !any_unfinished {
         return Ok(Recorded::AlreadySo);
     }
+    let kept =
+        run.history.rows_of(name).filter(|row| row.is_unfinished()).find_map(|row| match Progress::of(row) {
+            Some(Ok(progress)) if progress.statement > 0 => Some(progress.statement),
+            _ => None,
+        });
     let statement = run.table.mark_rolled_back(name);
     in_one_transaction(run, &[statement])?;
+    if let Some(kept) = kept {
+        let statements = if kept == 1 { "statement 1".to_owned() } else { format!("statements 1 to {kept}") };
+        let title = format!(
+            "{statements} of migration `{name}` had been applied; the next deploy runs the whole file again"
+        );
+        run.observer.on(&Event::Warning {
+            warning: Diagnostic::warning(title).help("undo them before `cutover migrate deploy`"),
+        });
+    }
     Ok(Recorded::Changed)
 }

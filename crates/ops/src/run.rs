@@ -314,6 +314,8 @@ impl<'a> Run<'a> {
         self.prisma_key = false;
         self.begun = false;
         self.prepared = false;
+        // Others may have been at work meanwhile.
+        self.no_code = false;
         let limit = self.options.wait_database.max(RECONNECT);
         let began = Instant::now();
         loop {

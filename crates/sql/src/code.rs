@@ -3,7 +3,7 @@
 //! Read by what decides how much of a session must be put back after a migration. What is not listed here may run
 //! anything, which costs time and never correctness.
 
-use crate::action::{Action, IndexKey};
+use crate::action::{Action, Change, IndexKey};
 use crate::kind::{DdlVerb, Kind};
 use crate::session::SessionEffect;
 use diagnostics::Span;
@@ -47,13 +47,12 @@ pub(crate) fn code(
         }
         (
             Kind::Ddl(DdlVerb::Create | DdlVerb::Alter),
-            [
-                Action::CreateTable { from_query: false, .. }
-                | Action::Define
-                | Action::AlterTable { .. }
-                | Action::RenameTable { .. },
-            ],
+            [Action::CreateTable { from_query: false, .. } | Action::Define | Action::RenameTable { .. }],
         ) if !unknown_calls => Code::None,
+        // What is neither added nor dropped may look at rows, and with them at constraints and defaults that are there.
+        (Kind::Ddl(DdlVerb::Alter), [Action::AlterTable { changes, .. }]) if !unknown_calls => {
+            if changes.contains(&Change::Other) { Code::Tables } else { Code::None }
+        }
         _ => Code::Any,
     }
 }

@@ -334,6 +334,21 @@ impl Kind {
         }
     }
 
+    /// True if the statement sets characteristics of the transaction that is under way, in whatever spelling: no query may
+    /// stand before it.
+    pub fn sets_transaction(&self) -> bool {
+        match self {
+            Kind::SetTransaction { .. } => true,
+            Kind::Set { name, .. } => {
+                matches!(
+                    name.as_str(),
+                    "transaction_isolation" | "transaction_deferrable" | "transaction_read_only"
+                )
+            }
+            _ => false,
+        }
+    }
+
     /// True for SET, RESET and their relatives with constant values: what a resumed run replays so that
     /// the rest of a file meets the session that its beginning made.
     pub fn is_session_statement(&self) -> bool {

@@ -83,6 +83,8 @@ pub(crate) fn effect(kind: &Kind, actions: &[Action], calls: &Calls) -> SessionE
         Kind::Prepare | Kind::Deallocate => effect.prepared = true,
         Kind::DeclareCursor | Kind::Fetch | Kind::Close => effect.cursors = true,
         Kind::Listen | Kind::Unlisten => effect.listens = true,
+        // An unqualified name may lead to the other file.
+        Kind::Attach | Kind::DetachDatabase => effect.settings = true,
         Kind::Do | Kind::Call | Kind::Execute => effect.calls_functions = true,
         Kind::Query | Kind::Data(_) | Kind::Ddl(_) => {
             effect.calls_functions = calls.unknown && !matches!(kind, Kind::Ddl(_));
@@ -91,7 +93,7 @@ pub(crate) fn effect(kind: &Kind, actions: &[Action], calls: &Calls) -> SessionE
         }
         _ => {}
     }
-    effect.temporary_objects |= calls.names_pg_temp && matches!(kind, Kind::Ddl(_));
+    effect.temporary_objects |= calls.names_temporary && matches!(kind, Kind::Ddl(_));
     effect.temporary_objects |= actions.iter().any(|action| {
         matches!(action, Action::CreateTable { temporary: true, .. } | Action::CreateTemporary { .. })
     });
@@ -109,8 +111,8 @@ pub(crate) struct Calls {
     pub(crate) unknown: bool,
     /// `set_config` is called.
     set_config: bool,
-    /// PostgreSQL's schema of temporary objects is named.
-    names_pg_temp: bool,
+    /// The schema of temporary objects is named.
+    names_temporary: bool,
 }
 
 impl Calls {
@@ -118,7 +120,11 @@ impl Calls {
     pub(crate) fn see(&mut self, token: Token, previous: [Option<Token>; 2], text: &str, provider: Provider) {
         let [last, second] = previous;
         if is_name(token) {
-            self.names_pg_temp |= token.is_word(text, "PG_TEMP");
+            self.names_temporary |= match provider {
+                Provider::PostgreSql => token.is_word(text, "PG_TEMP"),
+                Provider::Sqlite => token.is_word(text, "TEMP") || token.is_word(text, "\"TEMP\""),
+                Provider::MySql => false,
+            };
             if last.is_some_and(|token| token.is_symbol(b'.')) {
                 self.qualifier = second;
             } else {

@@ -88,7 +88,7 @@ fn waiting(event: &Event) -> Option<(Level, String)> {
         }
         Event::Cancelling { reason, committing: false } => format!("{reason}: cancelling what runs"),
         Event::Cancelling { reason, committing: true } => {
-            format!("{reason}: COMMIT was sent, its answer is awaited for a moment")
+            format!("{reason}: the end of a transaction was sent, its answer is awaited for a moment")
         }
         _ => return None,
     };

@@ -75,8 +75,7 @@ pub(super) fn migration(
             diagnostic
                 .note("another session keeps the history table locked")
                 .note(state(migration, kept))
-                .help("End the session that holds it (`pg_locks` names it), or wait longer with `--wait-lock 30m`, then \
-                       `cutover migrate deploy`."),
+                .help("end the session that holds it (`pg_locks` names it), then `cutover migrate deploy`"),
         )
         .class(Class::LockOrRunning);
     }
@@ -96,11 +95,11 @@ fn where_it_happened(part: Part) -> &'static str {
     match part {
         Part::Begin => "at the start of the transaction",
         Part::Claim => "while the right to write was being claimed",
-        Part::Row | Part::Record => {
+        Part::Row | Part::ReadBack | Part::Record => {
             "after the last statement, when the migration was about to be recorded (deferred constraints are checked here)"
         }
         Part::Commit => "at COMMIT (deferred constraints are checked here)",
-        Part::PutBack => "after COMMIT",
+        Part::PutBack | Part::Next => "after COMMIT",
         Part::Guard(_) => "in the checks around a table rebuild",
         Part::Statement(_) => "in a statement",
     }
@@ -110,7 +109,7 @@ fn where_it_happened(part: Part) -> &'static str {
 fn state(migration: &PlannedMigration, kept: usize) -> String {
     let count = migration.statement_count();
     if kept == 0 {
-        return "the database has nothing of this migration: it was rolled back, and no row is left of it"
+        return "nothing of this attempt is in the database: it was rolled back, and no row is left of it"
             .to_owned();
     }
     let next = if kept < count {

@@ -100,7 +100,7 @@ impl<'m> Going<'m> {
             RowWrite::Finish { id, checksum, .. } => run.table.finish(id, checksum),
             _ => run.table.update_progress(&self.id, next.segments, &logs),
         };
-        write_one_row(run, &sql)?;
+        write_one_row(run, &sql, Some(&self.id))?;
         self.advance(next);
         Ok(())
     }
@@ -134,7 +134,7 @@ impl<'m> Going<'m> {
         let sql =
             run.table.update_progress(&self.id, self.progress.segments, &self.progress.logs(Some(&text)));
         // The row holds the intent already; the error's text is an addition.
-        let _ = write_one_row(run, &sql);
+        let _ = write_one_row(run, &sql, Some(&self.id));
     }
 
     /// A segment was stopped and rolled back.
@@ -144,12 +144,13 @@ impl<'m> Going<'m> {
 
     fn leave(&self, run: &mut Run<'_>, failure: Failure, text: Option<&str>) -> Failure {
         let progress = Progress { intent: None, ..self.progress.clone() };
-        let sql = if progress.segments == 0 {
-            run.table.delete(&self.id)
+        let (sql, stays) = if progress.segments == 0 {
+            (run.table.delete(&self.id), None)
         } else {
-            run.table.update_progress(&self.id, progress.segments, &progress.logs(text))
+            let sql = run.table.update_progress(&self.id, progress.segments, &progress.logs(text));
+            (sql, Some(self.id.as_str()))
         };
-        match write_one_row(run, &sql) {
+        match write_one_row(run, &sql, stays) {
             Ok(()) => failure,
             Err(error) => failure.map(|told| {
                 told.note(format!(
@@ -162,11 +163,15 @@ impl<'m> Going<'m> {
 }
 
 /// A write of ours that must hit exactly one row, in a transaction of its own and as the role that we connected as,
-/// whatever the script has done to the session.
-pub(super) fn write_one_row(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), DbError> {
+/// whatever the script has done to the session. `stays` is the id of the row that must be there afterwards.
+pub(super) fn write_one_row(
+    run: &mut Run<'_>,
+    sql: &str,
+    stays: Option<&str>,
+) -> std::result::Result<(), DbError> {
     let began = std::time::Instant::now();
     loop {
-        match write_one_row_once(run, sql) {
+        match write_one_row_once(run, sql, stays) {
             Err(error)
                 if error.kind == ErrorKind::LockTimeout
                     && run.target.provider == Provider::Sqlite
@@ -183,7 +188,7 @@ pub(super) fn write_one_row(run: &mut Run<'_>, sql: &str) -> std::result::Result
     }
 }
 
-fn write_one_row_once(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), DbError> {
+fn write_one_row_once(run: &mut Run<'_>, sql: &str, stays: Option<&str>) -> std::result::Result<(), DbError> {
     let provider = run.target.provider;
     let mut begin = session::begin(provider).to_owned();
     if provider == Provider::MySql {
@@ -197,17 +202,27 @@ fn write_one_row_once(run: &mut Run<'_>, sql: &str) -> std::result::Result<(), D
         // A script may have forbidden itself to write; our row is no part of it.
         run.conn.execute("PRAGMA query_only = OFF")?;
     }
+    // A trigger of the history may undo the write, at once or at COMMIT.
+    let mut read_back = stays.map_or_else(|| "SELECT 1".to_owned(), |id| run.table.count_row(id));
+    if provider == Provider::PostgreSql {
+        read_back = format!("{}; {read_back}", session::CONSTRAINTS_NOW);
+    }
     let steps = [
         Step::new(begin),
         Step::new(sql).after_answers().inside(),
+        Step::new(read_back).after_answers().inside().with_rows(),
         Step::new("COMMIT").after_answers().inside(),
     ];
     let mut missed = false;
     // Written also when a stop is asked for, but not waited for without end.
     let (interrupt, mut stop_since) = (run.interrupt, None);
     let outcome = run.conn.send(&steps.into_iter().collect(), &mut |reply| {
-        if let Reply::Done { index: 1, answer } = reply {
-            missed = answer.rows != 1;
+        match &reply {
+            Reply::Done { index: 1, answer } => missed |= answer.rows != 1,
+            Reply::Row { index: 2, row } => {
+                missed |= row.first().is_some_and(|count| count.as_deref() == Some("0"));
+            }
+            _ => {}
         }
         if interrupt.reason().is_some() {
             let since: Instant = *stop_since.get_or_insert_with(Instant::now);

@@ -54,10 +54,13 @@ pub(crate) fn execute(run: &mut Run<'_>, migration: &PlannedMigration, begin_nex
         first: first + 1,
     });
     let done = if migration.is_one_transaction() {
-        one_transaction(run, migration, begin_next)?
+        one_transaction(run, migration, begin_next)
     } else {
-        segmented::run(run, migration)?
+        segmented::run(run, migration)
     };
+    // What may run anything may also leave something behind that runs later.
+    run.no_code &= migration.segments.iter().all(|segment| segment.code != sql::Code::Any);
+    let done = done?;
     match done {
         Done::Applied => run.observer.on(&Event::Finished {
             migration: migration.name.clone(),
@@ -337,6 +340,7 @@ fn still_running(run: &mut Run<'_>, old: Option<i32>, failure: Failure) -> Failu
 /// Another session held a key at the moment of the claim: take both again and read the history. A connection that is
 /// lost meanwhile is found by the next attempt.
 fn relock(run: &mut Run<'_>) -> Result<()> {
+    run.no_code = false;
     match lock::confirm(run) {
         Ok(()) => run.read_history(),
         Err(Trouble::Lost(_)) => Ok(()),

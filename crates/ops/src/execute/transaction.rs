@@ -56,8 +56,13 @@ pub(super) enum Part {
     Guard(Look),
     Row,
     Commit,
-    /// Row, COMMIT, and the opening of the next migration's transaction, in one message of ours.
+    /// Whether the row is there, asked before COMMIT where the message that writes it cannot ask.
+    ReadBack,
+    /// Row, COMMIT and what puts the session back, in one message of ours; the opening of the next migration's transaction
+    /// too, where nothing is put back.
     Record,
+    /// The opening of the next migration's transaction, behind a session that was put back.
+    Next,
     PutBack,
 }
 
@@ -96,10 +101,8 @@ struct Seen {
 pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>) -> End {
     let (batch, parts) = transaction.batch(run);
     let (outcome, seen) = send(run, transaction, &batch, &parts);
-    let traces = transaction.traces(run);
-    // What may run anything may also leave something behind that runs later, and deallocate what is prepared.
-    run.no_code &= transaction.segment.code != Code::Any;
-    run.prepared &= run.no_code && traces != Traces::All;
+    // What may run anything may also deallocate what is prepared.
+    run.prepared &= transaction.traces(run) != Traces::All;
     run.begun = seen.begun_next;
     run.last_start = run.last_start.max(seen.start);
     if seen.committed {
@@ -158,13 +161,10 @@ fn after_commit(run: &mut Run<'_>, outcome: Outcome, parts: &[Part], seen: Seen)
         Outcome::Failed { index, error } if parts[index] == Part::PutBack => {
             run.session_spoiled = Some(error);
         }
-        Outcome::Failed { index, error } => {
+        Outcome::Failed { error, .. } => {
             // Behind COMMIT the session is put back, then the next transaction opened. If that one's claim failed, it
             // opens its own and finds out why; anything else leaves a session that nothing may run on.
-            if parts[index] == Part::Record
-                && !super::is_lost_claim(&error)
-                && error.kind != ErrorKind::Cancelled
-            {
+            if !super::is_lost_claim(&error) && error.kind != ErrorKind::Cancelled {
                 run.session_spoiled = Some(error);
             }
             return roll_back(run, End::Committed);
@@ -179,6 +179,8 @@ fn failed_part(part: Part, error: &DbError, tags: &[String]) -> Part {
     let inserted = tags.iter().any(|tag| tag.starts_with("INSERT"));
     match part {
         Part::Begin if !tags.is_empty() => Part::Claim,
+        // What waited for COMMIT was run before the row was looked for.
+        Part::ReadBack => Part::Commit,
         Part::Record if inserted => Part::Commit,
         Part::Record if super::is_lost_claim(error) => Part::Claim,
         Part::Record => Part::Row,
@@ -275,6 +277,9 @@ impl Transaction<'_> {
                 Some(Part::Claim) => {
                     seen.taken |= row.first().is_some_and(|count| count.as_deref() != Some("0"))
                 }
+                Some(Part::ReadBack) => {
+                    seen.taken |= row.first().is_some_and(|count| count.as_deref() == Some("0"))
+                }
                 // The first row of the message; what a claim answers comes after it.
                 Some(Part::Row | Part::Record) => {
                     let start = row.first().and_then(Option::as_deref).and_then(Time::parse);
@@ -318,7 +323,8 @@ impl Transaction<'_> {
                         seen.committed = answer.tags.iter().any(|tag| tag == "COMMIT");
                         seen.begun_next = self.begin_next && answer.in_transaction;
                     }
-                    Part::Begin | Part::Claim | Part::Guard(_) | Part::PutBack => {}
+                    Part::Next => seen.begun_next = answer.in_transaction,
+                    Part::Begin | Part::Claim | Part::Guard(_) | Part::ReadBack | Part::PutBack => {}
                 }
                 if matches!(parts.get(index + 1), Some(Part::Commit | Part::Record)) {
                     watched.committing();
@@ -388,6 +394,7 @@ impl Transaction<'_> {
         match closing.and_then(|index| statements.get(index)) {
             Some(commit) => {
                 builder.push(Part::Row, self.row_step(run, &claim.late));
+                builder.push(Part::ReadBack, self.read_back_step(run));
                 builder.push(Part::Commit, Step::new(text(commit)).inside().after_answers());
             }
             None => self.record(run, &claim.late, &mut builder),
@@ -428,7 +435,7 @@ impl Transaction<'_> {
             return claim;
         }
         let first = self.segment.statements.get(usize::from(opened_by_file));
-        let sets_transaction = first.is_some_and(|first| matches!(first.kind, Kind::SetTransaction { .. }));
+        let sets_transaction = first.is_some_and(|first| first.kind.sets_transaction());
         if self.segment.sets_isolation() || !run.defaults.read_committed {
             claim.early = session::lock_history(&run.table);
         }
@@ -445,7 +452,7 @@ impl Transaction<'_> {
     fn row_step<'s>(&self, run: &Run<'_>, late_claim: &str) -> Step<'s> {
         let postgres = run.target.provider == Provider::PostgreSql;
         let traces = self.traces(run);
-        let before = if postgres && traces == Traces::All {
+        let before = if postgres && traces != Traces::None {
             session::before_row(self.segment.changes_role)
         } else {
             String::new()
@@ -458,16 +465,18 @@ impl Transaction<'_> {
             RowWrite::Progress { id, segments, logs, .. } => run.table.update_progress(id, segments, logs),
             RowWrite::Finish { id, checksum, .. } => run.table.finish(id, checksum),
         };
-        let read_back = match self.row {
-            RowWrite::InsertFinished(row) | RowWrite::InsertUnfinished { row, .. }
-                if postgres && traces == Traces::All =>
-            {
-                run.table.read_back(row.id)
-            }
-            _ => String::new(),
-        };
-        let step = Step::new(joined([&before, late_claim, &row, &read_back])).inside().with_rows();
+        let step = Step::new(joined([&before, late_claim, &row])).inside().with_rows();
         if self.segment.pipelined { step } else { step.after_answers() }
+    }
+
+    /// Asks whether the row is there. On PostgreSQL constraint triggers that wait for COMMIT are run before.
+    fn read_back_step<'s>(&self, run: &Run<'_>) -> Step<'s> {
+        let immediate =
+            if run.target.provider == Provider::PostgreSql { session::CONSTRAINTS_NOW } else { "" };
+        Step::new(joined([immediate, &run.table.count_row(self.row.id())]))
+            .inside()
+            .with_rows()
+            .after_answers()
     }
 
     /// Row and COMMIT. An INSERT of which no row stays is an error, so COMMIT can stand in the same message, and the
@@ -477,10 +486,15 @@ impl Transaction<'_> {
         let insert = matches!(self.row, RowWrite::InsertFinished(_) | RowWrite::InsertUnfinished { .. });
         if run.target.provider != Provider::PostgreSql || !insert {
             builder.push(Part::Row, step);
-            let commit = Step::new("COMMIT").inside();
-            builder.push(Part::Commit, if insert { commit } else { commit.after_answers() });
+            builder.push(Part::ReadBack, self.read_back_step(run));
+            builder.push(Part::Commit, Step::new("COMMIT").inside().after_answers());
             return;
         }
+        // Where nobody's code runs nobody can take the row away.
+        let raise = match self.traces(run) {
+            Traces::All => joined([session::CONSTRAINTS_NOW, &run.table.read_back(self.row.id())]),
+            Traces::None | Traces::Settings => String::new(),
+        };
         let put_back = self.put_back_text(run);
         let stays_prepared = run.prepared && run.prisma_key && self.traces(run) != Traces::All;
         let next = match (self.begin_next, run.options.locking) {
@@ -489,8 +503,19 @@ impl Transaction<'_> {
             (true, true) if stays_prepared => joined(["BEGIN", session::PREPARED_CLAIM]),
             (true, true) => joined(["BEGIN", &session::claim(run.prisma_key)]),
         };
-        step.sql = joined([step.sql.as_ref(), "COMMIT", &put_back, &next]).into();
+        let record = joined([step.sql.as_ref(), &raise, "COMMIT"]);
+        if put_back.is_empty() {
+            step.sql = joined([record.as_str(), next.as_str()]).into();
+            builder.push(Part::Record, step);
+            return;
+        }
+        // What stands in one message behind COMMIT is one transaction: a BEGIN in it would take what was put back into the
+        // next migration's transaction, and undo it with that.
+        step.sql = joined([record.as_str(), put_back.as_str()]).into();
         builder.push(Part::Record, step);
+        if !next.is_empty() {
+            builder.push(Part::Next, Step::new(next));
+        }
     }
 }
 
@@ -516,6 +541,13 @@ impl<'a> RowWrite<'a> {
         match self {
             RowWrite::InsertFinished(row) | RowWrite::InsertUnfinished { row, .. } => row.name,
             RowWrite::Progress { name, .. } | RowWrite::Finish { name, .. } => name,
+        }
+    }
+
+    fn id(&self) -> &'a str {
+        match self {
+            RowWrite::InsertFinished(row) | RowWrite::InsertUnfinished { row, .. } => row.id,
+            RowWrite::Progress { id, .. } | RowWrite::Finish { id, .. } => id,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::failure::first_line;
 use super::going::Going;
-use diagnostics::{Class, Diagnostic, Failure, codes};
+use diagnostics::{Class, Diagnostic, Failure, codes, shell_word};
 
 /// Why an interrupted migration cannot go on by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn applied_so_far(going: &Going<'_>) -> String {
 
 /// What a person can do about it. The history must not say more than what was done.
 pub(super) fn help(going: &Going<'_>, number: usize, why: Unproven) -> String {
-    let (name, done) = (&going.migration.name, going.progress.statement);
+    let (name, done) = (shell_word(&going.migration.name), going.progress.statement);
     let rest = match why {
         Unproven::Statement => number + 1,
         Unproven::Session => done,

@@ -4,7 +4,7 @@ use super::{PlannedMigration, State, segments};
 use crate::migrations::{Content, Folder, Migration};
 use crate::progress::{self, Progress};
 use db::history::{History, HistoryRow};
-use diagnostics::{Diagnostic, Failure, Provider, Result, Source, Span, codes};
+use diagnostics::{Diagnostic, Failure, Provider, Result, Source, Span, codes, shell_word};
 use std::collections::HashSet;
 
 /// What folder and history say about each other.
@@ -94,6 +94,18 @@ impl Findings<'_> {
         to.is_some_and(|name| self.applied.contains(name))
     }
 
+    /// Interrupted migrations that could go on, and do not because `--to` or `--count` excludes them.
+    pub fn left_alone(&self) -> impl Iterator<Item = Diagnostic> {
+        let here = self.interrupted.iter().filter(|row| {
+            !self.without_directory.iter().any(|other| other.migration_name == row.migration_name)
+        });
+        here.map(|row| {
+            let name = &row.migration_name;
+            Diagnostic::warning(format!("migration `{name}` was interrupted and is left as it is"))
+                .help("`cutover migrate deploy` completes it")
+        })
+    }
+
     /// What the reference does not tell, one warning each.
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let mut warnings = Vec::new();
@@ -168,7 +180,7 @@ fn failed(rows: &[&HistoryRow]) -> Option<Failure> {
             )),
         };
     }
-    let name = &first.migration_name;
+    let name = shell_word(&first.migration_name);
     Some(Failure::new(diagnostic.help(format!(
         "find out what took effect, then `cutover migrate resolve --rolled-back {name}` (to run it again) or \
              `cutover migrate resolve --applied {name}`"
@@ -266,7 +278,7 @@ fn excluded(name: &str, limit: &Limit) -> Failure {
         ))
         .code(&codes::C2017)
         .meta("migration", name)
-        .help(format!("cutover migrate deploy --to {name}")),
+        .help(format!("cutover migrate deploy --to {}", shell_word(name))),
     )
 }
 
@@ -346,7 +358,7 @@ fn resume(
             ))
             .code(&codes::C2005)
             .meta("migration", name.clone())
-            .help(codes::C2005.way_out.replace("NAME", name)),
+            .help(codes::C2005.way_out.replace("NAME", &shell_word(name))),
         )
     };
     let progress = match Progress::of(row) {
@@ -406,7 +418,7 @@ fn no_directory(
         diagnostic =
             diagnostic.note(format!("`{}` begins with the same statements: was it renamed?", renamed.name));
     }
-    Failure::new(diagnostic.help(codes::C2009.way_out.replace("NAME", name)))
+    Failure::new(diagnostic.help(codes::C2009.way_out.replace("NAME", &shell_word(name))))
 }
 
 #[cfg(test)]

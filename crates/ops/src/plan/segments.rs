@@ -52,9 +52,7 @@ impl Segment {
     /// Its transaction can be opened, and claimed, before anything of it is sent.
     pub fn opens_early(&self) -> bool {
         let first = self.statements.first();
-        self.pipelined
-            && !self.sets_isolation()
-            && first.is_none_or(|first| !matches!(first.kind, Kind::SetTransaction { .. }))
+        self.pipelined && !self.sets_isolation() && first.is_none_or(|first| !first.kind.sets_transaction())
     }
 
     /// A transaction without statements of the file: for a row alone.

@@ -24,7 +24,10 @@ fn only_definitions_without_calls_run_nobodys_code() {
         ("CREATE UNIQUE INDEX \"i\" ON \"t\"(\"a\", \"b\" DESC)", Code::None),
         ("CREATE INDEX i ON t (lower(a))", Code::Any),
         ("CREATE INDEX i ON t (a) WHERE good(a)", Code::Any),
-        ("ALTER TABLE \"t\" ADD COLUMN \"a\" DECIMAL(10,2), ALTER COLUMN b SET NOT NULL", Code::None),
+        ("ALTER TABLE \"t\" ADD COLUMN \"a\" DECIMAL(10,2), DROP COLUMN b", Code::None),
+        ("ALTER TABLE t ALTER COLUMN b SET NOT NULL", Code::Tables),
+        ("ALTER TABLE t VALIDATE CONSTRAINT c", Code::Tables),
+        ("ALTER TABLE p ATTACH PARTITION t FOR VALUES IN (1)", Code::Tables),
         (
             "ALTER TABLE \"c\" ADD CONSTRAINT \"c_fkey\" FOREIGN KEY (\"p\") REFERENCES \"p\"(\"id\") ON DELETE CASCADE",
             Code::None,

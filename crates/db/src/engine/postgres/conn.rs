@@ -176,7 +176,7 @@ impl<'e, 'b> Exchange<'e, 'b> {
             if self.abandoned {
                 let cause = DbError::new(
                     ErrorKind::ConnectionLost,
-                    "the server has not answered although it is not at work: the connection was given up",
+                    "no answer came, and the connection was given up",
                 );
                 return Poll::Ready(self.lost(cause));
             }
