@@ -2,7 +2,7 @@
 //! keyword of the language, hence this file's name.)
 //!
 //! `docs/errors.md` comes from `diagnostics::codes::ALL`, `docs/cli.md` from what the built binary says with
-//! `--help`. To add a page: a function that makes its text, and its line in [`pages`].
+//! `--help`, what belongs to `cutover.toml` from its hidden command `generate`. To add a page: a function that makes its text, and its line in [`pages`].
 
 use crate::root;
 use diagnostics::{Class, Code, codes};
@@ -52,7 +52,12 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Result {
 }
 
 fn pages() -> Result<Vec<Page>, String> {
-    Ok(vec![("docs/errors.md", errors_page(codes::ALL)), ("docs/cli.md", cli_page(&helps()?))])
+    Ok(vec![
+        ("docs/errors.md", errors_page(codes::ALL)),
+        ("docs/cli.md", cli_page(&helps()?)),
+        ("docs/config.md", format!("{NOTICE}{}", said(&["generate".to_owned(), "config-page".to_owned()])?)),
+        ("docs/cutover.schema.json", said(&["generate".to_owned(), "config-schema".to_owned()])?),
+    ])
 }
 
 /// Shows what would change, as `git diff` does.
@@ -145,14 +150,17 @@ fn helps() -> Result<Vec<Help>, String> {
     Ok(found)
 }
 
-/// Asks the binary. It is built if it has to be.
+/// What a command says about itself.
 fn help(words: &[String]) -> Result<String, String> {
+    let mut words = words.to_vec();
+    words.push("--help".to_owned());
+    said(&words)
+}
+
+/// Asks the binary. It is built if it has to be.
+fn said(words: &[String]) -> Result<String, String> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(root())
-        .args(["run", "--quiet", "--package", "cutover", "--"])
-        .args(words)
-        .arg("--help");
+    command.current_dir(root()).args(["run", "--quiet", "--package", "cutover", "--"]).args(words);
     command.env("COLUMNS", "100").env("NO_COLOR", "1");
     // The values of these would show in the help.
     for (name, _) in std::env::vars_os() {
@@ -163,7 +171,7 @@ fn help(words: &[String]) -> Result<String, String> {
     let output = command.output().map_err(|error| format!("cannot run cargo: {error}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(format!("`cutover {} --help` failed:\n{}", words.join(" "), said.trim()));
+        return Err(format!("`cutover {}` failed:\n{}", words.join(" "), said.trim()));
     }
     String::from_utf8(output.stdout).map_err(|error| format!("the help is not UTF-8: {error}"))
 }

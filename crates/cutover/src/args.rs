@@ -13,6 +13,9 @@ use std::time::Duration;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// The project's directory: everything is as if started there (or CUTOVER_PROJECT)
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Project")]
+    pub(crate) project: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -24,8 +27,28 @@ pub(crate) enum Command {
     Deploy(DeployArguments),
     /// Show pending, failed and missing migrations (short for `migrate status`)
     Status(StatusArguments),
+    /// Show every setting with its origin, what can be reached, and what would stop a deploy
+    Doctor(DoctorArguments),
+    /// Make an empty migration, to be filled with SQL by hand
+    New(NewArguments),
+    /// Remove what only cutover needs from database and project, for Prisma to go on alone
+    Handback(HandbackArguments),
     /// Show the version and what it supports
     Version,
+    /// Write what is made from code: the JSON Schema of cutover.toml, its reference page
+    #[command(hide = true)]
+    Generate {
+        /// Which
+        #[arg(value_enum)]
+        what: Generated,
+    },
+}
+
+/// What [`Command::Generate`] writes.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Generated {
+    ConfigSchema,
+    ConfigPage,
 }
 
 #[derive(Debug, Subcommand)]
@@ -42,13 +65,19 @@ pub(crate) enum Migrate {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Project")]
 pub(crate) struct ProjectArguments {
-    /// The Prisma schema: a file, or a directory of files
+    /// The configuration file, instead of cutover.toml or prisma.config.ts (or CUTOVER_CONFIG)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) config: Option<PathBuf>,
+    /// The environment of cutover.toml (or CUTOVER_ENV)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// The Prisma schema: a file, or a directory of files (or CUTOVER_SCHEMA)
     #[arg(long, value_name = "PATH")]
     pub(crate) schema: Option<PathBuf>,
-    /// The database URL, instead of the schema's
+    /// The database URL, instead of the project's (or CUTOVER_URL)
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub(crate) url: Option<String>,
-    /// The migrations directory, instead of the one beside the schema
+    /// The migrations directory, instead of the one beside the schema (or CUTOVER_MIGRATIONS)
     #[arg(long, value_name = "DIR")]
     pub(crate) migrations: Option<PathBuf>,
 }
@@ -57,14 +86,15 @@ pub(crate) struct ProjectArguments {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Waiting")]
 pub(crate) struct WaitArguments {
-    /// Wait for a database that cannot be reached yet (after a lost connection: at least 60s)
-    #[arg(long, value_name = "TIME", env = "CUTOVER_WAIT_DB", default_value = "0s", value_parser = time)]
-    pub(crate) wait_db: Duration,
-    /// Wait for the deploy lock, counted from the last progress of its holder
-    #[arg(long, value_name = "TIME", env = "CUTOVER_WAIT_LOCK", default_value = "10m", value_parser = time)]
-    pub(crate) wait_lock: Duration,
-    /// Stop, cancel and roll back what runs after this time
-    #[arg(long, value_name = "TIME", env = "CUTOVER_DEADLINE", value_parser = time)]
+    /// Wait for a database that cannot be reached yet: 0s unless given, after a lost connection at least 60s (or
+    /// CUTOVER_WAIT_DB)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) wait_db: Option<Duration>,
+    /// Wait for the deploy lock, counted from the last progress of its holder: 10m unless given (or CUTOVER_WAIT_LOCK)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) wait_lock: Option<Duration>,
+    /// Stop, cancel and roll back what runs after this time (or CUTOVER_DEADLINE)
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) deadline: Option<Duration>,
     /// Do not show what the sessions run that are waited for (the default where the variable CI is set)
     #[arg(long)]
@@ -137,8 +167,45 @@ pub(crate) struct ResolveArguments {
     pub(crate) output: OutputArguments,
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DoctorArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    /// Do not connect: settings and files alone
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// One JSON object on stdout
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NewArguments {
+    /// What it does, in a few words: `add users` makes `20260131235959_add_users`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Make an empty down.sql too, for the way back
+    #[arg(long)]
+    pub(crate) down: bool,
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HandbackArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
 /// `60s`, `10m`, `1h 30m`; a bare number counts as seconds.
-fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.trim().parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }

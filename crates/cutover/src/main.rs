@@ -17,16 +17,22 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use commands::Context;
 use settings::Surroundings;
+use std::path::PathBuf;
 use terminal::Terminal;
 
 fn main() -> std::process::ExitCode {
-    let surroundings = Surroundings::capture();
+    let mut surroundings = Surroundings::capture();
     let terminal = Terminal::new(surroundings.no_colour());
     report_panics();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
+    let directory = arguments.project.clone().or_else(|| surroundings.project_directory().map(PathBuf::from));
+    if let Some(failure) = directory.and_then(|directory| surroundings.enter(&directory).err()) {
+        terminal.fail(&failure);
+        return 1.into();
+    }
     let context = Context { surroundings: &surroundings, terminal: &terminal };
     commands::run(arguments.command, &context).into()
 }

@@ -2,32 +2,48 @@
 
 use diagnostics::{Diagnostic, Failure, Secret, codes, redact, render::human};
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What begins every line that cutover adds to stderr beside the reference's text.
 const PREFIX: &str = "cutover: ";
 
 /// stdout and stderr, with what must never appear on them.
 pub(crate) struct Terminal {
-    secrets: Mutex<Vec<Secret>>,
+    secrets: Hider,
     /// Whether stderr shows colours.
     colour: bool,
+}
+
+/// Adds to what is masked, from anywhere.
+#[derive(Clone, Default)]
+pub(crate) struct Hider(Arc<Mutex<Vec<Secret>>>);
+
+impl Hider {
+    /// From now on these are masked.
+    pub(crate) fn hide(&self, secrets: Vec<Secret>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets);
+    }
 }
 
 impl Terminal {
     /// `no_colour` is the environment's wish.
     pub(crate) fn new(no_colour: bool) -> Self {
         let colour = !no_colour && std::io::stderr().is_terminal();
-        Self { secrets: Mutex::new(Vec::new()), colour }
+        Self { secrets: Hider::default(), colour }
     }
 
     /// From now on these are masked.
     pub(crate) fn hide(&self, secrets: Vec<Secret>) {
-        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets);
+        self.secrets.hide(secrets);
+    }
+
+    /// What hides secrets where this terminal cannot be taken along.
+    pub(crate) fn hider(&self) -> Hider {
+        self.secrets.clone()
     }
 
     fn masked(&self, text: &str) -> String {
-        redact(text, &self.secrets.lock().unwrap_or_else(PoisonError::into_inner))
+        redact(text, &self.secrets.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Writes a line to stdout.

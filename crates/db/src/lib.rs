@@ -17,6 +17,7 @@ mod error;
 pub mod history;
 pub mod lock;
 pub mod probe;
+pub mod server;
 pub mod session;
 pub mod target;
 

@@ -332,6 +332,16 @@ pub static C2019: Code = Code {
     way_out: "End the session that the message names, or deploy at a quieter time: `cutover migrate deploy`.",
 };
 
+/// A migration that only cutover can complete is unfinished.
+pub static C2020: Code = Code {
+    id: "C2020",
+    default_class: Class::Refused,
+    title: "A migration that only cutover can complete is unfinished",
+    what: "The history has a row that carries cutover's progress: the migration was interrupted, or is running now.",
+    why: "Prisma does not read the progress and would take the migration for failed (P3009).",
+    way_out: "Complete it with `cutover migrate deploy`, or settle it with `cutover migrate resolve`; then `cutover handback`.",
+};
+
 /// Internal error.
 pub static C9001: Code = Code {
     id: "C9001",
@@ -566,8 +576,8 @@ pub static P3019: Code = Code {
 pub static ALL: &[&Code] = &[
     &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C2001, &C2002, &C2003, &C2004, &C2005, &C2006,
     &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017, &C2018, &C2019,
-    &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017, &P3000,
-    &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019,
+    &C2020, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017,
+    &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019,
 ];
 
 #[cfg(test)]

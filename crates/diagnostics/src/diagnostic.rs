@@ -133,6 +133,13 @@ impl Diagnostic {
         self
     }
 
+    /// The same, as a warning.
+    #[must_use]
+    pub fn into_warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
     /// Where the finding is, as `name:line:column`, if it has a place.
     pub fn location(&self) -> Option<String> {
         self.labels.first().map(|label| label.source.locate(label.span.start))

@@ -3,7 +3,7 @@
 //! What does not live here: how a statement is cancelled (`watch`) and what is told of it (`execute`).
 
 use diagnostics::{Class, Diagnostic, Failure, codes};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Why an operation is asked to stop.
@@ -19,7 +19,7 @@ pub enum Reason {
 /// stays.
 #[derive(Debug, Default)]
 pub struct Interrupt {
-    deadline: Option<Instant>,
+    deadline: OnceLock<Instant>,
     signal: Mutex<Option<i32>>,
     changed: Condvar,
 }
@@ -27,7 +27,16 @@ pub struct Interrupt {
 impl Interrupt {
     /// An interrupt with a deadline, counted from now.
     pub fn new(deadline: Option<Duration>) -> Self {
-        Self { deadline: deadline.map(|limit| Instant::now() + limit), ..Self::default() }
+        let interrupt = Self::default();
+        if let Some(limit) = deadline {
+            interrupt.end_within(limit);
+        }
+        interrupt
+    }
+
+    /// Sets the deadline, counted from now; a second one changes nothing.
+    pub fn end_within(&self, limit: Duration) {
+        self.deadline.get_or_init(|| Instant::now() + limit);
     }
 
     /// Asks to stop because of a signal.
@@ -41,7 +50,7 @@ impl Interrupt {
         let signal = *self.signal.lock().unwrap_or_else(PoisonError::into_inner);
         match signal {
             Some(number) => Some(Reason::Signal(number)),
-            None if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+            None if self.deadline.get().is_some_and(|deadline| Instant::now() >= *deadline) => {
                 Some(Reason::Deadline)
             }
             None => None,
@@ -73,7 +82,7 @@ impl Interrupt {
 
     /// The shorter of `wait` and what is left until the deadline.
     pub fn within_deadline(&self, wait: Duration) -> Duration {
-        match self.deadline {
+        match self.deadline.get() {
             Some(deadline) => wait.min(deadline.saturating_duration_since(Instant::now())),
             None => wait,
         }

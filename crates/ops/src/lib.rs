@@ -1,7 +1,8 @@
-//! One file per operation, each readable top to bottom as a story: [`deploy`], [`status`], [`resolve`].
+//! One file per operation, each readable top to bottom as a story: [`deploy`], [`status`], [`resolve`],
+//! [`doctor`], [`new`](mod@new), [`handback`].
 //!
 //! What they share: [`migrations`] (the folder), [`plan`] (pure decisions), `execute` (ONE migration), `lock`
-//! (waiting for the deploy lock), `run` (what an operation carries along), `watch` (cancelling, silent servers),
+//! (waiting for the deploy lock), [`entrypoints`] (scripts around a deploy), `run` (what an operation carries along), `watch` (cancelling, silent servers),
 //! [`interrupt`] (signals and the deadline), [`event`] (what happens, told to observers).
 //!
 //! What does not live here: anything that a driver must be named for (`db`), printing and the environment
@@ -10,11 +11,15 @@
 //! To add an operation: a file here, a command in `cutover/src/commands/`.
 
 pub mod deploy;
+pub mod doctor;
+pub mod entrypoints;
 pub mod event;
 mod execute;
+pub mod handback;
 pub mod interrupt;
 mod lock;
 pub mod migrations;
+pub mod new;
 pub mod plan;
 pub mod progress;
 pub mod resolve;

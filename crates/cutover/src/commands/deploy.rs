@@ -3,15 +3,17 @@
 use super::{Context, ExitCode, level};
 use crate::args::DeployArguments;
 use crate::observe::{Human, JsonLines};
+use crate::settings::Arguments;
 use diagnostics::{Class, Failure, Result};
 use ops::deploy::{Deploy, Outcome, deploy};
 use ops::event::{Event, Observer};
+use ops::interrupt::Interrupt;
 use ops::plan::{Bracket, PlannedMigration, State, decide::Limit};
 
 pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt(&arguments.wait);
+    let interrupt = context.interrupt();
     let json = arguments.output.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
-    match prepare(arguments, context).and_then(|operation| {
+    match prepare(arguments, context, &interrupt).and_then(|operation| {
         let human = Human::new(context.terminal, level(&arguments.output), operation.target.provider, true);
         let observer: &dyn Observer = json.as_ref().map_or(&human, |json| json);
         deploy(&operation, observer, &interrupt)
@@ -27,8 +29,9 @@ pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCod
     }
 }
 
-fn prepare(arguments: &DeployArguments, context: &Context<'_>) -> Result<Deploy> {
-    let project = context.surroundings.project(&arguments.project, context.terminal, arguments.output.json);
+fn prepare(arguments: &DeployArguments, context: &Context<'_>, interrupt: &Interrupt) -> Result<Deploy> {
+    let asked = Arguments::new(&arguments.project, &arguments.wait).strict(arguments.strict);
+    let project = context.project(&asked, arguments.output.json, interrupt);
     let unreadable_url = |failure: &Failure| failure.diagnostic().code == Some(&diagnostics::codes::P1013);
     if !arguments.output.json && project.as_ref().err().is_none_or(unreadable_url) {
         context.terminal.out("");
@@ -38,9 +41,9 @@ fn prepare(arguments: &DeployArguments, context: &Context<'_>) -> Result<Deploy>
         target: project.target,
         migrations: project.migrations,
         schemas: project.schemas,
-        options: context.options(&arguments.wait),
+        options: project.options,
         limit: Limit { to: arguments.to.clone(), count: arguments.count },
-        strict: arguments.strict,
+        strict: project.strict,
         dry_run: arguments.dry_run,
     })
 }

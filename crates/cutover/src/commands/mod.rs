@@ -3,15 +3,19 @@
 //! To add a command: its file here, its variant in `args.rs`, its arm in [`run`].
 
 mod deploy;
+mod doctor;
+mod generate;
+mod handback;
+mod new;
 mod resolve;
 mod status;
 mod version;
 
-use crate::args::{Command, Migrate, OutputArguments, WaitArguments};
+use crate::args::{Command, Migrate, OutputArguments};
 use crate::observe::Level;
-use crate::settings::Surroundings;
+use crate::settings::{Arguments, Surroundings, Target};
 use crate::terminal::Terminal;
-use diagnostics::{Class, Failure};
+use diagnostics::{Class, Failure, Result};
 use ops::interrupt::{Interrupt, Reason};
 use std::sync::Arc;
 
@@ -34,25 +38,29 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
             status::run(&arguments, context)
         }
         Command::Migrate(Migrate::Resolve(arguments)) => resolve::run(&arguments, context),
+        Command::Doctor(arguments) => doctor::run(&arguments, context),
+        Command::New(arguments) => new::run(&arguments, context),
+        Command::Handback(arguments) => handback::run(&arguments, context),
         Command::Version => version::run(context),
+        Command::Generate { what } => generate::run(what, context),
     }
 }
 
 impl Context<'_> {
-    /// An interrupt with the deadline of the arguments, which signals reach from now on.
-    fn interrupt(&self, wait: &WaitArguments) -> Arc<Interrupt> {
-        let interrupt = Arc::new(Interrupt::new(wait.deadline));
+    /// An interrupt that signals reach from now on; its deadline is set once the settings are known.
+    fn interrupt(&self) -> Arc<Interrupt> {
+        let interrupt = Arc::new(Interrupt::default());
         crate::signals::forward(&interrupt);
         interrupt
     }
 
-    fn options(&self, wait: &WaitArguments) -> ops::Options {
-        ops::Options {
-            locking: self.surroundings.locking(),
-            wait_lock: wait.wait_lock,
-            query_text: !wait.no_query_text && !self.surroundings.in_ci(),
-            wait_database: wait.wait_db,
+    /// The project that the arguments lead to; from now on the interrupt has its deadline.
+    fn project(&self, arguments: &Arguments, json: bool, interrupt: &Interrupt) -> Result<Target> {
+        let project = self.surroundings.project(arguments, self.terminal, json)?;
+        if let Some(deadline) = project.deadline {
+            interrupt.end_within(deadline);
         }
+        Ok(project)
     }
 
     /// Tells a failure last, and gives its exit code.

@@ -3,6 +3,7 @@
 use super::{Context, ExitCode, level};
 use crate::args::ResolveArguments;
 use crate::observe::{Human, JsonLines};
+use crate::settings::Arguments;
 use diagnostics::{Failure, Result};
 use ops::event::{Event, Observer};
 use ops::interrupt::Interrupt;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use std::sync::Arc;
 
 pub(super) fn run(arguments: &ResolveArguments, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt(&arguments.wait);
+    let interrupt = context.interrupt();
     let json = arguments.output.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
     match record(arguments, context, &interrupt, json.as_ref()) {
         Ok((resolution, recorded)) => {
@@ -34,8 +35,8 @@ fn record(
     interrupt: &Arc<Interrupt>,
     json: Option<&JsonLines<'_>>,
 ) -> Result<(Resolution, Recorded)> {
-    let project =
-        context.surroundings.project(&arguments.project, context.terminal, arguments.output.json)?;
+    let asked = Arguments::new(&arguments.project, &arguments.wait);
+    let project = context.project(&asked, arguments.output.json, interrupt)?;
     let resolution = resolution(arguments)?;
     let human = Human::new(context.terminal, level(&arguments.output), project.target.provider, false);
     let observer: &dyn Observer = match json {
@@ -45,7 +46,7 @@ fn record(
     let operation = Resolve {
         target: project.target,
         migrations: project.migrations,
-        options: context.options(&arguments.wait),
+        options: project.options,
         resolution: resolution.clone(),
     };
     let recorded = resolve(&operation, observer, interrupt)?;

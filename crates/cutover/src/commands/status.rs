@@ -3,6 +3,7 @@
 use super::{Context, ExitCode, level};
 use crate::args::StatusArguments;
 use crate::observe::{Human, JsonLines, found};
+use crate::settings::Arguments;
 use diagnostics::{Class, Result, render};
 use ops::event::{Event, Observer};
 use ops::interrupt::Interrupt;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use std::sync::Arc;
 
 pub(super) fn run(arguments: &StatusArguments, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt(&arguments.wait);
+    let interrupt = context.interrupt();
     let json = arguments.output.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
     match look(arguments, context, &interrupt, json.as_ref()) {
         Ok(answer) => tell(&answer, arguments, context, json.as_ref()),
@@ -31,18 +32,15 @@ fn look(
     interrupt: &Arc<Interrupt>,
     json: Option<&JsonLines<'_>>,
 ) -> Result<Answer> {
-    let project =
-        context.surroundings.project(&arguments.project, context.terminal, arguments.output.json)?;
+    let asked = Arguments::new(&arguments.project, &arguments.wait);
+    let project = context.project(&asked, arguments.output.json, interrupt)?;
     let human = Human::new(context.terminal, level(&arguments.output), project.target.provider, false);
     let observer: &dyn Observer = match json {
         Some(json) => json,
         None => &human,
     };
-    let operation = Status {
-        target: project.target,
-        migrations: project.migrations,
-        options: context.options(&arguments.wait),
-    };
+    let operation =
+        Status { target: project.target, migrations: project.migrations, options: project.options };
     status(&operation, observer, interrupt)
 }
 

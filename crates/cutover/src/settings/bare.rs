@@ -1,6 +1,7 @@
 //! A project without a schema: the URL in `DATABASE_URL`, the migrations in a customary directory.
 
-use super::{Context, DatabaseUrl, Given, Origin, Setting, Told};
+use super::offers::{DatabaseUrl, Origin, Setting};
+use super::{Context, Given, Told};
 use diagnostics::{Result, Secret};
 
 const URL: &str = "DATABASE_URL";
@@ -12,17 +13,13 @@ pub(super) fn read(context: &Context<'_>, given: &mut Given, _: &mut Told) -> Re
         return Ok(());
     }
     let current_dir = &context.surroundings.current_dir;
-    if given.url.is_none() {
-        let found = context.environment.get(URL).filter(|(value, _)| !value.is_empty());
-        given.url = found.map(|(value, origin)| DatabaseUrl {
-            url: Setting { value: Secret::new(value), origin },
-            base_dir: current_dir.clone(),
-            place: None,
-        });
+    if let Some((value, origin)) = context.environment.get(URL).filter(|(value, _)| !value.is_empty()) {
+        let value = DatabaseUrl::new(Secret::new(value), current_dir);
+        given.url.offer(Setting { value, origin });
     }
-    if given.migrations.is_none() {
-        let found = DIRECTORIES.iter().map(|path| current_dir.join(path)).find(|path| path.is_dir());
-        given.migrations = found.map(|value| Setting { value, origin: Origin::Default });
+    let found = DIRECTORIES.iter().map(|path| current_dir.join(path)).find(|path| path.is_dir());
+    if let Some(value) = found {
+        given.migrations.offer(Setting { value, origin: Origin::Default });
     }
     Ok(())
 }

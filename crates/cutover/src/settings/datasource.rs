@@ -1,7 +1,8 @@
 //! The URL that a datasource names: `directUrl` before `url`, `env("X")` from the environment.
 
 use super::environment::Environment;
-use super::{Origin, Setting, Told, invalid_schema};
+use super::invalid_schema;
+use super::offers::{Origin, Setting};
 use db::target::expected_protocol;
 use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, codes};
 use psl::{Datasource, Spanned, UrlValue};
@@ -15,7 +16,7 @@ use psl::{Datasource, Spanned, UrlValue};
 pub(super) fn url(
     datasource: &Datasource,
     environment: &Environment,
-    told: &mut Told,
+    warnings: &mut Vec<Diagnostic>,
 ) -> Result<Option<(Setting<Secret>, Spanned<UrlValue>)>> {
     let provider = provider(datasource)?;
     let candidates = [(&datasource.direct_url, "direct URL"), (&datasource.url, "URL")];
@@ -23,7 +24,7 @@ pub(super) fn url(
     let Some((mut value, mut kind)) = candidates.next() else { return Ok(None) };
     if let (UrlValue::Env(name), None) = (&value.value, lookup(&value.value, value, environment)) {
         let Some((other, other_kind)) = candidates.next() else { return Err(unset(value, name)) };
-        told.warnings.push(
+        warnings.push(
             Diagnostic::warning(format!(
                 "The environment variable `{name}` of `directUrl` is not set; `url` is used instead"
             ))

@@ -4,7 +4,8 @@
 //! one, the first that exists of the schema's directory (if it was given), `./prisma` and `.`. The process wins
 //! over both, the root file over the schema's.
 
-use super::{Origin, Surroundings, Told, dotenv, paths};
+use super::offers::Origin;
+use super::{Surroundings, Told, dotenv, paths};
 use diagnostics::{Diagnostic, Failure, Result, codes};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,13 +22,19 @@ struct EnvFile {
 }
 
 impl Environment {
-    /// Reads the `.env` files. `schema` is the path that a flag or variable has given.
+    /// Reads the `.env` files. `schema` is the path that a flag, a variable or package.json has given; `named` are the files that the
+    /// project's configuration loads itself, which are the strongest.
     ///
     /// # Errors
     /// C1004 for a variable that is defined by itself.
-    pub(super) fn load(surroundings: &Surroundings, schema: Option<&Path>, told: &mut Told) -> Result<Self> {
+    pub(super) fn load(
+        surroundings: &Surroundings,
+        schema: Option<&Path>,
+        named: Vec<PathBuf>,
+        told: &mut Told,
+    ) -> Result<Self> {
         let mut environment = Self { process: surroundings.variables.clone(), files: Vec::new() };
-        for path in files(&surroundings.current_dir, schema) {
+        for path in distinct(named.into_iter().chain(files(&surroundings.current_dir, schema))) {
             let shown = paths::shown(&surroundings.current_dir, &path);
             match std::fs::read(&path) {
                 Ok(bytes) => {
@@ -35,6 +42,8 @@ impl Environment {
                     let file = environment.expanded(shown, contents, told)?;
                     environment.add(file, told);
                 }
+                // dotenv passes over a file that is not there.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => told.warnings.push(
                     Diagnostic::warning(format!("{shown} cannot be read ({error}) and has no effect"))
                         .help("Make it readable, or remove it."),
@@ -112,10 +121,14 @@ fn files(current_dir: &Path, schema: Option<&Path>) -> Vec<PathBuf> {
         Some(current_dir.join(".env")),
     ];
     let of_schema = candidates.into_iter().flatten().find(|path| path.exists());
+    root.filter(|path| path.exists()).into_iter().chain(of_schema).collect()
+}
+
+/// Every file once, in order.
+fn distinct(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = Vec::new();
-    for path in root.filter(|path| path.exists()).into_iter().chain(of_schema) {
-        let same = |other: &PathBuf| paths::normal(other) == paths::normal(&path);
-        if !found.iter().any(same) {
+    for path in paths {
+        if !found.iter().any(|other| paths::normal(other) == paths::normal(&path)) {
             found.push(path);
         }
     }

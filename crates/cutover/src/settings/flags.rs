@@ -1,23 +1,37 @@
-//! The flags `--schema`, `--migrations` and `--url`. Paths in them are relative to the working directory.
+//! The flags. Paths in them are relative to the working directory.
 
-use super::{Context, DatabaseUrl, Given, Origin, Setting, Told};
+use super::offers::{DatabaseUrl, Origin, Setting};
+use super::{Context, Given, Told};
 use diagnostics::Result;
 
 pub(super) fn read(context: &Context<'_>, given: &mut Given, _: &mut Told) -> Result<()> {
     let current_dir = &context.surroundings.current_dir;
     let arguments = context.arguments;
-    given.schema = arguments
-        .schema
-        .as_ref()
-        .map(|path| Setting { value: current_dir.join(path), origin: Origin::Flag("--schema") });
-    given.migrations = arguments
-        .migrations
-        .as_ref()
-        .map(|path| Setting { value: current_dir.join(path), origin: Origin::Flag("--migrations") });
-    given.url = arguments.url.as_ref().map(|url| DatabaseUrl {
-        url: Setting { value: url.clone(), origin: Origin::Flag("--url") },
-        base_dir: current_dir.clone(),
-        place: None,
-    });
+    for (name, flag, path) in
+        [("schema", "--schema", &arguments.schema), ("migrations", "--migrations", &arguments.migrations)]
+    {
+        if let Some(path) = path {
+            given.path(name).offer(Setting { value: current_dir.join(path), origin: Origin::Flag(flag) });
+        }
+    }
+    for (name, flag, time) in [
+        ("wait_db", "--wait-db", arguments.wait_db),
+        ("wait_lock", "--wait-lock", arguments.wait_lock),
+        ("deadline", "--deadline", arguments.deadline),
+    ] {
+        if let Some(value) = time {
+            given.time(name).offer(Setting { value, origin: Origin::Flag(flag) });
+        }
+    }
+    if arguments.strict {
+        given.strict.offer(Setting { value: true, origin: Origin::Flag("--strict") });
+    }
+    if arguments.no_query_text {
+        given.query_text.offer(Setting { value: false, origin: Origin::Flag("--no-query-text") });
+    }
+    if let Some(url) = &arguments.url {
+        let value = DatabaseUrl::new(url.clone(), current_dir);
+        given.url.offer(Setting { value, origin: Origin::Flag("--url") });
+    }
     Ok(())
 }

@@ -1,34 +1,44 @@
-//! Where every value comes from: flags, environment variables, `.env` files, the schema.
+//! Where every value comes from: flags, environment variables, `cutover.toml`, `prisma.config.ts`, `package.json`,
+//! the schema, `.env` files.
 //!
-//! What lives here: one ordered table of sources ([`SOURCES`]); each source is a file and fills in what the
-//! sources before it have left open, with the origin of the value. The environment and the working directory
-//! are captured once ([`Surroundings::capture`]); nothing below reads them again.
+//! What lives here: one ordered table of sources ([`SOURCES`]); each source is a file and offers what it knows, with the
+//! origin of each value; the first offer of a setting counts. The environment and the working directory are captured
+//! once ([`Surroundings::capture`]); nothing below reads them again.
 //!
 //! What does not live here: printing (what is to be told is in [`Told`]), connecting, what a URL means.
 //!
 //! To add a source: a file with a function of the type [`ReadSource`], and its line in the table.
 
 mod bare;
+pub(crate) mod cutover_toml;
 mod datasource;
 mod dotenv;
 mod environment;
 mod flags;
+mod inspect;
 mod invalid_schema;
+mod offers;
 mod package_json;
 mod paths;
+mod prisma_config;
+mod project;
+mod renewal;
 mod schema;
 mod schema_files;
 #[cfg(test)]
 mod tests;
 mod variables;
 
-use crate::args::ProjectArguments;
-use crate::terminal::Terminal;
-use diagnostics::{Diagnostic, Failure, Result, Secret, Source, Span, codes};
+pub(crate) use inspect::{Inspected, Shown, ShownDatasource, ShownTarget};
+pub(crate) use project::Target;
+
+use crate::args::{ProjectArguments, WaitArguments};
+use diagnostics::{Diagnostic, Failure, Result, Secret, codes};
 use environment::Environment;
+use offers::{DatabaseUrl, Offers, Origin, Setting};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What the process was started with.
 #[derive(Clone, Debug)]
@@ -54,8 +64,30 @@ impl Surroundings {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The directory of the project, if a variable names it.
+    pub(crate) fn project_directory(&self) -> Option<&Path> {
+        self.variable("CUTOVER_PROJECT").map(Path::new)
+    }
+
+    /// Goes to another working directory: everything is as if the process had been started there.
+    ///
+    /// # Errors
+    /// C1004 if it is not there.
+    pub(crate) fn enter(&mut self, directory: &Path) -> Result<()> {
+        let entered = std::env::set_current_dir(directory).and_then(|()| std::env::current_dir());
+        self.current_dir = entered.map_err(|error| {
+            Failure::coded(
+                &codes::C1004,
+                format!("The project directory {} cannot be entered", directory.display()),
+            )
+            .because(error)
+            .or_help("Give the directory of the project with `--project`.")
+        })?;
+        Ok(())
+    }
+
     /// Whether this runs in a CI system, whose logs are read by more people than may read the database.
-    pub(crate) fn in_ci(&self) -> bool {
+    fn in_ci(&self) -> bool {
         self.variable("CI").is_some_and(|value| value != "false")
     }
 
@@ -65,126 +97,62 @@ impl Surroundings {
     }
 
     /// Whether the deploy lock is taken: the reference's variable turns it off.
-    pub(crate) fn locking(&self) -> bool {
+    fn locking(&self) -> bool {
         self.variable("PRISMA_SCHEMA_DISABLE_ADVISORY_LOCK").is_none_or(|value| value == "0")
-    }
-
-    /// Finds database and migrations, tells the warnings, and hides what is secret.
-    pub(crate) fn project(
-        &self,
-        arguments: &ProjectArguments,
-        terminal: &Terminal,
-        json: bool,
-    ) -> Result<Target> {
-        let given = Arguments {
-            schema: arguments.schema.clone(),
-            migrations: arguments.migrations.clone(),
-            url: arguments.url.clone().map(Secret::new),
-        };
-        let mut told = Told::default();
-        let read = read(self, &given, &mut told);
-        told.environment.iter().for_each(|line| terminal.err(line));
-        let out = |line: &str| {
-            if !json {
-                terminal.out(line)
-            }
-        };
-        told.schema.iter().for_each(|line| out(line));
-        let found = read.and_then(|settings| {
-            // A file's path is no secret.
-            let url = &settings.url.url.value;
-            if !url.expose().trim_start().starts_with("file:") {
-                terminal.hide(vec![url.clone()]);
-            }
-            match settings.target() {
-                Ok((target, warnings)) => Ok((settings, target, warnings)),
-                Err(failure) => {
-                    if failure.diagnostic().code == Some(&diagnostics::codes::P1013)
-                        && let Some(datasource) = &settings.datasource
-                    {
-                        // What is left of the line when the URL cannot be read.
-                        out(&format!("Datasource \"{}\": PostgreSQL database", datasource.name.value));
-                    }
-                    Err(failure)
-                }
-            }
-        });
-        told.warnings.iter().for_each(|warning| terminal.warn(warning));
-        let (settings, target, warnings) = found.map_err(|failure| failure.map(with_command))?;
-        terminal.hide(target.secrets());
-        warnings.iter().for_each(|warning| terminal.warn(warning));
-        let schemas = settings.schemas();
-        if let Some(datasource) = &settings.datasource {
-            out(&target.datasource_line(&datasource.name.value, Some(&schemas)));
-        }
-        let migrations = directory(settings.migrations).map_err(|failure| failure.map(with_command))?;
-        // Shown in messages: as short as it can be without another meaning.
-        let migrations = migrations.strip_prefix(&self.current_dir).map(PathBuf::from).unwrap_or(migrations);
-        Ok(Target { target, migrations, schemas })
     }
 }
 
-/// The flags that say where things are.
+/// What the flags say.
 #[derive(Clone, Debug, Default)]
-struct Arguments {
+pub(crate) struct Arguments {
     schema: Option<PathBuf>,
     migrations: Option<PathBuf>,
     url: Option<Secret>,
+    config: Option<PathBuf>,
+    environment: Option<String>,
+    wait_db: Option<Duration>,
+    wait_lock: Option<Duration>,
+    deadline: Option<Duration>,
+    no_query_text: bool,
+    strict: bool,
 }
 
-/// A database and its migrations, found and ready to use.
-#[derive(Debug)]
-pub(crate) struct Target {
-    /// The database.
-    pub(crate) target: db::target::Target,
-    /// The migrations directory.
-    pub(crate) migrations: PathBuf,
-    /// The schemas that the datasource declares.
-    pub(crate) schemas: Vec<String>,
-}
-
-/// A value, and where it comes from.
-#[derive(Clone, Debug)]
-struct Setting<T> {
-    value: T,
-    origin: Origin,
-}
-
-/// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Origin {
-    /// A flag, with its dashes.
-    Flag(&'static str),
-    /// A variable of the process environment.
-    Variable(String),
-    /// A variable in a `.env` file.
-    EnvFile { file: String, variable: String },
-    /// A place in a file, as `file:line:column` or the file alone.
-    File(String),
-    /// Nobody has said anything.
-    Default,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Flag(flag) => write!(f, "the flag `{flag}`"),
-            Origin::Variable(name) => write!(f, "the environment variable `{name}`"),
-            Origin::EnvFile { file, variable } => write!(f, "`{variable}` in {file}"),
-            Origin::File(place) => f.write_str(place),
-            Origin::Default => f.write_str("the default"),
+impl Arguments {
+    /// The flags of a command that connects.
+    pub(crate) fn new(project: &ProjectArguments, wait: &WaitArguments) -> Self {
+        Self {
+            wait_db: wait.wait_db,
+            wait_lock: wait.wait_lock,
+            deadline: wait.deadline,
+            no_query_text: wait.no_query_text,
+            ..Self::of_project(project)
         }
     }
-}
 
-/// A database URL, and what is needed to speak of it.
-#[derive(Clone, Debug)]
-struct DatabaseUrl {
-    url: Setting<Secret>,
-    /// What a SQLite path or a certificate in the URL is relative to.
-    base_dir: PathBuf,
-    /// Where the schema names it.
-    place: Option<(Source, Span)>,
+    /// The flags of a command that does not.
+    pub(crate) fn of_project(project: &ProjectArguments) -> Self {
+        Self {
+            schema: project.schema.clone(),
+            migrations: project.migrations.clone(),
+            url: project.url.clone().map(Secret::new),
+            config: project.config.clone(),
+            environment: project.env.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// The same, stopping where the reference only warns.
+    pub(crate) fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// The environment of `cutover.toml` that is asked for, and by whom.
+    fn environment(&self, surroundings: &Surroundings) -> Option<(String, Origin)> {
+        let flag = self.environment.clone().map(|name| (name, Origin::Flag("--env")));
+        let variable = surroundings.variable(variables::ENVIRONMENT);
+        flag.or_else(|| Some((variable?.to_owned(), Origin::Variable(variables::ENVIRONMENT.to_owned()))))
+    }
 }
 
 /// What is to be told whatever comes of it.
@@ -192,48 +160,50 @@ struct DatabaseUrl {
 struct Told {
     /// The reference's line about the schema, for stdout.
     schema: Option<String>,
-    /// The reference's lines about `.env` files, for stderr.
+    /// The reference's lines about configuration and `.env` files, for stderr.
     environment: Vec<String>,
     warnings: Vec<Diagnostic>,
 }
 
-/// Everything that was found.
-#[derive(Debug)]
-struct Settings {
-    url: DatabaseUrl,
-    migrations: Setting<PathBuf>,
-    datasource: Option<psl::Datasource>,
-}
-
-impl Settings {
-    fn schemas(&self) -> Vec<String> {
-        let declared = self.datasource.iter().flat_map(|datasource| &datasource.schemas);
-        declared.map(|schema| schema.value.clone()).collect()
-    }
-
-    /// Reads the URL, with warnings.
-    fn target(&self) -> Result<(db::target::Target, Vec<Diagnostic>)> {
-        let DatabaseUrl { url, base_dir, place } = &self.url;
-        db::target::Target::parse(&url.value, base_dir).map_err(|failure| {
-            failure.map(|mut diagnostic| {
-                if let Some((source, span)) = place {
-                    diagnostic = diagnostic.label(source, *span, "");
-                }
-                diagnostic.note(format!("The URL comes from {}.", url.origin))
-            })
-        })
-    }
-}
-
-/// What the sources have given so far.
+/// What the sources say.
 #[derive(Debug, Default)]
 struct Given {
-    schema: Option<Setting<PathBuf>>,
+    schema: Offers<PathBuf>,
+    migrations: Offers<PathBuf>,
+    url: Offers<DatabaseUrl>,
+    wait_db: Offers<Duration>,
+    wait_lock: Offers<Duration>,
+    deadline: Offers<Duration>,
+    strict: Offers<bool>,
+    query_text: Offers<bool>,
+    /// The environment of `cutover.toml`.
+    environment: Option<Setting<String>>,
     /// Whether a schema was read; its datasource may be missing nevertheless.
     has_schema: bool,
     datasource: Option<psl::Datasource>,
-    migrations: Option<Setting<PathBuf>>,
-    url: Option<DatabaseUrl>,
+    /// Why a file that has a place for the URL names none.
+    url_is_undefined: Option<String>,
+}
+
+impl Given {
+    /// The path of this name.
+    fn path(&mut self, name: &str) -> &mut Offers<PathBuf> {
+        if name == "schema" { &mut self.schema } else { &mut self.migrations }
+    }
+
+    /// The time of this name.
+    fn time(&mut self, name: &str) -> &mut Offers<Duration> {
+        match name {
+            "wait_db" => &mut self.wait_db,
+            "wait_lock" => &mut self.wait_lock,
+            _ => &mut self.deadline,
+        }
+    }
+
+    /// The switch of this name.
+    fn switch(&mut self, name: &str) -> &mut Offers<bool> {
+        if name == "strict" { &mut self.strict } else { &mut self.query_text }
+    }
 }
 
 /// What a source may look at.
@@ -241,76 +211,90 @@ struct Context<'a> {
     surroundings: &'a Surroundings,
     arguments: &'a Arguments,
     environment: Environment,
+    cutover_toml: Option<cutover_toml::CutoverToml>,
+    prisma_config: Option<prisma_config::PrismaConfig>,
 }
 
-/// Reads one source, filling in what is still open.
+impl<'a> Context<'a> {
+    /// Finds the files of settings, and reads those of variables.
+    fn load(surroundings: &'a Surroundings, arguments: &'a Arguments, told: &mut Told) -> Result<Self> {
+        let named =
+            arguments.config.clone().or_else(|| surroundings.variable(variables::CONFIG).map(PathBuf::from));
+        let is_toml = |path: &Path| path.extension().is_some_and(|extension| extension == "toml");
+        let (toml, config) = match named.as_deref() {
+            Some(path) if is_toml(path) => (Some(path), None),
+            other => (None, other),
+        };
+        let cutover_toml = cutover_toml::find(surroundings, toml)?;
+        let prisma_config = prisma_config::find(surroundings, config)?;
+        let of_variable = || surroundings.variable(variables::SCHEMA).map(PathBuf::from);
+        let schema =
+            arguments.schema.clone().or_else(of_variable).or_else(|| package_json::schema(surroundings));
+        let loaded = prisma_config.as_ref().map(|config| config.env_files(surroundings)).unwrap_or_default();
+        let environment = Environment::load(surroundings, schema.as_deref(), loaded, told)?;
+        Ok(Self { surroundings, arguments, environment, cutover_toml, prisma_config })
+    }
+}
+
+/// Reads one source, offering what it says.
 type ReadSource = fn(&Context<'_>, &mut Given, &mut Told) -> Result<()>;
 
 /// The sources, strongest first.
-const SOURCES: [ReadSource; 5] = [flags::read, variables::read, package_json::read, schema::read, bare::read];
+const SOURCES: [ReadSource; 7] = [
+    flags::read,
+    variables::read,
+    cutover_toml::read,
+    prisma_config::read,
+    package_json::read,
+    schema::read,
+    bare::read,
+];
 
 /// Asks the sources one after the other.
 ///
 /// # Errors
-/// C1007 if there is no project here, C1004 if a setting cannot be used, P1012 for a schema or a URL in it
-/// that is not valid.
-fn read(surroundings: &Surroundings, arguments: &Arguments, told: &mut Told) -> Result<Settings> {
-    let schema =
-        arguments.schema.clone().or_else(|| surroundings.variable(variables::SCHEMA).map(PathBuf::from));
-    let environment = Environment::load(surroundings, schema.as_deref(), told)?;
-    let context = Context { surroundings, arguments, environment };
+/// C1004 if a setting cannot be used, P1012 for a schema or a URL in it that is not valid.
+fn read(surroundings: &Surroundings, arguments: &Arguments, told: &mut Told) -> Result<Given> {
     let mut given = Given::default();
+    read_into(&mut given, surroundings, arguments, told)?;
+    Ok(given)
+}
+
+/// The same, keeping what was offered before a failure.
+fn read_into(
+    given: &mut Given,
+    surroundings: &Surroundings,
+    arguments: &Arguments,
+    told: &mut Told,
+) -> Result<()> {
+    let context = Context::load(surroundings, arguments, told)?;
     for source in SOURCES {
-        source(&context, &mut given, told)?;
+        source(&context, given, told)?;
     }
-    match (given.url, given.migrations) {
-        (Some(url), Some(migrations)) => Ok(Settings { url, migrations, datasource: given.datasource }),
-        (None, _) if given.has_schema => Err(no_url(given.datasource.as_ref())),
-        (url, _) => Err(schema_files::not_found(url.is_some())),
-    }
+    tell_stronger_variable(given, told);
+    Ok(())
 }
 
-/// The migrations directory. A file in its place has no migrations, and neither has a directory that was named and
-/// does not exist: to say "none found" would pass for a deploy. The one beside the schema may be missing, as in the
-/// reference.
-fn directory(migrations: Setting<PathBuf>) -> Result<PathBuf> {
-    let Setting { value, origin } = migrations;
-    let named = matches!(origin, Origin::Flag(_) | Origin::Variable(_));
-    let fault = match value.try_exists() {
-        Ok(true) if !value.is_dir() => "is not a directory",
-        Ok(false) if named => "does not exist",
-        // What cannot be looked at is told by whoever reads it.
-        _ => return Ok(value),
-    };
-    Err(Failure::coded(&codes::C1004, format!("The migrations directory {} {fault}", value.display()))
-        .map(|diagnostic| diagnostic.note(format!("The path comes from {origin}.")))
-        .or_help("Give the directory that holds one directory for each migration with `--migrations`."))
-}
-
-/// A setting that was corrected can be tried by the command that writes nothing; the advice says so, unless it names
-/// a command already.
-fn with_command(diagnostic: Diagnostic) -> Diagnostic {
-    const TRY: &str = "`cutover migrate status` shows whether it is right then.";
-    match &diagnostic.help {
-        Some(help) if help.contains("cutover ") => diagnostic,
-        Some(help) => {
-            let help = format!("{help} {TRY}");
-            diagnostic.help(help)
-        }
-        None => diagnostic.help(TRY),
+/// Whoever names an environment expects its database; a variable that is stronger must not be overlooked.
+fn tell_stronger_variable(given: &Given, told: &mut Told) {
+    let (Some(environment), Some(url)) = (&given.environment, given.url.chosen()) else { return };
+    if let Origin::Variable(name) = &url.origin
+        && name.starts_with("CUTOVER_")
+        && !given.url.overridden().is_empty()
+    {
+        told.warnings.push(
+            Diagnostic::warning(format!(
+                "The database of the environment `{}` is not used: `{name}` is stronger",
+                environment.value
+            ))
+            .help(format!("Unset {name}, or leave `--env` out.")),
+        );
     }
 }
 
-/// The failure for a schema that names no URL, when nobody else does either.
-fn no_url(datasource: Option<&psl::Datasource>) -> Failure {
-    let help = "Give the URL with `cutover migrate deploy --url URL`, in CUTOVER_URL, or as `url = env(\"DATABASE_URL\")` in the datasource.";
-    let diagnostic = match datasource {
-        Some(datasource) => {
-            let name = &datasource.name;
-            Diagnostic::error(format!("The datasource `{}` has no URL, and no other was given", name.value))
-                .label(&name.source, name.span, "")
-        }
-        None => Diagnostic::error("The schema has no datasource, and no database URL was given"),
-    };
-    Failure::new(diagnostic.code(&codes::C1004).help(help))
+/// The known word that was probably meant.
+fn similar<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let scored = known.into_iter().map(|other| (strsim::jaro_winkler(word, other), other));
+    let best = scored.max_by(|left, right| left.0.total_cmp(&right.0))?;
+    (best.0 > 0.8).then_some(best.1)
 }

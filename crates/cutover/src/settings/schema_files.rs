@@ -1,6 +1,7 @@
 //! Finding the files of the schema: one file, or all `*.prisma` files of a directory.
 
-use super::{Context, Given, Origin, Setting, paths};
+use super::offers::{Origin, Setting};
+use super::{Context, Given, paths};
 use diagnostics::{Diagnostic, Failure, Result, Source, codes};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,12 +24,24 @@ See also https://pris.ly/d/prisma-schema-location";
 
 /// The schema's files.
 pub(super) struct SchemaFiles {
+    /// The file or directory.
+    pub(super) path: PathBuf,
     /// The file or directory, relative to the working directory.
     pub(super) shown: String,
-    /// What `migrations` is looked for in: the directory of files, or the directory of the one file.
+    /// The directory of files, or the directory of the one file.
     pub(super) directory: PathBuf,
     /// Paths and texts.
     pub(super) files: Vec<(PathBuf, Source)>,
+}
+
+impl SchemaFiles {
+    /// Where the file with the datasource lies, or the schema if it has none: paths in URLs are relative to it.
+    pub(super) fn directory_of_datasource(&self, datasource: Option<&psl::Datasource>) -> &Path {
+        let file = datasource.and_then(|datasource| {
+            self.files.iter().find(|(_, source)| source.name() == datasource.name.source.name())
+        });
+        file.and_then(|(path, _)| path.parent()).unwrap_or(&self.directory)
+    }
 }
 
 /// The schema that a source has given, or the one in a default place; none if there is none.
@@ -37,7 +50,7 @@ pub(super) struct SchemaFiles {
 /// C1004 if a given one does not exist, or a file cannot be read.
 pub(super) fn find(context: &Context<'_>, given: &Given) -> Result<Option<SchemaFiles>> {
     let current_dir = &context.surroundings.current_dir;
-    let setting = match &given.schema {
+    let setting = match given.schema.chosen() {
         Some(setting) => setting.clone(),
         None => match DEFAULTS.iter().map(|path| current_dir.join(path)).find(|path| path.is_file()) {
             Some(value) => Setting { value, origin: Origin::Default },
@@ -69,7 +82,7 @@ pub(super) fn find(context: &Context<'_>, given: &Given) -> Result<Option<Schema
             Ok((file, Source::new(name, text)))
         })
         .collect::<Result<_>>()?;
-    Ok(Some(SchemaFiles { shown, directory, files }))
+    Ok(Some(SchemaFiles { path: path.clone(), shown, directory, files }))
 }
 
 fn missing(origin: &Origin, shown: &str) -> Failure {

@@ -14,7 +14,7 @@ struct Project {
 
 /// What a command found, or why it did not.
 struct Found {
-    settings: Result<Settings>,
+    settings: Result<Given>,
     told: Told,
     root: PathBuf,
 }
@@ -60,25 +60,30 @@ impl Project {
     fn read(self) -> Found {
         let surroundings = Surroundings { variables: self.variables, current_dir: self.current_dir };
         let mut told = Told::default();
-        let settings = read(&surroundings, &self.arguments, &mut told);
+        let settings = read(&surroundings, &self.arguments, &mut told)
+            .and_then(|given| project::url_of(&given).map(|_| ()).map(|()| given));
         Found { settings, told, root: self.directory.path().to_owned() }
     }
 }
 
 impl Found {
-    fn settings(&self) -> &Settings {
+    fn settings(&self) -> &Given {
         self.settings.as_ref().unwrap()
     }
 
     /// URL and origin.
     fn url(&self) -> (&str, String) {
-        let url = &self.settings().url.url;
-        (url.value.expose(), url.origin.to_string())
+        let url = self.settings().url.chosen().unwrap();
+        (url.value.url.expose(), url.origin.to_string())
+    }
+
+    fn target(&self) -> Result<(db::target::Target, Vec<Diagnostic>)> {
+        project::target_of(self.settings().url.chosen().unwrap())
     }
 
     /// The migrations directory, relative to the project.
     fn migrations(&self) -> &Path {
-        self.settings().migrations.value.strip_prefix(&self.root).unwrap()
+        self.settings().migrations.chosen().unwrap().value.strip_prefix(&self.root).unwrap()
     }
 
     fn warnings(&self) -> Vec<&str> {
@@ -161,7 +166,7 @@ fn a_directory_of_files_is_one_schema() {
     .read();
     assert_eq!(found.told.schema.as_deref(), Some("Prisma schema loaded from prisma/schema"));
     assert_eq!(found.migrations(), Path::new("prisma/schema/migrations"));
-    let (target, _) = found.settings().target().unwrap();
+    let (target, _) = found.target().unwrap();
     match target.kind {
         db::target::Kind::Sqlite(sqlite) => assert_eq!(sqlite.path, found.root.join("prisma/schema/dev.db")),
         other => panic!("{other:?}"),
@@ -313,7 +318,7 @@ fn variables_in_env_files_are_expanded() {
     let env = "H=hh\nDATABASE_URL=\"postgresql://u:p@${H}:5432/$H-x-\\${H}\"\n";
     let found = Project::new(&[("schema.prisma", SCHEMA), (".env", env)]).read();
     assert_eq!(found.url().0, "postgresql://u:p@hh:5432/$H-x-${H}");
-    let (target, _) = found.settings().target().unwrap();
+    let (target, _) = found.target().unwrap();
     assert_eq!(
         target.datasource_line("db", None),
         "Datasource \"db\": PostgreSQL database \"$H-x-$%7BH%7D\", schema \"public\" at \"hh:5432\""
@@ -450,7 +455,7 @@ fn a_url_that_cannot_be_read_is_told_with_its_origin_and_without_itself() {
             "The URL comes from `DATABASE_URL` in .env.",
         ),
     ] {
-        let failure = project.read().settings().target().unwrap_err();
+        let failure = project.read().target().unwrap_err();
         assert_eq!(failure.diagnostic().code.unwrap().id, "P1013");
         assert_eq!(failure.diagnostic().notes.last().map(String::as_str), Some(origin));
         assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
@@ -474,7 +479,7 @@ fn paths_in_a_url_are_relative_to_where_the_url_stands() {
     let schema = "datasource db {\n  provider = \"sqlite\"\n  url = env(\"DATABASE_URL\")\n}\n";
     let path = |project: Project| {
         let found = project.read();
-        match found.settings().target().unwrap().0.kind {
+        match found.target().unwrap().0.kind {
             db::target::Kind::Sqlite(sqlite) => sqlite.path.strip_prefix(&found.root).unwrap().to_owned(),
             other => panic!("{other:?}"),
         }

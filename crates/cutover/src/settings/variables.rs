@@ -1,29 +1,46 @@
-//! The environment variables `CUTOVER_SCHEMA`, `CUTOVER_MIGRATIONS` and `CUTOVER_URL`: the flags of those who
-//! cannot change the command. An empty one counts as unset. Paths are relative to the working directory.
+//! The environment variables `CUTOVER_...`: the flags of those who cannot change the command. An empty one counts as
+//! unset. Paths are relative to the working directory.
 
-use super::{Context, DatabaseUrl, Given, Origin, Setting, Told};
-use diagnostics::{Result, Secret};
-use std::path::PathBuf;
+use super::offers::{DatabaseUrl, Origin, Setting};
+use super::{Context, Given, Told};
+use diagnostics::{Failure, Result, Secret, codes};
 
 /// The variable for the schema; it is looked at early, because it says where a `.env` file may be.
 pub(super) const SCHEMA: &str = "CUTOVER_SCHEMA";
+/// The variable for the environment of `cutover.toml`.
+pub(super) const ENVIRONMENT: &str = "CUTOVER_ENV";
+/// The variable for the configuration file.
+pub(super) const CONFIG: &str = "CUTOVER_CONFIG";
 const MIGRATIONS: &str = "CUTOVER_MIGRATIONS";
 const URL: &str = "CUTOVER_URL";
 
 pub(super) fn read(context: &Context<'_>, given: &mut Given, _: &mut Told) -> Result<()> {
     let surroundings = context.surroundings;
-    let path = |name: &str| -> Option<Setting<PathBuf>> {
-        let value = surroundings.current_dir.join(surroundings.variable(name)?);
-        Some(Setting { value, origin: Origin::Variable(name.to_owned()) })
-    };
-    given.schema = given.schema.take().or_else(|| path(SCHEMA));
-    given.migrations = given.migrations.take().or_else(|| path(MIGRATIONS));
-    if given.url.is_none() {
-        given.url = surroundings.variable(URL).map(|url| DatabaseUrl {
-            url: Setting { value: Secret::new(url), origin: Origin::Variable(URL.to_owned()) },
-            base_dir: surroundings.current_dir.clone(),
-            place: None,
-        });
+    let origin = |name: &str| Origin::Variable(name.to_owned());
+    for (name, variable) in [("schema", SCHEMA), ("migrations", MIGRATIONS)] {
+        if let Some(path) = surroundings.variable(variable) {
+            let value = surroundings.current_dir.join(path);
+            given.path(name).offer(Setting { value, origin: origin(variable) });
+        }
+    }
+    for (name, variable) in
+        [("wait_db", "CUTOVER_WAIT_DB"), ("wait_lock", "CUTOVER_WAIT_LOCK"), ("deadline", "CUTOVER_DEADLINE")]
+    {
+        let Some(text) = surroundings.variable(variable) else { continue };
+        match crate::args::time(text) {
+            Ok(value) => given.time(name).offer(Setting { value, origin: origin(variable) }),
+            // What a stronger source has given must not stop anybody.
+            Err(_) if given.time(name).is_given() => {}
+            Err(why) => {
+                let title = format!("The environment variable `{variable}` cannot be used: {why}");
+                return Err(Failure::coded(&codes::C1004, title)
+                    .or_help(format!("Write for example `{variable}=10m`, or unset it.")));
+            }
+        }
+    }
+    if let Some(url) = surroundings.variable(URL) {
+        let value = DatabaseUrl::new(Secret::new(url), &surroundings.current_dir);
+        given.url.offer(Setting { value, origin: origin(URL) });
     }
     Ok(())
 }

@@ -9,19 +9,23 @@
 //! To add a parameter: its name in the table of its database, its value in the struct, one line in `parse`.
 //! To add a database: a file here, a variant of [`Kind`], its scheme in [`Target::parse`].
 
+mod masked;
 mod mysql;
 mod parameters;
 mod postgres;
+mod renewal;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 mod url;
 
+pub use masked::masked;
 pub use mysql::{MySqlTarget, MySqlTls};
 pub use postgres::{
     Address, ChannelBinding, Host, Keepalives, PostgresTarget, SslAccept, SslMode, TargetSessionAttrs,
     Verification,
 };
+pub use renewal::Renewal;
 pub use sqlite::SqliteTarget;
 
 use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, codes};
@@ -79,6 +83,17 @@ impl Target {
             Kind::MySql(_) => Provider::MySql,
         };
         Ok((Self { provider, kind }, warnings))
+    }
+
+    /// The same, asking again for the URL for every connection. A SQLite file has nothing that expires.
+    #[must_use]
+    pub fn renewed_by(mut self, renewal: Renewal) -> Self {
+        match &mut self.kind {
+            Kind::Postgres(postgres) => postgres.renewal = Some(renewal),
+            Kind::MySql(mysql) => mysql.renewal = Some(renewal),
+            Kind::Sqlite(_) => {}
+        }
+        self
     }
 
     /// Another database on the same server. A SQLite file has no siblings and stays what it is.

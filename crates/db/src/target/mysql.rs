@@ -61,6 +61,8 @@ pub struct MySqlTarget {
     pub tls: Option<MySqlTls>,
     /// How long connecting may take; none = without end.
     pub connect_timeout: Option<Duration>,
+    /// What gives the URL again for another connection.
+    pub(super) renewal: Option<super::Renewal>,
     /// Host and port as the URL writes them.
     pub(super) written_location: String,
     pub(super) secrets: Vec<Secret>,
@@ -108,9 +110,24 @@ impl MySqlTarget {
             database: or(url::decode(pieces.path)?, "mysql"),
             tls: tls(&parameters, base_dir, ssl_password)?,
             connect_timeout: parameters.seconds("connect_timeout", Some(CONNECT_TIMEOUT))?,
+            renewal: None,
             written_location: or(pieces.hosts.to_owned(), "localhost"),
             secrets,
         })
+    }
+
+    /// The target as its URL says it now, with the database of this one.
+    pub(crate) fn renewed(&self) -> std::result::Result<Self, crate::DbError> {
+        let Some(renewal) = &self.renewal else { return Ok(self.clone()) };
+        match renewal.kind()? {
+            super::Kind::MySql(fresh) => {
+                Ok(Self { database: self.database.clone(), renewal: self.renewal.clone(), ..fresh })
+            }
+            _ => Err(crate::DbError::new(
+                crate::ErrorKind::Other,
+                "the URL that was given for this connection is of another database product",
+            )),
+        }
     }
 
     /// Another database on the same server.

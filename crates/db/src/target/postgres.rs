@@ -104,6 +104,8 @@ pub struct PostgresTarget {
     pub target_session_attrs: TargetSessionAttrs,
     /// When a silent connection is probed.
     pub keepalives: Keepalives,
+    /// What gives the URL again for another connection.
+    pub(super) renewal: Option<super::Renewal>,
     /// The hosts as the URL writes them; empty if it has none.
     written_hosts: String,
     /// The database as the reference shows it.
@@ -272,10 +274,25 @@ impl PostgresTarget {
             channel_binding: channel_binding(&parameters)?,
             target_session_attrs: target_session_attrs(&parameters)?,
             keepalives: keepalives(&parameters)?,
+            renewal: None,
             written_hosts: pieces.hosts.to_owned(),
             written_database: url::shown_path(pieces.path),
             secrets,
         })
+    }
+
+    /// The target as its URL says it now, with the database of this one.
+    pub(crate) fn renewed(&self) -> std::result::Result<Self, crate::DbError> {
+        let Some(renewal) = &self.renewal else { return Ok(self.clone()) };
+        match renewal.kind()? {
+            super::Kind::Postgres(fresh) => {
+                Ok(Self { database: self.database.clone(), renewal: self.renewal.clone(), ..fresh })
+            }
+            _ => Err(crate::DbError::new(
+                crate::ErrorKind::Other,
+                "the URL that was given for this connection is of another database product",
+            )),
+        }
     }
 
     /// Another database on the same server.
@@ -375,7 +392,14 @@ fn hosts(
 
 fn address(name: String, port: u16) -> Result<Address> {
     if name.starts_with('/') {
-        return Ok(Address::Unix { directory: PathBuf::from(name), port });
+        let path = PathBuf::from(name);
+        // Cloud SQL shows people the file; the directory is what is meant.
+        let of_file =
+            path.file_name().and_then(|file| file.to_str()?.strip_prefix(".s.PGSQL.")?.parse().ok());
+        return Ok(match (of_file, path.parent()) {
+            (Some(port), Some(directory)) => Address::Unix { directory: directory.to_owned(), port },
+            _ => Address::Unix { directory: path, port },
+        });
     }
     if name.chars().any(|character| {
         character.is_whitespace() || character.is_control() || "/?#@<>[]\\^|%".contains(character)

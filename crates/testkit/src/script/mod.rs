@@ -35,6 +35,7 @@
 //! | `run ARGUMENTS` | runs the binary in the scenario's folder; words are split at blanks, `'..'` and `".."` group |
 //! | `exit N` | the exit code of the run before; 0 when not given |
 //! | `stdout` + body, `stderr` + body | exactly what the run wrote; nothing when not given; `stdout any` does not look |
+//! | `json` + body | the run before wrote a JSON object; each line is a JSON pointer and the value there (`absent`: none) |
 //! | `sql QUERY` + body | the rows of a query as `a\|b\|c` lines |
 //! | `read PATH` + body | the text of a file |
 //! | `absent PATH` | the path does not exist |

@@ -52,13 +52,14 @@ pub(super) enum Kind {
     Absent,
     Remember,
     Unchanged,
+    Json,
     Exit,
     Stdout,
     Stderr,
 }
 
 impl Kind {
-    const ALL: [Kind; 18] = [
+    const ALL: [Kind; 19] = [
         Kind::Project,
         Kind::File,
         Kind::WriteBytes,
@@ -74,6 +75,7 @@ impl Kind {
         Kind::Absent,
         Kind::Remember,
         Kind::Unchanged,
+        Kind::Json,
         Kind::Exit,
         Kind::Stdout,
         Kind::Stderr,
@@ -96,6 +98,7 @@ impl Kind {
             Kind::Absent => "absent",
             Kind::Remember => "remember",
             Kind::Unchanged => "unchanged",
+            Kind::Json => "json",
             Kind::Exit => "exit",
             Kind::Stdout => "stdout",
             Kind::Stderr => "stderr",
@@ -103,8 +106,8 @@ impl Kind {
     }
 
     fn has_body(self) -> bool {
-        use Kind::{Execute, File, Read, Sql, Stderr, Stdin, Stdout, WriteBytes};
-        matches!(self, File | WriteBytes | Execute | Stdin | Sql | Read | Stdout | Stderr)
+        use Kind::{Execute, File, Json, Read, Sql, Stderr, Stdin, Stdout, WriteBytes};
+        matches!(self, File | WriteBytes | Execute | Stdin | Sql | Read | Json | Stdout | Stderr)
     }
 
     fn needs_argument(self) -> bool {
@@ -114,7 +117,7 @@ impl Kind {
 
     /// Whether it says what the run before it gave.
     pub(super) fn is_about_run(self) -> bool {
-        matches!(self, Kind::Exit | Kind::Stdout | Kind::Stderr)
+        matches!(self, Kind::Json | Kind::Exit | Kind::Stdout | Kind::Stderr)
     }
 }
 

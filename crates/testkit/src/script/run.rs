@@ -145,7 +145,7 @@ impl Runner<'_> {
             Kind::Remember => self.remembered = Some(self.target.everything()),
             Kind::Unchanged => self.unchanged(step)?,
             // Looked at with their run.
-            Kind::Absent | Kind::Exit | Kind::Stdout | Kind::Stderr => {}
+            Kind::Absent | Kind::Json | Kind::Exit | Kind::Stdout | Kind::Stderr => {}
         }
         Ok(())
     }
@@ -195,6 +195,10 @@ impl Runner<'_> {
         command.envs(&self.variables);
         let finished = execute(&mut command, input)?;
         let code = exit_code(finished.status);
+        let json: Vec<&(usize, &Step)> = about.iter().filter(|(_, step)| step.kind == Kind::Json).collect();
+        for (index, given) in &json {
+            self.expect(*index, given, looked_up(&finished.stdout, &given.body)?);
+        }
         // Missing expectations are written after this step.
         let mut last = index;
         for (kind, actual) in [
@@ -214,6 +218,8 @@ impl Runner<'_> {
                         self.expect(index, given, lines_of(text));
                     }
                 }
+                // What is looked up in it is what is said of it.
+                (None, Actual::Text(_)) if kind == Kind::Stdout && !json.is_empty() => {}
                 (None, actual) => self.expect_nothing(last, step, kind, &actual),
             }
         }
@@ -312,6 +318,22 @@ fn reader(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<String> 
         let _ = stream.read_to_end(&mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
     })
+}
+
+/// For lines `POINTER VALUE` the same with the values of the JSON object that a run wrote: texts as they are, `absent`
+/// for what is not there, the rest as JSON.
+fn looked_up(stdout: &str, wanted: &[String]) -> Result<Vec<String>, String> {
+    let document: serde_json::Value =
+        serde_json::from_str(stdout).map_err(|error| format!("stdout is no JSON: {error}\n{stdout}"))?;
+    let line = |wanted: &String| {
+        let pointer = wanted.split(' ').next().unwrap_or_default();
+        match document.pointer(pointer) {
+            None => format!("{pointer} absent"),
+            Some(serde_json::Value::String(text)) => format!("{pointer} {text}"),
+            Some(other) => format!("{pointer} {other}"),
+        }
+    };
+    Ok(wanted.iter().map(line).collect())
 }
 
 /// As shells count: 128 and the signal for a process that a signal ended.

@@ -34,7 +34,7 @@ pub(crate) fn connect(target: &MySqlTarget) -> Result<Box<dyn Conn>, DbError> {
 /// Connects; without a database where none is named.
 fn open(target: &Arc<MySqlTarget>, database: Option<&str>) -> Result<MySqlConn, DbError> {
     let runtime = runtime()?;
-    let options = options(target, database)?;
+    let options = options(&target.renewed()?, database)?;
     let work =
         async { mysql_async::Conn::new(options).await.map_err(|error| convert::connect_error(&error)) };
     let driver = runtime.block_on(async {

@@ -74,7 +74,8 @@ impl Cancel for Canceller {
         let Some(process) = self.process else { return self.request() };
         let mut side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
         if side.as_ref().is_none_or(Conn::poisoned) {
-            *side = match super::connect_address(&self.target, &self.address) {
+            let renewed = self.target.renewed().map(Arc::new);
+            *side = match renewed.and_then(|target| super::connect_address(&target, &self.address)) {
                 Ok(conn) => Some(conn),
                 Err(_) => return self.request(),
             };

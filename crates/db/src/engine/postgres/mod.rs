@@ -32,7 +32,7 @@ fn runtime() -> Result<Runtime, DbError> {
 
 /// Connects to the first host of the target that is there and is what `target_session_attrs` asks for.
 pub(crate) fn connect(target: &PostgresTarget) -> Result<Box<dyn Conn>, DbError> {
-    let target = Arc::new(target.clone());
+    let target = Arc::new(target.renewed()?);
     let mut last = DbError::new(ErrorKind::Unreachable, "the URL names no host");
     // `prefer-standby` is a second round in which anything will do.
     let rounds: &[TargetSessionAttrs] = match target.target_session_attrs {

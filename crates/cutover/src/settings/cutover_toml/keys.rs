@@ -1,0 +1,101 @@
+//! The table of what `cutover.toml` may hold, at the top and in each environment.
+
+/// What a value must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A path, relative to the file.
+    Path,
+    /// A URL or where it is to be had.
+    Url,
+    /// `"10m"`.
+    Time,
+    /// `true` or `false`.
+    Boolean,
+}
+
+impl Kind {
+    /// For the sentence "it is not ...".
+    pub(super) fn expected(self) -> &'static str {
+        match self {
+            Kind::Path => "a path",
+            Kind::Url => {
+                "a URL, or one of `{ env = \"NAME\" }`, `{ file = \"PATH\" }`, `{ command = [\"PROGRAM\", \"ARGUMENT\"] }`"
+            }
+            Kind::Time => "a time such as \"60s\", \"10m\" or \"1h 30m\"",
+            Kind::Boolean => "true or false",
+        }
+    }
+}
+
+/// A setting.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// One sentence.
+    pub(super) meaning: &'static str,
+    /// The value as the file would write it.
+    pub(super) example: &'static str,
+    /// The flag and the variable that are stronger.
+    pub(super) stronger: &'static str,
+}
+
+/// The settings, in the order of the reference page.
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "schema",
+        kind: Kind::Path,
+        meaning: "The Prisma schema: a file, or a directory of files.",
+        example: "\"prisma/schema.prisma\"",
+        stronger: "`--schema`, `CUTOVER_SCHEMA`",
+    },
+    Key {
+        name: "migrations",
+        kind: Kind::Path,
+        meaning: "The migrations directory.",
+        example: "\"prisma/migrations\"",
+        stronger: "`--migrations`, `CUTOVER_MIGRATIONS`",
+    },
+    Key {
+        name: "url",
+        kind: Kind::Url,
+        meaning: "The database URL. A file is read and a command is run again for every connection, so that a token may expire.",
+        example: "{ env = \"DATABASE_URL\" }",
+        stronger: "`--url`, `CUTOVER_URL`",
+    },
+    Key {
+        name: "wait_db",
+        kind: Kind::Time,
+        meaning: "How long to wait for a database that cannot be reached yet.",
+        example: "\"60s\"",
+        stronger: "`--wait-db`, `CUTOVER_WAIT_DB`",
+    },
+    Key {
+        name: "wait_lock",
+        kind: Kind::Time,
+        meaning: "How long to wait for the deploy lock, counted from the last progress of its holder.",
+        example: "\"10m\"",
+        stronger: "`--wait-lock`, `CUTOVER_WAIT_LOCK`",
+    },
+    Key {
+        name: "deadline",
+        kind: Kind::Time,
+        meaning: "After this time what runs is cancelled and rolled back.",
+        example: "\"30m\"",
+        stronger: "`--deadline`, `CUTOVER_DEADLINE`",
+    },
+    Key {
+        name: "strict",
+        kind: Kind::Boolean,
+        meaning: "Stop before anything runs if migrations were edited, are missing, out of order or run again.",
+        example: "true",
+        stronger: "`--strict`",
+    },
+    Key {
+        name: "query_text",
+        kind: Kind::Boolean,
+        meaning: "Whether to show what the sessions run that are waited for.",
+        example: "false",
+        stronger: "`--no-query-text`",
+    },
+];

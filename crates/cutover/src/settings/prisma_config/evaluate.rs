@@ -1,0 +1,511 @@
+//! What an expression of a configuration file is, as far as that can be told without running it: literals,
+//! `env("X")`, `process.env.X`, `??`, `||` and `&&`, templates, `path.join`, constants of the same file.
+//!
+//! What does not live here: which keys a configuration has (`mod`).
+
+use super::super::Origin;
+use super::super::paths::normal;
+use oxc_ast::ast::{
+    Argument, ArrayExpression, ArrayExpressionElement, BinaryOperator, BindingPattern, CallExpression,
+    Declaration, Expression, ImportDeclarationSpecifier, LogicalOperator, ObjectExpression,
+    ObjectPropertyKind, Program, PropertyKey, Statement, TemplateLiteral, UnaryOperator, VariableDeclaration,
+};
+use oxc_span::{GetSpan, Span};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// How deep constants may refer to each other: they can go in circles.
+const DEPTH: usize = 32;
+
+/// What an expression is.
+#[derive(Debug)]
+pub(super) enum Value<'p> {
+    Text {
+        text: String,
+        /// The variable that it comes from, where nothing was added to it.
+        origin: Option<Origin>,
+    },
+    Boolean(bool),
+    /// `undefined`, also because a variable is not set.
+    Undefined {
+        variable: Option<String>,
+    },
+    /// `env("X")` of a variable that is not set, which stops the reference.
+    Missing {
+        variable: String,
+    },
+    Object(&'p ObjectExpression<'p>),
+    List(&'p ArrayExpression<'p>),
+    /// Only a JavaScript engine could tell.
+    Unknown {
+        span: Span,
+        what: &'static str,
+    },
+}
+
+impl Value<'_> {
+    fn text(text: impl Into<String>) -> Self {
+        Value::Text { text: text.into(), origin: None }
+    }
+
+    /// Whether JavaScript takes it for true; none if that is not known.
+    fn is_truthy(&self) -> Option<bool> {
+        match self {
+            Value::Text { text, .. } => Some(!text.is_empty()),
+            Value::Boolean(value) => Some(*value),
+            Value::Undefined { .. } => Some(false),
+            Value::Object(_) | Value::List(_) => Some(true),
+            Value::Missing { .. } | Value::Unknown { .. } => None,
+        }
+    }
+}
+
+/// What a name of the file stands for.
+#[derive(Clone, Copy)]
+enum Name<'p> {
+    Constant(&'p Expression<'p>),
+    /// Of `const { X } = process.env`.
+    Variable(&'p str),
+    /// What is imported from a module under which name; `*` and `default` for the whole.
+    Import {
+        module: &'p str,
+        name: &'p str,
+    },
+}
+
+/// A variable of the environment, and where its value comes from.
+pub(super) type Lookup<'p> = dyn Fn(&str) -> Option<(String, Origin)> + 'p;
+
+/// Reads the expressions of one file.
+pub(super) struct Evaluator<'p> {
+    program: &'p Program<'p>,
+    names: BTreeMap<&'p str, Name<'p>>,
+    /// The file itself.
+    file: &'p Path,
+    current_dir: &'p Path,
+    lookup: &'p Lookup<'p>,
+}
+
+impl<'p> Evaluator<'p> {
+    pub(super) fn new(
+        program: &'p Program<'p>,
+        file: &'p Path,
+        current_dir: &'p Path,
+        lookup: &'p Lookup<'p>,
+    ) -> Self {
+        let mut names = BTreeMap::new();
+        for statement in &program.body {
+            match statement {
+                Statement::VariableDeclaration(declaration) => declare(declaration, &mut names),
+                Statement::ExportDeclaration(export) => {
+                    if let Declaration::VariableDeclaration(declaration) = &export.declaration {
+                        declare(declaration, &mut names);
+                    }
+                }
+                Statement::ImportDeclaration(import) => {
+                    let module = import.source.value.as_str();
+                    for specifier in import.specifiers.iter().flatten() {
+                        let name = match specifier {
+                            ImportDeclarationSpecifier::ImportSpecifier(one) => match &one.imported {
+                                oxc_ast::ast::ModuleExportName::IdentifierName(name) => name.name.as_str(),
+                                oxc_ast::ast::ModuleExportName::IdentifierReference(name) => {
+                                    name.name.as_str()
+                                }
+                                oxc_ast::ast::ModuleExportName::StringLiteral(text) => text.value.as_str(),
+                            },
+                            ImportDeclarationSpecifier::ImportDefaultSpecifier(_) => "default",
+                            ImportDeclarationSpecifier::ImportNamespaceSpecifier(_) => "*",
+                        };
+                        names.insert(specifier.local().name.as_str(), Name::Import { module, name });
+                    }
+                }
+                _ => {}
+            }
+        }
+        Self { program, names, file, current_dir, lookup }
+    }
+
+    /// What the file exports as its default.
+    pub(super) fn exported(&self) -> Option<Value<'p>> {
+        self.program.body.iter().rev().find_map(|statement| match statement {
+            Statement::ExportDefaultDeclaration(export) => {
+                Some(self.value(export.declaration.as_expression()?))
+            }
+            Statement::TSExportAssignment(export) => Some(self.value(&export.expression)),
+            Statement::ExpressionStatement(statement) => match &statement.expression {
+                Expression::AssignmentExpression(assignment) => {
+                    let target = assignment.left.as_simple_assignment_target()?;
+                    let place = target.span().source_text(self.program.source_text);
+                    matches!(place, "module.exports" | "exports.default" | "module.exports.default")
+                        .then(|| self.value(&assignment.right))
+                }
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// The files of variables that the file loads: of `config({ path: ... })` of dotenv and of `loadEnvFile(...)`.
+    pub(super) fn env_files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for statement in &self.program.body {
+            match statement {
+                Statement::ExpressionStatement(statement) => {
+                    self.add_env_files(&statement.expression, &mut files);
+                }
+                Statement::VariableDeclaration(declaration) => {
+                    declaration
+                        .declarations
+                        .iter()
+                        .filter_map(|one| one.init.as_ref())
+                        .for_each(|init| self.add_env_files(init, &mut files));
+                }
+                _ => {}
+            }
+        }
+        files
+    }
+
+    fn add_env_files(&self, expression: &'p Expression<'p>, files: &mut Vec<PathBuf>) {
+        let Expression::CallExpression(call) = expression.get_inner_expression() else { return };
+        let name = called(call);
+        let first = call.arguments.first().and_then(Argument::as_expression);
+        match (name, first) {
+            // `expand(config({ path }))`
+            (Some("expand"), Some(inner)) => self.add_env_files(inner, files),
+            (Some("loadEnvFile"), Some(path)) => files.extend(self.path(&self.value(path))),
+            (Some("config" | "configDotenv" | "loadEnv" | "dotenv"), Some(options)) => {
+                let Value::Object(options) = self.value(options) else { return };
+                match self.property(options, "path") {
+                    Some(Value::List(list)) => {
+                        let items = list.elements.iter().filter_map(ArrayExpressionElement::as_expression);
+                        files.extend(items.filter_map(|item| self.path(&self.value(item))));
+                    }
+                    Some(value) => files.extend(self.path(&value)),
+                    None => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Such paths are relative to the working directory.
+    fn path(&self, value: &Value<'_>) -> Option<PathBuf> {
+        match value {
+            Value::Text { text, .. } => Some(self.current_dir.join(text)),
+            _ => None,
+        }
+    }
+
+    /// The value of a property; none if the object does not have it.
+    pub(super) fn property(&self, object: &'p ObjectExpression<'p>, name: &str) -> Option<Value<'p>> {
+        object.properties.iter().rev().find_map(|property| match property {
+            ObjectPropertyKind::ObjectProperty(property) if key(&property.key) == Some(name) => {
+                Some(if property.method || property.kind != oxc_ast::ast::PropertyKind::Init {
+                    Value::Unknown { span: property.span, what: "a function" }
+                } else {
+                    self.value(&property.value)
+                })
+            }
+            ObjectPropertyKind::SpreadProperty(spread) => match self.value(&spread.argument) {
+                Value::Object(inner) => self.property(inner, name),
+                _ => None,
+            },
+            ObjectPropertyKind::ObjectProperty(_) => None,
+        })
+    }
+
+    /// The names of the properties that are written out, with their places.
+    pub(super) fn keys(object: &'p ObjectExpression<'p>) -> impl Iterator<Item = (&'p str, Span)> {
+        object.properties.iter().filter_map(|property| match property {
+            ObjectPropertyKind::ObjectProperty(property) => Some((key(&property.key)?, property.key.span())),
+            ObjectPropertyKind::SpreadProperty(_) => None,
+        })
+    }
+
+    pub(super) fn value(&self, expression: &'p Expression<'p>) -> Value<'p> {
+        self.deep(expression, 0)
+    }
+
+    fn deep(&self, expression: &'p Expression<'p>, depth: usize) -> Value<'p> {
+        let unknown = |what| Value::Unknown { span: expression.span(), what };
+        if depth > DEPTH {
+            return unknown("a value that refers to itself");
+        }
+        let depth = depth + 1;
+        match expression.get_inner_expression() {
+            Expression::StringLiteral(text) => Value::text(text.value.as_str()),
+            Expression::BooleanLiteral(value) => Value::Boolean(value.value),
+            Expression::NullLiteral(_) => Value::Undefined { variable: None },
+            Expression::TemplateLiteral(template) => self.template(template, depth),
+            Expression::ObjectExpression(object) => Value::Object(object),
+            Expression::ArrayExpression(list) => Value::List(list),
+            Expression::Identifier(name) => match (name.name.as_str(), self.names.get(name.name.as_str())) {
+                (_, Some(Name::Constant(expression))) => self.deep(expression, depth),
+                (_, Some(Name::Variable(variable))) => self.variable(variable),
+                ("undefined", _) => Value::Undefined { variable: None },
+                ("__dirname", _) => self.directory(),
+                ("__filename", _) => Value::text(self.file.to_string_lossy()),
+                _ => unknown("a name that is not made in this file"),
+            },
+            Expression::CallExpression(call) => self.call(call, depth),
+            Expression::LogicalExpression(logical) => {
+                let left = self.deep(&logical.left, depth);
+                let take_right = match (logical.operator, &left) {
+                    (LogicalOperator::Coalesce, Value::Undefined { .. }) => true,
+                    (LogicalOperator::Coalesce, _) => false,
+                    (LogicalOperator::Or, left) => left.is_truthy() == Some(false),
+                    (LogicalOperator::And, left) => left.is_truthy() == Some(true),
+                };
+                if take_right { self.deep(&logical.right, depth) } else { left }
+            }
+            Expression::ConditionalExpression(choice) => match self.deep(&choice.test, depth).is_truthy() {
+                Some(true) => self.deep(&choice.consequent, depth),
+                Some(false) => self.deep(&choice.alternate, depth),
+                None => unknown("a condition that is not known"),
+            },
+            Expression::BinaryExpression(binary) => {
+                let (left, right) = (self.deep(&binary.left, depth), self.deep(&binary.right, depth));
+                self.binary(binary.operator, left, right, binary.span)
+            }
+            Expression::UnaryExpression(unary) if unary.operator == UnaryOperator::LogicalNot => {
+                match self.deep(&unary.argument, depth).is_truthy() {
+                    Some(value) => Value::Boolean(!value),
+                    None => unknown("a condition that is not known"),
+                }
+            }
+            member => self.member(member, depth).unwrap_or_else(|| unknown("code")),
+        }
+    }
+
+    /// `process.env.X`, `process.env["X"]`, `import.meta.dirname`, and a property of an object of this file.
+    fn member(&self, expression: &'p Expression<'p>, depth: usize) -> Option<Value<'p>> {
+        let expression = match expression {
+            Expression::ChainExpression(chain) => {
+                return self.chained(chain.expression.as_member_expression()?, depth);
+            }
+            other => other,
+        };
+        self.chained(expression.as_member_expression()?, depth)
+    }
+
+    fn chained(&self, member: &'p oxc_ast::ast::MemberExpression<'p>, depth: usize) -> Option<Value<'p>> {
+        let object = member.object();
+        let computed: String;
+        let name = match member.static_property_name() {
+            Some(name) => name,
+            None => match member {
+                oxc_ast::ast::MemberExpression::ComputedMemberExpression(member) => {
+                    match self.deep(&member.expression, depth) {
+                        Value::Text { text, .. } => {
+                            computed = text;
+                            &computed
+                        }
+                        _ => return None,
+                    }
+                }
+                _ => return None,
+            },
+        };
+        if self.is_environment(object, depth) {
+            return Some(self.variable(name));
+        }
+        match (object.span().source_text(self.program.source_text), name) {
+            ("import.meta", "dirname") => return Some(self.directory()),
+            ("import.meta", "filename" | "url") => return Some(Value::text(self.file.to_string_lossy())),
+            _ => {}
+        }
+        match self.deep(object, depth) {
+            Value::Object(object) => {
+                Some(self.property(object, name).unwrap_or(Value::Undefined { variable: None }))
+            }
+            _ => None,
+        }
+    }
+
+    /// `process.env`, or a name for it.
+    fn is_environment(&self, expression: &'p Expression<'p>, depth: usize) -> bool {
+        if depth > DEPTH {
+            return false;
+        }
+        let inner = expression.get_inner_expression();
+        let text = inner.span().source_text(self.program.source_text);
+        if matches!(text, "process.env" | "import.meta.env" | "Bun.env") {
+            return true;
+        }
+        match inner {
+            Expression::Identifier(name) => match self.names.get(name.name.as_str()) {
+                Some(Name::Constant(expression)) => self.is_environment(expression, depth + 1),
+                Some(Name::Import { module, name }) => {
+                    matches!(*module, "process" | "node:process") && *name == "env"
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    fn call(&self, call: &'p CallExpression<'p>, depth: usize) -> Value<'p> {
+        let unknown = |what| Value::Unknown { span: call.span, what };
+        let Some(name) = self.imported_name(call) else { return unknown("the call of a function") };
+        let mut values = call.arguments.iter().map(|argument| match argument.as_expression() {
+            Some(expression) => self.deep(expression, depth),
+            None => unknown("the call of a function"),
+        });
+        match name {
+            "defineConfig" | "String" => {
+                values.next().unwrap_or_else(|| unknown("a call without an argument"))
+            }
+            "env" => match values.next() {
+                Some(Value::Text { text, .. }) => match (self.lookup)(&text) {
+                    Some((value, origin)) => Value::Text { text: value, origin: Some(origin) },
+                    None => Value::Missing { variable: text },
+                },
+                _ => unknown("`env()` of a name that is not known"),
+            },
+            "cwd" => Value::text(self.current_dir.to_string_lossy()),
+            "fileURLToPath" => values.next().unwrap_or_else(|| unknown("a call without an argument")),
+            "dirname" => match values.next() {
+                Some(Value::Text { text, .. }) => {
+                    let parent = Path::new(&text).parent().unwrap_or(Path::new("."));
+                    Value::text(parent.to_string_lossy())
+                }
+                _ => unknown("a path that is not known"),
+            },
+            "join" | "resolve" => self.joined(name == "resolve", values, call.span),
+            _ => unknown("the call of a function"),
+        }
+    }
+
+    /// The name of the called function, as its module calls it.
+    fn imported_name(&self, call: &'p CallExpression<'p>) -> Option<&'p str> {
+        let name = called(call)?;
+        match call.callee.get_inner_expression() {
+            Expression::Identifier(local) => match self.names.get(local.name.as_str()) {
+                Some(Name::Import { name, .. }) if !matches!(*name, "default" | "*") => Some(name),
+                _ => Some(name),
+            },
+            _ => Some(name),
+        }
+    }
+
+    fn joined(&self, absolute: bool, parts: impl Iterator<Item = Value<'p>>, span: Span) -> Value<'p> {
+        let mut path = if absolute { self.current_dir.to_owned() } else { PathBuf::new() };
+        for part in parts {
+            match part {
+                Value::Text { text, .. } if absolute => path.push(text),
+                // `join` puts an absolute part below the others.
+                Value::Text { text, .. } if path.as_os_str().is_empty() => path.push(text),
+                Value::Text { text, .. } => path.push(text.trim_start_matches('/')),
+                other @ (Value::Missing { .. } | Value::Unknown { .. }) => return other,
+                _ => return Value::Unknown { span, what: "a path that is not known" },
+            }
+        }
+        Value::text(normal(&path).to_string_lossy())
+    }
+
+    fn template(&self, template: &'p TemplateLiteral<'p>, depth: usize) -> Value<'p> {
+        let mut text = String::new();
+        for (at, piece) in template.quasis.iter().enumerate() {
+            text.push_str(piece.value.cooked.as_ref().map_or("", |cooked| cooked.as_str()));
+            let Some(expression) = template.expressions.get(at) else { continue };
+            match self.deep(expression, depth) {
+                Value::Text { text: value, .. } => text.push_str(&value),
+                // JavaScript would write `undefined` into a URL or a path.
+                Value::Undefined { variable: Some(variable) } => return Value::Missing { variable },
+                other @ (Value::Missing { .. } | Value::Unknown { .. }) => return other,
+                _ => return Value::Unknown { span: expression.span(), what: "a value that is no text" },
+            }
+        }
+        Value::text(text)
+    }
+
+    fn binary(&self, operator: BinaryOperator, left: Value<'p>, right: Value<'p>, span: Span) -> Value<'p> {
+        use BinaryOperator::{Addition, Equality, Inequality, StrictEquality, StrictInequality};
+        match (operator, left, right) {
+            (Addition, Value::Text { text: left, .. }, Value::Text { text: right, .. }) => {
+                Value::text(left + &right)
+            }
+            (Addition, Value::Undefined { variable: Some(variable) }, _)
+            | (Addition, _, Value::Undefined { variable: Some(variable) }) => Value::Missing { variable },
+            (Equality | StrictEquality | Inequality | StrictInequality, left, right) => {
+                match same(&left, &right) {
+                    Some(same) => Value::Boolean(same == matches!(operator, Equality | StrictEquality)),
+                    None => Value::Unknown { span, what: "a comparison that is not known" },
+                }
+            }
+            _ => Value::Unknown { span, what: "a calculation" },
+        }
+    }
+
+    fn variable(&self, name: &str) -> Value<'p> {
+        match (self.lookup)(name) {
+            Some((text, origin)) => Value::Text { text, origin: Some(origin) },
+            None => Value::Undefined { variable: Some(name.to_owned()) },
+        }
+    }
+
+    fn directory(&self) -> Value<'p> {
+        Value::text(self.file.parent().unwrap_or(self.current_dir).to_string_lossy())
+    }
+}
+
+fn declare<'p>(declaration: &'p VariableDeclaration<'p>, names: &mut BTreeMap<&'p str, Name<'p>>) {
+    for one in &declaration.declarations {
+        let Some(init) = &one.init else { continue };
+        match &one.id {
+            BindingPattern::BindingIdentifier(name) => {
+                names.insert(name.name.as_str(), Name::Constant(init));
+            }
+            BindingPattern::ObjectPattern(pattern) => {
+                let of_environment = init
+                    .get_inner_expression()
+                    .as_member_expression()
+                    .is_some_and(|member| member.static_property_name() == Some("env"));
+                for property in &pattern.properties {
+                    let (Some(key), BindingPattern::BindingIdentifier(local)) =
+                        (key(&property.key), &property.value)
+                    else {
+                        continue;
+                    };
+                    let name = if of_environment {
+                        Name::Variable(key)
+                    } else {
+                        // `const { env, defineConfig } = require("prisma/config")`
+                        Name::Import { module: "", name: key }
+                    };
+                    names.insert(local.name.as_str(), name);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn key<'p>(key: &'p PropertyKey<'p>) -> Option<&'p str> {
+    match key {
+        PropertyKey::StaticIdentifier(name) => Some(name.name.as_str()),
+        PropertyKey::StringLiteral(text) => Some(text.value.as_str()),
+        _ => None,
+    }
+}
+
+/// The name of what is called: `env` of `env("X")`, `join` of `path.join(...)`.
+fn called<'p>(call: &'p CallExpression<'p>) -> Option<&'p str> {
+    match call.callee.get_inner_expression() {
+        Expression::Identifier(name) => Some(name.name.as_str()),
+        callee => callee.as_member_expression()?.static_property_name(),
+    }
+}
+
+/// Whether two values are the same; none if that is not known.
+fn same(left: &Value<'_>, right: &Value<'_>) -> Option<bool> {
+    match (left, right) {
+        (Value::Text { text: left, .. }, Value::Text { text: right, .. }) => Some(left == right),
+        (Value::Boolean(left), Value::Boolean(right)) => Some(left == right),
+        (Value::Undefined { .. }, Value::Undefined { .. }) => Some(true),
+        (Value::Undefined { .. }, Value::Text { .. } | Value::Boolean(_))
+        | (Value::Text { .. } | Value::Boolean(_), Value::Undefined { .. }) => Some(false),
+        _ => None,
+    }
+}

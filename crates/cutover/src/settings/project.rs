@@ -1,0 +1,218 @@
+//! What a command needs of the settings: the database and its migrations, ready to use.
+
+use super::offers::{DatabaseUrl, Origin, Setting};
+use super::{Arguments, Given, Surroundings, Told, read, schema_files};
+use crate::terminal::Terminal;
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A database and its migrations, found and ready to use.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// The database.
+    pub(crate) target: db::target::Target,
+    /// The migrations directory.
+    pub(crate) migrations: PathBuf,
+    /// The schemas that the datasource declares.
+    pub(crate) schemas: Vec<String>,
+    /// How to connect and to wait.
+    pub(crate) options: ops::Options,
+    /// The limit of everything.
+    pub(crate) deadline: Option<Duration>,
+    /// Whether to stop where the reference only warns.
+    pub(crate) strict: bool,
+}
+
+/// Migrations, and the database that they are for, as far as that is said.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The migrations directory.
+    pub(crate) migrations: PathBuf,
+    /// Of the URL or the schema.
+    pub(crate) provider: Option<Provider>,
+}
+
+impl Surroundings {
+    /// Finds database and migrations, tells the warnings, and hides what is secret.
+    pub(crate) fn project(&self, arguments: &Arguments, terminal: &Terminal, json: bool) -> Result<Target> {
+        let mut told = Told::default();
+        let read = read(self, arguments, &mut told);
+        told.environment.iter().for_each(|line| terminal.err(line));
+        let out = |line: &str| {
+            if !json {
+                terminal.out(line)
+            }
+        };
+        told.schema.iter().for_each(|line| out(line));
+        let found = read.and_then(|given| {
+            let url = url_of(&given)?;
+            // A file's path is no secret.
+            if !url.value.url.expose().trim_start().starts_with("file:") {
+                terminal.hide(vec![url.value.url.clone()]);
+            }
+            match target_of(url) {
+                Ok((target, warnings)) => Ok((renewing(target, &url.value, terminal), warnings, given)),
+                Err(failure) => {
+                    if failure.diagnostic().code == Some(&codes::P1013)
+                        && let Some(datasource) = &given.datasource
+                    {
+                        // What is left of the line when the URL cannot be read.
+                        out(&format!("Datasource \"{}\": PostgreSQL database", datasource.name.value));
+                    }
+                    Err(failure)
+                }
+            }
+        });
+        told.warnings.iter().for_each(|warning| terminal.warn(warning));
+        let (target, warnings, given) = found.map_err(|failure| failure.map(with_command))?;
+        terminal.hide(target.secrets());
+        warnings.iter().for_each(|warning| terminal.warn(warning));
+        let schemas = schemas_of(&given);
+        if let Some(datasource) = &given.datasource {
+            out(&target.datasource_line(&datasource.name.value, Some(&schemas)));
+        }
+        let migrations = self.migrations_of(&given).map_err(|failure| failure.map(with_command))?;
+        let options = self.options_of(&given);
+        let deadline = given.deadline.chosen().map(|deadline| deadline.value);
+        Ok(Target { target, migrations, schemas, options, deadline, strict: given.strict.value_or(false) })
+    }
+
+    /// Finds the migrations, for a command that needs no database.
+    pub(crate) fn place(&self, arguments: &Arguments, terminal: &Terminal) -> Result<Place> {
+        let mut told = Told::default();
+        let mut given = Given::default();
+        let read = super::read_into(&mut given, self, arguments, &mut told);
+        told.warnings.iter().for_each(|warning| terminal.warn(warning));
+        // Without migrations the reason counts why there are none; what else went wrong is not needed here.
+        if let Err(failure) = read
+            && !given.migrations.is_given()
+        {
+            return Err(failure.map(with_command));
+        }
+        let of_url =
+            given.url.chosen().and_then(|url| target_of(url).ok()).map(|(target, _)| target.provider);
+        let of_schema =
+            given.datasource.as_ref().and_then(|found| Provider::from_name(&found.provider.value));
+        let migrations = match given.migrations.chosen() {
+            Some(migrations) => self.shortened(migrations.value.clone()),
+            None => PathBuf::from("migrations"),
+        };
+        Ok(Place { migrations, provider: of_schema.or(of_url) })
+    }
+
+    /// As short as it can be without another meaning, for messages.
+    pub(super) fn shortened(&self, path: PathBuf) -> PathBuf {
+        path.strip_prefix(&self.current_dir).map(PathBuf::from).unwrap_or(path)
+    }
+
+    /// The migrations directory.
+    pub(super) fn migrations_of(&self, given: &Given) -> Result<PathBuf> {
+        let migrations = given.migrations.chosen().ok_or_else(|| schema_files::not_found(true))?;
+        directory(migrations).map(|path| self.shortened(path))
+    }
+
+    pub(super) fn options_of(&self, given: &Given) -> ops::Options {
+        let defaults = ops::Options::default();
+        ops::Options {
+            locking: self.locking(),
+            wait_lock: given.wait_lock.value_or(defaults.wait_lock),
+            wait_database: given.wait_db.value_or(defaults.wait_database),
+            query_text: given.query_text.value_or(!self.in_ci()),
+        }
+    }
+}
+
+/// The URL that counts.
+///
+/// # Errors
+/// C1007 if there is no project here, C1004 if the project names no URL.
+pub(super) fn url_of(given: &Given) -> Result<&Setting<DatabaseUrl>> {
+    match given.url.chosen() {
+        Some(url) if given.migrations.is_given() => Ok(url),
+        Some(_) => Err(schema_files::not_found(true)),
+        None if given.has_schema || given.url_is_undefined.is_some() => Err(no_url(given)),
+        None => Err(schema_files::not_found(false)),
+    }
+}
+
+pub(super) fn schemas_of(given: &Given) -> Vec<String> {
+    let declared = given.datasource.iter().flat_map(|datasource| &datasource.schemas);
+    declared.map(|schema| schema.value.clone()).collect()
+}
+
+/// Reads the URL, with warnings.
+pub(super) fn target_of(setting: &Setting<DatabaseUrl>) -> Result<(db::target::Target, Vec<Diagnostic>)> {
+    let DatabaseUrl { url, base_dir, place, .. } = &setting.value;
+    db::target::Target::parse(url, base_dir).map_err(|failure| {
+        failure.map(|mut diagnostic| {
+            if let Some((source, span)) = place {
+                diagnostic = diagnostic.label(source, *span, "");
+            }
+            diagnostic.note(format!("The URL comes from {}.", setting.origin))
+        })
+    })
+}
+
+/// The target, asking again for the URL where that may change; what is new and secret in it is hidden too.
+fn renewing(target: db::target::Target, url: &DatabaseUrl, terminal: &Terminal) -> db::target::Target {
+    let Some(by) = url.renewed_by.clone() else { return target };
+    let (base_dir, hide) = (url.base_dir.clone(), terminal.hider());
+    let ask = move || {
+        let url = by.ask()?;
+        hide.hide(vec![url.clone()]);
+        if let Ok((target, _)) = db::target::Target::parse(&url, &base_dir) {
+            hide.hide(target.secrets());
+        }
+        Ok(url)
+    };
+    target.renewed_by(db::target::Renewal::new(ask, &url.base_dir, &url.url))
+}
+
+/// The migrations directory. A file in its place has no migrations, and neither has a directory that was named and
+/// does not exist: to say "none found" would pass for a deploy. The one beside the schema may be missing, as in the
+/// reference.
+fn directory(migrations: &Setting<PathBuf>) -> Result<PathBuf> {
+    let Setting { value, origin } = migrations;
+    let named = matches!(origin, Origin::Flag(_) | Origin::Variable(_));
+    let fault = match value.try_exists() {
+        Ok(true) if !value.is_dir() => "is not a directory",
+        Ok(false) if named => "does not exist",
+        // What cannot be looked at is told by whoever reads it.
+        _ => return Ok(value.clone()),
+    };
+    Err(Failure::coded(&codes::C1004, format!("The migrations directory {} {fault}", value.display()))
+        .map(|diagnostic| diagnostic.note(format!("The path comes from {origin}.")))
+        .or_help("Give the directory that holds one directory for each migration with `--migrations`."))
+}
+
+/// A setting that was corrected can be tried by the command that writes nothing; the advice says so, unless it names
+/// a command already.
+pub(super) fn with_command(diagnostic: Diagnostic) -> Diagnostic {
+    const TRY: &str = "`cutover doctor` shows whether it is right then.";
+    match &diagnostic.help {
+        Some(help) if help.contains("cutover ") => diagnostic,
+        Some(help) => {
+            let help = format!("{help} {TRY}");
+            diagnostic.help(help)
+        }
+        None => diagnostic.help(TRY),
+    }
+}
+
+/// The failure for a project that names no URL, when nobody else does either.
+fn no_url(given: &Given) -> Failure {
+    let help = "Give the URL with `cutover migrate deploy --url URL`, in CUTOVER_URL, as `url = env(\"DATABASE_URL\")` in the datasource, or as `datasource.url` in prisma.config.ts.";
+    let diagnostic = match (&given.url_is_undefined, &given.datasource) {
+        (Some(why), _) => Diagnostic::error(why.clone()).reference(
+            "The datasource.url property is required in your Prisma config file when using cutover migrate.",
+        ),
+        (None, Some(datasource)) => {
+            let name = &datasource.name;
+            Diagnostic::error(format!("The datasource `{}` has no URL, and no other was given", name.value))
+                .label(&name.source, name.span, "")
+        }
+        (None, None) => Diagnostic::error("The schema has no datasource, and no database URL was given"),
+    };
+    Failure::new(diagnostic.code(&codes::C1004).help(help))
+}

@@ -1,0 +1,246 @@
+//! Which server a connection has reached, and what the session may do there. Reads only.
+//!
+//! What does not live here: what follows from it (`ops::doctor`).
+
+use crate::history::{TABLE, postgres_literal};
+use crate::target::{Kind, PostgresTarget, Target};
+use crate::{Conn, DbError, Row};
+use rustix::fs::Access;
+use serde::Serialize;
+use std::path::Path;
+
+/// A server as it describes itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Server {
+    /// `PostgreSQL`, `MariaDB`, `MySQL`, `SQLite`.
+    pub product: String,
+    /// As it prints it.
+    pub version: String,
+    /// Where it says that it is: behind a proxy another place than the URL's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The database of the session.
+    pub database: String,
+    /// The schema of the history table, where there are schemas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// The role of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// `TLSv1.3 TLS_AES_256_GCM_SHA384`; none without TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<String>,
+    /// It replays another server's log.
+    pub standby: bool,
+    /// It, or the session, takes no writes.
+    pub read_only: bool,
+    /// What the session may do, of what migrations need.
+    pub privileges: Vec<Privilege>,
+}
+
+/// A privilege that migrations need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Privilege {
+    /// `CREATE on schema public`.
+    pub name: String,
+    /// Whether the session has it.
+    pub held: bool,
+}
+
+impl Privilege {
+    fn new(name: impl Into<String>, held: bool) -> Self {
+        Self { name: name.into(), held }
+    }
+}
+
+/// Asks the server who it is.
+pub fn identify(conn: &mut dyn Conn, target: &Target) -> Result<Server, DbError> {
+    match &target.kind {
+        Kind::Postgres(postgres) => of_postgres(conn, postgres),
+        Kind::MySql(_) => of_mysql(conn),
+        Kind::Sqlite(sqlite) => Ok(of_sqlite(conn, &sqlite.path)),
+    }
+}
+
+/// A file is written together with a journal in its directory.
+fn of_sqlite(conn: &mut dyn Conn, path: &Path) -> Server {
+    let may = |path: &Path, access: Access| rustix::fs::access(path, access).is_ok();
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let writes = may(path, Access::WRITE_OK);
+    Server {
+        product: "SQLite".to_owned(),
+        version: conn.info().version.clone(),
+        database: path.display().to_string(),
+        read_only: !writes,
+        privileges: vec![
+            Privilege::new("write the file", writes),
+            Privilege::new("write its directory (for the journal)", may(directory, Access::WRITE_OK)),
+        ],
+        ..Server::default()
+    }
+}
+
+fn of_postgres(conn: &mut dyn Conn, target: &PostgresTarget) -> Result<Server, DbError> {
+    let row = first(conn.query(
+        "SELECT pg_catalog.current_setting('server_version'), pg_catalog.host(pg_catalog.inet_server_addr()), \
+         pg_catalog.inet_server_port(), pg_catalog.current_database(), current_user, pg_catalog.pg_is_in_recovery(), \
+         pg_catalog.current_setting('transaction_read_only'), (SELECT pg_catalog.concat_ws(' ', s.version, s.cipher) FROM \
+         pg_catalog.pg_stat_ssl s WHERE s.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND s.ssl)",
+    )?);
+    let mut values = row.into_iter();
+    let mut next = || values.next().flatten();
+    let (version, host, port) = (next().unwrap_or_default(), next(), next());
+    Ok(Server {
+        product: "PostgreSQL".to_owned(),
+        version,
+        address: host.map(|host| format!("{host}:{}", port.unwrap_or_default())),
+        database: next().unwrap_or_default(),
+        user: next(),
+        standby: next().as_deref() == Some("t"),
+        read_only: next().as_deref() == Some("on"),
+        encryption: next(),
+        schema: Some(target.schema.clone()),
+        privileges: postgres_privileges(conn, &target.schema)?,
+    })
+}
+
+/// A schema that is not there needs the right to create one; a history that is there, the rights on it.
+fn postgres_privileges(conn: &mut dyn Conn, schema: &str) -> Result<Vec<Privilege>, DbError> {
+    let name = postgres_literal(schema);
+    let row = first(conn.query(&format!(
+        "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'), \
+         pg_catalog.has_schema_privilege(n.oid, 'USAGE'), pg_catalog.has_schema_privilege(n.oid, 'CREATE'), c.oid FROM \
+         (SELECT 1) one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=) {name} LEFT JOIN \
+         pg_catalog.pg_class c ON c.relnamespace OPERATOR(pg_catalog.=) n.oid AND c.relname OPERATOR(pg_catalog.=) '{TABLE}'"
+    ))?);
+    let mut values = row.into_iter();
+    let mut next = || values.next().flatten();
+    let (database, usage, create, table) = (next(), next(), next(), next());
+    let yes = |value: &Option<String>| value.as_deref() == Some("t");
+    if usage.is_none() {
+        return Ok(vec![Privilege::new("CREATE on the database (for its schema)", yes(&database))]);
+    }
+    let mut privileges = vec![
+        Privilege::new(format!("USAGE on schema {schema}"), yes(&usage)),
+        Privilege::new(format!("CREATE on schema {schema}"), yes(&create)),
+    ];
+    if let Some(table) = table {
+        let ask = |right: &str| format!("pg_catalog.has_table_privilege({table}::pg_catalog.oid, '{right}')");
+        let rights = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+        let row = first(conn.query(&format!("SELECT {}", rights.map(ask).join(", ")))?);
+        for (right, held) in rights.into_iter().zip(row) {
+            privileges.push(Privilege::new(format!("{right} on {TABLE}"), yes(&held)));
+        }
+    }
+    Ok(privileges)
+}
+
+/// What migrations do to a database.
+const MYSQL_RIGHTS: [&str; 9] =
+    ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "INDEX", "REFERENCES"];
+
+fn of_mysql(conn: &mut dyn Conn) -> Result<Server, DbError> {
+    let row = first(conn.query(
+        "SELECT VERSION(), @@global.hostname, @@global.port, DATABASE(), CURRENT_USER(), @@global.read_only",
+    )?);
+    let mut values = row.into_iter();
+    let mut next = || values.next().flatten();
+    let version = next().unwrap_or_default();
+    let (host, port) = (next(), next());
+    let (database, user) = (next().unwrap_or_default(), next());
+    let read_only = next().is_some_and(|value| value != "0");
+    let status = conn.query("SHOW SESSION STATUS WHERE Variable_name IN ('Ssl_version', 'Ssl_cipher')")?;
+    let mut encryption: Vec<String> = status
+        .into_iter()
+        .filter_map(|row| row.into_iter().nth(1).flatten())
+        .filter(|text| !text.is_empty())
+        .collect();
+    encryption.reverse();
+    let replica = is_replica(conn, version.contains("MariaDB"));
+    Ok(Server {
+        product: if version.contains("MariaDB") { "MariaDB" } else { "MySQL" }.to_owned(),
+        version,
+        address: host.map(|host| format!("{host}:{}", port.unwrap_or_default())),
+        privileges: mysql_privileges(conn, &database)?,
+        database,
+        schema: None,
+        user,
+        encryption: (!encryption.is_empty()).then(|| encryption.join(" ")),
+        standby: replica && read_only,
+        read_only,
+    })
+}
+
+/// Whether it replays another server's log. Those who may not ask are told nothing.
+fn is_replica(conn: &mut dyn Conn, maria: bool) -> bool {
+    let sql = if maria { "SHOW ALL SLAVES STATUS" } else { "SHOW REPLICA STATUS" };
+    conn.query(sql).is_ok_and(|rows| !rows.is_empty())
+}
+
+/// By the server's own list of grants: a right may come from the server, the database or a role.
+fn mysql_privileges(conn: &mut dyn Conn, database: &str) -> Result<Vec<Privilege>, DbError> {
+    let grants: Vec<String> =
+        conn.query("SHOW GRANTS")?.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+    let held: Vec<String> = grants.iter().filter_map(|grant| rights_on(grant, database)).collect();
+    let holds = |right: &str| {
+        held.iter().any(|rights| {
+            rights.starts_with("ALL") || rights.split(',').any(|held| held.trim().eq_ignore_ascii_case(right))
+        })
+    };
+    Ok(MYSQL_RIGHTS
+        .into_iter()
+        .map(|right| Privilege::new(format!("{right} on {database}.*"), holds(right)))
+        .collect())
+}
+
+/// The rights of ``GRANT rights ON `database`.* TO ...`` if they hold for the whole database.
+fn rights_on(grant: &str, database: &str) -> Option<String> {
+    let (rights, rest) = grant.strip_prefix("GRANT ")?.split_once(" ON ")?;
+    let (place, _) = rest.split_once(" TO ")?;
+    let name = place.strip_suffix(".*")?;
+    let covers = name == "*" || like(&name.trim_matches('`').replace("``", "`"), database);
+    covers.then(|| rights.to_owned())
+}
+
+/// Whether a name matches a pattern with `%`, `_` and `\`, as GRANT has them, whatever the case.
+fn like(pattern: &str, name: &str) -> bool {
+    fn at(pattern: &[char], name: &[char]) -> bool {
+        match pattern.split_first() {
+            None => name.is_empty(),
+            Some(('%', rest)) => (0..=name.len()).any(|skip| at(rest, &name[skip..])),
+            Some(('\\', rest)) if !rest.is_empty() => {
+                name.first() == rest.first() && at(&rest[1..], &name[1..])
+            }
+            Some((character, rest)) => {
+                name.first().is_some_and(|other| *character == '_' || character == other)
+                    && at(rest, &name[1..])
+            }
+        }
+    }
+    let letters = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
+    at(&letters(pattern), &letters(name))
+}
+
+fn first(rows: crate::Rows) -> Row {
+    rows.into_iter().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_are_read_for_a_database() {
+        for (grant, rights) in [
+            ("GRANT ALL PRIVILEGES ON `shop`.* TO `a`@`%`", Some("ALL PRIVILEGES")),
+            ("GRANT SELECT, INSERT ON `sh\\_op`.* TO `a`@`%`", None),
+            ("GRANT SELECT, INSERT ON `sho%`.* TO `a`@`%`", Some("SELECT, INSERT")),
+            ("GRANT USAGE ON *.* TO `a`@`%` IDENTIFIED BY PASSWORD '*X'", Some("USAGE")),
+            ("GRANT SELECT ON `shop`.`t` TO `a`@`%`", None),
+            ("GRANT `role` TO `a`@`%`", None),
+        ] {
+            assert_eq!(rights_on(grant, "shop").as_deref(), rights, "{grant}");
+        }
+        assert!(like("a\\_b", "a_b") && !like("a\\_b", "axb") && like("a_b", "AxB"));
+    }
+}

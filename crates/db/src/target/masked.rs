@@ -1,0 +1,80 @@
+//! A URL as it may be shown: without password, and without what a parameter holds that is secret.
+
+use super::strip_quotes;
+use diagnostics::Secret;
+
+const MASK: &str = "***";
+
+/// Parameters of any database whose values are secret. What is not known is taken for secret if its name says so.
+const SECRET: [&str; 6] = ["password", "secret", "token", "key", "credential", "pass"];
+
+/// The URL with everything secret replaced. Where it cannot be split into its pieces nothing but the scheme is shown:
+/// any piece might be a part of the password.
+pub fn masked(url: &Secret) -> String {
+    let text = strip_quotes(url.expose(), &mut Vec::new());
+    let Some((scheme, rest)) = text.split_once(':') else { return MASK.to_owned() };
+    let Some(rest) = rest.strip_prefix("//") else {
+        // A file.
+        return if scheme == "file" { text.to_owned() } else { format!("{scheme}:{MASK}") };
+    };
+    let Ok(pieces) = super::url::split(rest) else { return format!("{scheme}://{MASK}") };
+    let mut shown = format!("{scheme}://");
+    if let Some(user) = pieces.user {
+        shown.push_str(user);
+        if pieces.password.is_some() {
+            shown.push(':');
+            shown.push_str(MASK);
+        }
+        shown.push('@');
+    }
+    shown.push_str(pieces.hosts);
+    if !pieces.path.is_empty() {
+        shown.push('/');
+        shown.push_str(pieces.path);
+    }
+    for (at, parameter) in pieces.query.split('&').filter(|parameter| !parameter.is_empty()).enumerate() {
+        shown.push(if at == 0 { '?' } else { '&' });
+        match parameter.split_once('=') {
+            Some((name, value)) if is_secret(name) && !is_file(name) && !value.is_empty() => {
+                shown.push_str(&format!("{name}={MASK}"));
+            }
+            _ => shown.push_str(parameter),
+        }
+    }
+    shown
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET.iter().any(|word| name.contains(word))
+}
+
+/// `sslkey` is the path of a file.
+fn is_file(name: &str) -> bool {
+    name == "sslkey"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_url_has_no_secret() {
+        for (url, shown) in [
+            (
+                "postgresql://u:s3cr3t@h:1/d?schema=s&sslpassword=x",
+                "postgresql://u:***@h:1/d?schema=s&sslpassword=***",
+            ),
+            ("postgresql://u@h/d", "postgresql://u@h/d"),
+            ("postgresql://u:a#b@h/d", "postgresql://***"),
+            ("'mysql://r:pw@h/d'", "mysql://r:***@h/d"),
+            ("file:./dev.db", "file:./dev.db"),
+            ("prisma://x/?api_key=s3cr3t", "prisma://x/?api_key=***"),
+            ("postgresql://h/?sslkey=k.pem&password=", "postgresql://h?sslkey=k.pem&password="),
+            ("s3cr3t", "***"),
+            ("x:s3cr3t", "x:***"),
+        ] {
+            assert_eq!(masked(&Secret::new(url)), shown);
+        }
+    }
+}
