@@ -16,7 +16,9 @@ use args::Arguments;
 use clap::Parser;
 use clap::error::ErrorKind;
 use commands::Context;
+use diagnostics::redact;
 use settings::Surroundings;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use terminal::Terminal;
 
@@ -46,13 +48,21 @@ fn exit(code: i32) -> ! {
 /// tells it, with 1.
 fn usage(error: &clap::Error) -> std::process::ExitCode {
     let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if let Some(line) = reference_usage(error) {
-        use std::io::Write;
-        let _ = writeln!(std::io::stderr(), "\n! {line}\n");
+    if wanted {
+        // A closed stream is no reason to fail.
+        let _ = error.print();
+        return 0.into();
     }
-    // A closed stream is no reason to fail.
-    let _ = error.print();
-    if wanted { 0.into() } else { 1.into() }
+    use std::io::Write;
+    let mut stderr = std::io::stderr().lock();
+    if let Some(line) = reference_usage(error) {
+        let _ = writeln!(stderr, "\n! {}\n", redact(&line, &[]));
+    }
+    // What was typed in the wrong place may be a URL.
+    let told =
+        if stderr.is_terminal() { error.render().ansi().to_string() } else { error.render().to_string() };
+    let _ = stderr.write_all(redact(&told, &[]).as_bytes());
+    1.into()
 }
 
 /// The line with which the reference tells a flag that it does not know, or that lacks its value.

@@ -11,13 +11,16 @@
 //! that a script's `search_path` or another deployer cannot redirect it. Literals are ASCII whatever the
 //! text: a script that changes the client's encoding must not change what is recorded.
 
+mod literal;
 mod time;
+use literal::literal;
+pub(crate) use literal::postgres_literal;
+pub use literal::quote_identifier;
 pub use time::Time;
 
 use crate::{Conn, DbError, ErrorKind, Row};
 use diagnostics::Provider;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 
 /// The table's name.
 pub const TABLE: &str = "_prisma_migrations";
@@ -142,6 +145,16 @@ pub struct NewRow<'a> {
     pub after: Option<Time>,
 }
 
+/// An unfinished row as it was read or written last. A write to it hits nothing once somebody else has written it: of two
+/// deployers that both believe to be alone only one gets on, whatever lock, pooler or isolation failed to keep them apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its `logs`.
+    pub logs: &'a str,
+}
+
 /// The expressions of one row.
 struct Values<'v> {
     id: &'v str,
@@ -201,7 +214,7 @@ impl Table {
 
     /// Inserts the row of a migration that begins now and is not finished: `logs` is the progress.
     pub fn insert_unfinished(&self, row: &NewRow<'_>, logs: &str) -> String {
-        self.insert(row, "NULL", &self.literal(logs), "0")
+        self.insert(row, "NULL", &literal(self.provider, logs), "0")
     }
 
     /// Inserts the row of a migration that is finished with this statement, in its own transaction.
@@ -254,7 +267,12 @@ impl Table {
             || "'-infinity'::pg_catalog.timestamptz".to_owned(),
             |time| self.time_literal(time.next(self.provider)),
         );
-        format!("EXECUTE cutover_row ('{}', '{}', {}, {after})", row.id, row.checksum, self.literal(row.name))
+        format!(
+            "EXECUTE cutover_row ('{}', '{}', {}, {after})",
+            row.id,
+            row.checksum,
+            literal(self.provider, row.name)
+        )
     }
 
     /// PostgreSQL: raises [`RECORD_MARK`] unless the row with this id is there: a trigger or rule of somebody's
@@ -271,7 +289,7 @@ impl Table {
         self.insert_values(&Values {
             id: &format!("'{}'", row.id),
             checksum: &format!("'{}'", row.checksum),
-            name: &self.literal(row.name),
+            name: &literal(self.provider, row.name),
             finished,
             logs,
             start: &self.not_before(self.now(), row.after),
@@ -310,17 +328,17 @@ impl Table {
     }
 
     /// Records progress in an unfinished row.
-    pub fn update_progress(&self, id: &str, steps: usize, logs: &str) -> String {
+    pub fn update_progress(&self, row: Standing<'_>, steps: usize, logs: &str) -> String {
         format!(
             "UPDATE {} SET applied_steps_count = {steps}, logs = {} WHERE {}",
             self.qualified(),
-            self.literal(logs),
-            self.unfinished(id)
+            literal(self.provider, logs),
+            self.unfinished(row)
         )
     }
 
     /// Finishes an unfinished row; the checksum becomes that of the file as it was completed.
-    pub fn finish(&self, id: &str, checksum: &str) -> String {
+    pub fn finish(&self, row: Standing<'_>, checksum: &str) -> String {
         let finished = match self.provider {
             Provider::PostgreSql => "greatest(pg_catalog.clock_timestamp(), started_at)".to_owned(),
             Provider::MySql => "greatest(UTC_TIMESTAMP(3), started_at)".to_owned(),
@@ -331,29 +349,44 @@ impl Table {
              WHERE {}",
             self.qualified(),
             self.no_logs(),
-            self.unfinished(id)
+            self.unfinished(row)
         )
     }
 
     /// Deletes an unfinished row: a fully rolled-back attempt leaves none.
-    pub fn delete(&self, id: &str) -> String {
-        format!("DELETE FROM {} WHERE {}", self.qualified(), self.unfinished(id))
+    pub fn delete(&self, row: Standing<'_>) -> String {
+        format!("DELETE FROM {} WHERE {}", self.qualified(), self.unfinished(row))
     }
 
-    /// Counts the rows with this id: one, if what was written is there.
-    pub fn count_row(&self, id: &str) -> String {
+    /// 1 if there is a row with this id, 0 if there is none. No function, which a script could have put its own before.
+    pub fn has_row(&self, id: &str) -> String {
         let equals = if self.provider == Provider::PostgreSql { EQUALS } else { "=" };
-        format!("SELECT count(*) FROM {} AS m WHERE m.id {equals} {}", self.qualified(), self.literal(id))
+        format!(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM {} AS m WHERE m.id {equals} {}) THEN 1 ELSE 0 END",
+            self.qualified(),
+            literal(self.provider, id)
+        )
+    }
+
+    /// 0 if there is an unfinished row of the name, 1 if there is none.
+    pub fn has_none_unfinished(&self, name: &str) -> String {
+        let equals = if self.provider == Provider::PostgreSql { EQUALS } else { "=" };
+        format!(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM {} AS m WHERE m.migration_name {equals} {} AND m.finished_at IS NULL AND \
+             m.rolled_back_at IS NULL) THEN 0 ELSE 1 END",
+            self.qualified(),
+            literal(self.provider, name)
+        )
     }
 
     /// Counts the rows of a name that keep it from running, but for the one with the id `except`.
     pub fn count_live(&self, name: &str, except: Option<&str>) -> String {
-        let except = except.map_or(String::new(), |id| format!(" AND id <> {}", self.literal(id)));
+        let except = except.map_or(String::new(), |id| format!(" AND id <> {}", literal(self.provider, id)));
         // Asked on SQLite alone, which has no operators of somebody's.
         format!(
             "SELECT count(*) FROM {} WHERE migration_name = {} AND rolled_back_at IS NULL{except}",
             self.qualified(),
-            self.literal(name)
+            literal(self.provider, name)
         )
     }
 
@@ -365,13 +398,17 @@ impl Table {
              rolled_back_at IS NULL",
             self.qualified(),
             self.now(),
-            self.literal(name)
+            literal(self.provider, name)
         )
     }
 
-    fn unfinished(&self, id: &str) -> String {
+    fn unfinished(&self, row: Standing<'_>) -> String {
         let equals = if self.provider == Provider::PostgreSql { EQUALS } else { "=" };
-        format!("id {equals} {} AND finished_at IS NULL AND rolled_back_at IS NULL", self.literal(id))
+        format!(
+            "id {equals} {} AND logs {equals} {} AND finished_at IS NULL AND rolled_back_at IS NULL",
+            literal(self.provider, row.id),
+            literal(self.provider, row.logs)
+        )
     }
 
     fn no_logs(&self) -> &'static str {
@@ -399,47 +436,6 @@ impl Table {
             }
         }
     }
-
-    /// A literal that says the same under every setting that a script could have left behind.
-    fn literal(&self, text: &str) -> String {
-        match self.provider {
-            Provider::PostgreSql => postgres_literal(text),
-            Provider::MySql => {
-                let mut hex = String::with_capacity(text.len() * 2 + 20);
-                hex.push_str("_utf8mb4 0x");
-                for byte in text.bytes() {
-                    let _ = write!(hex, "{byte:02x}");
-                }
-                if text.is_empty() { "''".to_owned() } else { hex }
-            }
-            Provider::Sqlite => format!("'{}'", text.replace('\'', "''")),
-        }
-    }
-}
-
-/// A text as an expression of ASCII characters alone: means the same whatever `standard_conforming_strings` and
-/// `client_encoding` are, and whatever the encoding of the database is (SQL_ASCII has no Unicode escapes).
-pub(crate) fn postgres_literal(text: &str) -> String {
-    if text.is_ascii() {
-        let plain = text.bytes().all(|byte| byte != b'\\' && byte != b'\'');
-        return if plain {
-            format!("'{text}'")
-        } else {
-            format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-        };
-    }
-    let mut out = String::with_capacity(text.len() * 2 + 64);
-    out.push_str("pg_catalog.convert_from(E'\\\\x");
-    for byte in text.bytes() {
-        let _ = write!(out, "{byte:02x}");
-    }
-    out.push_str("'::pg_catalog.bytea, 'UTF8')");
-    out
-}
-
-/// A quoted identifier of PostgreSQL or SQLite.
-pub fn quote_identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A time within the years that can be written: `infinity` is no moment, and finished all the same.
@@ -447,7 +443,7 @@ fn postgres_time(column: &str) -> String {
     // greatest() passes over NULL.
     format!(
         "CASE WHEN {column} IS NOT NULL THEN pg_catalog.to_char(least(greatest({column}, '0001-01-01 00:00:00+00'), \
-         '9999-12-31 00:00:00+00') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') END"
+         '9999-12-30 00:00:00+00') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') END"
     )
 }
 
@@ -587,13 +583,5 @@ mod tests {
         // Somebody has deleted the first row by hand.
         history.rows[0].id.clone_from(&second);
         assert!(![first, second].contains(&history.next_id("a")));
-    }
-
-    #[test]
-    fn postgres_literals_are_ascii() {
-        assert_eq!(postgres_literal("plain"), "'plain'");
-        assert_eq!(postgres_literal("a\\'"), r"E'a\\'''");
-        let hex = r"pg_catalog.convert_from(E'\\x61c3a9'::pg_catalog.bytea, 'UTF8')";
-        assert_eq!(postgres_literal("aé"), hex);
     }
 }

@@ -116,8 +116,8 @@ pub const PREPARED_CLAIM: &str = "EXECUTE cutover_claim";
 pub fn put_back(version_number: u32, schema: &str, traces: Traces) -> String {
     let objects = match traces {
         Traces::None => return String::new(),
-        Traces::Settings => "",
-        Traces::All => "DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; ",
+        Traces::Settings => "DISCARD SEQUENCES; ",
+        Traces::All => "DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; ",
     };
     format!(
         "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; {objects}{}",

@@ -37,9 +37,10 @@ impl fmt::Display for Secret {
 /// Replaces every occurrence of each secret in `text` by `***`, also in percent-encoded and
 /// base64 form and as it stands in JSON.
 /// Secrets shorter than three bytes are left alone: masking every `a` of a text hides nothing and
-/// destroys the message.
+/// destroys the message. Passwords of any other URL in the text are replaced too: one may stand where nobody expects it,
+/// as the name of a variable, behind a flag that takes no URL.
 pub fn redact(text: &str, secrets: &[Secret]) -> String {
-    let mut out = text.to_owned();
+    let mut out = mask_urls(text);
     for secret in secrets {
         let raw = secret.expose();
         if raw.len() < 3 {
@@ -53,6 +54,60 @@ pub fn redact(text: &str, secrets: &[Secret]) -> String {
         }
     }
     out
+}
+
+/// Parameters of URLs whose values are secret.
+const SECRET_PARAMETERS: [&str; 7] =
+    ["password", "sslpassword", "pwd", "api_key", "apikey", "authtoken", "token"];
+
+/// Replaces what is secret in everything that looks like a URL.
+fn mask_urls(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, url) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = url.find(|c: char| c.is_whitespace() || "\"'`<>".contains(c)).unwrap_or(url.len());
+        mask_url(&url[..end], &mut out);
+        rest = &url[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// `url` begins behind the two slashes.
+fn mask_url(url: &str, out: &mut String) {
+    let authority = url.find(['/', '?', '#', ';']).unwrap_or(url.len());
+    // A character that should have been escaped ends the authority too early.
+    let at = url[..authority].rfind('@').or_else(|| url.rfind('@'));
+    let mut rest = url;
+    if let Some(at) = at {
+        if let Some((user, _)) = url[..at].split_once(':') {
+            out.push_str(user);
+            out.push(':');
+            out.push_str(MASK);
+        } else {
+            out.push_str(&url[..at]);
+        }
+        rest = &url[at..];
+    }
+    while let Some(next) = rest.find(['?', '&', ';']) {
+        let (before, parameter) = rest.split_at(next + 1);
+        out.push_str(before);
+        let end = parameter.find(['&', ';', '\\']).unwrap_or(parameter.len());
+        match parameter[..end].split_once('=') {
+            Some((name, value))
+                if !value.is_empty() && SECRET_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) =>
+            {
+                out.push_str(name);
+                out.push('=');
+                out.push_str(MASK);
+                rest = &parameter[end..];
+            }
+            _ => rest = parameter,
+        }
+    }
+    out.push_str(rest);
 }
 
 fn percent_encode(raw: &str) -> String {
@@ -102,6 +157,25 @@ mod tests {
         let secret = Secret::new("p@ss/word");
         let text = "a p@ss/word b p%40ss%2Fword c cEBzcy93b3Jk d";
         assert_eq!(redact(text, &[secret]), "a *** b *** c *** d");
+    }
+
+    #[test]
+    fn passwords_of_urls_are_masked_wherever_they_stand() {
+        for (text, shown) in [
+            (
+                "Environment variable not found: postgresql://u1:S3cr3t@h/db.",
+                "Environment variable not found: postgresql://u1:***@h/db.",
+            ),
+            ("url = 'mysql://u:p:w@h'", "url = 'mysql://u:***@h'"),
+            ("postgresql://u:s3/cr@3t@h:1/db?a=b@c", "postgresql://u:***@c"),
+            ("postgresql://u:s3cr3t@h/db?a=b@c", "postgresql://u:***@h/db?a=b@c"),
+            ("{\"x\":\"prisma://h/?api_key=s3cr3t\\\"y\"}", "{\"x\":\"prisma://h/?api_key=***\\\"y\"}"),
+            ("sqlserver://h:1433;user=sa;Password=s3cr3t;x=y", "sqlserver://h:1433;user=sa;Password=***;x=y"),
+            ("see https://pris.ly/d/migrate and a@b", "see https://pris.ly/d/migrate and a@b"),
+            ("postgresql://u@h/db?schema=s", "postgresql://u@h/db?schema=s"),
+        ] {
+            assert_eq!(redact(text, &[]), shown);
+        }
     }
 
     #[test]

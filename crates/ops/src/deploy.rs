@@ -18,6 +18,7 @@ use db::history;
 use db::target::{Kind, Target};
 use db::{Conn, ErrorKind};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -82,7 +83,7 @@ pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrup
         return dry_run(deploy, &folder, &mut run, began);
     }
     let applied = match begin_until_kept(deploy, &folder, &mut run)? {
-        Some(planned) => apply(&planned, &mut run)?,
+        Some(planned) => apply(deploy, &folder, planned, &mut run)?,
         None => Vec::new(),
     };
     let elapsed = began.elapsed();
@@ -333,36 +334,74 @@ fn tell_applied_by_others(pending: &[String], run: &Run<'_>) {
 }
 
 /// Runs the planned migrations in order.
-fn apply(planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<Vec<String>> {
+fn apply(
+    deploy: &Deploy,
+    folder: &Folder,
+    planned: Vec<PlannedMigration>,
+    run: &mut Run<'_>,
+) -> Result<Vec<String>> {
     let mut applied = Vec::new();
-    prepare(planned, run);
-    for (index, migration) in planned.iter().enumerate() {
+    prepare(&planned, run);
+    let mut rest = VecDeque::from(planned);
+    let mut looks = run.looks;
+    loop {
         run.interrupt.check().map_err(|failure| told_applied(failure, &applied))?;
-        ensure_usable(run)?;
+        if !rest.is_empty() {
+            ensure_usable(run)?;
+        }
+        if run.looks != looks {
+            // While our lock was away others may have been at work.
+            if std::mem::take(&mut run.begun) {
+                run.conn.execute("ROLLBACK").map_err(|error| run.failed(error))?;
+            }
+            run.read_history()?;
+            looks = run.looks;
+            rest = replan(deploy, folder, &rest, run).map_err(|failure| told_applied(failure, &applied))?;
+        }
+        let Some(migration) = rest.pop_front() else { return Ok(applied) };
         if let Some(failure) = plan::decide::failed_rows(&run.history) {
             return Err(told_applied(failure, &applied));
         }
-        let next = planned.get(index + 1);
+        let next = rest.front();
         let changes_session = migration.segments.iter().any(|segment| segment.changes_session);
         let ride = run.target.provider == Provider::PostgreSql
             && !changes_session
             && run.defaults.read_committed
             && next.is_some_and(|next| next.is_one_transaction() && next.segments[0].opens_early());
-        match execute::execute(run, migration, ride).map_err(|failure| told_applied(failure, &applied))? {
-            Done::Applied => applied.push(migration.name.clone()),
+        match execute::execute(run, &migration, ride).map_err(|failure| told_applied(failure, &applied))? {
+            Done::Applied | Done::Found => applied.push(migration.name.clone()),
             Done::ByOther => {}
         }
         if changes_session && run.target.provider == Provider::Sqlite {
             // The only way to put a SQLite session back.
             run.conn = db::connect(run.target).map_err(|error| run.failed(error))?;
-        } else if changes_session && next.is_some() && !run.conn.poisoned() {
+        } else if changes_session && !rest.is_empty() && !run.conn.poisoned() {
             // It may have released our locks. A lost connection is found before the next migration.
             if let Err(Trouble::Failed(failure)) = lock::confirm(run) {
                 return Err(told_applied(failure, &applied));
             }
         }
     }
-    Ok(applied)
+}
+
+/// What is left to do of `rest` by the history as it is now. What is applied by now was applied by others.
+fn replan(
+    deploy: &Deploy,
+    folder: &Folder,
+    rest: &VecDeque<PlannedMigration>,
+    run: &Run<'_>,
+) -> Result<VecDeque<PlannedMigration>> {
+    let names: HashSet<&str> = rest.iter().map(|migration| migration.name.as_str()).collect();
+    for migration in rest {
+        if let Some(row) = run.history.rows_of(&migration.name).find(|row| row.is_applied()) {
+            let (migration, at) = (migration.name.clone(), row.finished_at);
+            run.observer.on(&Event::AppliedByOther { migration, at });
+        }
+    }
+    // `--count` was counted already.
+    let unlimited = Deploy { limit: Limit { count: None, ..deploy.limit.clone() }, ..deploy.clone() };
+    let planned = plan(&unlimited, folder, run, &script_options(run))?;
+    Ok(planned.into_iter().filter(|migration| names.contains(migration.name.as_str())).collect())
 }
 
 /// Prepares what every migration says, where there are enough of them for it to pay.

@@ -132,6 +132,11 @@ pub enum Event {
         #[serde(serialize_with = "time")]
         at: Option<Time>,
     },
+    /// A migration that this run had begun is applied, by the history's word after the connection was lost.
+    FoundApplied {
+        /// Its name.
+        migration: String,
+    },
     /// A signal or the deadline asks to stop; what runs is being cancelled.
     Cancelling {
         /// Why.

@@ -105,7 +105,8 @@ fn applied(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recorded>
     let id = run.history.next_id(name);
     let row = NewRow { id: &id, checksum, name, after: run.last_start };
     let statements = [run.table.mark_rolled_back(name), run.table.insert_marked(&row)];
-    in_one_transaction(run, &statements)?;
+    let check = run.table.has_row(&id);
+    in_one_transaction(run, &statements, &check)?;
     Ok(Recorded::Changed)
 }
 
@@ -156,7 +157,8 @@ fn rolled_back(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recor
             _ => None,
         });
     let statement = run.table.mark_rolled_back(name);
-    in_one_transaction(run, &[statement])?;
+    let check = run.table.has_none_unfinished(name);
+    in_one_transaction(run, &[statement], &check)?;
     if let Some(kept) = kept {
         let statements = if kept == 1 { "statement 1".to_owned() } else { format!("statements 1 to {kept}") };
         let title = format!(

@@ -68,6 +68,8 @@ pub(crate) struct Run<'a> {
     /// The database holds no code that a definition or a plain data statement could run (see
     /// [`session::has_no_code`]), and nothing of this run can have made any.
     pub(crate) no_code: bool,
+    /// How often the history was read: a plan that was made before the last time may be out of date.
+    pub(crate) looks: u64,
     /// The statements of [`session::prepare`] are there.
     pub(crate) prepared: bool,
     /// MySQL: what the session was before the first script.
@@ -110,6 +112,7 @@ impl<'a> Run<'a> {
             begun: false,
             session_spoiled: None,
             no_code: false,
+            looks: 0,
             prepared: false,
             variables: session::Variables::new(),
             transactions_only: false,
@@ -126,6 +129,7 @@ impl<'a> Run<'a> {
         self.table.text_times = history.text_times;
         self.last_start = self.last_start.max(history.last_start());
         self.history = history;
+        self.looks += 1;
         Ok(())
     }
 

@@ -18,8 +18,8 @@ const CANCEL_EVERY: Duration = Duration::from_millis(40);
 const SILENCE: Duration = Duration::from_secs(10);
 /// Bytes that the slowest line takes in a second. A proxy may take all of them at once and send them on at this rate.
 const SLOWEST_LINE: u64 = 20_000;
-/// How long the answer to COMMIT is awaited once a stop is asked for: a server that waits for a standby gives none, and
-/// orchestrators kill after about ten seconds.
+/// How long an answer is awaited once a stop is asked for: a COMMIT that waits for a standby gives none, neither does code
+/// that takes no notice of being cancelled, and orchestrators kill after about ten seconds.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(4);
 /// A peer that acknowledges and stays silent is given up after the server has said twice that the session does
 /// nothing.
@@ -50,7 +50,7 @@ struct Attempt {
     cancellable: bool,
     /// How long it may give no answer.
     patience: Duration,
-    /// When a stop was asked for that has to wait for COMMIT.
+    /// When a stop was asked for.
     stop_since: Option<Instant>,
     last_answer: Instant,
     idle_looks: u32,
@@ -129,7 +129,7 @@ impl Watched<'_> {
         self.shared.lock().attempt.as_ref().is_none_or(|attempt| attempt.cancellable)
     }
 
-    /// True once the server was found silent, or has not answered COMMIT although a stop was asked for.
+    /// True once the server was found silent, or has not answered for long enough after a stop was asked for.
     pub(crate) fn silent(&self) -> bool {
         self.shared.lock().attempt.as_ref().is_some_and(|attempt| attempt.abandon)
     }
@@ -160,13 +160,13 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
                 shared.changed.wait_timeout(state, CANCEL_EVERY).unwrap_or_else(PoisonError::into_inner).0;
             continue;
         };
-        if attempt.cancellable && interrupt.reason().is_some() {
-            // An error means that the request was not made; the next one may be.
-            let _ = attempt.cancel.cancel();
-        } else if interrupt.reason().is_some()
-            && attempt.stop_since.get_or_insert_with(Instant::now).elapsed() >= FAREWELL
-        {
-            attempt.abandon = true;
+        if interrupt.reason().is_some() {
+            // A block of code can take no notice of being cancelled; without its client it is ended by the server.
+            attempt.abandon |= attempt.stop_since.get_or_insert_with(Instant::now).elapsed() >= FAREWELL;
+            if attempt.cancellable {
+                // An error means that the request was not made; the next one may be.
+                let _ = attempt.cancel.cancel();
+            }
         } else if let Some(process) = attempt.process
             && attempt.last_answer.elapsed() >= attempt.patience
             && !attempt.abandon

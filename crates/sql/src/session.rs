@@ -30,12 +30,15 @@ pub struct SessionEffect {
     pub listens: bool,
     /// It calls code that is not known to be harmless: such code may change anything above.
     pub calls_functions: bool,
+    /// What it does ends with its transaction, and without it a later statement would mean something else: SET LOCAL, SET
+    /// TRANSACTION, a temporary table that is dropped or emptied at COMMIT. (Locks and cursors change no meaning.)
+    pub transaction_local: bool,
 }
 
 impl SessionEffect {
-    /// True if nothing stays.
+    /// True if nothing stays behind its transaction.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        Self { transaction_local: false, ..*self } == Self::default()
     }
 
     const ALL: Self = Self {
@@ -47,6 +50,7 @@ impl SessionEffect {
         cursors: true,
         listens: true,
         calls_functions: true,
+        transaction_local: false,
     };
 }
 
@@ -93,11 +97,31 @@ pub(crate) fn effect(kind: &Kind, actions: &[Action], calls: &Calls) -> SessionE
         }
         _ => {}
     }
+    // A view of the server's with a rule that sets what is updated.
+    if calls.names_settings && matches!(kind, Kind::Data(_)) {
+        effect.settings = true;
+        effect.computed_settings = true;
+    }
+    effect.transaction_local = ends_with_transaction(kind, calls);
     effect.temporary_objects |= calls.names_temporary && matches!(kind, Kind::Ddl(_));
     effect.temporary_objects |= actions.iter().any(|action| {
         matches!(action, Action::CreateTable { temporary: true, .. } | Action::CreateTemporary { .. })
     });
     effect
+}
+
+fn ends_with_transaction(kind: &Kind, calls: &Calls) -> bool {
+    match kind {
+        Kind::Set { scope, .. } | Kind::SetConfig { scope, .. } => *scope == Scope::Local,
+        Kind::SetRole
+        | Kind::ResetRole
+        | Kind::SetSessionAuthorization
+        | Kind::ResetSessionAuthorization
+        | Kind::Reset { .. } => calls.set_local,
+        Kind::SetTransaction { .. } => true,
+        Kind::Query | Kind::Data(_) | Kind::Ddl(_) => calls.set_config || calls.until_commit,
+        _ => false,
+    }
 }
 
 /// Watches the tokens of one statement for calls of functions.
@@ -113,6 +137,12 @@ pub(crate) struct Calls {
     set_config: bool,
     /// The schema of temporary objects is named.
     names_temporary: bool,
+    /// The view through which settings can be updated is named.
+    names_settings: bool,
+    /// `SET LOCAL`.
+    set_local: bool,
+    /// `ON COMMIT DROP`, `ON COMMIT DELETE ROWS`.
+    until_commit: bool,
 }
 
 impl Calls {
@@ -120,8 +150,14 @@ impl Calls {
     pub(crate) fn see(&mut self, token: Token, previous: [Option<Token>; 2], text: &str, provider: Provider) {
         let [last, second] = previous;
         if is_name(token) {
+            let after = |word: &str| last.is_some_and(|last| last.is_word(text, word));
+            self.set_local |= token.is_word(text, "LOCAL") && after("SET");
+            self.until_commit |= (token.is_word(text, "DROP") || token.is_word(text, "DELETE"))
+                && after("COMMIT")
+                && second.is_some_and(|second| second.is_word(text, "ON"));
+            self.names_settings |= named(token, text) == "pg_settings";
             self.names_temporary |= match provider {
-                Provider::PostgreSql => token.is_word(text, "PG_TEMP"),
+                Provider::PostgreSql => named(token, text).starts_with("pg_temp"),
                 Provider::Sqlite => token.is_word(text, "TEMP") || token.is_word(text, "\"TEMP\""),
                 Provider::MySql => false,
             };
@@ -157,6 +193,16 @@ impl Calls {
         };
         self.set_config |= provider == Provider::PostgreSql && unquoted == "set_config";
         self.unknown |= !(trusted_place && functions::is_harmless(&unquoted));
+    }
+}
+
+/// A name without its quotes; a bare one in lower case, as PostgreSQL reads it.
+fn named(token: Token, text: &str) -> String {
+    let written = token.span.slice(text);
+    if token.kind == TokenKind::QuotedName {
+        written.trim_matches('"').to_owned()
+    } else {
+        written.to_ascii_lowercase()
     }
 }
 

@@ -117,6 +117,9 @@ fn working(event: &Event) -> Option<(Level, String)> {
         Event::AppliedByOther { migration, .. } => {
             format!("{migration} was applied by another deployer meanwhile")
         }
+        Event::FoundApplied { migration } => {
+            format!("{migration} is applied: the history says so after the connection was lost")
+        }
         Event::Done { applied, elapsed } if !applied.is_empty() => {
             format!("{} applied in {}", count(applied.len(), "migration"), time(*elapsed))
         }

@@ -298,3 +298,73 @@ fn a_slow_line_is_no_silent_server() {
     let sent = proxy.messages().iter().filter(|message| message.text.len() > BYTES).count();
     assert_eq!(sent, 1, "it came through the slow line, once");
 }
+
+fn wait_until_blocked(database: &Database<'_>, count: usize) {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query \
+               LIKE '%LOCK TABLE%'";
+    wait_until("the sessions wait for a lock", || database.psql(sql) == count.to_string());
+}
+
+#[test]
+fn what_another_deployer_has_applied_while_the_connection_was_away_does_not_run_again() {
+    let database = testkit::postgres::server().create_database("away");
+    database.psql("CREATE SCHEMA app; CREATE TABLE public.held (id int); CREATE SEQUENCE public.s");
+    let project = Project::new(&[
+        ("1_a", "LOCK TABLE public.held;"),
+        ("2_b", "CREATE TABLE b AS SELECT nextval('public.s') AS x;"),
+        ("3_c", "CREATE TABLE c (x int);"),
+    ]);
+    let url = format!("{}?schema=app", database.url());
+    let mut holder = database.session();
+    holder.run("BEGIN; LOCK TABLE held");
+    let mut first = project.spawn(&url, &["migrate", "deploy"]);
+    first.wait_for("started", |event| is(event, "started") && event["migration"] == "1_a");
+    wait_until_blocked(&database, 1);
+    // The second one waits for the deploy lock, and gets it as soon as the first one's session has ended.
+    let mut second = project.spawn(&url, &["migrate", "deploy"]);
+    second.wait_for("waiting_for_lock", |event| is(event, "waiting_for_lock"));
+    database.psql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = \
+         'Lock' AND query LIKE 'LOCK TABLE%'",
+    );
+    second.wait_for("started", |event| is(event, "started") && event["migration"] == "1_a");
+    drop(holder);
+    for deployer in [first, second] {
+        let (status, stderr, events) = deployer.finish();
+        assert!(status.success(), "{status}\n{stderr}\n{events:#?}");
+    }
+    assert_eq!(database.psql("SELECT last_value FROM public.s"), "1", "2_b ran once");
+    assert_eq!(
+        database.psql(
+            "SELECT count(*), count(finished_at), count(DISTINCT migration_name) FROM app._prisma_migrations"
+        ),
+        "3|3|3"
+    );
+}
+
+/// Without a lock the row is the fence: whoever has read an older state of it cannot move it on.
+#[test]
+fn of_two_deployers_that_both_believe_to_be_alone_one_gets_on() {
+    let database = testkit::postgres::server().create_database("fence");
+    database.psql("CREATE TABLE t (x int); CREATE TABLE held (id int); CREATE SCHEMA app");
+    let project = Project::new(&[(
+        "1_a",
+        "CREATE INDEX CONCURRENTLY i ON public.t (x); INSERT INTO public.t VALUES (1); LOCK TABLE public.held; VACUUM \
+         public.t; INSERT INTO public.t VALUES (2);",
+    )]);
+    let url = format!("{}?schema=app", database.url());
+    let mut holder = database.session();
+    holder.run("BEGIN; LOCK TABLE held");
+    let variables = [("PRISMA_SCHEMA_DISABLE_ADVISORY_LOCK", "1")];
+    let mut first = project.spawn_with(&url, &["migrate", "deploy"], &variables);
+    first.wait_for("started", |event| is(event, "started"));
+    wait_until_blocked(&database, 1);
+    let mut second = project.spawn_with(&url, &["migrate", "deploy"], &variables);
+    second.wait_for("started", |event| is(event, "started"));
+    wait_until_blocked(&database, 2);
+    drop(holder);
+    let codes: Vec<Option<i32>> = [first, second].map(|deployer| deployer.finish().0.code()).into();
+    let succeeded = codes.iter().filter(|code| **code == Some(0)).count();
+    assert_eq!(succeeded, 1, "{codes:?}");
+    assert_eq!(database.psql("SELECT string_agg(x::text, ',' ORDER BY x) FROM t"), "1,2", "each row once");
+}

@@ -61,8 +61,14 @@ impl Project {
 
     /// Starts a deploy and lets the test read its events.
     pub(crate) fn spawn(&self, url: &str, arguments: &[&str]) -> Deployer {
+        self.spawn_with(url, arguments, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub(crate) fn spawn_with(&self, url: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Deployer {
         let mut child = self
             .command(url, arguments)
+            .envs(variables.iter().copied())
             .arg("--json")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

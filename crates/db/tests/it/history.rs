@@ -1,7 +1,7 @@
 //! The history table.
 
 use crate::on_each;
-use db::history::{self, History, NewRow, Table, Time};
+use db::history::{self, History, NewRow, Standing, Table, Time};
 use db::{Conn, ErrorKind};
 use diagnostics::Provider;
 
@@ -68,9 +68,16 @@ fn only_an_unfinished_row_can_be_moved_on() {
         conn.execute(&table.insert_unfinished(&row, "cutover:{\"x\":1}\nboom")).unwrap();
         let read = |conn: &mut dyn Conn| history::read(conn, &table).unwrap().rows.remove(0);
         assert_eq!(read(conn).progress(), Some("{\"x\":1}"));
-        conn.execute(&table.update_progress("1", 3, "cutover:{\"x\":2}")).unwrap();
+        let (first, second) = ("cutover:{\"x\":1}\nboom", "cutover:{\"x\":2}");
+        let standing = |logs| Standing { id: "1", logs };
+        conn.execute(&table.update_progress(standing(first), 3, second)).unwrap();
         assert_eq!((read(conn).progress(), read(conn).applied_steps_count), (Some("{\"x\":2}"), 3));
-        conn.execute(&table.finish("1", "new")).unwrap();
+        // Who has read the row before hits nothing.
+        conn.execute(&table.update_progress(standing(first), 9, "x")).unwrap();
+        conn.execute(&table.finish(standing(first), "x")).unwrap();
+        conn.execute(&table.delete(standing(first))).unwrap();
+        assert_eq!((read(conn).progress(), read(conn).applied_steps_count), (Some("{\"x\":2}"), 3));
+        conn.execute(&table.finish(standing(second), "new")).unwrap();
         let finished = read(conn);
         assert_eq!(
             (finished.checksum.as_str(), finished.applied_steps_count, finished.logs),
@@ -78,9 +85,9 @@ fn only_an_unfinished_row_can_be_moved_on() {
         );
         // All of these must hit nothing now.
         for sql in [
-            table.update_progress("1", 9, "x"),
-            table.finish("1", "x"),
-            table.delete("1"),
+            table.update_progress(standing(second), 9, "x"),
+            table.finish(standing(second), "x"),
+            table.delete(standing(second)),
             table.mark_rolled_back("m"),
         ] {
             conn.execute(&sql).unwrap();

@@ -69,16 +69,10 @@ pub(super) fn migration(
     if !error.code.is_empty() {
         diagnostic = diagnostic.note(format!("{kind} {}", error.code));
     }
-    if error.kind == db::ErrorKind::LockTimeout && matches!(part, Part::Claim | Part::Row) {
-        // Nothing is wrong with the migration.
-        return Failure::new(
-            diagnostic
-                .note("another session keeps the history table locked")
-                .note(state(migration, kept))
-                .help("end the session that holds it (`pg_locks` names it), then `cutover migrate deploy`"),
-        )
-        .class(Class::LockOrRunning);
-    }
+    let diagnostic = match of_history(run, part, error, state(migration, kept), diagnostic) {
+        Ok(failure) => return failure,
+        Err(diagnostic) => *diagnostic,
+    };
     let state = if part == Part::PutBack {
         format!("all statements of migration `{}` are applied and stay", migration.name)
     } else {
@@ -89,6 +83,36 @@ pub(super) fn migration(
             .note(state)
             .help(format!("correct {}, then `cutover migrate deploy`", migration.source.name())),
     )
+}
+
+/// The failure of a write of ours, where nothing is wrong with the migration; else the diagnostic back.
+fn of_history(
+    run: &Run<'_>,
+    part: Part,
+    error: &DbError,
+    state: String,
+    diagnostic: Diagnostic,
+) -> std::result::Result<Failure, Box<Diagnostic>> {
+    match (error.kind, part) {
+        (db::ErrorKind::LockTimeout, Part::Claim | Part::Row) => Ok(Failure::new(
+            diagnostic
+                .note("another session keeps the history table locked")
+                .note(state)
+                .help("end the session that holds it (`pg_locks` names it), then `cutover migrate deploy`"),
+        )
+        .class(Class::LockOrRunning)),
+        (db::ErrorKind::InsufficientPrivilege, Part::Claim | Part::Row | Part::Record) => {
+            let mut told =
+                diagnostic.note("the role may not write the history table").note(state).help(format!(
+                    "`GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO` the role, then `cutover migrate deploy`",
+                    run.table.qualified()
+                ));
+            told.code = Some(&codes::C1006);
+            told.reference = None;
+            Ok(Failure::new(told))
+        }
+        _ => Err(Box::new(diagnostic)),
+    }
 }
 
 fn where_it_happened(part: Part) -> &'static str {
@@ -105,12 +129,15 @@ fn where_it_happened(part: Part) -> &'static str {
     }
 }
 
+/// The state after an attempt that was undone.
+pub(super) const NOTHING_LEFT: &str =
+    "nothing of this attempt is in the database: it was rolled back, and no row is left of it";
+
 /// What the database has now.
 fn state(migration: &PlannedMigration, kept: usize) -> String {
     let count = migration.statement_count();
     if kept == 0 {
-        return "nothing of this attempt is in the database: it was rolled back, and no row is left of it"
-            .to_owned();
+        return NOTHING_LEFT.to_owned();
     }
     let next = if kept < count {
         format!("goes on with statement {}", kept + 1)

@@ -8,6 +8,7 @@ use crate::plan::{Bracket, PlannedMigration, Segment};
 use crate::progress::{self, Intent, Progress};
 use crate::run::Run;
 use crate::watch;
+use db::history::Standing;
 use db::{DbError, ErrorKind, Flow, Outcome, Reply, Step, session};
 use diagnostics::{Failure, Provider};
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ pub(super) struct Going<'m> {
     pub(super) migration: &'m PlannedMigration,
     pub(super) id: String,
     pub(super) progress: Progress,
+    /// The row's `logs`, as it was read or written last.
+    pub(super) logs: String,
     /// The row is finished.
     finished: bool,
 }
@@ -31,8 +34,13 @@ pub(super) enum Progressed {
 
 impl<'m> Going<'m> {
     /// A migration whose unfinished row has this id and says this.
-    pub(super) fn new(migration: &'m PlannedMigration, id: String, progress: Progress) -> Self {
-        Self { migration, id, progress, finished: false }
+    pub(super) fn new(migration: &'m PlannedMigration, id: String, progress: Progress, logs: String) -> Self {
+        Self { migration, id, progress, logs, finished: false }
+    }
+
+    /// The row as it must still be for a write to hit it.
+    fn standing(&self) -> Standing<'_> {
+        Standing { id: &self.id, logs: &self.logs }
     }
 
     /// Whether its row is finished.
@@ -61,9 +69,10 @@ impl<'m> Going<'m> {
         Some(rest)
     }
 
-    pub(super) fn advance(&mut self, next: Progress) {
+    pub(super) fn advance(&mut self, next: Progress, logs: String) {
         self.finished = self.is_end(&next);
         self.progress = next;
+        self.logs = logs;
     }
 
     fn is_end(&self, progress: &Progress) -> bool {
@@ -85,11 +94,11 @@ impl<'m> Going<'m> {
 
     /// The write that records `next`: the end of the row after the last segment.
     pub(super) fn row_write<'a>(&'a self, next: &Progress, logs: &'a str) -> RowWrite<'a> {
-        let (id, name) = (self.id.as_str(), self.migration.name.as_str());
+        let (row, name) = (self.standing(), self.migration.name.as_str());
         if self.is_end(next) {
-            RowWrite::Finish { id, name, checksum: &self.migration.checksum }
+            RowWrite::Finish { row, name, checksum: &self.migration.checksum }
         } else {
-            RowWrite::Progress { id, name, segments: next.segments, logs }
+            RowWrite::Progress { row, name, segments: next.segments, logs }
         }
     }
 
@@ -97,11 +106,11 @@ impl<'m> Going<'m> {
     pub(super) fn record(&mut self, run: &mut Run<'_>, next: Progress) -> std::result::Result<(), DbError> {
         let logs = next.logs(None);
         let sql = match self.row_write(&next, &logs) {
-            RowWrite::Finish { id, checksum, .. } => run.table.finish(id, checksum),
-            _ => run.table.update_progress(&self.id, next.segments, &logs),
+            RowWrite::Finish { row, checksum, .. } => run.table.finish(row, checksum),
+            _ => run.table.update_progress(self.standing(), next.segments, &logs),
         };
         write_one_row(run, &sql, Some(&self.id))?;
-        self.advance(next);
+        self.advance(next, logs);
         Ok(())
     }
 
@@ -131,8 +140,11 @@ impl<'m> Going<'m> {
     /// stays, with what was about to run.
     pub(super) fn keep(&self, run: &mut Run<'_>, error: &DbError) {
         let text = diagnostics::redact(&error.text(), &run.target.secrets());
-        let sql =
-            run.table.update_progress(&self.id, self.progress.segments, &self.progress.logs(Some(&text)));
+        let sql = run.table.update_progress(
+            self.standing(),
+            self.progress.segments,
+            &self.progress.logs(Some(&text)),
+        );
         // The row holds the intent already; the error's text is an addition.
         let _ = write_one_row(run, &sql, Some(&self.id));
     }
@@ -145,16 +157,18 @@ impl<'m> Going<'m> {
     fn leave(&self, run: &mut Run<'_>, failure: Failure, text: Option<&str>) -> Failure {
         let progress = Progress { intent: None, ..self.progress.clone() };
         let (sql, stays) = if progress.segments == 0 {
-            (run.table.delete(&self.id), None)
+            (run.table.delete(self.standing()), None)
         } else {
-            let sql = run.table.update_progress(&self.id, progress.segments, &progress.logs(text));
+            let sql = run.table.update_progress(self.standing(), progress.segments, &progress.logs(text));
             (sql, Some(self.id.as_str()))
         };
         match write_one_row(run, &sql, stays) {
             Ok(()) => failure,
-            Err(error) => failure.map(|told| {
+            Err(error) => failure.map(|mut told| {
+                // Its row is.
+                told.notes.retain(|note| note != failure::NOTHING_LEFT);
                 told.note(format!(
-                    "the history could not be brought up to date: {}; the next deploy does it",
+                    "the history could not be brought up to date: {}; the unfinished row stays, and the next deploy settles it",
                     error.text()
                 ))
             }),
@@ -203,7 +217,7 @@ fn write_one_row_once(run: &mut Run<'_>, sql: &str, stays: Option<&str>) -> std:
         run.conn.execute("PRAGMA query_only = OFF")?;
     }
     // A trigger of the history may undo the write, at once or at COMMIT.
-    let mut read_back = stays.map_or_else(|| "SELECT 1".to_owned(), |id| run.table.count_row(id));
+    let mut read_back = stays.map_or_else(|| "SELECT 1".to_owned(), |id| run.table.has_row(id));
     if provider == Provider::PostgreSql {
         read_back = format!("{}; {read_back}", session::CONSTRAINTS_NOW);
     }
@@ -235,9 +249,11 @@ fn write_one_row_once(run: &mut Run<'_>, sql: &str, stays: Option<&str>) -> std:
     let error = match outcome {
         Outcome::Completed => return Ok(()),
         Outcome::Lost { cause, .. } => return Err(cause),
-        Outcome::Stopped { .. } => {
-            DbError::new(ErrorKind::Other, "the migration's row in the history has disappeared")
-        }
+        Outcome::Stopped { .. } => DbError::new(
+            ErrorKind::Other,
+            "the migration's row in the history is not as this run left it: another deployer, or somebody's hand, has \
+                 changed it",
+        ),
         Outcome::Failed { error, .. } => error,
     };
     // The first error is the one to tell.

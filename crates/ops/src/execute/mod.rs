@@ -38,6 +38,8 @@ pub(crate) enum Done {
     Applied,
     /// Another deployer applied it.
     ByOther,
+    /// It is applied: the history says so after the connection was lost, and nothing says by whom.
+    Found,
 }
 
 /// Runs one migration. `begin_next` says that another one-transaction file follows, whose BEGIN may ride behind
@@ -71,6 +73,7 @@ pub(crate) fn execute(run: &mut Run<'_>, migration: &PlannedMigration, begin_nex
             let at = run.history.rows_of(&migration.name).find_map(|row| row.finished_at);
             run.observer.on(&Event::AppliedByOther { migration: migration.name.clone(), at });
         }
+        Done::Found => run.observer.on(&Event::FoundApplied { migration: migration.name.clone() }),
     }
     Ok(done)
 }
@@ -94,7 +97,7 @@ fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: 
         };
         match attempt(run, &transaction, &mut busy)? {
             End::Committed => return Ok(Done::Applied),
-            End::Taken => match rival(run, &migration.name, &id)? {
+            End::Taken => match rival(run, &migration.name, &id, None)? {
                 Rival::Applied => return Ok(Done::ByOther),
                 // Our own id, of a row that was resolved meanwhile: the next one is another.
                 Rival::Nobody if run.history.rows.iter().any(|row| row.id == id) => {}
@@ -104,7 +107,7 @@ fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: 
             End::Lost(cause) => {
                 way_back(run, &cause)?;
                 if is_applied(run, &migration.name) {
-                    return Ok(Done::Applied);
+                    return Ok(Done::Found);
                 }
                 if last {
                     return Err(lost_each_time(&migration.name, &cause));
@@ -222,10 +225,7 @@ fn learned(error: &DbError, segment: &Segment) -> Option<Vec<Segment>> {
         {
             Some(vec![Segment { bracket: Bracket::Single, pipelined: false, ..segment.clone() }])
         }
-        ErrorKind::UnsafeNewEnumValue => {
-            let pieces = segments::commit_after_enum_values(segment);
-            (pieces.len() > 1).then_some(pieces)
-        }
+        ErrorKind::UnsafeNewEnumValue => segments::commit_after_enum_values(segment),
         _ => None,
     }
 }
@@ -247,10 +247,13 @@ enum Rival {
     Nobody,
 }
 
-/// Reads the history again after a row could not be written; `id` is the row's.
-fn rival(run: &mut Run<'_>, name: &str, id: &str) -> Result<Rival> {
+/// Reads the history again after a row could not be written; `id` is the row's, `logs` what it said if it was there.
+fn rival(run: &mut Run<'_>, name: &str, id: &str, logs: Option<&str>) -> Result<Rival> {
     run.read_history_within_script().map_err(|trouble| trouble.into_failure(run))?;
-    let foreign = run.history.rows_of(name).any(|row| row.id != id && row.rolled_back_at.is_none());
+    let foreign = run.history.rows_of(name).any(|row| {
+        let changed = logs.is_some_and(|logs| row.logs.as_deref() != Some(logs));
+        row.rolled_back_at.is_none() && (row.id != id || (changed && row.is_unfinished()))
+    });
     Ok(if is_applied(run, name) {
         Rival::Applied
     } else if foreign {
@@ -266,7 +269,8 @@ impl Rival {
             Rival::Applied | Rival::AtWork => (
                 format!("another deployer is at work on migration `{name}`"),
                 &codes::C2008,
-                "its row in the history appeared while this run was about to write its own; ours was rolled back",
+                "its row in the history is not as this run left it, or appeared while this run was about to write its own; what \
+                 was under way here was rolled back",
             ),
             Rival::RowGone => (
                 format!("the row of migration `{name}` in the history was removed or settled while it ran"),
@@ -276,11 +280,15 @@ impl Rival {
             Rival::Nobody => (
                 format!("the history table does not keep the row of migration `{name}`"),
                 &codes::C2018,
-                "a trigger or rule of it takes the row away; what was under way was rolled back",
+                "a trigger or rule of it, or a statement of the migration itself, takes the row away; what was under way was \
+                 rolled back",
             ),
         };
         let help = match self {
-            Rival::Nobody => "drop the trigger or rule, then `cutover migrate deploy`",
+            Rival::Nobody => {
+                "drop the trigger or rule, or take what writes to `_prisma_migrations` out of the migration, then `cutover \
+                 migrate deploy`"
+            }
             _ => code.way_out,
         };
         Failure::new(Diagnostic::error(title).code(code).note(note).help(help))
@@ -361,7 +369,8 @@ fn lost_each_time(name: &str, cause: &DbError) -> Failure {
 }
 
 /// Runs statements of ours in one transaction that claims as a migration's does; a busy SQLite file is waited for.
-pub(crate) fn in_one_transaction(run: &mut Run<'_>, statements: &[String]) -> Result<()> {
+/// `check` must answer 1 before COMMIT: triggers and rules of the history can take away what was written.
+pub(crate) fn in_one_transaction(run: &mut Run<'_>, statements: &[String], check: &str) -> Result<()> {
     let provider = run.target.provider;
     let mut busy = Busy::new(run);
     loop {
@@ -370,9 +379,18 @@ pub(crate) fn in_one_transaction(run: &mut Run<'_>, statements: &[String]) -> Re
             texts.push(db::session::claim(run.prisma_key));
         }
         texts.extend_from_slice(statements);
-        texts.push("COMMIT".to_owned());
-        match texts.iter().try_for_each(|text| run.conn.execute(text)) {
-            Ok(()) => return Ok(()),
+        if provider == Provider::PostgreSql {
+            texts.push(db::session::CONSTRAINTS_NOW.to_owned());
+        }
+        let written = texts.iter().try_for_each(|text| run.conn.execute(text));
+        let checked = written.and_then(|()| run.conn.query(check));
+        let ended = checked.and_then(|rows| {
+            let kept = rows.into_iter().flatten().flatten().next().as_deref() == Some("1");
+            run.conn.execute(if kept { "COMMIT" } else { "ROLLBACK" }).map(|()| kept)
+        });
+        match ended {
+            Ok(true) => return Ok(()),
+            Ok(false) => return Err(not_kept()),
             Err(error) => {
                 let _ = run.conn.execute("ROLLBACK");
                 let waits = provider == Provider::Sqlite && error.kind == ErrorKind::LockTimeout;
@@ -385,4 +403,13 @@ pub(crate) fn in_one_transaction(run: &mut Run<'_>, statements: &[String]) -> Re
             }
         }
     }
+}
+
+fn not_kept() -> Failure {
+    Failure::new(
+        Diagnostic::error("the history table does not keep what is written to it")
+            .code(&codes::C2018)
+            .note("a trigger or rule of it takes the change away; nothing was recorded")
+            .help("drop the trigger or rule, then run the same command again: `cutover migrate status` shows what is recorded"),
+    )
 }

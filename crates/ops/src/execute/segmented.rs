@@ -32,7 +32,7 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
             Some(going) => going,
             None => return Ok(Done::ByOther),
         },
-        State::Resume { id, progress } => Going::new(migration, id.clone(), progress.clone()),
+        State::Resume { id, progress } => resumed(run, migration, id, progress)?,
     };
     let mut replay = going.progress.statement > 0;
     let mut attempts = 0;
@@ -52,20 +52,25 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
             Some(cause) => {
                 way_back(run, &cause)?;
                 if is_applied(run, &migration.name) {
-                    return Ok(Done::Applied);
+                    return Ok(Done::Found);
                 }
                 if attempts == ATTEMPTS {
                     return Err(lost_each_time(&migration.name, &cause));
                 }
                 let row = run.history.rows_of(&migration.name).find(|row| row.is_unfinished());
-                match row.map(|row| (row.id.clone(), Progress::of(row))) {
-                    Some((id, Some(Ok(progress)))) if id == going.id => going.progress = progress,
+                match row.map(|row| (row.clone(), Progress::of(row))) {
+                    Some((row, Some(Ok(progress)))) if row.id == going.id => {
+                        going.advance(progress, row.logs.unwrap_or_default());
+                    }
                     // The row itself was never committed.
                     None if going.progress.segments == 0 => match begin(run, migration)? {
                         Some(again) => going = again,
                         None => return Ok(Done::ByOther),
                     },
-                    _ => return Err(rival(run, &migration.name, &going.id)?.or_row_gone(run, &going)),
+                    _ => {
+                        return Err(rival(run, &migration.name, &going.id, Some(&going.logs))?
+                            .or_row_gone(run, &going));
+                    }
                 }
                 replay = true;
             }
@@ -80,6 +85,22 @@ impl Rival {
         let rival = if matches!(self, Rival::Nobody) && !stands { Rival::RowGone } else { self };
         rival.failure(&going.migration.name)
     }
+}
+
+/// An interrupted migration, as the history has it now.
+fn resumed<'m>(
+    run: &mut Run<'_>,
+    migration: &'m PlannedMigration,
+    id: &str,
+    progress: &Progress,
+) -> Result<Going<'m>> {
+    let row = run.history.rows.iter().find(|row| row.id == id && row.is_unfinished());
+    let logs = row.and_then(|row| row.logs.clone()).unwrap_or_default();
+    let going = Going::new(migration, id.to_owned(), progress.clone(), logs);
+    if row.is_none() {
+        return Err(Rival::RowGone.failure(&migration.name));
+    }
+    Ok(going)
 }
 
 /// Puts the session back after the whole file: what one of its segments sets holds for the next one.
@@ -122,10 +143,10 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
         };
         match attempt(run, &transaction, &mut busy)? {
             End::Committed => {
-                let going = Going::new(migration, id, progress);
+                let going = Going::new(migration, id, progress, logs);
                 return if migration.ledger { alone(run, going) } else { Ok(Some(going)) };
             }
-            End::Taken => match rival(run, &migration.name, &id)? {
+            End::Taken => match rival(run, &migration.name, &id, None)? {
                 Rival::Applied => return Ok(None),
                 Rival::Nobody if run.history.rows.iter().any(|row| row.id == id) => {}
                 rival => return Err(rival.failure(&migration.name)),
@@ -134,7 +155,7 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
             End::Lost(cause) => {
                 way_back(run, &cause)?;
                 if run.history.rows.iter().any(|row| row.id == id) {
-                    return Ok(Some(Going::new(migration, id, progress)));
+                    return Ok(Some(Going::new(migration, id, progress, logs)));
                 }
             }
             End::Failed { part: Part::Claim, error, .. } if is_lost_claim(&error) => relock(run)?,
@@ -149,7 +170,7 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
 /// MySQL: Prisma Migrate waits ten seconds for its lock and then goes on without it. It may have begun the same migration
 /// in between; its row is older than ours, which is taken back.
 fn alone<'m>(run: &mut Run<'_>, going: Going<'m>) -> Result<Option<Going<'m>>> {
-    match rival(run, &going.migration.name, &going.id)? {
+    match rival(run, &going.migration.name, &going.id, Some(&going.logs))? {
         Rival::Nobody | Rival::RowGone => Ok(Some(going)),
         rival => {
             let failure = rival.failure(&going.migration.name);
@@ -207,12 +228,12 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
         };
         match attempt(run, &transaction, &mut busy)? {
             End::Committed => {
-                going.advance(next);
+                going.advance(next, logs);
                 return Ok(Progressed::Done);
             }
             End::Lost(cause) => return Ok(Progressed::Lost(cause)),
             End::Taken => {
-                let rival = rival(run, &going.migration.name, &going.id)?;
+                let rival = rival(run, &going.migration.name, &going.id, Some(&going.logs))?;
                 let mine = matches!(rival, Rival::Nobody);
                 let failure = rival.or_row_gone(run, going);
                 // Nobody else is there: the row says again what is true.

@@ -237,7 +237,7 @@ fn nothing_happened(run: &mut Run<'_>, statement: &Statement) -> bool {
 }
 
 /// Statements that commit inside themselves and are not undone by an error.
-fn may_be_half_done(kind: &Kind) -> bool {
+pub(super) fn may_be_half_done(kind: &Kind) -> bool {
     matches!(
         kind,
         Kind::Do
@@ -419,6 +419,8 @@ fn index_before(
                 .map_err(|error| Trouble::of(run, error))?;
             Ok(Before::Run { index: Some(name) })
         }
+        // The server passes over it with a notice.
+        (true, false) if created.if_not_exists && intent.is_none() => Ok(Before::Run { index: None }),
         (_, false) => Err(Trouble::Failed(another_index(going, number, &found, expected.as_deref()))),
     }
 }

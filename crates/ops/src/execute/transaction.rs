@@ -9,7 +9,7 @@ use crate::interrupt::Reason;
 use crate::plan::{Bracket, Segment};
 use crate::run::Run;
 use crate::watch::Watched;
-use db::history::{NewRow, Time};
+use db::history::{NewRow, Standing, Time};
 use db::session::{self, Traces};
 use db::{Batch, DbError, ErrorKind, Outcome, Reply, Step};
 use diagnostics::{Provider, Source};
@@ -24,9 +24,9 @@ pub(super) enum RowWrite<'a> {
     /// The row of a migration that begins.
     InsertUnfinished { row: NewRow<'a>, logs: &'a str },
     /// Progress of an unfinished row.
-    Progress { id: &'a str, name: &'a str, segments: usize, logs: &'a str },
+    Progress { row: Standing<'a>, name: &'a str, segments: usize, logs: &'a str },
     /// The end of an unfinished row.
-    Finish { id: &'a str, name: &'a str, checksum: &'a str },
+    Finish { row: Standing<'a>, name: &'a str, checksum: &'a str },
 }
 
 /// One transaction of a migration.
@@ -462,8 +462,8 @@ impl Transaction<'_> {
             RowWrite::InsertFinished(row) if prepared => run.table.execute_insert_finished(&row),
             RowWrite::InsertFinished(row) => run.table.insert_finished(&row),
             RowWrite::InsertUnfinished { row, logs } => run.table.insert_unfinished(&row, logs),
-            RowWrite::Progress { id, segments, logs, .. } => run.table.update_progress(id, segments, logs),
-            RowWrite::Finish { id, checksum, .. } => run.table.finish(id, checksum),
+            RowWrite::Progress { row, segments, logs, .. } => run.table.update_progress(row, segments, logs),
+            RowWrite::Finish { row, checksum, .. } => run.table.finish(row, checksum),
         };
         let step = Step::new(joined([&before, late_claim, &row])).inside().with_rows();
         if self.segment.pipelined { step } else { step.after_answers() }
@@ -473,10 +473,7 @@ impl Transaction<'_> {
     fn read_back_step<'s>(&self, run: &Run<'_>) -> Step<'s> {
         let immediate =
             if run.target.provider == Provider::PostgreSql { session::CONSTRAINTS_NOW } else { "" };
-        Step::new(joined([immediate, &run.table.count_row(self.row.id())]))
-            .inside()
-            .with_rows()
-            .after_answers()
+        Step::new(joined([immediate, &run.table.has_row(self.row.id())])).inside().with_rows().after_answers()
     }
 
     /// Row and COMMIT. An INSERT of which no row stays is an error, so COMMIT can stand in the same message, and the
@@ -547,14 +544,14 @@ impl<'a> RowWrite<'a> {
     fn id(&self) -> &'a str {
         match self {
             RowWrite::InsertFinished(row) | RowWrite::InsertUnfinished { row, .. } => row.id,
-            RowWrite::Progress { id, .. } | RowWrite::Finish { id, .. } => id,
+            RowWrite::Progress { row, .. } | RowWrite::Finish { row, .. } => row.id,
         }
     }
 
     fn own_id(&self) -> Option<&'a str> {
         match self {
             RowWrite::InsertFinished(_) | RowWrite::InsertUnfinished { .. } => None,
-            RowWrite::Progress { id, .. } | RowWrite::Finish { id, .. } => Some(id),
+            RowWrite::Progress { row, .. } | RowWrite::Finish { row, .. } => Some(row.id),
         }
     }
 }

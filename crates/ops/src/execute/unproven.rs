@@ -70,9 +70,15 @@ pub(super) fn help(going: &Going<'_>, number: usize, why: Unproven) -> String {
         1 => "undo statement 1, then ".to_owned(),
         _ => format!("undo statements 1 to {done}, then "),
     };
+    let statement = going.migration.statements().nth(number);
+    let partly = if statement.is_some_and(|statement| super::single::may_be_half_done(&statement.kind)) {
+        " If a part of it is: complete or undo that part by hand first."
+    } else {
+        ""
+    };
     match why {
         Unproven::Statement => format!(
-            "Look whether the effect of statement {} is there. If it is: {forward}`cutover migrate resolve --applied \
+            "Look whether the effect of statement {} is there.{partly} If it is: {forward}`cutover migrate resolve --applied \
              {name}`. If not: {undo}`cutover migrate resolve --rolled-back {name}` and `cutover migrate deploy`.",
             number + 1
         ),

@@ -4,9 +4,12 @@
 //! statements that the database refuses or silently ignores inside a transaction, or (SQLite) if it brackets a
 //! table rebuild with `PRAGMA foreign_keys` beside statements that fire foreign-key actions.
 
+#[cfg(test)]
+mod tests;
+
 use diagnostics::{Code, Diagnostic, Failure, Provider, Result, Source, codes};
 use serde::Serialize;
-use sql::{Code as Runs, DataVerb, DdlVerb, Kind, Script, Statement, TransactionRule};
+use sql::{Action, Code as Runs, DataVerb, DdlVerb, Kind, Script, Statement, TransactionRule};
 
 /// How a segment is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -91,11 +94,19 @@ pub fn segments(script: &Script, source: &Source, provider: Provider) -> Result<
     let statements = &script.statements;
     let own_control = statements.iter().any(|statement| is_boundary(&statement.kind));
     cutter.refuse(statements, own_control)?;
-    if wish == Wish::File
-        && let Some(boundary) = statements.iter().find(|statement| is_boundary(&statement.kind))
-    {
-        let reason = "`-- cutover:transaction=file` makes the file one transaction, and this statement would end or nest it";
-        return Err(cutter.refusal(&codes::C2004, boundary, reason));
+    if let Some(boundary) = statements.iter().find(|statement| is_boundary(&statement.kind)) {
+        let reason = match wish {
+            Wish::File => Some(
+                "`-- cutover:transaction=file` makes the file one transaction, and this statement would end or nest it",
+            ),
+            Wish::Off => Some(
+                "`-- cutover:transaction=off` runs and records every statement by itself, and this one makes several one transaction",
+            ),
+            Wish::AsNeeded => None,
+        };
+        if let Some(reason) = reason {
+            return Err(cutter.refusal(&codes::C2004, boundary, reason));
+        }
     }
     let cut = match wish {
         Wish::Off => statements
@@ -113,6 +124,9 @@ pub fn segments(script: &Script, source: &Source, provider: Provider) -> Result<
         {
             cutter.rebuilds(statements)
         }
+        Wish::AsNeeded if provider == Provider::Sqlite && cutter.rebuilds_without_switch(statements) => {
+            vec![cutter.piece(Bracket::Rebuild, statements)]
+        }
         Wish::AsNeeded => cutter.by_need(statements),
     };
     let mut segments = if cut.is_empty() { vec![cutter.piece(Bracket::Transaction, &[])] } else { cut };
@@ -127,12 +141,15 @@ pub fn segments(script: &Script, source: &Source, provider: Provider) -> Result<
         (segment.changes_session, segment.changes_role, segment.code) = (session, role, code);
     }
     cutter.refuse_read_only_sessions(&segments)?;
+    cutter.refuse_what_ends_early(&segments)?;
     Ok(segments)
 }
 
 /// Cuts a file once more after the server has taught that a value of an enum must be committed before its use:
 /// after each ADD VALUE.
-pub fn commit_after_enum_values(segment: &Segment) -> Vec<Segment> {
+///
+/// None if it cannot be cut: something of it holds only until the commit that would be put in.
+pub fn commit_after_enum_values(segment: &Segment) -> Option<Vec<Segment>> {
     let mut pieces = Vec::new();
     let mut rest = segment.statements.as_slice();
     let mut first = segment.first;
@@ -143,7 +160,9 @@ pub fn commit_after_enum_values(segment: &Segment) -> Vec<Segment> {
         first += piece.len();
         rest = tail;
     }
-    pieces
+    let (_, before) = pieces.split_last()?;
+    let ends_early = before.iter().any(|piece| piece.statements.iter().any(|s| s.session.transaction_local));
+    (!before.is_empty() && !ends_early).then_some(pieces)
 }
 
 /// Statements that open or close a transaction.
@@ -208,6 +227,25 @@ impl Cutter<'_> {
             changes_session: effects().any(|effect| !effect.is_empty()),
             changes_role: effects().any(|effect| effect.role || effect.calls_functions),
             code: statements.iter().map(|statement| statement.code).max().unwrap_or(Runs::None),
+        }
+    }
+
+    /// Refuses what holds until the end of its transaction in a file whose other statements need the transaction to end
+    /// before them: an index landed on the table of another schema, and rows were deleted from another table.
+    fn refuse_what_ends_early(&self, segments: &[Segment]) -> Result<()> {
+        let [before @ .., _] = segments else { return Ok(()) };
+        let ours = before.iter().filter(|segment| segment.bracket == Bracket::Transaction);
+        let mut statements = ours.flat_map(|segment| &segment.statements);
+        let found = statements
+            .find(|statement| statement.session.transaction_local && self.provider == Provider::PostgreSql);
+        match found {
+            None => Ok(()),
+            Some(statement) => Err(self.refusal(
+                &codes::C2004,
+                statement,
+                "it holds until the end of its transaction, which ends before the statement that follows outside of one; write \
+                 SET without LOCAL, or move it into a file of its own",
+            )),
         }
     }
 
@@ -321,6 +359,34 @@ impl Cutter<'_> {
         pieces
     }
 
+    /// Whether a table is dropped and another one takes its name: a rebuild, which must keep the rows that refer to the
+    /// table also where its author has left `PRAGMA foreign_keys = OFF` to an earlier file. Beside statements whose
+    /// foreign-key actions may be wanted it is left to the file.
+    fn rebuilds_without_switch(&self, statements: &[Statement]) -> bool {
+        let mut dropped: Vec<&sql::Name> = Vec::new();
+        let mut rebuilds = false;
+        for statement in statements {
+            let wanted = matches!(
+                statement.kind,
+                Kind::Data(DataVerb::Update | DataVerb::Delete | DataVerb::Merge | DataVerb::Replace)
+                    | Kind::Unknown
+            );
+            if wanted || self.rule(statement) == TransactionRule::Outside {
+                return false;
+            }
+            for action in &statement.actions {
+                match action {
+                    Action::DropTable { names, .. } => dropped.extend(names),
+                    Action::RenameTable { to, .. } => {
+                        rebuilds |= dropped.iter().any(|name| name.name.eq_ignore_ascii_case(&to.name));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        rebuilds
+    }
+
     fn refuse(&self, statements: &[Statement], own_control: bool) -> Result<()> {
         let mut inside = false;
         for statement in statements {
@@ -407,134 +473,5 @@ fn may_fire_foreign_keys(kind: &Kind) -> bool {
         Kind::Ddl(verb) => *verb == DdlVerb::Drop,
         Kind::Unknown => true,
         _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cut(provider: Provider, text: &str) -> Result<Vec<Segment>> {
-        let script = sql::split(text, &sql::Options::new(provider)).unwrap();
-        segments(&script, &Source::new("m.sql", text), provider)
-    }
-
-    /// Each segment as a letter (Transaction, Single, Own transaction, Rebuild) and its number of statements.
-    fn shape(provider: Provider, text: &str) -> String {
-        let cut = cut(provider, text).unwrap();
-        let letter = |bracket| match bracket {
-            Bracket::Transaction => 'T',
-            Bracket::Single => 'S',
-            Bracket::OwnTransaction => 'O',
-            Bracket::Rebuild => 'R',
-            Bracket::Span => 'P',
-        };
-        let parts: Vec<String> = cut
-            .iter()
-            .map(|segment| format!("{}{}", letter(segment.bracket), segment.statements.len()))
-            .collect();
-        parts.join(" ")
-    }
-
-    #[test]
-    fn postgresql_files_are_cut_where_they_need_it() {
-        for (text, expected) in [
-            ("", "T0"),
-            ("-- nothing", "T0"),
-            ("CREATE TABLE a (id int); CREATE TABLE b (id int)", "T2"),
-            ("CREATE INDEX CONCURRENTLY ON a (id)", "S1"),
-            (
-                "CREATE TABLE a (id int); CREATE INDEX CONCURRENTLY ON a (id); VACUUM a; INSERT INTO a VALUES (1)",
-                "T1 S1 S1 T1",
-            ),
-            ("BEGIN; CREATE TABLE a (id int); COMMIT", "O3"),
-            // Statements before a BEGIN belong to it: the reference sends the file as one message.
-            ("CREATE TYPE e AS ENUM ('a'); BEGIN; DROP TYPE e; COMMIT; CREATE TABLE a (id int)", "O4 T1"),
-            ("CREATE TABLE a (id int); COMMIT; CREATE TABLE b (id int)", "O2 T1"),
-            // What can run in no transaction is not drawn into the one behind it.
-            ("BEGIN; SELECT 1; COMMIT; SELECT 2; VACUUM; SELECT 3; BEGIN; SELECT 4; COMMIT", "O3 T1 S1 O4"),
-            ("ALTER TYPE e ADD VALUE 'b'; INSERT INTO t VALUES ('b')", "T2"),
-            ("-- cutover:transaction=off\nCREATE TABLE a (id int); CREATE TABLE b (id int)", "S1 S1"),
-            ("-- cutover:transaction=file\nCREATE TABLE a (id int); VACUUM", "T2"),
-        ] {
-            assert_eq!(shape(Provider::PostgreSql, text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn sqlite_rebuilds_are_one_transaction_unless_something_beside_them_fires_foreign_keys() {
-        let rebuild = "PRAGMA defer_foreign_keys=ON; PRAGMA foreign_keys=OFF; CREATE TABLE n (id); DROP TABLE t; \
-                       ALTER TABLE n RENAME TO t; PRAGMA foreign_keys=ON; PRAGMA defer_foreign_keys=OFF";
-        for (text, expected) in [
-            ("CREATE TABLE a (id); INSERT INTO a VALUES (1)", "T2"),
-            (rebuild, "R7"),
-            (&format!("CREATE TABLE x (id); {rebuild}"), "R8"),
-            (&format!("DELETE FROM x; {rebuild}; DELETE FROM x"), "T2 R5 T2"),
-            (&format!("DROP TABLE x; {rebuild}"), "T2 R5 T1"),
-            ("PRAGMA foreign_keys=OFF; CREATE TABLE a (id)", "R2"),
-            ("PRAGMA journal_mode=WAL; CREATE TABLE a (id); VACUUM", "S1 T1 S1"),
-            ("PRAGMA user_version = 3; PRAGMA foreign_keys", "T2"),
-            // There every statement outside of BEGIN is a transaction of its own.
-            ("INSERT INTO a VALUES (1); BEGIN; INSERT INTO a VALUES (2); COMMIT", "T1 O3"),
-            ("PRAGMA foreign_keys=OFF; BEGIN; DROP TABLE a; COMMIT; PRAGMA foreign_keys=ON", "S1 O3 S1"),
-        ] {
-            assert_eq!(shape(Provider::Sqlite, text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_would_break_the_promise_is_refused_at_its_place() {
-        for (text, code, place) in [
-            ("BEGIN;\nCREATE TABLE a (id int);", "C2003", "m.sql:1:1"),
-            ("CREATE TABLE a (id int);\nROLLBACK;", "C2004", "m.sql:2:1"),
-            ("BEGIN; COMMIT AND CHAIN; COMMIT", "C2004", "m.sql:1:8"),
-            ("BEGIN; PREPARE TRANSACTION 'x'", "C2004", "m.sql:1:8"),
-            ("COPY a FROM STDIN;", "C2004", "m.sql:1:1"),
-            ("COPY a TO STDOUT;", "C2004", "m.sql:1:1"),
-            ("BEGIN READ ONLY; COMMIT", "C2004", "m.sql:1:1"),
-            ("START TRANSACTION READ ONLY; COMMIT", "C2004", "m.sql:1:1"),
-            ("SET TRANSACTION READ ONLY; SELECT 1", "C2004", "m.sql:1:1"),
-            ("SET transaction_read_only = on", "C2004", "m.sql:1:1"),
-            ("SAVEPOINT s; RELEASE s", "C2004", "m.sql:1:1"),
-            ("SET default_transaction_read_only = on; VACUUM", "C2004", "m.sql:1:1"),
-            ("-- cutover:transaction=maybe\nSELECT 1", "C2004", "m.sql:1:1"),
-        ] {
-            let failure = cut(Provider::PostgreSql, text).expect_err(text);
-            let diagnostic = failure.diagnostic();
-            assert_eq!(diagnostic.code.map(|code| code.id), Some(code), "{text}");
-            assert_eq!(diagnostic.location().as_deref(), Some(place), "{text}");
-        }
-        // Alone in its file it makes no later transaction read-only.
-        assert_eq!(shape(Provider::PostgreSql, "SET default_transaction_read_only = on"), "T1");
-    }
-
-    #[test]
-    fn what_a_segment_leaves_behind_counts_for_those_after_it() {
-        let cut = cut(
-            Provider::PostgreSql,
-            "CREATE TABLE a (id int); VACUUM; SET ROLE x; VACUUM; CREATE TABLE b (id int)",
-        )
-        .unwrap();
-        let flags: Vec<_> =
-            cut.iter().map(|segment| (segment.changes_session, segment.changes_role)).collect();
-        assert_eq!(flags, [(false, false), (false, false), (true, true), (true, true), (true, true)]);
-    }
-
-    #[test]
-    fn files_that_steer_transactions_are_never_sent_ahead() {
-        let pipelined = |text| cut(Provider::PostgreSql, text).unwrap()[0].pipelined;
-        assert!(pipelined("CREATE TABLE a (id int)"));
-        assert!(!pipelined("BEGIN; CREATE TABLE a (id int); COMMIT"));
-        assert!(!pipelined("BEGIN; SAVEPOINT s; ROLLBACK TO s; COMMIT"));
-    }
-
-    #[test]
-    fn a_value_of_an_enum_is_committed_before_its_use() {
-        let text =
-            "CREATE TABLE a (id int); ALTER TYPE e ADD VALUE 'b'; INSERT INTO t VALUES ('b'); SELECT 1";
-        let cut = cut(Provider::PostgreSql, text).unwrap();
-        let pieces = commit_after_enum_values(&cut[0]);
-        let sizes: Vec<_> = pieces.iter().map(|piece| (piece.first, piece.statements.len())).collect();
-        assert_eq!(sizes, [(0, 2), (2, 2)]);
     }
 }
