@@ -67,7 +67,8 @@ impl Replay<'_> {
             Kind::Repeat => {
                 let (count, path) = argument.split_once(' ').ok_or("repeat needs N PATH")?;
                 let count = count.parse().map_err(|_| format!("{count} is no number"))?;
-                self.write(path, text.repeat(count).as_bytes())?;
+                let head = fs::read_to_string(self.folder.path().join(path)).unwrap_or_default();
+                self.write(path, (head + &text.repeat(count)).as_bytes())?;
             }
             Kind::Remove => self.remove(&argument)?,
             Kind::Env => match argument.split_once('=') {
@@ -88,6 +89,7 @@ impl Replay<'_> {
                 }
             }
             Kind::Replay => self.replay(&argument)?,
+            Kind::Also => self.also(&argument)?,
             Kind::AtOnce => self.at_once(&argument)?,
             Kind::During => self.during(&argument, &text)?,
             Kind::Signal => self.signal(&argument, &text)?,
@@ -185,6 +187,14 @@ impl Replay<'_> {
         let command = self.next_command(arguments)?;
         let finished = self.start(arguments)?.finish()?;
         self.compare_command(&command, &finished);
+        Ok(())
+    }
+
+    fn also(&mut self, arguments: &str) -> Result<(), String> {
+        let command = self.next_command(arguments)?;
+        let finished = self.start(arguments)?.finish()?;
+        self.compare_command(&command, &finished);
+        self.recorded.push_front(Block::Command(command));
         Ok(())
     }
 

@@ -111,7 +111,7 @@ impl Report {
         }
         rows.push(("all", self.outcomes.iter().map(|(.., outcome)| outcome).collect()));
         let mut text = format!(
-            "{:<12}{:>10}{:>9}{:>9}{:>9}{:>11}{:>12}",
+            "{:<12}{:>10}{:>9}{:>9}{:>9}{:>13}{:>12}",
             "", "commands", "equal", "listed", "total", "ours listed", "not listed"
         );
         for (name, outcomes) in rows {
@@ -119,7 +119,7 @@ impl Report {
             let (equal, listed) = (sum(|outcome| outcome.equal), sum(|outcome| outcome.listed));
             let unlisted = sum(|outcome| outcome.problems.iter().map(|problem| problem.hunk.reference.len()).sum());
             text += &format!(
-                "\n{name:<12}{:>10}{equal:>9}{listed:>9}{:>9}{:>11}{:>12}",
+                "\n{name:<12}{:>10}{equal:>9}{listed:>9}{:>9}{:>13}{:>12}",
                 sum(|outcome| outcome.commands),
                 equal + listed + unlisted,
                 sum(|outcome| outcome.added),
@@ -201,7 +201,7 @@ mod tests {
         report.add(On::Sqlite, "sqlite-04", outcome);
         let text = report.text();
         assert!(text.contains("not there:\n    sqlite-04 migrate dev"), "{text}");
-        assert!(text.contains("\nsqlite              2       10        3       13          1           0"), "{text}");
+        assert!(text.contains("\nsqlite              2       10        3       13            1           0"), "{text}");
         assert!(report.is_good());
     }
 }

@@ -18,12 +18,13 @@
 //! | `project NAME` | an empty folder with schema and lock file, an empty database NAME (SQLite: no file), variables as at first |
 //! | `project NAME missing` | the same, and the database does not exist |
 //! | `file PATH` + body, `bytes PATH` + hexadecimal body, `remove PATH` | as in script tests |
-//! | `repeat N PATH` + body | a file that holds the body N times |
+//! | `repeat N PATH` + body | adds the body N times to a file |
 //! | `env NAME=value`, `env NAME` | sets or removes a variable |
 //! | `sql` + body, `admin` + body | runs SQL in the database, or beside all databases |
 //! | `hold` + body, `release` | a session that runs SQL and stays; all of them end |
 //! | `prepare ARGUMENTS` | runs cutover, which must succeed; nothing is compared |
 //! | `replay ARGUMENTS` | the transcript's next command must be this one; it is run and compared |
+//! | `also ARGUMENTS` | as `replay`, and the command stays the next one: the same in another state |
 //! | `at-once ARGUMENTS` | the transcript's next two runs: the second is started while the first applies a migration |
 //! | `during MIGRATION ARGUMENTS` + body | as `replay`; once MIGRATION is being applied, `admin` runs the body |
 //! | `signal NAME MIGRATION ARGUMENTS` + body | the transcript's next run: as `during`, and then it is sent a signal |
@@ -50,13 +51,14 @@ pub(super) enum Kind {
     Release,
     Prepare,
     Replay,
+    Also,
     AtOnce,
     During,
     Signal,
     Skip,
 }
 
-const KINDS: [(&str, Kind); 16] = [
+const KINDS: [(&str, Kind); 17] = [
     ("project", Kind::Project),
     ("file", Kind::File),
     ("bytes", Kind::Bytes),
@@ -69,6 +71,7 @@ const KINDS: [(&str, Kind); 16] = [
     ("release", Kind::Release),
     ("prepare", Kind::Prepare),
     ("replay", Kind::Replay),
+    ("also", Kind::Also),
     ("at-once", Kind::AtOnce),
     ("during", Kind::During),
     ("signal", Kind::Signal),
