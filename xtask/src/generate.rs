@@ -2,9 +2,9 @@
 //! keyword of the language, hence this file's name.)
 //!
 //! `docs/errors.md` comes from `diagnostics::codes::ALL`, `docs/cli.md` from what the built binary says with
-//! `--help`. To add a page: a function that makes its text, and its line in [`pages`].
+//! `--help`, the guide's page of differences from the list of them (`transcripts`). To add a page: a function that makes its text, and its line in [`pages`].
 
-use crate::root;
+use crate::{root, transcripts};
 use diagnostics::{Class, Code, codes};
 use std::fmt::Write as _;
 use std::fs;
@@ -52,7 +52,11 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Result {
 }
 
 fn pages() -> Result<Vec<Page>, String> {
-    Ok(vec![("docs/errors.md", errors_page(codes::ALL)), ("docs/cli.md", cli_page(&helps()?))])
+    Ok(vec![
+        ("docs/errors.md", errors_page(codes::ALL)),
+        ("docs/cli.md", cli_page(&helps()?)),
+        ("docs/guide/src/differences.md", transcripts::page::page(NOTICE)?),
+    ])
 }
 
 /// Shows what would change, as `git diff` does.

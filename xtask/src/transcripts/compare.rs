@@ -12,7 +12,9 @@ const SUBSTITUTION: (&str, &str) = ("prisma migrate", "cutover migrate");
 /// Folders of the machine that was recorded.
 const RECORDED_PATHS: [&str; 3] = ["/var/run/postgresql", "%2Ftmp%2Fpg", "/project"];
 
-const WILDCARDS: [Wildcard; 3] = [
+const WILDCARDS: [Wildcard; 4] = [
+    // The server's own is put in its place before; others are those of clients.
+    ("<port>", |text| text == "<port>" || wildcard::is_number(text)),
     ("<id>", |text| wildcard::is_uuid(text) || wildcard::is_number(text)),
     ("<time>", wildcard::is_time),
     ("<duration>", |text| text == "less than 1 ms" || wildcard::is_duration(text)),

@@ -1,4 +1,5 @@
-//! The one list of allowed differences, `fixtures/transcripts/differences.toml`: reasons, and the lines that each explains.
+//! The one list of allowed differences, `fixtures/transcripts/differences/*.toml`: a file for each reason, with the lines
+//! that it explains.
 //!
 //! A reason says what differs and why that helps the user; the guide's page is made of them (`page`). A line entry names
 //! scenarios, a stream, the reference's lines, ours, and how often they occur. What is not listed fails, and so does what
@@ -9,24 +10,23 @@ use serde::Deserialize;
 use std::fs;
 
 /// Where the list lies in the project.
-pub(crate) const PATH: &str = "fixtures/transcripts/differences.toml";
+const PATH: &str = "fixtures/transcripts/differences";
 
-/// The list.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The streams that an entry can be about; `both` is a run of which they were recorded as one.
+const STREAMS: [&str; 4] = ["stdout", "stderr", "both", "exit"];
+
+/// The list, in the order of the files' names, which begin with a number.
+#[derive(Debug)]
 pub(crate) struct Differences {
-    /// What the guide's page begins with.
-    pub(crate) introduction: String,
-    #[serde(rename = "reason")]
     pub(crate) reasons: Vec<Reason>,
-    #[serde(rename = "line", default)]
-    pub(crate) entries: Vec<Entry>,
 }
 
-/// Why something differs.
+/// Why something differs, and what.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reason {
+    /// The name of the file, without its number.
+    #[serde(skip)]
     pub(crate) id: String,
     pub(crate) title: String,
     pub(crate) what: String,
@@ -40,13 +40,14 @@ pub(crate) struct Reason {
     /// Script tests that show it: needed where no transcript does.
     #[serde(default)]
     pub(crate) tests: Vec<String>,
+    #[serde(rename = "line", default)]
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// Lines that differ for a reason.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
-    pub(crate) reason: String,
     /// Scenarios: `postgresql-02`.
     #[serde(rename = "in")]
     pub(crate) scenarios: Vec<String>,
@@ -57,7 +58,7 @@ pub(crate) struct Entry {
     reference: String,
     #[serde(default)]
     ours: String,
-    /// Shown in the guide; else the first entry of a reason is.
+    /// Shown in the guide; else the first entry of the reason is.
     #[serde(default)]
     pub(crate) show: bool,
 }
@@ -81,59 +82,78 @@ impl Entry {
 impl Differences {
     /// Reads the list and says what is wrong in it.
     pub(crate) fn read() -> Result<Self, String> {
-        let text =
-            fs::read_to_string(crate::root().join(PATH)).map_err(|error| format!("{PATH}: {error}"))?;
-        let list = Self::parse(&text).map_err(|error| format!("{PATH}: {error}"))?;
-        for test in list.reasons.iter().flat_map(|reason| &reason.tests) {
-            if !crate::root().join(test).exists() {
-                return Err(format!("{PATH}: the test {test} does not exist"));
+        let folder = crate::root().join(PATH);
+        let entries = fs::read_dir(&folder).map_err(|error| format!("{PATH}: {error}"))?;
+        let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        let mut reasons = Vec::new();
+        for file in files {
+            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let wrong = |what: String| format!("{PATH}/{name}: {what}");
+            let text = fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
+            let reason = Reason::parse(&name, &text).map_err(wrong)?;
+            if let Some(test) = reason.tests.iter().find(|test| !crate::root().join(test).exists()) {
+                return Err(wrong(format!("the test {test} does not exist")));
             }
+            reasons.push(reason);
         }
-        Ok(list)
+        Ok(Self { reasons })
     }
+}
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let list: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        for entry in &list.entries {
-            if !list.reasons.iter().any(|reason| reason.id == entry.reason) {
-                return Err(format!("an entry of {:?} names the unknown reason `{}`", entry.scenarios, entry.reason));
-            }
-            if entry.reference.is_empty() && entry.ours.is_empty() || entry.count == 0 {
+impl Reason {
+    /// Reads the file `12-name.toml`.
+    fn parse(name: &str, text: &str) -> Result<Self, String> {
+        let mut reason: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let id = name.strip_suffix(".toml").and_then(|name| name.split_once('-'));
+        let (_, id) = id
+            .filter(|(number, _)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+            .ok_or("the name is not NUMBER-NAME.toml")?;
+        id.clone_into(&mut reason.id);
+        for entry in &reason.entries {
+            if entry.scenarios.is_empty() || entry.reference.is_empty() && entry.ours.is_empty() || entry.count == 0 {
                 return Err(format!("an entry of {:?} says nothing", entry.scenarios));
             }
-            if !["stdout", "stderr", "both", "exit"].contains(&entry.stream.as_str()) {
-                return Err(format!("`{}` is no stream: stdout, stderr, both, exit", entry.stream));
+            if !STREAMS.contains(&entry.stream.as_str()) {
+                return Err(format!("`{}` is no stream: {STREAMS:?}", entry.stream));
             }
         }
-        for reason in &list.reasons {
-            if reason.tests.is_empty() && !list.entries.iter().any(|entry| entry.reason == reason.id) {
-                return Err(format!("neither a line nor a test shows `{}`", reason.id));
-            }
+        if reason.what.is_empty() || reason.why.is_empty() {
+            return Err("it does not say what, or not why".to_owned());
         }
-        Ok(list)
+        if reason.tests.is_empty() && reason.entries.is_empty() {
+            return Err("neither a line nor a test shows it".to_owned());
+        }
+        Ok(reason)
     }
 }
 
 /// The list, and how often each entry was needed.
 pub(super) struct Ledger {
-    pub(super) list: Differences,
-    used: Vec<usize>,
+    entries: Vec<(String, Entry, usize)>,
 }
 
 impl Ledger {
     pub(super) fn new(list: Differences) -> Self {
-        let used = vec![0; list.entries.len()];
-        Self { list, used }
+        let of = |reason: Reason| {
+            let id = reason.id;
+            reason.entries.into_iter().map(move |entry| (id.clone(), entry, 0))
+        };
+        Self { entries: list.reasons.into_iter().flat_map(of).collect() }
     }
 
     /// Finds entries that together explain the lines, and counts them; false if there are none.
     pub(super) fn explains(&mut self, scenario: &str, stream: &str, hunk: &Hunk) -> bool {
-        let about: Vec<usize> = (0..self.list.entries.len())
-            .filter(|&index| self.list.entries[index].is_about(scenario, stream))
+        let about: Vec<(usize, &Entry)> = self
+            .entries
+            .iter()
+            .enumerate()
+            .map(|(index, (_, entry, _))| (index, entry))
+            .filter(|(_, entry)| entry.is_about(scenario, stream))
             .collect();
-        let Some(path) = cover(&self.list.entries, &about, &hunk.reference, &hunk.ours) else { return false };
+        let Some(path) = cover(&about, &hunk.reference, &hunk.ours) else { return false };
         for index in path {
-            self.used[index] += 1;
+            self.entries[index].2 += 1;
         }
         true
     }
@@ -141,44 +161,37 @@ impl Ledger {
     /// Entries that were not needed as often as they say. Those about scenarios that did not run are left out.
     pub(super) fn miscounted(&self, ran: &[String]) -> Vec<String> {
         let all_ran = |entry: &Entry| entry.scenarios.iter().all(|name| ran.contains(name));
-        let entries = self.list.entries.iter().zip(&self.used);
-        let wrong = entries.filter(|(entry, used)| entry.count != **used && all_ran(entry));
+        let wrong = self.entries.iter().filter(|(_, entry, used)| entry.count != *used && all_ran(entry));
         wrong
-            .map(|(entry, used)| {
-                let lines = entry.reference().into_iter().chain(entry.ours()).find(|line| !line.is_empty());
-                format!(
-                    "{PATH}: `{}` in {:?} on {}: listed {} times, seen {used} times: {}",
-                    entry.reason,
-                    entry.scenarios,
-                    entry.stream,
-                    entry.count,
-                    lines.unwrap_or_default()
-                )
+            .map(|(id, entry, used)| {
+                let line = entry.reference().into_iter().chain(entry.ours()).find(|line| !line.is_empty());
+                let (count, line) = (entry.count, line.unwrap_or_default());
+                format!("`{id}` in {:?}: listed {count} times, seen {used} times: {line}", entry.scenarios)
             })
             .collect()
     }
 }
 
 /// Entries whose reference lines, put one after the other, are `reference`, and whose lines of ours are `ours`.
-fn cover(entries: &[Entry], about: &[usize], reference: &[String], ours: &[String]) -> Option<Vec<usize>> {
+fn cover(about: &[(usize, &Entry)], reference: &[String], ours: &[String]) -> Option<Vec<usize>> {
     if reference.is_empty() && ours.is_empty() {
         return Some(Vec::new());
     }
     let mut fitting: Vec<(usize, usize, usize)> = about
         .iter()
-        .filter_map(|&index| {
-            let (theirs, own) = (entries[index].reference(), entries[index].ours());
+        .filter_map(|(index, entry)| {
+            let (theirs, own) = (entry.reference(), entry.ours());
             let fits = theirs.len() <= reference.len()
                 && own.len() <= ours.len()
                 && theirs.iter().zip(reference).all(|(listed, seen)| listed == seen)
                 && own.iter().zip(ours).all(|(listed, seen)| matches(listed, seen));
-            fits.then_some((index, theirs.len(), own.len()))
+            fits.then_some((*index, theirs.len(), own.len()))
         })
         .collect();
     // Those that explain most come first, so that the choice is the same each time.
     fitting.sort_by_key(|(_, theirs, own)| std::cmp::Reverse(theirs + own));
     fitting.into_iter().find_map(|(index, theirs, own)| {
-        let mut path = cover(entries, about, &reference[theirs..], &ours[own..])?;
+        let mut path = cover(about, &reference[theirs..], &ours[own..])?;
         path.insert(0, index);
         Some(path)
     })
@@ -189,16 +202,11 @@ mod tests {
     use super::*;
 
     const LIST: &str = r#"
-introduction = "Hello."
-
-[[reason]]
-id = "dump"
 title = "No dumps"
 what = "w"
 why = "y"
 
 [[line]]
-reason = "dump"
 in = ["postgresql-01"]
 stream = "stderr"
 count = 1
@@ -208,7 +216,6 @@ DbError { }
 '''
 
 [[line]]
-reason = "dump"
 in = ["postgresql-01", "postgresql-02"]
 stream = "stderr"
 count = 1
@@ -217,6 +224,10 @@ cutover: took <duration>
 '''
 "#;
 
+    fn parse(text: &str) -> Result<Reason, String> {
+        Reason::parse("07-dumps.toml", text)
+    }
+
     fn hunk(reference: &[&str], ours: &[&str]) -> Hunk {
         let owned = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
         Hunk { reference: owned(reference), ours: owned(ours) }
@@ -224,7 +235,7 @@ cutover: took <duration>
 
     #[test]
     fn entries_together_explain_lines_and_are_counted() {
-        let mut ledger = Ledger::new(Differences::parse(LIST).unwrap());
+        let mut ledger = Ledger::new(Differences { reasons: vec![parse(LIST).unwrap()] });
         let ran = ["postgresql-01".to_owned(), "postgresql-02".to_owned()];
         assert_eq!(ledger.miscounted(&ran).len(), 2);
         assert!(!ledger.explains("postgresql-02", "stderr", &hunk(&["", "DbError { }"], &[])));
@@ -240,15 +251,18 @@ cutover: took <duration>
     #[test]
     fn a_list_with_a_mistake_is_refused() {
         for (from, to) in [
-            ("reason = \"dump\"\nin", "reason = \"other\"\nin"),
+            ("in = [\"postgresql-01\"]", "in = []"),
             ("count = 1", "count = 0"),
             ("stream = \"stderr\"", "stream = \"stdin\""),
-            ("id = \"dump\"", "id = \"dump\"\nname = 1"),
+            ("title =", "name = 1\ntitle ="),
+            ("why = \"y\"", "why = \"\""),
         ] {
-            assert!(Differences::parse(&LIST.replacen(from, to, 1)).is_err(), "{to}");
+            assert!(parse(&LIST.replacen(from, to, 1)).is_err(), "{to}");
         }
-        let unshown = "introduction = \"\"\n[[reason]]\nid = \"a\"\ntitle = \"\"\nwhat = \"\"\nwhy = \"\"\n";
-        assert!(Differences::parse(unshown).unwrap_err().contains("neither a line nor a test"));
+        assert!(Reason::parse("dumps.toml", LIST).is_err());
+        let unshown = LIST.split("[[line]]").next().unwrap();
+        assert!(parse(unshown).unwrap_err().contains("neither a line nor a test"));
+        assert_eq!(parse(LIST).unwrap().id, "dumps");
     }
 
     #[test]

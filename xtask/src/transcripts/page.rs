@@ -3,18 +3,27 @@
 use super::differences::{Differences, Entry, Reason};
 use std::fmt::Write as _;
 
+/// What the page begins with.
+const INTRODUCTION: &str = "\
+The reference is Prisma 6.19 with its native engine. What is not on this page is the same: the lines on stdout, the codes, the exit
+codes, the history table. Differences are made only where the reference harms its user.
+
+`cargo xtask transcripts` replays what the reference was recorded to print and compares line by line; every line that differs is
+listed under one of these reasons, and a line that is not listed fails. `<id>`, `<time>`, `<duration>`, `<port>` and `<path>` stand
+for what is another in every run.";
+
 /// The page. It needs the list alone, not the transcripts.
 pub(crate) fn page(notice: &str) -> Result<String, String> {
     Ok(text(&Differences::read()?, notice))
 }
 
 fn text(list: &Differences, notice: &str) -> String {
-    let mut page = format!("{notice}# Differences from Prisma\n\n{}\n", list.introduction.trim());
+    let mut page = format!("{notice}# Differences from Prisma\n\n{INTRODUCTION}\n");
     for (number, reason) in list.reasons.iter().enumerate() {
         // Writing to a String cannot fail.
         let _ = write!(page, "\n## {}. {}\n\n", number + 1, reason.title);
         let _ = write!(page, "**What.** {}\n\n**Why.** {}\n", reason.what.trim(), reason.why.trim());
-        page += &example(list, reason);
+        page += &example(reason);
         if !reason.more.is_empty() {
             let _ = write!(page, "\n{}\n", reason.more.trim());
         }
@@ -27,10 +36,9 @@ fn text(list: &Differences, notice: &str) -> String {
 }
 
 /// The example in words, and the lines of both sides.
-fn example(list: &Differences, reason: &Reason) -> String {
+fn example(reason: &Reason) -> String {
     let mut text = String::new();
-    let entries = || list.entries.iter().filter(|entry| entry.reason == reason.id);
-    let shown = entries().find(|entry| entry.show).or_else(|| entries().next());
+    let shown = reason.entries.iter().find(|entry| entry.show).or_else(|| reason.entries.first());
     if !reason.example.is_empty() {
         let _ = write!(text, "\n**Example.** {}\n", reason.example.trim());
     } else if shown.is_some() {

@@ -129,7 +129,7 @@ impl Report {
         text + "\n(lines of the reference, an exit code is one; `ours listed` are our lines beside or in place of listed ones; `not listed` are differences)"
     }
 
-    /// The problems as entries of the list, equal ones as one, to be given a reason.
+    /// The problems as entries of the list, equal ones as one, to be put into the file of a reason.
     pub(super) fn proposal(&self) -> String {
         let mut entries: Vec<(&str, &Hunk, Vec<&str>, usize)> = Vec::new();
         for problem in self.problems() {
@@ -148,7 +148,7 @@ impl Report {
         }
         let mut text = String::new();
         for (stream, hunk, names, count) in entries {
-            text += &format!("[[line]]\nreason = \"\"\nin = {names:?}\nstream = \"{stream}\"\ncount = {count}\n");
+            text += &format!("[[line]]\nin = {names:?}\nstream = \"{stream}\"\ncount = {count}\n");
             for (key, lines) in [("reference", &hunk.reference), ("ours", &hunk.ours)] {
                 if !lines.is_empty() {
                     text += &format!("{key} = {}\n", toml_text(lines));

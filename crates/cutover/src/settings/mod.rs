@@ -102,8 +102,14 @@ impl Surroundings {
                     if failure.diagnostic().code == Some(&diagnostics::codes::P1013)
                         && let Some(datasource) = &settings.datasource
                     {
-                        // What is left of the line when the URL cannot be read.
-                        out(&format!("Datasource \"{}\": PostgreSQL database", datasource.name.value));
+                        let DatabaseUrl { url, base_dir, .. } = &settings.url;
+                        let (name, schemas) = (&datasource.name.value, settings.schemas());
+                        out(&db::target::Target::datasource_line_of_refused(
+                            &url.value,
+                            base_dir,
+                            name,
+                            Some(&schemas),
+                        ));
                     }
                     Err(failure)
                 }

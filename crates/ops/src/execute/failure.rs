@@ -27,7 +27,12 @@ pub(super) fn migration(
         }
         _ => None,
     };
+    // Another process holds the file: nothing is wrong with the migration, of which nothing was begun.
+    let file_is_locked = run.target.provider == Provider::Sqlite
+        && part == Part::Begin
+        && error.kind == db::ErrorKind::LockTimeout;
     let code = match part {
+        _ if file_is_locked => &codes::C2012,
         Part::Guard(_) => &codes::C2011,
         Part::Statement(_) | Part::Commit => &codes::P3018,
         _ if error.kind == db::ErrorKind::InFailedTransaction => &codes::C2015,
@@ -78,6 +83,9 @@ pub(super) fn migration(
                 .help("end the session that holds it (`pg_locks` names it), then `cutover migrate deploy`"),
         )
         .class(Class::LockOrRunning);
+    }
+    if file_is_locked {
+        return Failure::new(diagnostic.note(state(migration, kept)).help(codes::C2012.way_out));
     }
     let state = if part == Part::PutBack {
         format!("all statements of migration `{}` are applied and stay", migration.name)
