@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_command_to_type_has_our_name() {
-        let compared = compare(&lines("run prisma migrate dev|prisma"), &lines("run cutover migrate dev|cutover"));
+        let compared =
+            compare(&lines("run prisma migrate dev|prisma"), &lines("run cutover migrate dev|cutover"));
         assert_eq!(compared.equal, 1);
         assert_eq!(compared.hunks, [Hunk { reference: lines("prisma"), ours: lines("cutover") }]);
     }

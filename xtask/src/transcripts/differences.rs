@@ -58,7 +58,7 @@ pub(crate) struct Entry {
     reference: String,
     #[serde(default)]
     ours: String,
-    /// Shown in the guide; else the first entry of the reason is.
+    /// Shown in the guide; where no entry of a reason is, the first one is.
     #[serde(default)]
     pub(crate) show: bool,
 }
@@ -103,7 +103,7 @@ impl Differences {
 
 impl Reason {
     /// Reads the file `12-name.toml`.
-    fn parse(name: &str, text: &str) -> Result<Self, String> {
+    pub(super) fn parse(name: &str, text: &str) -> Result<Self, String> {
         let mut reason: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         let id = name.strip_suffix(".toml").and_then(|name| name.split_once('-'));
         let (_, id) = id
@@ -111,7 +111,10 @@ impl Reason {
             .ok_or("the name is not NUMBER-NAME.toml")?;
         id.clone_into(&mut reason.id);
         for entry in &reason.entries {
-            if entry.scenarios.is_empty() || entry.reference.is_empty() && entry.ours.is_empty() || entry.count == 0 {
+            if entry.scenarios.is_empty()
+                || entry.reference.is_empty() && entry.ours.is_empty()
+                || entry.count == 0
+            {
                 return Err(format!("an entry of {:?} says nothing", entry.scenarios));
             }
             if !STREAMS.contains(&entry.stream.as_str()) {
@@ -144,13 +147,13 @@ impl Ledger {
 
     /// Finds entries that together explain the lines, and counts them; false if there are none.
     pub(super) fn explains(&mut self, scenario: &str, stream: &str, hunk: &Hunk) -> bool {
-        let about: Vec<(usize, &Entry)> = self
-            .entries
-            .iter()
-            .enumerate()
-            .map(|(index, (_, entry, _))| (index, entry))
-            .filter(|(_, entry)| entry.is_about(scenario, stream))
+        let entries = self.entries.iter().enumerate();
+        let mut about: Vec<(usize, &Entry, bool)> = entries
+            .map(|(index, (_, entry, used))| (index, entry, *used >= entry.count))
+            .filter(|(_, entry, _)| entry.is_about(scenario, stream))
             .collect();
+        // The same lines may be listed for two reasons: those that are used up come last.
+        about.sort_by_key(|(.., is_used_up)| *is_used_up);
         let Some(path) = cover(&about, &hunk.reference, &hunk.ours) else { return false };
         for index in path {
             self.entries[index].2 += 1;
@@ -173,13 +176,13 @@ impl Ledger {
 }
 
 /// Entries whose reference lines, put one after the other, are `reference`, and whose lines of ours are `ours`.
-fn cover(about: &[(usize, &Entry)], reference: &[String], ours: &[String]) -> Option<Vec<usize>> {
+fn cover(about: &[(usize, &Entry, bool)], reference: &[String], ours: &[String]) -> Option<Vec<usize>> {
     if reference.is_empty() && ours.is_empty() {
         return Some(Vec::new());
     }
     let mut fitting: Vec<(usize, usize, usize)> = about
         .iter()
-        .filter_map(|(index, entry)| {
+        .filter_map(|(index, entry, _)| {
             let (theirs, own) = (entry.reference(), entry.ours());
             let fits = theirs.len() <= reference.len()
                 && own.len() <= ours.len()

@@ -116,7 +116,9 @@ fn transcripts(folder: &Path) -> Result<Vec<Transcript>, String> {
     let mut found = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some(name) = name.strip_prefix("native-").and_then(|name| name.strip_suffix(".txt")) else { continue };
+        let Some(name) = name.strip_prefix("native-").and_then(|name| name.strip_suffix(".txt")) else {
+            continue;
+        };
         let (database, scenario) = name.split_once('-').unwrap_or((name, ""));
         let on = On::from_name(database).ok_or_else(|| format!("{}: of which database?", path.display()))?;
         found.push(Transcript { scenario: scenario.to_owned(), on, path });
@@ -133,7 +135,11 @@ fn build() -> Result<PathBuf, String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root()).args(["build", "--quiet", "--package", "cutover"]);
     let status = cargo.status().map_err(|error| format!("cannot run {cargo:?}: {error}"))?;
-    if status.success() { Ok(release::target_folder().join("debug/cutover")) } else { Err(format!("{cargo:?}: {status}")) }
+    if status.success() {
+        Ok(release::target_folder().join("debug/cutover"))
+    } else {
+        Err(format!("{cargo:?}: {status}"))
+    }
 }
 
 fn one(context: &mut Context, transcript: &Transcript, report: &mut Report) -> Result<(), String> {
@@ -166,7 +172,8 @@ fn nothing_to_replay(recorded: &VecDeque<Block>) -> Result<String, String> {
             Block::Command(_) | Block::Variable { .. } => {}
         }
     }
-    Ok("it holds no `migrate deploy`, `status` or `resolve`, and cutover does not have its commands yet".to_owned())
+    Ok("it holds no `migrate deploy`, `status` or `resolve`, and cutover does not have its commands yet"
+        .to_owned())
 }
 
 /// Scenarios to which no transcript belongs.

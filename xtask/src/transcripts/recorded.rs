@@ -91,7 +91,8 @@ fn signalled(line: &str, rest: &[&str]) -> Option<(Block, usize)> {
     if !rest.first()?.starts_with("Prisma schema loaded") {
         return None;
     }
-    let end = rest.iter().position(|line| line.starts_with("$ ") || line.starts_with("engine still alive"))?;
+    let end =
+        rest.iter().position(|line| line.starts_with("$ ") || line.starts_with("engine still alive"))?;
     // The blank line before what follows is the recorder's, where there is one.
     let output = owned(rest[..end].strip_suffix(&[""]).unwrap_or(&rest[..end]));
     Some((Block::Merged(Merged { output, exit: exit.to_owned() }), end))

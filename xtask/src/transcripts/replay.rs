@@ -35,7 +35,8 @@ pub(super) fn scenario(
     recorded: VecDeque<Block>,
 ) -> Result<Outcome, String> {
     context.servers.start(on);
-    let folder = tempfile::Builder::new().prefix("transcript-").tempdir().map_err(|error| error.to_string())?;
+    let folder =
+        tempfile::Builder::new().prefix("transcript-").tempdir().map_err(|error| error.to_string())?;
     let mut replay = Replay {
         context,
         on,
@@ -52,7 +53,9 @@ pub(super) fn scenario(
     }
     match replay.next() {
         None => Ok(replay.outcome),
-        Some(block) => Err(format!("the scenario ends before the transcript does, which goes on with {block:?}")),
+        Some(block) => {
+            Err(format!("the scenario ends before the transcript does, which goes on with {block:?}"))
+        }
     }
 }
 
@@ -120,8 +123,9 @@ impl Replay<'_> {
         self.variables = BTreeMap::from([("DATABASE_URL".to_owned(), target.url())]);
         self.target = Some(target);
         let provider = self.on.name();
-        let schema =
-            format!("datasource db {{\n  provider = \"{provider}\"\n  url      = env(\"DATABASE_URL\")\n}}\n");
+        let schema = format!(
+            "datasource db {{\n  provider = \"{provider}\"\n  url      = env(\"DATABASE_URL\")\n}}\n"
+        );
         self.write("prisma/schema.prisma", schema.as_bytes())?;
         self.write("prisma/migrations/migration_lock.toml", format!("provider = \"{provider}\"\n").as_bytes())
     }
@@ -319,5 +323,7 @@ fn bytes(text: &str) -> Result<Vec<u8>, String> {
     let digits: String = text.split_whitespace().collect();
     let pairs = (0..digits.len()).step_by(2).map(|at| digits.get(at..at + 2));
     let bytes = pairs.map(|pair| pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()));
-    bytes.collect::<Option<_>>().ok_or_else(|| "the body is not bytes in hexadecimal, two digits each".to_owned())
+    bytes
+        .collect::<Option<_>>()
+        .ok_or_else(|| "the body is not bytes in hexadecimal, two digits each".to_owned())
 }

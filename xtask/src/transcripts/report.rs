@@ -117,7 +117,8 @@ impl Report {
         for (name, outcomes) in rows {
             let sum = |of: fn(&Outcome) -> usize| outcomes.iter().map(|outcome| of(outcome)).sum::<usize>();
             let (equal, listed) = (sum(|outcome| outcome.equal), sum(|outcome| outcome.listed));
-            let unlisted = sum(|outcome| outcome.problems.iter().map(|problem| problem.hunk.reference.len()).sum());
+            let unlisted =
+                sum(|outcome| outcome.problems.iter().map(|problem| problem.hunk.reference.len()).sum());
             text += &format!(
                 "\n{name:<12}{:>10}{equal:>9}{listed:>9}{:>9}{:>13}{:>12}",
                 sum(|outcome| outcome.commands),
@@ -201,7 +202,10 @@ mod tests {
         report.add(On::Sqlite, "sqlite-04", outcome);
         let text = report.text();
         assert!(text.contains("not there:\n    sqlite-04 migrate dev"), "{text}");
-        assert!(text.contains("\nsqlite              2       10        3       13            1           0"), "{text}");
+        assert!(
+            text.contains("\nsqlite              2       10        3       13            1           0"),
+            "{text}"
+        );
         assert!(report.is_good());
     }
 }

@@ -120,7 +120,8 @@ impl Scenario {
             } else if let Some(names) = line.strip_prefix("on:") {
                 for name in names.split_whitespace() {
                     on.push(
-                        On::from_name(name).ok_or_else(|| format!("{number}: no database is called {name}"))?,
+                        On::from_name(name)
+                            .ok_or_else(|| format!("{number}: no database is called {name}"))?,
                     );
                 }
             } else if !line.starts_with('#') && !line.is_empty() {

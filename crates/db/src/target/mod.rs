@@ -97,9 +97,7 @@ impl Target {
         let what = match &self.kind {
             Kind::Postgres(postgres) => postgres.datasource_text(schemas),
             Kind::MySql(mysql) => mysql.datasource_text(),
-            Kind::Sqlite(sqlite) => {
-                sqlite::datasource_text(&sqlite.display_name, &sqlite.display_url)
-            }
+            Kind::Sqlite(sqlite) => sqlite::datasource_text(&sqlite.display_name, &sqlite.display_url),
         };
         format!("Datasource \"{datasource_name}\": {what}")
     }
@@ -215,10 +213,12 @@ fn refuse(scheme: &str, text: &str) -> Failure {
         }
         _ if text == sqlite::MEMORY => return sqlite::refuse_memory(),
         _ => {
-            return invalid("The scheme is not recognized")
-                .or_help("Begin the URL with `postgresql://` or `mysql://` (a server) or `file:` (a SQLite file).");
+            return invalid("The scheme is not recognized").or_help(
+                "Begin the URL with `postgresql://` or `mysql://` (a server) or `file:` (a SQLite file).",
+            );
         }
     };
-    Failure::coded(&codes::C1002, format!("{product} (`{scheme}:` URLs) is not supported"))
-        .or_help("Deploy to PostgreSQL (`postgresql://`), MySQL or MariaDB (`mysql://`), or SQLite (`file:`).")
+    Failure::coded(&codes::C1002, format!("{product} (`{scheme}:` URLs) is not supported")).or_help(
+        "Deploy to PostgreSQL (`postgresql://`), MySQL or MariaDB (`mysql://`), or SQLite (`file:`).",
+    )
 }
