@@ -203,7 +203,7 @@ mod tests {
         let text = report.text();
         assert!(text.contains("not there:\n    sqlite-04 migrate dev"), "{text}");
         assert!(
-            text.contains("\nsqlite              2       10        3       13            1           0"),
+            text.contains("\nsqlite               2       10        3       13            1           0"),
             "{text}"
         );
         assert!(report.is_good());
