@@ -2,9 +2,10 @@
 //! keyword of the language, hence this file's name.)
 //!
 //! `docs/errors.md` comes from `diagnostics::codes::ALL`, `docs/cli.md` from what the built binary says with
-//! `--help`, what belongs to `cutover.toml` from its hidden command `generate`. To add a page: a function that makes its text, and its line in [`pages`].
+//! `--help`, what belongs to `cutover.toml` from its hidden command `generate`, the guide's page of differences from the
+//! list of them (`transcripts`). To add a page: a function that makes its text, and its line in [`pages`].
 
-use crate::root;
+use crate::{root, transcripts};
 use diagnostics::{Class, Code, codes};
 use std::fmt::Write as _;
 use std::fs;
@@ -57,6 +58,7 @@ fn pages() -> Result<Vec<Page>, String> {
         ("docs/cli.md", cli_page(&helps()?)),
         ("docs/config.md", format!("{NOTICE}{}", said(&["generate".to_owned(), "config-page".to_owned()])?)),
         ("docs/cutover.schema.json", said(&["generate".to_owned(), "config-schema".to_owned()])?),
+        ("docs/guide/src/differences.md", transcripts::page::page(NOTICE)?),
     ])
 }
 

@@ -9,6 +9,7 @@ mod generate;
 mod release;
 mod test;
 mod tidy;
+mod transcripts;
 
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -27,12 +28,14 @@ enum Task {
     Extended,
     /// Measure what the project is held to, as ratios in one run
     Bench(bench::Arguments),
-    /// Write the pages that are made from code: docs/errors.md, docs/cli.md
+    /// Write the pages that are made from code: docs/errors.md, docs/cli.md, the guide's differences
     Gen(generate::Arguments),
     /// Install missing test servers, start them once, run all tests against them
     Test(test::Arguments),
     /// Check the rules of the house that neither the compiler nor clippy can see
     Tidy,
+    /// Replay what the reference was recorded to print, and compare line by line
+    Transcripts(transcripts::Arguments),
 }
 
 /// What a task gives back: a code to exit with, or why it could not be done.
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Task::Gen(arguments) => generate::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),
+        Task::Transcripts(arguments) => transcripts::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error}");

@@ -90,8 +90,12 @@ impl Terminal {
             Some(code) if is_preflight(code.id) => format!("Error: {}: {reference}\n", code.id),
             Some(code) => format!("Error: {}\n\n{reference}\n", code.id),
         };
-        self.err(&text);
         let ours = self.ours(failure);
+        if ours.is_empty() && diagnostic.code.is_none() {
+            // The blank line stands before what is ours.
+            return self.err(text.trim_end());
+        }
+        self.err(&text);
         if !ours.is_empty() {
             self.err(&ours);
         }
@@ -134,7 +138,14 @@ impl Terminal {
 }
 
 fn is_preflight(code: &str) -> bool {
-    [&codes::P1000, &codes::P1001, &codes::P1003, &codes::P1010, &codes::P1011, &codes::P1013]
-        .iter()
-        .any(|preflight| preflight.id == code)
+    let all = [
+        &codes::P1000,
+        &codes::P1001,
+        &codes::P1003,
+        &codes::P1010,
+        &codes::P1011,
+        &codes::P1013,
+        &codes::P3004,
+    ];
+    all.iter().any(|preflight| preflight.id == code)
 }

@@ -209,12 +209,12 @@ impl DbError {
                 "Correct user and password in the URL; `cutover migrate status` tries them."
             }
             ErrorKind::AccessDenied => {
-                "Let the role in (its name, `GRANT CONNECT`, `pg_hba.conf`), or use another in the URL; `cutover migrate \
-                 status` tries it."
+                "Let the role in (`GRANT`; in PostgreSQL its name and `pg_hba.conf` too), or use another in the URL; `cutover \
+                 migrate status` tries it."
             }
             ErrorKind::Tls if self.code == NO_TLS => {
-                "Turn TLS on in the server (`ssl = on`), or, on a network that you trust, remove `sslmode` and `sslaccept` \
-                 from the URL; `cutover migrate status` tries it."
+                "Turn TLS on in the server, or, on a network that you trust, remove `sslmode` and `sslaccept` from the URL; \
+                 `cutover migrate status` tries it."
             }
             ErrorKind::Tls => {
                 "The message names the certificate and the check; correct `sslmode`, `sslrootcert`, `sslcert` or the \

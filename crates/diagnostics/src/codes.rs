@@ -477,9 +477,9 @@ pub static P3004: Code = Code {
     id: "P3004",
     default_class: Class::Refused,
     title: "A system database",
-    what: "The URL names a system database.",
+    what: "The URL names a database of the MySQL server itself, or none at all.",
     why: "",
-    way_out: "Name another database in the URL.",
+    way_out: "Name another database in the URL (`mysql://user@host:3306/NAME`), then `cutover migrate status`.",
 };
 
 /// The database is not empty.

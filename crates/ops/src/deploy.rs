@@ -118,7 +118,13 @@ fn open(
             observer.on(&Event::DatabaseCreated { database, location });
             db::connect(target).map(Some).map_err(failed)
         }
-        Err(error) => Err(failed(error)),
+        Err(error) => {
+            // A file that is no database is found out when it is read, after the folder.
+            if error.kind == ErrorKind::NotADatabase {
+                observer.on(&Event::Found { migrations: folder.migrations.len() });
+            }
+            Err(failed(error))
+        }
     }
 }
 

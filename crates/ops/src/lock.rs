@@ -9,6 +9,7 @@ use crate::run::{Run, Trouble};
 use db::lock::{self, Held, Holder, Key, Try};
 use db::{Conn, ErrorKind};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 /// The pause between two polls grows from the first to the second.
@@ -264,11 +265,26 @@ fn prove_exclusion(run: &mut Run<'_>) -> Result<()> {
     }
 }
 
+/// The statement that ends a session of the server.
+pub(crate) fn end_of_session(provider: Provider, process: impl Display) -> String {
+    match provider {
+        Provider::MySql => format!("KILL {process};"),
+        _ => format!("SELECT pg_terminate_backend({process});"),
+    }
+}
+
 fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
-    let reference = "The database server was reached but timed out.\n\nPlease try again.\n\nPlease make sure your \
-                     database server is running at the configured address.\n\nContext: Timed out trying to acquire a \
-                     postgres advisory lock (SELECT pg_advisory_lock(72707369)). Timeout: 10000ms. See \
-                     https://pris.ly/d/migrate-advisory-locking for details.\n";
+    let provider = run.target.provider;
+    let what = match provider {
+        Provider::MySql => "MySQL advisory lock (SELECT GET_LOCK('prisma_migrate', 0))",
+        _ => "postgres advisory lock (SELECT pg_advisory_lock(72707369))",
+    };
+    let reference = format!(
+        "The database server was reached but timed out.\n\nPlease try again.\n\nPlease make sure your database server is \
+         running at the configured address.\n\nContext: Timed out trying to acquire a {what}. Timeout: {}ms. See \
+         https://pris.ly/d/migrate-advisory-locking for details.\n",
+        run.options.wait_lock.as_millis()
+    );
     let lock = if which == Which::Ours { "cutover's deploy lock" } else { "Prisma Migrate's lock" };
     let mut diagnostic = Diagnostic::error(format!(
         "{lock} was not obtained: no progress of its holder for {} s",
@@ -280,8 +296,8 @@ fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
         Some(holder) => {
             diagnostic = diagnostic.note(holder.to_string());
             format!(
-                "wait for it, or end it with `SELECT pg_terminate_backend({});`, then `cutover migrate deploy`",
-                holder.process
+                "wait for it, or end it with `{}`, then `cutover migrate deploy`",
+                end_of_session(provider, holder.process)
             )
         }
         None => "cutover migrate deploy".to_owned(),

@@ -249,7 +249,7 @@ pub fn check_lock_file(folder: &Path, provider: Provider) -> Result<()> {
         Diagnostic::error(format!(
             "The datasource provider `{provider}` specified in your schema does not match the one specified in \
              the migration_lock.toml, `{named}`. Please remove your current migration directory and start a new \
-             migration history with prisma migrate dev. Read more: https://pris.ly/d/migrate-provider-switch"
+             migration history with cutover migrate dev. Read more: https://pris.ly/d/migrate-provider-switch"
         ))
         .code(&codes::P3019)
         .note(format!("the file is {}", path.display()))

@@ -61,12 +61,27 @@ pub fn resolve(resolve: &Resolve, observer: &dyn Observer, interrupt: &Arc<Inter
     }
     run.check_server()?;
     run.prepare_session()?;
-    lock::acquire(&mut run, &mut |_| Ok(false))?;
+    lock::acquire(&mut run, &mut |_| Ok(false)).map_err(|failure| again(failure, &resolve.resolution))?;
     run.read_history()?;
     match &resolve.resolution {
         Resolution::Applied(name) => applied(resolve, &mut run, name),
         Resolution::RolledBack(name) => rolled_back(resolve, &mut run, name),
     }
+}
+
+/// Whoever did not get the lock wants to do this again, not to deploy.
+fn again(failure: Failure, resolution: &Resolution) -> Failure {
+    let command = match resolution {
+        Resolution::Applied(name) => format!("cutover migrate resolve --applied {name}"),
+        Resolution::RolledBack(name) => format!("cutover migrate resolve --rolled-back {name}"),
+    };
+    failure.map(|diagnostic| match &diagnostic.help {
+        Some(help) => {
+            let help = help.replace("cutover migrate deploy", &command);
+            diagnostic.help(help)
+        }
+        None => diagnostic,
+    })
 }
 
 fn applied(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recorded> {

@@ -411,7 +411,9 @@ pub(crate) fn failure(target: &Target, error: DbError) -> Failure {
         Kind::MySql(mysql) => (mysql.user.as_str(), mysql.database.as_str()),
         Kind::Sqlite(sqlite) => ("", sqlite.display_name.as_str()),
     };
-    let database = if error.kind == ErrorKind::AccessDenied { "(not available)" } else { database };
+    // PostgreSQL refuses the role before it looks at the database; MySQL refuses the database.
+    let unknown = error.kind == ErrorKind::AccessDenied && target.provider == Provider::PostgreSql;
+    let database = if unknown { "(not available)" } else { database };
     error.into_failure(&target.location(), user, database)
 }
 
@@ -425,6 +427,7 @@ pub(crate) fn connect(
     observer: &dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<std::result::Result<Box<dyn Conn>, DbError>> {
+    refuse_system_database(target)?;
     let began = Instant::now();
     loop {
         match db::connect(target) {
@@ -441,6 +444,24 @@ pub(crate) fn connect(
             other => return Ok(other),
         }
     }
+}
+
+/// The server's own databases are no place for tables of a project; the one of a URL that names none is among them.
+fn refuse_system_database(target: &Target) -> Result<()> {
+    const SYSTEM: [&str; 4] = ["mysql", "information_schema", "performance_schema", "sys"];
+    let Kind::MySql(mysql) = &target.kind else { return Ok(()) };
+    let name = &mysql.database;
+    if !SYSTEM.iter().any(|system| system.eq_ignore_ascii_case(name)) {
+        return Ok(());
+    }
+    Err(Failure::coded(
+        &codes::P3004,
+        format!(
+            "The `{name}` database is a system database, it should not be altered with cutover migrate. Please connect \
+             to another database."
+        ),
+    )
+    .or_help(codes::P3004.way_out))
 }
 
 fn may_come_back(kind: ErrorKind) -> bool {

@@ -23,5 +23,6 @@ pub mod script;
 pub mod sqlite;
 mod template;
 mod wait;
+pub mod wildcard;
 
 pub use wait::{DEADLINE, wait_until};

@@ -92,6 +92,24 @@ impl Server {
             .unwrap_or_else(|error| panic!("{error}"));
         Database { server: self, name }
     }
+
+    /// A database of this very name, which needs no quotes: empty, or not there when `exists` is false.
+    /// For a server of the caller's own; whatever has the name is dropped, now and with the returned value.
+    pub fn named_database(&self, name: &str, exists: bool) -> Database<'_> {
+        self.sql(&format!("DROP DATABASE IF EXISTS {name}"));
+        if exists {
+            self.sql(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
+        }
+        Database { server: self, name: name.to_owned() }
+    }
+
+    /// Runs SQL in the database `mysql`; see [`Database::sql`].
+    ///
+    /// # Panics
+    /// With the client's words when a statement fails.
+    pub fn sql(&self, sql: &str) -> String {
+        ask(&self.address, "mysql", sql).unwrap_or_else(|error| panic!("{error}\nin: {sql}"))
+    }
 }
 
 /// A database of its own for one test, dropped with this value.

@@ -89,7 +89,7 @@ fn provider(datasource: &Datasource) -> Result<Provider> {
         let title = format!("The datasource provider `{}` is not supported", provider.value);
         let diagnostic =
             Diagnostic::error(title).code(&codes::C1002).label(&provider.source, provider.span, "");
-        return Err(Failure::new(diagnostic.help("Deploy to PostgreSQL or SQLite.")));
+        return Err(Failure::new(diagnostic.help("Deploy to PostgreSQL, MySQL, MariaDB or SQLite.")));
     }
     Err(error_at(
         provider,

@@ -57,8 +57,13 @@ impl Surroundings {
                     if failure.diagnostic().code == Some(&codes::P1013)
                         && let Some(datasource) = &given.datasource
                     {
-                        // What is left of the line when the URL cannot be read.
-                        out(&format!("Datasource \"{}\": PostgreSQL database", datasource.name.value));
+                        let DatabaseUrl { url, base_dir, .. } = &url.value;
+                        out(&db::target::Target::datasource_line_of_refused(
+                            url,
+                            base_dir,
+                            &datasource.name.value,
+                            Some(&schemas_of(&given)),
+                        ));
                     }
                     Err(failure)
                 }

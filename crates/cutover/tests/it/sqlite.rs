@@ -1,6 +1,6 @@
 //! SQLite files that others lock between the segments of a migration, and databases of many tables.
 
-use crate::support::{Project, is};
+use crate::support::{Project, is, text};
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::fs::File;
 use testkit::sqlite::Database;
@@ -129,6 +129,24 @@ fn a_transaction_of_the_files_own_waits_for_a_busy_file_too() {
     let (status, stderr, events) = deployer.finish();
     assert!(status.success(), "{status}\n{stderr}\n{events:#?}");
     assert_eq!(database.query("SELECT id FROM a ORDER BY id"), "1\n2");
+}
+
+/// Nothing is wrong with a migration that could not begin: nobody is told to correct it.
+#[test]
+fn a_file_that_another_process_keeps_locked_is_no_failure_of_the_migration() {
+    let database = Database::create("locked");
+    let project = Project::new(&[("1_a", "CREATE TABLE a (id INTEGER);")]);
+    project.deploy(&database.url());
+    project.write("2_b", "CREATE TABLE b (id INTEGER);");
+    let other = database.connect();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let arguments = ["migrate", "deploy", "--wait-lock", "0s", "--detailed-exitcode"];
+    let output = project.run(&database.url(), &arguments);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("Error: C2012") && !said.contains("correct prisma"), "{said}");
+    other.execute_batch("ROLLBACK").unwrap();
+    project.deploy(&database.url());
 }
 
 #[test]

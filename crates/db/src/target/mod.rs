@@ -111,12 +111,33 @@ impl Target {
     pub fn datasource_line(&self, datasource_name: &str, schemas: Option<&[String]>) -> String {
         let what = match &self.kind {
             Kind::Postgres(postgres) => postgres.datasource_text(schemas),
-            Kind::MySql(mysql) => {
-                format!("MySQL database \"{}\" at \"{}\"", mysql.database, mysql.written_location)
+            Kind::MySql(mysql) => mysql.datasource_text(),
+            Kind::Sqlite(sqlite) => sqlite::datasource_text(&sqlite.display_name, &sqlite.display_url),
+        };
+        format!("Datasource \"{datasource_name}\": {what}")
+    }
+
+    /// The same line for a URL that is refused: as much of it as can be read, which is all but what is wrong in a
+    /// parameter.
+    pub fn datasource_line_of_refused(
+        url: &Secret,
+        base_dir: &Path,
+        datasource_name: &str,
+        schemas: Option<&[String]>,
+    ) -> String {
+        let text = strip_quotes(url.expose(), &mut Vec::new());
+        let (place, query) = text.split_once('?').unwrap_or((text, ""));
+        let what = if place.starts_with("file:") {
+            sqlite::datasource_text(place, text)
+        } else {
+            // Of all parameters the line shows this one alone.
+            let schema = query.split('&').find(|parameter| parameter.starts_with("schema="));
+            let shown = schema.map_or_else(|| place.to_owned(), |schema| format!("{place}?{schema}"));
+            if let Ok((target, _)) = Self::parse(&Secret::new(shown), base_dir) {
+                return target.datasource_line(datasource_name, schemas);
             }
-            Kind::Sqlite(sqlite) => {
-                format!("SQLite database \"{}\" at \"{}\"", sqlite.display_name, sqlite.display_url)
-            }
+            let product = if place.starts_with("mysql:") { "MySQL" } else { "PostgreSQL" };
+            format!("{product} database")
         };
         format!("Datasource \"{datasource_name}\": {what}")
     }
@@ -207,10 +228,12 @@ fn refuse(scheme: &str, text: &str) -> Failure {
         }
         _ if text == sqlite::MEMORY => return sqlite::refuse_memory(),
         _ => {
-            return invalid("The scheme is not recognized")
-                .or_help("Begin the URL with `postgresql://` (a server) or `file:` (a SQLite file).");
+            return invalid("The scheme is not recognized").or_help(
+                "Begin the URL with `postgresql://` or `mysql://` (a server) or `file:` (a SQLite file).",
+            );
         }
     };
-    Failure::coded(&codes::C1002, format!("{product} (`{scheme}:` URLs) is not supported"))
-        .or_help("Deploy to PostgreSQL (`postgresql://`) or SQLite (`file:`).")
+    Failure::coded(&codes::C1002, format!("{product} (`{scheme}:` URLs) is not supported")).or_help(
+        "Deploy to PostgreSQL (`postgresql://`), MySQL or MariaDB (`mysql://`), or SQLite (`file:`).",
+    )
 }

@@ -65,6 +65,8 @@ pub struct MySqlTarget {
     pub(super) renewal: Option<super::Renewal>,
     /// Host and port as the URL writes them.
     pub(super) written_location: String,
+    /// Whether the URL names a database.
+    pub(super) names_database: bool,
     pub(super) secrets: Vec<Secret>,
 }
 
@@ -107,6 +109,7 @@ impl MySqlTarget {
             socket: parameters.text("socket").map(PathBuf::from),
             user: or(url::decode(pieces.user.unwrap_or_default())?, "root"),
             password: password.map(Secret::new),
+            names_database: !pieces.path.is_empty(),
             database: or(url::decode(pieces.path)?, "mysql"),
             tls: tls(&parameters, base_dir, ssl_password)?,
             connect_timeout: parameters.seconds("connect_timeout", Some(CONNECT_TIMEOUT))?,
@@ -134,6 +137,14 @@ impl MySqlTarget {
     #[must_use]
     pub fn with_database(&self, name: &str) -> Self {
         Self { database: name.to_owned(), ..self.clone() }
+    }
+
+    /// What the line about the datasource says.
+    pub(super) fn datasource_text(&self) -> String {
+        if !self.names_database {
+            return format!("MySQL database at \"{}\"", self.written_location);
+        }
+        format!("MySQL database \"{}\" at \"{}\"", self.database, self.written_location)
     }
 
     /// Where it listens, for messages.

@@ -77,6 +77,12 @@ impl SqliteTarget {
     }
 }
 
+/// What the line about the datasource says: the name of the file at `path`, and the URL as it is written.
+pub(super) fn datasource_text(path: &str, url: &str) -> String {
+    let name = path.rsplit(['/', ':']).next().unwrap_or(path);
+    format!("SQLite database \"{name}\" at \"{url}\"")
+}
+
 /// The file that a URL names. The reference takes the path as it is written, SQLite's own URLs are
 /// percent-encoded: a file that exists under the written name is the one.
 fn locate(written: &str, base_dir: &Path) -> Result<PathBuf> {

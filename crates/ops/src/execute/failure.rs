@@ -5,7 +5,7 @@ use crate::interrupt::Reason;
 use crate::plan::PlannedMigration;
 use crate::run::Run;
 use db::{DbError, location_of};
-use diagnostics::{Class, Diagnostic, Failure, Provider, Span, codes};
+use diagnostics::{Class, Code, Diagnostic, Failure, Provider, Span, codes};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -27,12 +27,7 @@ pub(super) fn migration(
         }
         _ => None,
     };
-    let code = match part {
-        Part::Guard(_) => &codes::C2011,
-        Part::Statement(_) | Part::Commit => &codes::P3018,
-        _ if error.kind == db::ErrorKind::InFailedTransaction => &codes::C2015,
-        _ => &codes::P3018,
-    };
+    let code = code_of(run, part, error);
     let mut diagnostic = Diagnostic::error(error.text()).code(code).meta("migration", migration.name.clone());
     if code.id == "P3018" {
         diagnostic =
@@ -73,6 +68,9 @@ pub(super) fn migration(
         Ok(failure) => return failure,
         Err(diagnostic) => *diagnostic,
     };
+    if file_is_locked(run, part, error) {
+        return Failure::new(diagnostic.note(state(migration, kept)).help(codes::C2012.way_out));
+    }
     let state = if part == Part::PutBack {
         format!("all statements of migration `{}` are applied and stay", migration.name)
     } else {
@@ -113,6 +111,21 @@ fn of_history(
         }
         _ => Err(Box::new(diagnostic)),
     }
+}
+
+fn code_of(run: &Run<'_>, part: Part, error: &DbError) -> &'static Code {
+    match part {
+        _ if file_is_locked(run, part, error) => &codes::C2012,
+        Part::Guard(_) => &codes::C2011,
+        Part::Statement(_) | Part::Commit => &codes::P3018,
+        _ if error.kind == db::ErrorKind::InFailedTransaction => &codes::C2015,
+        _ => &codes::P3018,
+    }
+}
+
+/// Another process holds the SQLite file: nothing is wrong with the migration, of which nothing was begun.
+fn file_is_locked(run: &Run<'_>, part: Part, error: &DbError) -> bool {
+    run.target.provider == Provider::Sqlite && part == Part::Begin && error.kind == db::ErrorKind::LockTimeout
 }
 
 fn where_it_happened(part: Part) -> &'static str {

@@ -339,9 +339,15 @@ fn still_running(run: &mut Run<'_>, old: Option<i32>, failure: Failure) -> Failu
     Failure::new(
         Diagnostic::error(format!("still running on the server as pid {process} since {since}"))
             .code(&codes::C2007)
-            .note(format!("it runs: {}", backend.query.unwrap_or_else(|| "(hidden from this role)".to_owned())))
+            .note(format!(
+                "it runs: {}",
+                backend.query.unwrap_or_else(|| "(hidden from this role)".to_owned())
+            ))
             .note("the connection to it was lost; neither applied nor failed is known before it ends")
-            .help(format!("wait, or end it with `SELECT pg_terminate_backend({process});`, then `cutover migrate deploy`")),
+            .help(format!(
+                "wait, or end it with `{}`, then `cutover migrate deploy`",
+                lock::end_of_session(run.target.provider, process)
+            )),
     )
 }
 

@@ -31,6 +31,15 @@ impl<'a> Database<'a> {
         Self { server, name }
     }
 
+    /// A database of this very name, empty or (`exists` false) not there; one that was there before is gone.
+    pub(super) fn named(server: &'a Server, name: &str, exists: bool) -> Self {
+        server.psql(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        if exists {
+            server.psql(&format!("CREATE DATABASE {name}"));
+        }
+        Self { server, name: name.to_owned() }
+    }
+
     /// The name, which needs no quotes.
     pub fn name(&self) -> &str {
         &self.name

@@ -123,6 +123,12 @@ impl Server {
         Database::create(self, prefix)
     }
 
+    /// A database of this very name, which needs no quotes: empty, or not there when `exists` is false.
+    /// For a server of the caller's own; whatever has the name is dropped, now and with the returned value.
+    pub fn named_database(&self, name: &str, exists: bool) -> Database<'_> {
+        Database::named(self, name, exists)
+    }
+
     /// Runs SQL in the database `postgres`; see [`Database::psql`].
     pub fn psql(&self, sql: &str) -> String {
         database::psql(self, "postgres", sql).unwrap_or_else(|error| panic!("{error}\nin: {sql}"))

@@ -185,6 +185,9 @@ fn told_wrong(case: &Case, output: &Output) -> Vec<String> {
     if stderr.contains("C9001") || stderr.contains("panicked") {
         wrong.push("an internal error".to_owned());
     }
+    if stderr.ends_with("\n\n") {
+        wrong.push("a blank line is the last thing printed".to_owned());
+    }
     let last = stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
     if !last.contains(if case.usage { "try '--help'" } else { "cutover " }) {
         wrong.push("the last line names no command".to_owned());

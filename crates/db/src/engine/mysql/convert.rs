@@ -1,5 +1,6 @@
 //! The driver's errors in this room's words.
 
+use crate::error::NO_TLS;
 use crate::{DbError, ErrorKind};
 use mysql_async::{Error, ServerError};
 
@@ -12,6 +13,7 @@ pub(super) fn connect_error(error: &Error) -> DbError {
         Error::Io(mysql_async::IoError::Tls(_)) => converted.kind = ErrorKind::Tls,
         Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer) => {
             converted.kind = ErrorKind::Tls;
+            converted.code = NO_TLS.to_owned();
             converted.message = "Client asked for SSL but server does not have this capability".to_owned();
         }
         _ => converted.kind = ErrorKind::Unreachable,
