@@ -8,12 +8,6 @@ pub(super) fn connect_error(error: &Error) -> DbError {
     let mut converted = convert(error);
     match error {
         Error::Server(_) => {}
-        // The driver says no more of TLS than that it is an I/O error, with the cause behind it.
-        Error::Io(mysql_async::IoError::Tls(_)) => converted.kind = ErrorKind::Tls,
-        Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer) => {
-            converted.kind = ErrorKind::Tls;
-            converted.message = "Client asked for SSL but server does not have this capability".to_owned();
-        }
         _ => converted.kind = ErrorKind::Unreachable,
     }
     converted
