@@ -7,10 +7,26 @@ use mysql_async::{Error, ServerError};
 pub(super) fn connect_error(error: &Error) -> DbError {
     let mut converted = convert(error);
     match error {
-        Error::Server(_) => {}
+        Error::Server(_) => converted.advice = advice(&converted).map(str::to_owned),
         _ => converted.kind = ErrorKind::Unreachable,
     }
     converted
+}
+
+/// What to do where the server does not say that it is about TLS, or how to get it.
+fn advice(error: &DbError) -> Option<&'static str> {
+    match error.kind {
+        ErrorKind::Authentication => Some(
+            "Correct user and password in the URL; what asks for TLS or a client certificate (`REQUIRE SSL`, `REQUIRE \
+             X509`, `require_secure_transport`) needs `sslaccept` or `sslidentity` too; `cutover migrate status` tries \
+             them.",
+        ),
+        ErrorKind::Tls => Some(
+            "Add `sslaccept=strict` to the URL, with `sslcert` for an authority of your own; `cutover migrate status` \
+             tries it.",
+        ),
+        _ => None,
+    }
 }
 
 /// An error of a statement.
