@@ -39,12 +39,16 @@ const CONNECTS: &[&str] = &[];
 const UNKNOWN: &[&str] =
     &["issued by an authority that is not trusted: `CN=authority`", "Name the authority's certificate"];
 const SELF_SIGNED: &[&str] = &["the server's certificate is self-signed", "ame "];
+const OTHER_KEY: &[&str] = &[
+    "names `CN=authority` as its authority, and was not signed with the key",
+    "If the authority has a new certificate",
+];
 const EXPIRED: &[&str] = &["has expired (2020-01-31 00:00:00 UTC)", "Give the server a new certificate"];
 const LATER: &[&str] = &["not valid yet (from 2090-01-01 00:00:00 UTC)", "Compare the clocks"];
 const OTHER_USE: &[&str] = &["made for another use than a server", "serverAuth"];
 
 #[rustfmt::skip]
-const PRESENTED: [Presented; 13] = [
+const PRESENTED: [Presented; 16] = [
     Presented { name: "good", authority: "authority.crt", untrusted: UNKNOWN, chain: CONNECTS, full: CONNECTS },
     Presented { name: "intermediate", authority: "authority.crt",
                 untrusted: &["issued by an authority that is not trusted: `CN=middle`", "Name the authority's certificate"],
@@ -64,6 +68,10 @@ const PRESENTED: [Presented; 13] = [
     Presented { name: "version_1_self_signed", authority: "version_1_self_signed.crt", untrusted: SELF_SIGNED,
                 chain: CONNECTS, full: CONNECTS },
     Presented { name: "leaf_authority", authority: "authority.crt", untrusted: UNKNOWN, chain: CONNECTS, full: CONNECTS },
+    // Issued by another key in the authority's name.
+    Presented { name: "forged", authority: "authority.crt", untrusted: UNKNOWN, chain: OTHER_KEY, full: OTHER_KEY },
+    Presented { name: "forged_version_1", authority: "authority.crt", untrusted: UNKNOWN, chain: OTHER_KEY, full: OTHER_KEY },
+    Presented { name: "forged_authority", authority: "authority.crt", untrusted: UNKNOWN, chain: OTHER_KEY, full: OTHER_KEY },
     Presented { name: "expired", authority: "authority.crt", untrusted: EXPIRED, chain: EXPIRED, full: EXPIRED },
     Presented { name: "later", authority: "authority.crt", untrusted: LATER, chain: LATER, full: LATER },
 ];
@@ -93,6 +101,10 @@ fn workshop(folder: &TempDir) -> Workshop {
     make("other_common_name", "elsewhere", ours, "basicConstraints = CA:FALSE\n", Validity::Now);
     make("version_1", "localhost", ours, "", Validity::Now);
     make("version_1_self_signed", "localhost", None, "", Validity::Now);
+    make("impostor", "authority", None, AUTHORITY, Validity::Now);
+    make("forged", "any", Some("impostor"), named, Validity::Now);
+    make("forged_version_1", "localhost", Some("impostor"), "", Validity::Now);
+    make("forged_authority", "any", Some("impostor"), &both, Validity::Now);
     make("leaf_authority", "any", ours, &both, Validity::Now);
     make("expired", "any", ours, named, Validity::Over);
     make("later", "any", ours, named, Validity::Later);

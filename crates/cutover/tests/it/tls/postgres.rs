@@ -189,6 +189,13 @@ fn other_ways_and_files_that_are_not_there() {
             "P1011",
             &["absent` (`sslcert`)"],
         ),
+        // A file of our own that is not there is no reason to go on in clear text.
+        cell(
+            "clear",
+            &[&named(&workshop, "sslidentity", "absent.p12")],
+            "P1011",
+            &["absent.p12` (`sslidentity`)"],
+        ),
         cell("encrypted", &["sslrootcert=system"], "P1011", UNKNOWN),
         cell(
             "encrypted",

@@ -21,6 +21,17 @@ const ANY_USE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 /// A certificate of any version.
 pub(super) struct Certificate(Parsed);
 
+/// Whether an authority issued a certificate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Issuance {
+    /// By this authority.
+    Here,
+    /// In its name, with another key.
+    OtherKey,
+    /// By another one.
+    Elsewhere,
+}
+
 impl Certificate {
     /// None if it cannot be read at all.
     pub(super) fn read(certificate: &CertificateDer<'_>) -> Option<Self> {
@@ -71,7 +82,7 @@ impl Certificate {
     }
 
     /// Whether `authority` may issue certificates, and issued this one: name and signature.
-    pub(super) fn is_issued_by(&self, authority: &Self, algorithms: &WebPkiSupportedAlgorithms) -> bool {
+    pub(super) fn issuance(&self, authority: &Self, algorithms: &WebPkiSupportedAlgorithms) -> Issuance {
         let issuer = &authority.0.tbs_certificate;
         let may_sign = match issuer.get::<KeyUsage>() {
             Ok(Some((_, usage))) => usage.key_cert_sign(),
@@ -87,14 +98,22 @@ impl Certificate {
                 && extension.extn_id != KeyUsage::OID
         });
         if limited || !may_sign || !may_issue || issuer.subject != self.0.tbs_certificate.issuer {
-            return false;
+            return Issuance::Elsewhere;
         }
-        let Ok(message) = self.0.tbs_certificate.to_der() else { return false };
-        let Some(signature) = self.0.signature.as_bytes() else { return false };
-        let Some(algorithm) = identifier(&self.0.signature_algorithm) else { return false };
+        if self.is_signed_by(authority, algorithms) == Some(true) {
+            Issuance::Here
+        } else {
+            Issuance::OtherKey
+        }
+    }
+
+    /// None if it is signed in a way that is not known.
+    fn is_signed_by(&self, authority: &Self, algorithms: &WebPkiSupportedAlgorithms) -> Option<bool> {
+        let message = self.0.tbs_certificate.to_der().ok()?;
+        let (signature, algorithm) = (self.0.signature.as_bytes()?, identifier(&self.0.signature_algorithm)?);
         let usable =
             algorithms.all.iter().filter(|known| known.signature_alg_id().as_ref() == algorithm.as_slice());
-        authority.any_verifies(usable.copied(), &message, signature)
+        Some(authority.any_verifies(usable.copied(), &message, signature))
     }
 
     /// Whether the holder of this certificate's key signed the message of a TLS 1.2 handshake.

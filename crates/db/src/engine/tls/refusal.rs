@@ -19,6 +19,8 @@ pub(super) enum Refusal {
     SelfSigned,
     /// Its issuer is not trusted.
     UnknownIssuer { issuer: String },
+    /// It names an authority that is trusted, and was signed by somebody else.
+    OtherKey { issuer: String },
     /// It says that it is for another use.
     OtherUse,
     /// In rustls' words.
@@ -52,6 +54,11 @@ impl fmt::Display for Refusal {
                     "the server's certificate was issued by an authority that is not trusted: `{issuer}`"
                 )
             }
+            Refusal::OtherKey { issuer } => write!(
+                f,
+                "the server's certificate names `{issuer}` as its authority, and was not signed with the key of the \
+                 one that is trusted"
+            ),
             Refusal::OtherUse => {
                 f.write_str("the server's certificate is made for another use than a server")
             }
@@ -107,6 +114,10 @@ impl Refusal {
                      operating system are trusted."
                 ),
             },
+            Refusal::OtherKey { .. } => {
+                let parameter = wanted.root.map_or(parameter, |root| root.parameter);
+                format!("If the authority has a new certificate, name that one with `{parameter}`.")
+            }
             Refusal::OtherUse => {
                 "Give the server a certificate for servers (`extendedKeyUsage = serverAuth`).".to_owned()
             }

@@ -5,7 +5,7 @@
 //! authority by its own word, X.509 version 1, and a name that stands in the common name alone. [`Verifier`] accepts
 //! these where libpq does, and nothing else.
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, Issuance};
 use super::{Refusal, Wanted, roots, tls_error};
 use crate::DbError;
 use crate::target::Verification;
@@ -91,22 +91,24 @@ impl Verifier {
         let algorithms = &self.provider.signature_verification_algorithms;
         // A chain that rustls can read, it has judged.
         let unreadable = certificate.is_version_1() || certificate.is_authority();
-        let issued = |authority: &CertificateDer<'_>| {
-            Certificate::read(authority).is_some_and(|authority| {
-                authority.check_dates(now).is_ok() && certificate.is_issued_by(&authority, algorithms)
-            })
-        };
-        if unreadable && self.named.iter().any(issued) {
+        let authorities = self.named.iter().filter_map(Certificate::read);
+        let valid = authorities.filter(|authority| authority.check_dates(now).is_ok());
+        let found: Vec<Issuance> =
+            valid.map(|authority| certificate.issuance(&authority, algorithms)).collect();
+        if unreadable && found.contains(&Issuance::Here) {
             return Ok(());
         }
-        Err(if certificate.names_itself_as_issuer() {
-            Refusal::SelfSigned
-        } else if unreadable
-            || matches!(error, rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
-        {
-            Refusal::UnknownIssuer { issuer: certificate.issuer() }
-        } else {
-            Refusal::Other(error.to_string())
+        let rustls::Error::InvalidCertificate(reason) = error else {
+            return Err(Refusal::Other(error.to_string()));
+        };
+        let issuer = certificate.issuer();
+        Err(match reason {
+            _ if certificate.names_itself_as_issuer() => Refusal::SelfSigned,
+            CertificateError::BadSignature => Refusal::OtherKey { issuer },
+            _ if unreadable && found.contains(&Issuance::OtherKey) => Refusal::OtherKey { issuer },
+            CertificateError::UnknownIssuer => Refusal::UnknownIssuer { issuer },
+            _ if unreadable => Refusal::UnknownIssuer { issuer },
+            other => Refusal::Other(other.to_string()),
         })
     }
 
