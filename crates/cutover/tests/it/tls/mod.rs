@@ -48,7 +48,7 @@ const LATER: &[&str] = &["not valid yet (from 2090-01-01 00:00:00 UTC)", "Compar
 const OTHER_USE: &[&str] = &["made for another use than a server", "serverAuth"];
 
 #[rustfmt::skip]
-const PRESENTED: [Presented; 16] = [
+const PRESENTED: [Presented; 18] = [
     Presented { name: "good", authority: "authority.crt", untrusted: UNKNOWN, chain: CONNECTS, full: CONNECTS },
     Presented { name: "intermediate", authority: "authority.crt",
                 untrusted: &["issued by an authority that is not trusted: `CN=middle`", "Name the authority's certificate"],
@@ -56,11 +56,14 @@ const PRESENTED: [Presented; 16] = [
     Presented { name: "self_signed", authority: "self_signed.crt", untrusted: SELF_SIGNED, chain: CONNECTS, full: CONNECTS },
     Presented { name: "self_signed_authority", authority: "self_signed_authority.crt", untrusted: SELF_SIGNED,
                 chain: CONNECTS, full: CONNECTS },
+    // Its key is for certificates and for nothing else.
+    Presented { name: "signing_only", authority: "signing_only.crt", untrusted: OTHER_USE, chain: OTHER_USE, full: OTHER_USE },
     Presented { name: "other_name", authority: "authority.crt", untrusted: UNKNOWN, chain: CONNECTS,
                 full: &["not valid for the name `localhost`, but for `db.example.org`, `*.example.net`, `192.0.2.1`",
                         "Use one of these names"] },
-    Presented { name: "no_name", authority: "authority.crt", untrusted: UNKNOWN, chain: CONNECTS,
-                full: &["not valid for the name `localhost`: it holds no name", "subject alternative name"] },
+    // No alternative name is a host's: the common name counts.
+    Presented { name: "mail_name", authority: "authority.crt", untrusted: UNKNOWN, chain: CONNECTS, full: CONNECTS },
+    Presented { name: "address", authority: "authority.crt", untrusted: UNKNOWN, chain: CONNECTS, full: CONNECTS },
     Presented { name: "common_name", authority: "authority.crt", untrusted: UNKNOWN, chain: CONNECTS, full: CONNECTS },
     Presented { name: "other_common_name", authority: "authority.crt", untrusted: UNKNOWN, chain: CONNECTS,
                 full: &["not valid for the name `localhost`, but for `elsewhere`", "Use one of these names"] },
@@ -83,7 +86,7 @@ fn workshop(folder: &TempDir) -> Workshop {
         workshop.make(&Order { name, common_name, issuer, extensions, validity });
     };
     let named = "subjectAltName = DNS:localhost, IP:127.0.0.1\n";
-    let both = format!("{AUTHORITY}{named}");
+    let both = format!("basicConstraints = critical, CA:TRUE\n{named}");
     let ours = Some("authority");
     make("authority", "authority", None, AUTHORITY, Validity::Now);
     make("stranger", "stranger", None, AUTHORITY, Validity::Now);
@@ -95,8 +98,11 @@ fn workshop(folder: &TempDir) -> Workshop {
     make("self_signed", "any", None, named, Validity::Now);
     make("self_signed_authority", "any", None, &both, Validity::Now);
     let elsewhere = "subjectAltName = DNS:db.example.org, DNS:*.example.net, IP:192.0.2.1\n";
+    let signing = format!("{AUTHORITY}{named}");
+    make("signing_only", "any", None, &signing, Validity::Now);
     make("other_name", "localhost", ours, elsewhere, Validity::Now);
-    make("no_name", "localhost", ours, "subjectAltName = email:a@example.org\n", Validity::Now);
+    make("address", "localhost", ours, "subjectAltName = IP:192.0.2.1\n", Validity::Now);
+    make("mail_name", "localhost", ours, "subjectAltName = email:a@example.org\n", Validity::Now);
     make("common_name", "localhost", ours, "basicConstraints = CA:FALSE\n", Validity::Now);
     make("other_common_name", "elsewhere", ours, "basicConstraints = CA:FALSE\n", Validity::Now);
     make("version_1", "localhost", ours, "", Validity::Now);

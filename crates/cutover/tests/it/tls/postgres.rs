@@ -4,6 +4,8 @@ use super::clients::{PAIR, SINGLE, named};
 use super::{
     CONNECTS, Cell, OTHER_USE, PRESENTED, Presented, SELF_SIGNED, UNKNOWN, WRITTEN, file, run, workshop,
 };
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 use tempfile::TempDir;
 use testkit::certificates::Workshop;
@@ -131,6 +133,38 @@ fn every_sslmode_meets_every_certificate() {
         count += run(&cells(&server, &workshop, presented));
     }
     println!("PostgreSQL, server certificates: {count} cells in {} ms", began.elapsed().as_millis());
+}
+
+/// Whether `psql` connects, in the place of libpq, whose word counts.
+fn psql_connects(server: &Server, mode: &str, authority: &Path) -> bool {
+    let url = url(server, "encrypted", &[format!("sslmode={mode}"), file("sslrootcert", authority)]);
+    let output =
+        Command::new(testkit::postgres::psql_program()).args(["-Xc", "SELECT 1", &url]).output().unwrap();
+    output.status.success()
+}
+
+#[test]
+fn libpq_says_the_same() {
+    let folder = TempDir::new().unwrap();
+    let workshop = workshop(&folder);
+    let server = server(&workshop);
+    let mut different = Vec::new();
+    for presented in &PRESENTED {
+        present(&server, &workshop, presented.name);
+        let (right, stranger) = (workshop.path(presented.authority), workshop.path("stranger.crt"));
+        for (mode, authority, words) in [
+            ("verify-ca", &right, presented.chain),
+            ("verify-full", &right, presented.full),
+            ("require", &right, presented.chain),
+            ("verify-ca", &stranger, presented.untrusted),
+            ("verify-full", &stranger, presented.untrusted),
+        ] {
+            if psql_connects(&server, mode, authority) != words.is_empty() {
+                different.push((presented.name, mode, words));
+            }
+        }
+    }
+    assert!(different.is_empty(), "{different:#?}");
 }
 
 #[test]

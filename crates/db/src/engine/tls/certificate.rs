@@ -72,6 +72,17 @@ impl Certificate {
 
     /// Not made for another use than servers. One that says nothing is made for every use.
     pub(super) fn may_be_a_server(&self) -> bool {
+        let key_may = match self.0.tbs_certificate.get::<KeyUsage>() {
+            Ok(Some((_, usage))) => {
+                usage.digital_signature() || usage.key_encipherment() || usage.key_agreement()
+            }
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        key_may && self.names_servers()
+    }
+
+    fn names_servers(&self) -> bool {
         match self.0.tbs_certificate.get::<ExtendedKeyUsage>() {
             Ok(Some((_, uses))) => {
                 uses.0.iter().any(|usage| *usage == SERVER_AUTHENTICATION || *usage == ANY_USE)
@@ -152,22 +163,38 @@ impl Certificate {
         self.0.tbs_certificate.subject_public_key_info.to_der().ok()
     }
 
-    /// The names that it is for, as libpq reads them: the alternative names, and the common name where there are none.
-    pub(super) fn names(&self) -> Vec<String> {
-        if let Ok(Some((_, names))) = self.0.tbs_certificate.get::<SubjectAltName>() {
-            return names.0.iter().filter_map(alternative_name).collect();
+    /// The names that a host of this kind (name or address) is looked for among, as libpq does it: all alternative names,
+    /// and the common names unless there is an alternative name of the host's own kind.
+    pub(super) fn names(&self, wanted: &ServerName<'_>) -> Vec<String> {
+        let alternative = match self.0.tbs_certificate.get::<SubjectAltName>() {
+            Ok(Some((_, names))) => names.0,
+            Ok(None) => Vec::new(),
+            // What cannot be read may hold what forbids the common name.
+            Err(_) => return Vec::new(),
+        };
+        let by_name = matches!(wanted, ServerName::DnsName(_));
+        let of_kind = |name: &GeneralName| match name {
+            GeneralName::DnsName(_) => by_name,
+            GeneralName::IpAddress(_) => !by_name,
+            _ => false,
+        };
+        let mut names: Vec<String> = alternative.iter().filter_map(alternative_name).collect();
+        if !alternative.iter().any(of_kind) {
+            names.extend(self.common_names());
         }
+        names
+    }
+
+    fn common_names(&self) -> impl Iterator<Item = String> {
         let subject = self.0.tbs_certificate.subject.0.iter().flat_map(|set| set.0.iter());
-        subject
-            .filter(|attribute| attribute.oid == COMMON_NAME)
-            .filter_map(|attribute| std::str::from_utf8(attribute.value.value()).ok().map(str::to_owned))
-            .collect()
+        let common = subject.filter(|attribute| attribute.oid == COMMON_NAME);
+        common.filter_map(|attribute| std::str::from_utf8(attribute.value.value()).ok().map(str::to_owned))
     }
 
     /// Whether it is for this host.
     pub(super) fn is_for(&self, wanted: &ServerName<'_>) -> bool {
-        let wanted = wanted.to_str().to_ascii_lowercase();
-        self.names().iter().any(|name| pattern_matches(name, &wanted))
+        let host = wanted.to_str().to_ascii_lowercase();
+        self.names(wanted).iter().any(|name| pattern_matches(name, &host))
     }
 }
 

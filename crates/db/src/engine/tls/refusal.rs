@@ -119,7 +119,7 @@ impl Refusal {
                 format!("If the authority has a new certificate, name that one with `{parameter}`.")
             }
             Refusal::OtherUse => {
-                "Give the server a certificate for servers (`extendedKeyUsage = serverAuth`).".to_owned()
+                "Give the server a certificate for servers (`keyUsage = digitalSignature`, `extendedKeyUsage = serverAuth`).".to_owned()
             }
             Refusal::Other(_) => "Give the server another certificate.".to_owned(),
         }

@@ -155,7 +155,7 @@ impl ServerCertVerifier for Verifier {
         if self.verification == Verification::Full && !matches!(checked, NameCheck::Passed) {
             let read = presented.certificate.as_ref();
             if !read.is_some_and(|certificate| certificate.is_for(host)) {
-                let names = read.map(Certificate::names).unwrap_or_default();
+                let names = read.map(|certificate| certificate.names(host)).unwrap_or_default();
                 return Err(Refusal::Name { wanted: host.to_str().into_owned(), names }.into());
             }
         }
