@@ -1,7 +1,7 @@
 //! MariaDB: `sslaccept` and `sslcert` by certificate, and client certificates.
 
 use super::clients::{SINGLE, named};
-use super::{CONNECTS, Cell, OTHER_USE, PRESENTED, Presented, WRITTEN, file, run, workshop};
+use super::{CONNECTS, Cell, PRESENTED, Presented, WRITTEN, file, run, workshop};
 use crate::support::{Project, text};
 use std::time::Instant;
 use tempfile::TempDir;
@@ -74,15 +74,6 @@ fn every_sslaccept_meets_every_certificate() {
         present(&server, &workshop, presented.name);
         count += run(&cells(&server, &workshop, presented));
     }
-    let purpose = Presented {
-        name: "other_use",
-        authority: "authority.crt",
-        untrusted: OTHER_USE,
-        chain: OTHER_USE,
-        full: OTHER_USE,
-    };
-    present(&server, &workshop, purpose.name);
-    count += run(&cells(&server, &workshop, &purpose));
     println!("MariaDB, server certificates: {count} cells in {} ms", began.elapsed().as_millis());
 }
 

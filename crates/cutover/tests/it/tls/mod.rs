@@ -48,7 +48,7 @@ const LATER: &[&str] = &["not valid yet (from 2090-01-01 00:00:00 UTC)", "Compar
 const OTHER_USE: &[&str] = &["made for another use than a server", "serverAuth"];
 
 #[rustfmt::skip]
-const PRESENTED: [Presented; 18] = [
+const PRESENTED: [Presented; 19] = [
     Presented { name: "good", authority: "authority.crt", untrusted: UNKNOWN, chain: CONNECTS, full: CONNECTS },
     Presented { name: "intermediate", authority: "authority.crt",
                 untrusted: &["issued by an authority that is not trusted: `CN=middle`", "Name the authority's certificate"],
@@ -56,6 +56,7 @@ const PRESENTED: [Presented; 18] = [
     Presented { name: "self_signed", authority: "self_signed.crt", untrusted: SELF_SIGNED, chain: CONNECTS, full: CONNECTS },
     Presented { name: "self_signed_authority", authority: "self_signed_authority.crt", untrusted: SELF_SIGNED,
                 chain: CONNECTS, full: CONNECTS },
+    Presented { name: "other_use", authority: "authority.crt", untrusted: OTHER_USE, chain: OTHER_USE, full: OTHER_USE },
     // Its key is for certificates and for nothing else.
     Presented { name: "signing_only", authority: "signing_only.crt", untrusted: OTHER_USE, chain: OTHER_USE, full: OTHER_USE },
     Presented { name: "other_name", authority: "authority.crt", untrusted: UNKNOWN, chain: CONNECTS,

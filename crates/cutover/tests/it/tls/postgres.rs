@@ -1,9 +1,7 @@
 //! PostgreSQL: `sslmode` and `sslaccept` by certificate, and client certificates.
 
 use super::clients::{PAIR, SINGLE, named};
-use super::{
-    CONNECTS, Cell, OTHER_USE, PRESENTED, Presented, SELF_SIGNED, UNKNOWN, WRITTEN, file, run, workshop,
-};
+use super::{CONNECTS, Cell, PRESENTED, Presented, SELF_SIGNED, UNKNOWN, WRITTEN, file, run, workshop};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -117,15 +115,6 @@ fn every_sslmode_meets_every_certificate() {
         present(&server, &workshop, presented.name);
         count += run(&cells(&server, &workshop, presented));
     }
-    let purpose = Presented {
-        name: "other_use",
-        authority: "authority.crt",
-        untrusted: OTHER_USE,
-        chain: OTHER_USE,
-        full: OTHER_USE,
-    };
-    present(&server, &workshop, purpose.name);
-    count += run(&cells(&server, &workshop, &purpose));
     // What rustls cannot read is checked by other code in TLS 1.2.
     server.set(&[("ssl_max_protocol_version", "TLSv1.2")]);
     for presented in PRESENTED.iter().filter(|one| one.name.starts_with("version_1") || one.name == "good") {
