@@ -89,7 +89,6 @@ pub(super) fn make(workshop: &Workshop) {
     workshop.join("client_chain.key", &["client_below.key"]);
     workshop.pkcs12("chain.p12", "client_chain", super::PASSWORD, Encryption::Modern);
     workshop.join("both.pem", &["client.crt", "client.key"]);
-    workshop.write("garbage", "no certificate");
     workshop.openssl(&format!(
         "pkcs8 -topk8 -in client.key -out encrypted.key -passout pass:{}",
         super::PASSWORD

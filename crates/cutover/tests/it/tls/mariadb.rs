@@ -1,7 +1,7 @@
 //! MariaDB: `sslaccept` and `sslcert` by certificate, and client certificates.
 
-use super::clients::{SINGLE, named};
-use super::{CONNECTS, Cell, PRESENTED, Presented, WRITTEN, file, run, workshop};
+use super::clients::{self, SINGLE, named};
+use super::{CONNECTS, Cell, PRESENTED, Presented, WRITTEN, file, make_presented, run, workshop};
 use crate::support::{Project, text};
 use std::time::Instant;
 use tempfile::TempDir;
@@ -68,6 +68,7 @@ fn cells(server: &Server, workshop: &Workshop, presented: &Presented) -> Vec<Cel
 fn every_sslaccept_meets_every_certificate() {
     let (began, folder) = (Instant::now(), TempDir::new().unwrap());
     let workshop = workshop(&folder);
+    make_presented(&workshop);
     let server = server(&workshop);
     let mut count = 0;
     for presented in &PRESENTED {
@@ -81,6 +82,7 @@ fn every_sslaccept_meets_every_certificate() {
 fn a_server_without_tls_and_a_socket() {
     let folder = TempDir::new().unwrap();
     let workshop = workshop(&folder);
+    clients::make(&workshop);
     let (plain, secure) = (Server::start(), server(&workshop));
     accounts(&plain);
     let words: &[&str] =
@@ -164,6 +166,7 @@ fn a_deploy_goes_through_tls_whatever_its_size() {
 fn a_client_certificate_opens_the_door_that_asks_for_one() {
     let folder = TempDir::new().unwrap();
     let workshop = workshop(&folder);
+    clients::make(&workshop);
     let server = server(&workshop);
     let strict = format!("sslaccept=strict&{}", named(&workshop, "sslcert", "authority.crt"));
     let mut cells = Vec::new();

@@ -80,19 +80,31 @@ const PRESENTED: [Presented; 19] = [
     Presented { name: "later", authority: "authority.crt", untrusted: LATER, chain: LATER, full: LATER },
 ];
 
-/// Makes all certificates of the table, and those of clients.
+/// Makes the authorities, and the one certificate that all tests need.
 fn workshop(folder: &TempDir) -> Workshop {
     let workshop = Workshop::new(&folder.path().join("certificates"));
+    let make = |name, issuer, extensions| {
+        let order = Order { name, common_name: name, issuer, extensions, validity: Validity::Now };
+        workshop.make(&order);
+    };
+    make("authority", None, AUTHORITY);
+    make("stranger", None, AUTHORITY);
+    make("middle", Some("authority"), AUTHORITY);
+    make("good", Some("authority"), NAMED);
+    workshop.write("garbage", "no certificate");
+    workshop
+}
+
+/// The names that the URLs of cells use.
+const NAMED: &str = "subjectAltName = DNS:localhost, IP:127.0.0.1\n";
+
+/// Makes the certificates of the table.
+fn make_presented(workshop: &Workshop) {
     let make = |name, common_name, issuer, extensions, validity| {
         workshop.make(&Order { name, common_name, issuer, extensions, validity });
     };
-    let named = "subjectAltName = DNS:localhost, IP:127.0.0.1\n";
+    let (named, ours) = (NAMED, Some("authority"));
     let both = format!("basicConstraints = critical, CA:TRUE\n{named}");
-    let ours = Some("authority");
-    make("authority", "authority", None, AUTHORITY, Validity::Now);
-    make("stranger", "stranger", None, AUTHORITY, Validity::Now);
-    make("middle", "middle", ours, AUTHORITY, Validity::Now);
-    make("good", "any", ours, named, Validity::Now);
     make("leaf", "any", Some("middle"), named, Validity::Now);
     workshop.join("intermediate.crt", &["leaf.crt", "middle.crt"]);
     workshop.join("intermediate.key", &["leaf.key"]);
@@ -116,8 +128,6 @@ fn workshop(folder: &TempDir) -> Workshop {
     make("expired", "any", ours, named, Validity::Over);
     make("later", "any", ours, named, Validity::Later);
     make("other_use", "any", ours, &format!("{named}extendedKeyUsage = clientAuth\n"), Validity::Now);
-    clients::make(&workshop);
-    workshop
 }
 
 /// One run of the binary.

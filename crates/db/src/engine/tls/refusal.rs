@@ -89,9 +89,7 @@ impl Refusal {
                     .to_owned()
             }
             Refusal::Name { .. } => {
-                "Use one of these names in the URL, or give the server a certificate for the name \
-                                     that the URL uses."
-                    .to_owned()
+                "Use one of these names in the URL, or give the server a certificate for the URL's name.".to_owned()
             }
             Refusal::SelfSigned => match wanted.root {
                 Some(root) => format!(
@@ -157,7 +155,11 @@ pub(in crate::engine) fn alert(error: &(dyn Error + 'static), wanted: &Wanted<'_
     let rustls::Error::AlertReceived(alert) = find(error)? else { return None };
     let given = wanted.own.is_some();
     let (message, advice) = match alert {
-        Alert::CertificateRequired | Alert::HandshakeFailure if !given => (
+        Alert::ProtocolVersion => (
+            "the server speaks no TLS that is spoken here, which is 1.2 and 1.3".to_owned(),
+            "Let the server speak one of them (`ssl_max_protocol_version`, `tls_version`).".to_owned(),
+        ),
+        Alert::CertificateRequired if !given => (
             "the server requires a client certificate, and the URL names none".to_owned(),
             GIVE_ONE.to_owned(),
         ),
@@ -187,7 +189,7 @@ pub(in crate::engine) fn alert(error: &(dyn Error + 'static), wanted: &Wanted<'_
         }
         other => (
             format!("the server broke the handshake off ({other:?})"),
-            "The server's log says why; TLS 1.2 and 1.3 are spoken.".to_owned(),
+            "The server's log says why.".to_owned(),
         ),
     };
     let mut failed = tls_error(format!("error performing TLS handshake: {message}"));
