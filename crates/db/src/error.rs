@@ -97,6 +97,8 @@ pub struct ErrorDetail {
     pub position: Option<usize>,
     /// The constraint, column or table that the error names, most precise first.
     pub object: Option<String>,
+    /// What to do next, in our own words, where more is known than the kind says.
+    pub advice: Option<String>,
 }
 
 impl DbError {
@@ -112,6 +114,7 @@ impl DbError {
             context: None,
             position: None,
             object: None,
+            advice: None,
         }))
     }
 
@@ -197,8 +200,11 @@ impl DbError {
 
     /// What to do next: the code's own advice, or what is known better here. A connection can be tried by a command
     /// that writes nothing.
-    fn help(&self, code: &Code) -> &'static str {
-        match self.kind {
+    fn help(&self, code: &Code) -> String {
+        if let Some(advice) = &self.advice {
+            return advice.clone();
+        }
+        let known = match self.kind {
             ErrorKind::Unreachable | ErrorKind::NotReady => {
                 "Check the address; `cutover migrate deploy --wait-db 60s` waits for a server that is starting."
             }
@@ -221,7 +227,8 @@ impl DbError {
                  certificate; `cutover migrate status` tries it."
             }
             _ => code.way_out,
-        }
+        };
+        known.to_owned()
     }
 
     fn uncoded(self) -> Failure {

@@ -418,8 +418,8 @@ pub static P1011: Code = Code {
     default_class: Class::Unreachable,
     title: "TLS failed",
     what: "A TLS connection could not be opened.",
-    why: "The server has no TLS, or its certificate does not pass the check that `sslmode` asks for.",
-    way_out: "The message names the certificate and the check; correct `sslmode`, `sslcert` or the certificate.",
+    why: "The server has no TLS, its certificate does not pass the check that `sslmode` or `sslaccept` asks for, it does not take the client's, or a certificate file that the URL names cannot be used.",
+    way_out: "The message names the certificate and the reason; correct `sslmode`, `sslcert`, `sslidentity` or the certificate.",
 };
 
 /// The schema is not valid.

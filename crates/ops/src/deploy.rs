@@ -349,18 +349,22 @@ fn apply(
     let mut applied = Vec::new();
     prepare(&planned, run);
     let mut rest = VecDeque::from(planned);
-    let mut looks = run.looks;
+    let (mut looks, mut reconnects) = (run.looks, 0);
     loop {
         run.interrupt.check().map_err(|failure| told_applied(failure, &applied))?;
         if !rest.is_empty() {
             ensure_usable(run)?;
         }
-        if run.looks != looks {
+        if run.looks != looks && !rest.is_empty() {
             // While our lock was away others may have been at work.
-            if std::mem::take(&mut run.begun) {
-                run.conn.execute("ROLLBACK").map_err(|error| run.failed(error))?;
+            match look_again(run) {
+                // Found by `ensure_usable`.
+                Err(_) if run.conn.poisoned() && reconnects < RECONNECTS => {
+                    reconnects += 1;
+                    continue;
+                }
+                looked => looked.map_err(|failure| told_applied(failure, &applied))?,
             }
-            run.read_history()?;
             looks = run.looks;
             rest = replan(deploy, folder, &rest, run).map_err(|failure| told_applied(failure, &applied))?;
         }
@@ -388,6 +392,14 @@ fn apply(
             }
         }
     }
+}
+
+/// Reads the history, outside of a transaction that was opened ahead.
+fn look_again(run: &mut Run<'_>) -> Result<()> {
+    if std::mem::take(&mut run.begun) {
+        run.conn.execute("ROLLBACK").map_err(|error| run.failed(error))?;
+    }
+    run.read_history()
 }
 
 /// What is left to do of `rest` by the history as it is now. What is applied by now was applied by others.

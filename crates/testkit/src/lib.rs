@@ -14,6 +14,7 @@
 
 mod account;
 mod address;
+pub mod certificates;
 mod keeper;
 pub mod mariadb;
 mod port;

@@ -8,8 +8,10 @@ pub use session::Session;
 
 use crate::account::Account;
 use crate::address::Address;
+use crate::certificates::make_private;
 use crate::keeper::Keeper;
 use crate::{port, template};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,7 +23,7 @@ use std::thread;
 #[derive(Debug)]
 pub struct Server {
     address: Address,
-    _keeper: Option<Keeper>,
+    keeper: Option<Keeper>,
 }
 
 /// The server that all tests of this process share: that of `CUTOVER_TEST_MARIADB`, or one that is
@@ -32,7 +34,7 @@ pub struct Server {
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| match Address::from_env("CUTOVER_TEST_MARIADB") {
-        Some(address) => Server { address, _keeper: None },
+        Some(address) => Server { address, keeper: None },
         None => Server::start(),
     })
 }
@@ -40,10 +42,28 @@ pub fn server() -> &'static Server {
 impl Server {
     /// Starts a server of its own.
     pub fn start() -> Self {
-        let account = Account::for_servers(&["mysql", "nobody"]);
+        Self::start_with(|_, _| Vec::new())
+    }
+
+    /// Starts a server of its own that has TLS with this certificate, and takes client certificates of
+    /// `client_authority`.
+    pub fn with_tls(certificate: &Path, key: &Path, client_authority: &Path) -> Self {
+        Self::start_with(|folder, account| {
+            place(folder, certificate, key, account);
+            let authority = folder.join(AUTHORITY);
+            fs::copy(client_authority, &authority).expect("the folder is ours");
+            Account::give(account, &authority);
+            let option = |name, file| format!("--ssl-{name}={}/{file}", folder.display());
+            vec![option("cert", CERTIFICATE), option("key", KEY), option("ca", AUTHORITY)]
+        })
+    }
+
+    fn start_with(prepare: impl FnOnce(&Path, Option<Account>) -> Vec<String>) -> Self {
+        let account = Account::for_servers(ACCOUNTS);
         let mut keeper = Keeper::new("mariadb", account, "KILL");
         let folder = keeper.folder().to_owned();
         template::copy(&data_template(account), &folder.join("data"), account);
+        let options = prepare(&folder, account);
         let mut address = Address {
             host: "127.0.0.1".to_owned(),
             port: 0,
@@ -54,11 +74,11 @@ impl Server {
         // Another process may take the port first.
         for _ in 0..5 {
             address.port = port::free();
-            keeper.start(&command(&folder, address.port));
+            keeper.start(&[command(&folder, address.port), options.clone()].concat());
             let ready = keeper
                 .wait_ready("MariaDB accepts connections", || ask(&address, "mysql", "SELECT 1").is_ok());
             if ready {
-                return Self { address, _keeper: Some(keeper) };
+                return Self { address, keeper: Some(keeper) };
             }
         }
         panic!("MariaDB did not start; its log says:\n{}", keeper.log());
@@ -67,6 +87,35 @@ impl Server {
     /// The TCP port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.address.port
+    }
+
+    /// The Unix socket of a server started here.
+    ///
+    /// # Panics
+    /// When the server was not started here.
+    pub fn socket(&self) -> PathBuf {
+        self.folder().join("socket")
+    }
+
+    /// Gives a server that was started with TLS another certificate: new connections see it from now on.
+    ///
+    /// # Panics
+    /// When the server was not started here, or does not take the certificate.
+    pub fn present(&self, certificate: &Path, key: &Path) {
+        place(self.folder(), certificate, key, Account::for_servers(ACCOUNTS));
+        self.sql("FLUSH SSL");
+    }
+
+    /// Runs SQL in the database `mysql`; see [`Database::sql`].
+    ///
+    /// # Panics
+    /// With the client's words when a statement fails.
+    pub fn sql(&self, sql: &str) -> String {
+        ask(&self.address, "mysql", sql).unwrap_or_else(|error| panic!("{error}\nin: {sql}"))
+    }
+
+    fn folder(&self) -> &Path {
+        self.keeper.as_ref().expect("only a server started here has files to see").folder()
     }
 
     /// The URL of the database `mysql`, in the form that `CUTOVER_TEST_MARIADB` has.
@@ -101,14 +150,6 @@ impl Server {
             self.sql(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
         }
         Database { server: self, name: name.to_owned() }
-    }
-
-    /// Runs SQL in the database `mysql`; see [`Database::sql`].
-    ///
-    /// # Panics
-    /// With the client's words when a statement fails.
-    pub fn sql(&self, sql: &str) -> String {
-        ask(&self.address, "mysql", sql).unwrap_or_else(|error| panic!("{error}\nin: {sql}"))
     }
 }
 
@@ -189,6 +230,24 @@ impl Drop for Database<'_> {
     fn drop(&mut self) {
         // The server may be gone already.
         let _ = ask(&self.server.address, "mysql", &format!("DROP DATABASE IF EXISTS {}", self.name));
+    }
+}
+
+/// The users that a server may run as.
+const ACCOUNTS: &[&str] = &["mysql", "nobody"];
+
+/// The server's files for TLS, in its folder.
+const CERTIFICATE: &str = "server.crt";
+const KEY: &str = "server.key";
+const AUTHORITY: &str = "root.crt";
+
+/// Puts certificate and key where the server reads them.
+fn place(folder: &Path, certificate: &Path, key: &Path, account: Option<Account>) {
+    for (from, name) in [(certificate, CERTIFICATE), (key, KEY)] {
+        let target = folder.join(name);
+        fs::copy(from, &target).expect("the folder is ours");
+        make_private(&target);
+        Account::give(account, &target);
     }
 }
 

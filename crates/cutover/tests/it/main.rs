@@ -14,4 +14,5 @@ mod scripts;
 mod servers;
 mod sqlite;
 mod support;
+mod tls;
 mod waits;

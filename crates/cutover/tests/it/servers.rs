@@ -1,7 +1,6 @@
-//! Servers that are hard to reach: passwords, certificates, standbys, full disks, several hosts.
+//! Servers that are hard to reach: passwords, standbys, full disks, several hosts. Certificates are in `tls`.
 
 use crate::support::{Project, text};
-use std::path::Path;
 use std::process::{Command, Output};
 use testkit::postgres::Server;
 
@@ -58,112 +57,6 @@ fn passwords_are_checked_and_never_shown() {
     );
     server.enable_tls();
     reaches(&url(&server, "app:s3cr3t%2Fpa%3Ass%401", "channel_binding=require&sslmode=require"));
-}
-
-fn openssl(folder: &Path, arguments: &str) {
-    let output = Command::new("openssl").current_dir(folder).args(arguments.split(' ')).output().unwrap();
-    assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// Gives the server another certificate and key, and starts it anew with them.
-fn present(server: &Server, certificate: &Path, key: &Path) {
-    server.stop_immediate();
-    // Written over what is there, so that owner and mode stay.
-    for (from, name) in [(certificate, "server.crt"), (key, "server.key")] {
-        std::fs::write(server.folder().join("data").join(name), std::fs::read(from).unwrap()).unwrap();
-    }
-    server.start_again();
-}
-
-const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-
-#[test]
-fn certificates_are_checked_as_sslmode_says() {
-    let server = Server::private(&[], None);
-    let certificates = server.enable_tls();
-    let root = certificates.root.display().to_string();
-    let folder = tempfile::TempDir::new().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    reaches(&url(&server, "postgres", "sslmode=require"));
-    reaches(&url(&server, "postgres", &format!("sslmode=verify-full&sslrootcert={root}")));
-    reaches(&url(&server, "postgres", &format!("sslaccept=strict&sslcert={root}")));
-    refuses(&url(&server, "postgres", "sslmode=verify-full"), "P1011", "sslrootcert");
-    refuses(
-        &url(&server, "postgres", &format!("sslmode=verify-full&sslrootcert={}", at("absent").display())),
-        "P1011",
-        "absent",
-    );
-    std::fs::write(at("garbage"), "no certificate").unwrap();
-    refuses(
-        &url(&server, "postgres", &format!("sslmode=verify-ca&sslrootcert={}", at("garbage").display())),
-        "P1011",
-        "garbage",
-    );
-
-    // Of another authority.
-    openssl(
-        folder.path(),
-        &format!("req -x509 -days 1 -subj /CN=other {NEW_KEY} -keyout other.key -out other.crt"),
-    );
-    refuses(
-        &url(
-            &server,
-            "postgres",
-            &format!("sslmode=verify-ca&sslrootcert={}", at("other").with_extension("crt").display()),
-        ),
-        "P1011",
-        "certificate",
-    );
-
-    // Self-signed, an authority by its own word, with its name in the common name alone: libpq takes it.
-    openssl(
-        folder.path(),
-        &format!("req -x509 -days 1 -subj /CN=localhost {NEW_KEY} -keyout self.key -out self.crt"),
-    );
-    present(&server, &at("self.crt"), &at("self.key"));
-    let own = at("self.crt").display().to_string();
-    reaches(&url(&server, "postgres", &format!("sslmode=verify-full&sslrootcert={own}")));
-    let by_address = format!(
-        "postgresql://postgres@127.0.0.1:{}/postgres?sslmode=verify-full&sslrootcert={own}",
-        server.port()
-    );
-    refuses(&by_address, "P1011", "not valid for the name `127.0.0.1`");
-
-    // Expired.
-    std::fs::write(at("index.txt"), "").unwrap();
-    std::fs::write(at("serial"), "01").unwrap();
-    std::fs::write(
-        at("ca.cnf"),
-        "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n",
-    )
-    .unwrap();
-    openssl(folder.path(), &format!("req -subj /CN=localhost {NEW_KEY} -keyout old.key -out old.csr"));
-    openssl(
-        folder.path(),
-        "ca -batch -notext -config ca.cnf -selfsign -keyfile old.key -in old.csr -out old.crt -startdate 20200101000000Z -enddate 20200201000000Z",
-    );
-    present(&server, &at("old.crt"), &at("old.key"));
-    let old = at("old.crt").display().to_string();
-    refuses(
-        &url(&server, "postgres", &format!("sslmode=verify-ca&sslrootcert={old}")),
-        "P1011",
-        "has expired",
-    );
-    reaches(&url(&server, "postgres", "sslmode=require"));
-}
-
-#[test]
-fn a_client_certificate_opens_the_door_that_asks_for_one() {
-    let server = Server::private(&[], Some("hostssl all all all cert"));
-    let certificates = server.enable_tls();
-    let pair = format!(
-        "sslmode=verify-full&sslrootcert={}&sslcert={}&sslkey={}",
-        certificates.root.display(),
-        certificates.client.display(),
-        certificates.client_key.display()
-    );
-    reaches(&url(&server, "postgres", &pair));
-    refuses(&url(&server, "postgres", "sslmode=require"), "P1", "certificate");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod mysql;
 mod postgres;
 mod sqlite;
+mod tls;
 
 use crate::DbError;
 use crate::conn::Conn;

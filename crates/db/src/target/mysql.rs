@@ -75,9 +75,9 @@ pub struct MySqlTarget {
 pub struct MySqlTls {
     /// Whether the server's certificate and name are checked.
     pub accept: SslAccept,
-    /// Root certificates, PEM, beside those of the system.
+    /// PEM file with the certificates that are trusted instead of the operating system's.
     pub root_certificate: Option<PathBuf>,
-    /// A client certificate with its key, PKCS#12.
+    /// A client certificate with its key, PKCS#12 or PEM.
     pub identity: Option<PathBuf>,
     /// Its password.
     pub password: Option<Secret>,

@@ -80,13 +80,15 @@ pub struct PostgresTarget {
     pub ssl_accept: Option<SslAccept>,
     /// PEM file with the certificates that are trusted instead of the operating system's.
     pub root_certificate: Option<PathBuf>,
+    /// The parameter that names it: `sslcert` or `sslrootcert`.
+    pub root_parameter: &'static str,
     /// PEM file with the client's certificate (`sslcert` when `sslkey` is given too).
     pub client_certificate: Option<PathBuf>,
     /// PEM file with the client's private key (`sslkey`).
     pub client_key: Option<PathBuf>,
-    /// PKCS#12 file with the client's certificate and key (`sslidentity`).
+    /// PKCS#12 or PEM file with the client's certificate and key (`sslidentity`).
     pub ssl_identity: Option<PathBuf>,
-    /// What the private key or the PKCS#12 file is encrypted with (`sslpassword`).
+    /// What the PKCS#12 file is encrypted with (`sslpassword`).
     pub ssl_password: Option<Secret>,
     /// How long connecting to one host may take; 5 s unless given, none = no limit.
     pub connect_timeout: Option<Duration>,
@@ -262,6 +264,7 @@ impl PostgresTarget {
             ssl_mode: tls.mode,
             ssl_accept: tls.accept,
             root_certificate: tls.root_certificate,
+            root_parameter: tls.root_parameter,
             client_certificate: tls.client_certificate,
             client_key: tls.client_key,
             ssl_identity: tls.identity,
@@ -414,14 +417,18 @@ struct Tls {
     mode: SslMode,
     accept: Option<SslAccept>,
     root_certificate: Option<PathBuf>,
+    root_parameter: &'static str,
     client_certificate: Option<PathBuf>,
     client_key: Option<PathBuf>,
     identity: Option<PathBuf>,
 }
 
 impl Tls {
-    fn parse(parameters: &Parameters<'_>, base_dir: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Self> {
-        let path = |name: &str| parameters.text(name).map(|path| base_dir.join(path));
+    /// Whether there is TLS, and what is said of certificates.
+    fn mode(
+        parameters: &Parameters<'_>,
+        warnings: &mut Vec<Diagnostic>,
+    ) -> Result<(SslMode, Option<SslAccept>)> {
         let given = parameters.choice(
             "sslmode",
             &[
@@ -459,6 +466,12 @@ impl Tls {
                     .help("Use `sslmode=verify-full`, or remove `sslaccept`."),
             );
         }
+        Ok((mode, accept))
+    }
+
+    fn parse(parameters: &Parameters<'_>, base_dir: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Self> {
+        let (mode, accept) = Self::mode(parameters, warnings)?;
+        let path = |name: &str| parameters.text(name).map(|path| base_dir.join(path));
         // In the reference `sslcert` is the authority; in libpq, where a key must go with it, the client.
         let client_key = path("sslkey");
         let (client_certificate, authority) = match &client_key {
@@ -471,7 +484,14 @@ impl Tls {
                 "Name the client's certificate with `sslcert`.",
             ));
         }
-        let root = if system { None } else { path("sslrootcert") };
+        let identity = path("sslidentity");
+        if client_key.is_some() && identity.is_some() {
+            return Err(conflict(
+                "`sslidentity` and `sslkey` in the database URL both name a client certificate",
+                "Remove `sslidentity`, or both `sslcert` and `sslkey`.",
+            ));
+        }
+        let root = path("sslrootcert");
         if root.is_some() && authority.is_some() {
             return Err(conflict(
                 "`sslcert` and `sslrootcert` in the database URL both name a root certificate",
@@ -481,10 +501,14 @@ impl Tls {
         Ok(Self {
             mode,
             accept,
-            root_certificate: root.or(authority),
+            // Without either it is the one that advice names.
+            root_parameter: if authority.is_some() { "sslcert" } else { "sslrootcert" },
+            root_certificate: root
+                .filter(|_| parameters.text("sslrootcert") != Some(SYSTEM_ROOTS))
+                .or(authority),
             client_certificate,
             client_key,
-            identity: path("sslidentity"),
+            identity,
         })
     }
 }

@@ -212,10 +212,17 @@ fn sslcert_is_the_authority_unless_a_key_goes_with_it() {
     assert_eq!(target.root_certificate, Some(PathBuf::from("/project/prisma/ca.pem")));
     assert_eq!(target.client_certificate, Some(PathBuf::from("/project/prisma/c.pem")));
     assert_eq!(target.client_key, Some(PathBuf::from("/project/prisma/k.pem")));
+    assert_eq!(target.root_parameter, "sslrootcert");
+    let target = postgres("postgresql://u@h/d?sslcert=c.pem&sslkey=k.pem&sslrootcert=system");
+    assert_eq!((target.root_certificate, target.ssl_mode), (None, SslMode::VerifyFull));
 
-    for parameters in
-        ["sslkey=k.pem", "sslcert=a.pem&sslrootcert=b.pem", "sslrootcert=system&sslmode=require"]
-    {
+    for parameters in [
+        "sslkey=k.pem",
+        "sslcert=a.pem&sslrootcert=b.pem",
+        "sslcert=a.pem&sslrootcert=system",
+        "sslcert=c.pem&sslkey=k.pem&sslidentity=i.p12",
+        "sslrootcert=system&sslmode=require",
+    ] {
         refusal(&format!("postgresql://u@h/d?{parameters}"));
     }
 }

@@ -1,8 +1,8 @@
 //! What only MySQL and MariaDB have: result sets of CALL, warnings, cancelling by a kill, sessions that are ended.
 
-use crate::connect;
+use crate::{connect, secure_mariadb, secure_url};
 use db::{Batch, ErrorKind, Flow, Outcome, Reply, Step};
-use testkit::mariadb::server;
+use testkit::mariadb::{Database, server};
 
 #[test]
 fn warnings_are_told_where_they_are_wanted() {
@@ -57,8 +57,13 @@ fn the_servers_word_on_transactions_is_kept() {
 
 #[test]
 fn a_statement_is_cancelled_and_the_connection_stays_in_step() {
-    let database = server().create_database("cancel");
-    let mut conn = connect(&database.url());
+    let (database, secure) = (server().create_database("cancel"), secure_mariadb().create_database("cancel"));
+    is_cancelled(&database, &database.url());
+    is_cancelled(&secure, &secure_url(&secure));
+}
+
+fn is_cancelled(database: &Database<'_>, url: &str) {
+    let mut conn = connect(url);
     let cancel = conn.canceller();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -79,8 +84,13 @@ fn a_statement_is_cancelled_and_the_connection_stays_in_step() {
 
 #[test]
 fn a_killed_session_is_a_lost_connection() {
-    let database = server().create_database("lost");
-    let mut conn = connect(&database.url());
+    let (database, secure) = (server().create_database("lost"), secure_mariadb().create_database("lost"));
+    is_lost(&database, &database.url());
+    is_lost(&secure, &secure_url(&secure));
+}
+
+fn is_lost(database: &Database<'_>, url: &str) {
+    let mut conn = connect(url);
     let process = conn.info().process.unwrap();
     let outcome = conn.send(&["SELECT 1", "SELECT 2"].into_iter().map(Step::new).collect(), &mut |reply| {
         if matches!(reply, Reply::Done { index: 0, .. }) {

@@ -3,9 +3,10 @@
 use super::cluster::{self, SUPERUSER};
 use super::database::{self, Database};
 use super::programs;
-use super::tls::{self, Certificates};
+use super::tls::Certificates;
 use crate::account::Account;
 use crate::address::Address;
+use crate::certificates::make_private;
 use crate::keeper::Keeper;
 use crate::{port, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
@@ -136,22 +137,43 @@ impl Server {
 
     /// Makes certificates, puts them into this server and turns TLS on for new connections.
     pub fn enable_tls(&self) -> Certificates {
-        let folder = self.folder();
-        let certificates = Certificates::make(&folder.join("tls"));
+        let folder = self.folder().join("tls");
+        let certificates = Certificates::make(&folder);
         // The keeper, who is that account, can remove only what lies in folders of its own.
-        Account::give(cluster::account(), &folder.join("tls"));
-        for (from, name) in [(&certificates.server, "server.crt"), (&certificates.server_key, "server.key")] {
-            let target = folder.join("data").join(name);
+        Account::give(cluster::account(), &folder);
+        self.present(&certificates.server, &certificates.server_key, &certificates.root);
+        certificates
+    }
+
+    /// Turns TLS on, or gives the server another certificate: new connections see it from now on. Client certificates
+    /// of `client_authority` are taken.
+    pub fn present(&self, certificate: &Path, key: &Path, client_authority: &Path) {
+        for (from, name) in [(certificate, "server.crt"), (key, "server.key"), (client_authority, "root.crt")]
+        {
+            let target = self.folder().join("data").join(name);
+            // Over what is there: the server reads the files only when it is told to.
             fs::copy(from, &target).expect("the data folder is ours");
-            tls::make_private(&target);
+            make_private(&target);
             Account::give(cluster::account(), &target);
         }
-        let root = folder.join("data/root.crt");
-        fs::copy(&certificates.root, &root).expect("the data folder is ours");
-        Account::give(cluster::account(), &root);
-        self.psql("ALTER SYSTEM SET ssl_ca_file = 'root.crt';\nALTER SYSTEM SET ssl = on;\nSELECT pg_reload_conf();");
-        wait_until("the server offers TLS", || self.psql("SHOW ssl") == "on");
-        certificates
+        self.set(&[("ssl_ca_file", "root.crt"), ("ssl", "on")]);
+        assert_eq!(self.psql("SHOW ssl"), "on", "the certificate was not taken:\n{}", self.log());
+    }
+
+    /// Changes settings that need no restart, and waits until new sessions have them. An empty value is the default.
+    pub fn set(&self, settings: &[(&str, &str)]) {
+        // Sessions inherit the time of the last loading, which comes before certificates are read and before the next
+        // session is begun.
+        let loaded = || self.psql("SELECT pg_conf_load_time()");
+        let before = loaded();
+        for (name, value) in settings {
+            self.psql(&match *value {
+                "" => format!("ALTER SYSTEM RESET {name}"),
+                value => format!("ALTER SYSTEM SET {name} = '{value}'"),
+            });
+        }
+        self.psql("SELECT pg_reload_conf()");
+        wait_until("the server has read its settings", || loaded() != before);
     }
 
     /// The folder of a server started here: its data in `data`, its log in `log`.

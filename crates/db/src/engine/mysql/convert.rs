@@ -1,6 +1,5 @@
 //! The driver's errors in this room's words.
 
-use crate::error::NO_TLS;
 use crate::{DbError, ErrorKind};
 use mysql_async::{Error, ServerError};
 
@@ -8,17 +7,26 @@ use mysql_async::{Error, ServerError};
 pub(super) fn connect_error(error: &Error) -> DbError {
     let mut converted = convert(error);
     match error {
-        Error::Server(_) => {}
-        // The driver says no more of TLS than that it is an I/O error, with the cause behind it.
-        Error::Io(mysql_async::IoError::Tls(_)) => converted.kind = ErrorKind::Tls,
-        Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer) => {
-            converted.kind = ErrorKind::Tls;
-            converted.code = NO_TLS.to_owned();
-            converted.message = "Client asked for SSL but server does not have this capability".to_owned();
-        }
+        Error::Server(_) => converted.advice = advice(&converted).map(str::to_owned),
         _ => converted.kind = ErrorKind::Unreachable,
     }
     converted
+}
+
+/// What to do where the server does not say that it is about TLS, or how to get it.
+fn advice(error: &DbError) -> Option<&'static str> {
+    match error.kind {
+        ErrorKind::Authentication => Some(
+            "Correct user and password in the URL; what asks for TLS or a client certificate (`REQUIRE SSL`, `REQUIRE \
+             X509`, `require_secure_transport`) needs `sslaccept` or `sslidentity` too; `cutover migrate status` tries \
+             them.",
+        ),
+        ErrorKind::Tls => Some(
+            "Add `sslaccept=strict` to the URL, with `sslcert` for an authority of your own; `cutover migrate status` \
+             tries it.",
+        ),
+        _ => None,
+    }
 }
 
 /// An error of a statement.

@@ -1,20 +1,22 @@
 //! MySQL and MariaDB: the I/O half.
 //!
-//! `conn` runs statements, `convert` translates the driver's errors. Nothing outside of this directory names the
-//! driver.
+//! `conn` runs statements, `tunnel` makes TLS, `convert` translates the driver's errors. Nothing outside of this
+//! directory names the driver.
 
 mod conn;
 mod convert;
+mod tunnel;
 
 use super::Refusal;
 use crate::conn::{Conn, ServerInfo};
 use crate::history::TABLE;
-use crate::target::{MySqlTarget, SslAccept};
+use crate::target::MySqlTarget;
 use crate::{DbError, ErrorKind};
 use conn::MySqlConn;
-use mysql_async::{OptsBuilder, SslOpts};
+use mysql_async::OptsBuilder;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
+use tunnel::Tunnel;
 
 /// The oldest servers that the contract was written for.
 const OLDEST_MARIADB: u32 = 100_600;
@@ -34,9 +36,20 @@ pub(crate) fn connect(target: &MySqlTarget) -> Result<Box<dyn Conn>, DbError> {
 /// Connects; without a database where none is named.
 fn open(target: &Arc<MySqlTarget>, database: Option<&str>) -> Result<MySqlConn, DbError> {
     let runtime = runtime()?;
-    let options = options(&target.renewed()?, database)?;
-    let work =
-        async { mysql_async::Conn::new(options).await.map_err(|error| convert::connect_error(&error)) };
+    let target = &Arc::new(target.renewed()?);
+    let work = async {
+        // A socket is never encrypted: what goes through it does not leave the machine.
+        let tunnel = match (&target.tls, &target.socket) {
+            (Some(_), None) => Some(tunnel::open(target).await?),
+            _ => None,
+        };
+        let options = options(target, database, tunnel.as_ref());
+        let connected = mysql_async::Conn::new(options).await;
+        connected.map_err(|error| match tunnel.as_ref().and_then(Tunnel::refusal) {
+            Some(refusal) => refusal,
+            None => convert::connect_error(&error),
+        })
+    };
     let driver = runtime.block_on(async {
         match target.connect_timeout {
             Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
@@ -59,8 +72,8 @@ fn open(target: &Arc<MySqlTarget>, database: Option<&str>) -> Result<MySqlConn, 
     Ok(conn)
 }
 
-fn options(target: &MySqlTarget, database: Option<&str>) -> Result<OptsBuilder, DbError> {
-    let mut options = OptsBuilder::default()
+fn options(target: &MySqlTarget, database: Option<&str>, tunnel: Option<&Tunnel>) -> OptsBuilder {
+    let options = OptsBuilder::default()
         .user(Some(&target.user))
         .pass(target.password.as_ref().map(|password| password.expose().to_owned()))
         .db_name(database)
@@ -69,25 +82,11 @@ fn options(target: &MySqlTarget, database: Option<&str>) -> Result<OptsBuilder, 
         .stmt_cache_size(0)
         .prefer_socket(false)
         .tcp_keepalive(Some(std::time::Duration::from_secs(60)));
-    options = match &target.socket {
-        Some(socket) => options.socket(Some(socket.display().to_string())),
-        None => options.ip_or_hostname(&target.host).tcp_port(target.port),
-    };
-    if let Some(tls) = &target.tls {
-        let mut ssl = SslOpts::default();
-        if let Some(root) = &tls.root_certificate {
-            ssl = ssl.with_root_certs(vec![root.clone().into()]);
-        }
-        if tls.accept == SslAccept::AcceptInvalidCerts {
-            ssl = ssl.with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true);
-        }
-        if tls.identity.is_some() {
-            let message = "client certificates (`sslidentity`) are not supported on MySQL and MariaDB yet";
-            return Err(DbError::new(ErrorKind::Unsupported, message));
-        }
-        options = options.ssl_opts(ssl);
+    match (&target.socket, tunnel) {
+        (Some(socket), _) => options.socket(Some(socket.display().to_string())),
+        (None, Some(tunnel)) => options.socket(Some(tunnel.socket.clone())),
+        (None, None) => options.ip_or_hostname(&target.host).tcp_port(target.port),
     }
-    Ok(options)
 }
 
 /// 101119 for `10.11.19-MariaDB-0+deb12u1`, 80036 for `8.0.36`.

@@ -46,8 +46,12 @@ impl Canceller {
         super::runtime()?.block_on(async {
             let work = async {
                 let link = link::open(&self.address, self.target.keepalives).await?;
-                let link =
-                    if encrypted { link::negotiate(&self.target, &self.address, link).await? } else { link };
+                let link = if encrypted {
+                    let negotiated = link::negotiate(&self.target, &self.address, link).await;
+                    negotiated.map_err(|refused| refused.error)?
+                } else {
+                    link
+                };
                 let stream = Observed::new(link, Observer::default());
                 token
                     .cancel_query_raw(stream, AlreadyNegotiated)

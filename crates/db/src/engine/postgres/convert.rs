@@ -18,6 +18,13 @@ pub(super) fn connect_error(error: &tokio_postgres::Error) -> DbError {
         "57P03" | "57P01" | "57P02" => ErrorKind::NotReady,
         _ => kind_of(server.code().code()),
     };
+    if server.code().code() == "28000" && server.message().contains("client certificate") {
+        converted.advice = Some(
+            "Give a client certificate: `sslcert` and `sslkey` (PEM), or `sslidentity` and `sslpassword` (PKCS#12); \
+             `cutover migrate status` tries it."
+                .to_owned(),
+        );
+    }
     converted
 }
 
@@ -100,6 +107,7 @@ fn server_error(error: &ServerError, sql: &str) -> DbError {
         context: error.where_().map(str::to_owned),
         position,
         object: error.constraint().or_else(|| error.column()).or_else(|| error.table()).map(str::to_owned),
+        advice: None,
     }
     .into()
 }

@@ -4,7 +4,7 @@
 //! try on a new connection, as libpq makes it; and the [`Observer`] must sit above TLS.
 
 use super::observer::{Observed, Observer};
-use super::tls;
+use crate::engine::tls::{self, Named, OwnCertificate, Wanted};
 use crate::error::NO_TLS;
 use crate::target::{Address, Keepalives, PostgresTarget, SslMode};
 use crate::{DbError, ErrorKind};
@@ -184,13 +184,13 @@ async fn connect_once(
 ) -> Result<(Client, Driver), Refused> {
     let work = async {
         let network = |error| Refused { error, by_server: false };
-        let server = |error| Refused { error, by_server: true };
         let link = open(address, target.keepalives).await.map_err(network)?;
-        let link = if encrypt { negotiate(target, address, link).await.map_err(server)? } else { link };
+        let link = if encrypt { negotiate(target, address, link).await? } else { link };
         // Told "no TLS here", this was the clear-text try already.
         let other_way = encrypt == matches!(link, Link::Tls(_));
+        let encrypted = matches!(link, Link::Tls(_));
         let mut config = config.clone();
-        if matches!(link, Link::Tls(_)) {
+        if encrypted {
             config.ssl_mode(tokio_postgres::config::SslMode::Require);
             config.ssl_negotiation(tokio_postgres::config::SslNegotiation::Direct);
         } else {
@@ -200,7 +200,7 @@ async fn connect_once(
         config
             .connect_raw(stream, AlreadyNegotiated)
             .await
-            .map_err(|error| Refused { error: super::convert::connect_error(&error), by_server: other_way })
+            .map_err(|error| Refused { error: refusal(&error, encrypted, target), by_server: other_way })
     };
     match target.connect_timeout {
         Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
@@ -249,8 +249,9 @@ pub(super) async fn negotiate(
     target: &PostgresTarget,
     address: &Address,
     link: Link,
-) -> Result<Link, DbError> {
-    let tls_error = |message: String| DbError::new(ErrorKind::Tls, message);
+) -> Result<Link, Refused> {
+    let server = |error| Refused { error, by_server: true };
+    let tls_error = |message: String| server(DbError::new(ErrorKind::Tls, message));
     let (Link::Tcp(mut stream), Address::Tcp { host, .. }) = (link, address) else {
         return Err(tls_error("TLS over this kind of socket".to_owned()));
     };
@@ -266,19 +267,58 @@ pub(super) async fn negotiate(
         return Ok(Link::Tcp(stream));
     }
     if !matches!(answer[0], b'S' | b'N' | b'E') {
-        return Err(DbError::new(ErrorKind::Unreachable, super::convert::NOT_POSTGRES));
+        return Err(server(DbError::new(ErrorKind::Unreachable, super::convert::NOT_POSTGRES)));
     }
     if answer[0] != b'S' {
-        let mut error = tls_error("error performing TLS handshake: server does not support TLS".to_owned());
+        let mut error =
+            DbError::new(ErrorKind::Tls, "error performing TLS handshake: server does not support TLS");
         error.code = NO_TLS.to_owned();
-        return Err(error);
+        return Err(server(error));
     }
-    // Only now: reading the system's certificates costs more than everything else here.
-    let mut connector = MakeRustlsConnect::new(tls::client_config(target)?);
+    // Only now: reading the system's certificates costs more than everything else here. A file of ours that cannot be
+    // read is no reason to go on in clear text.
+    let wanted = wanted(target);
+    let mut config = tls::client_config(&wanted).map_err(|error| Refused { error, by_server: false })?;
+    config.alpn_protocols = vec![b"postgresql".to_vec()];
+    let mut connector = MakeRustlsConnect::new(config);
     let connect = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut connector, host)
         .unwrap_or_else(|never| match never {});
-    let encrypted = connect.connect(stream).await.map_err(|error| {
-        tls_error(format!("error performing TLS handshake: {}", tls::explain(&error, host)))
-    })?;
+    let encrypted = connect.connect(stream).await.map_err(|error| server(tls::explain(&error, &wanted)))?;
     Ok(Link::Tls(Box::new(encrypted)))
+}
+
+/// What the URL says of TLS.
+fn wanted(target: &PostgresTarget) -> Wanted<'_> {
+    let named = |parameter, path| Named { parameter, path };
+    let single = target.ssl_identity.as_deref().map(|path| OwnCertificate::Single {
+        file: named("sslidentity", path),
+        password: target.ssl_password.as_ref(),
+    });
+    let pair = target.client_certificate.as_deref().zip(target.client_key.as_deref());
+    Wanted {
+        verification: target.verification(),
+        root: target.root_certificate.as_deref().map(|path| named(target.root_parameter, path)),
+        own: single.or(pair.map(|(certificate, key)| OwnCertificate::Pair {
+            certificate: named("sslcert", certificate),
+            key: named("sslkey", key),
+        })),
+        root_parameter: target.root_parameter,
+    }
+}
+
+/// Why the server did not let us in. In TLS 1.3 it looks at the client's certificate only after the handshake, and
+/// where its alert crosses our first message, the alert is lost and the end of the connection is all that is seen.
+fn refusal(error: &tokio_postgres::Error, encrypted: bool, target: &PostgresTarget) -> DbError {
+    if !encrypted {
+        return super::convert::connect_error(error);
+    }
+    let wanted = wanted(target);
+    if let Some(alert) = tls::alert(error, &wanted) {
+        return alert;
+    }
+    let converted = super::convert::connect_error(error);
+    match wanted.own {
+        Some(own) if converted.kind == ErrorKind::Unreachable => tls::silent_refusal(&own),
+        _ => converted,
+    }
 }

@@ -1,7 +1,7 @@
 //! PostgreSQL: the I/O half.
 //!
-//! `conn` runs statements, `link` makes the connection, `tls` checks certificates, `observer` reads along,
-//! `cancel` cancels, `convert` translates the driver's errors. Nothing outside of this directory names the
+//! `conn` runs statements, `link` makes the connection, `observer` reads along, `cancel` cancels, `convert`
+//! translates the driver's errors. Nothing outside of this directory names the
 //! driver.
 
 mod cancel;
@@ -9,7 +9,6 @@ mod conn;
 mod convert;
 mod link;
 mod observer;
-mod tls;
 
 use super::Refusal;
 use crate::conn::{Conn, ServerInfo};
