@@ -5,6 +5,7 @@ use crate::interrupt::Interrupt;
 use crate::watch::{Watch, Watched};
 use db::history::{self, History, Table, Time};
 use db::lock::Held;
+use db::platform::{self, Moment};
 use db::session::{self, Defaults};
 use db::target::{Kind, Target};
 use db::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Refusal, Reply};
@@ -301,12 +302,11 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         Err(Failure::new(
-            Diagnostic::error(
+            pooled(
+                self.target,
                 "the connection goes through a pooler that shares server sessions (transaction pooling)",
             )
-            .code(&codes::C1003)
-            .note("two connections at a time were answered from one session, or one from two")
-            .help(codes::C1003.way_out),
+            .note("two connections at a time were answered from one session, or one from two"),
         ))
     }
 
@@ -412,7 +412,26 @@ pub(crate) fn failure(target: &Target, error: DbError) -> Failure {
         Kind::Sqlite(sqlite) => ("", sqlite.display_name.as_str()),
     };
     let database = if error.kind == ErrorKind::AccessDenied { "(not available)" } else { database };
-    error.into_failure(&target.location(), user, database)
+    let lines = platform::of_error(Moment::Connect, target, &error);
+    let failure = error.into_failure(&target.location(), user, database);
+    failure.map(|diagnostic| advised(diagnostic, &lines))
+}
+
+/// C1003, with the platform's own way out where the URL shows the platform.
+pub(crate) fn pooled(target: &Target, title: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::error(title).code(&codes::C1003).help(codes::C1003.way_out);
+    advised(diagnostic, &platform::of_url(Moment::Shared, target))
+}
+
+/// The first line's way out is more precise than the code's; what more is known are notes.
+fn advised(mut diagnostic: Diagnostic, lines: &[&platform::Line]) -> Diagnostic {
+    if let Some((first, others)) = lines.split_first() {
+        diagnostic = diagnostic.note(format!("recognised: {}", first.platform)).help(first.way_out);
+        for line in others {
+            diagnostic = diagnostic.note(format!("{}: {}", line.platform, line.way_out));
+        }
+    }
+    diagnostic
 }
 
 /// Connects; a server that cannot be reached is waited for as long as the options say.
