@@ -134,3 +134,92 @@ fn an_answer_that_is_of_no_platform_gets_no_advice() {
         run(&postgres("28P01", "password authentication failed for user \"app\""), &["migrate", "status"]);
     assert!(text(&output).contains("P1000") && !text(&output).contains("recognised"), "{}", text(&output));
 }
+
+#[test]
+fn a_statement_that_fails_as_on_a_platform_keeps_its_error_and_gets_a_note() {
+    let database = testkit::postgres::server().create_database("platforms");
+    for (message, note) in [
+        (
+            "cannot execute DDL on table \"a\" because there was a parallel DDL access to distributed table \"b\"",
+            "SET LOCAL citus.multi_shard_modify_mode TO 'sequential'",
+        ),
+        ("Extension \"hstore\" is not allow-listed for \"azure_pg_admin\" users", "`azure.extensions`"),
+    ] {
+        let sql = format!("DO $$ BEGIN RAISE EXCEPTION '%', '{message}'; END $$;");
+        let output = Project::new(&[("1_a", &sql)]).run(&database.url(), &["migrate", "deploy"]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("P3018") && stderr.contains(message) && stderr.contains(note), "{stderr}");
+        assert!(!String::from_utf8_lossy(&output.stdout).contains(note), "{}", text(&output));
+    }
+}
+
+#[test]
+fn a_definition_that_is_refused_as_on_planetscale_is_p3022() {
+    let database = testkit::mariadb::server().create_database("platforms");
+    let sql = "SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1105, MESSAGE_TEXT = 'direct DDL is disabled';";
+    let output = Project::new(&[("1_a", sql)]).run(&database.url(), &["migrate", "deploy"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("P3022") && stderr.contains("pscale deploy-request create"), "{stderr}");
+}
+
+/// A message of PostgreSQL's protocol.
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![kind];
+    packet.extend(u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+    packet.extend(body);
+    packet
+}
+
+/// A PostgreSQL server that lets everybody in and answers a question for its version with that, `f` and `off`; the URL.
+fn with_version(version: &'static str) -> String {
+    let port = play(move |stream| {
+        let mut length = [0; 4];
+        stream.read_exact(&mut length)?;
+        let mut rest = vec![0; (u32::from_be_bytes(length) as usize).saturating_sub(4)];
+        stream.read_exact(&mut rest)?;
+        let ready = message(b'Z', b"I");
+        let greeting = [
+            message(b'R', &[0; 4]),
+            message(b'S', b"server_version\x0015.0\0"),
+            message(b'K', &[0, 0, 0, 1, 0, 0, 0, 2]),
+            ready.clone(),
+        ];
+        stream.write_all(&greeting.concat())?;
+        let (mut columns, mut row) = (vec![0, 3], vec![0, 3]);
+        for (name, value) in [("a", version), ("b", "f"), ("c", "off")] {
+            columns.extend(name.as_bytes());
+            columns.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]);
+            row.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
+            row.extend(value.as_bytes());
+        }
+        // Tables have no rows here.
+        let rows =
+            |row: &[u8]| [&message(b'T', &columns)[..], row, &message(b'C', b"SELECT 1\0"), &ready].concat();
+        let (answer, nothing) = (rows(&message(b'D', &row)), rows(&[]));
+        loop {
+            let mut head = [0; 5];
+            stream.read_exact(&mut head)?;
+            let mut body = vec![0; (u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize) - 4];
+            stream.read_exact(&mut body)?;
+            if head[0] == b'Q' {
+                let asked = String::from_utf8_lossy(&body).contains("version()");
+                stream.write_all(if asked { &answer } else { &nothing })?;
+            }
+        }
+    });
+    format!("postgresql://app:s3cr3t@127.0.0.1:{port}/shop?sslmode=disable")
+}
+
+#[test]
+fn products_that_keep_other_promises_are_refused_by_their_version() {
+    for (version, name) in [
+        ("CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu)", "CockroachDB"),
+        ("PostgreSQL 15.2-YB-2.25.0.0-b0 on x86_64-pc-linux-gnu", "YugabyteDB"),
+        ("PostgreSQL 16 (Aurora DSQL)", "Amazon Aurora DSQL"),
+    ] {
+        let output = run(&with_version(version), &["migrate", "deploy"]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("C1002") && stderr.contains(&format!("the server is {name}")), "{stderr}");
+    }
+}
