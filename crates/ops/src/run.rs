@@ -468,3 +468,23 @@ fn may_come_back(kind: ErrorKind) -> bool {
         ErrorKind::Unreachable | ErrorKind::NotReady | ErrorKind::ConnectionLost | ErrorKind::LockTimeout
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diagnostics::Secret;
+
+    #[test]
+    fn a_pooler_of_a_platform_gets_the_platforms_own_direct_address() {
+        let help = |url: &str| {
+            let (target, _) = Target::parse(&Secret::new(url), std::path::Path::new("/")).unwrap();
+            pooled(&target, "pooled").help.unwrap()
+        };
+        assert!(
+            help("postgresql://u@ep-cool-1-pooler.eu-central-1.aws.neon.tech/d")
+                .contains("without `-pooler`")
+        );
+        assert!(help("postgresql://u@aws-0.pooler.supabase.com:6543/d").contains("`5432`"));
+        assert_eq!(help("postgresql://u@pooler.internal:6432/d"), codes::C1003.way_out);
+    }
+}
