@@ -72,6 +72,10 @@ pub enum ErrorKind {
 /// The code of a TLS error that says no more than that the server has no TLS.
 pub(crate) const NO_TLS: &str = "no-tls";
 
+/// The reference's text for P3022.
+pub const DIRECT_DDL: &str = "Direct execution of DDL (Data Definition Language) SQL statements is disabled on this database. Please read \
+     more here about how to handle this: https://pris.ly/d/migrate-no-direct-ddl";
+
 /// An error of a database, or of the way to it. One pointer wide; its fields are those of [`ErrorDetail`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DbError(Box<ErrorDetail>);
@@ -134,6 +138,11 @@ impl DbError {
         text
     }
 
+    /// The server takes no definitions but through its own way (PlanetScale).
+    pub fn is_direct_ddl_refused(&self) -> bool {
+        self.code == "1105" && self.message.contains("direct DDL is disabled")
+    }
+
     /// The failure that stands for an error outside of a migration: connecting, or a statement of cutover
     /// itself. `place` is the address of the server (`host:port`) or the name of the file, `user` and
     /// `database` are those of the URL.
@@ -174,6 +183,7 @@ impl DbError {
             }
             ErrorKind::UndefinedColumn => (&codes::C2018, self.text()),
             ErrorKind::Unsupported => (&codes::C1002, self.text()),
+            _ if self.is_direct_ddl_refused() => (&codes::P3022, DIRECT_DDL.to_owned()),
             _ => return self.uncoded(),
         };
         let own_words = matches!(

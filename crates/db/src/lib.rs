@@ -16,6 +16,7 @@ mod engine;
 mod error;
 pub mod history;
 pub mod lock;
+pub mod platform;
 pub mod probe;
 pub mod server;
 pub mod session;
@@ -23,4 +24,4 @@ pub mod target;
 
 pub use conn::{Answer, Batch, Cancel, Conn, Flow, Notice, Outcome, Reply, Row, Rows, ServerInfo, Step};
 pub use engine::{Refusal, connect, create_database, create_schema, is_empty, server_refusal};
-pub use error::{DbError, ErrorDetail, ErrorKind, location_of};
+pub use error::{DIRECT_DDL, DbError, ErrorDetail, ErrorKind, location_of};

@@ -572,12 +572,22 @@ pub static P3019: Code = Code {
     way_out: "Use the URL of the right database, or correct `migration_lock.toml`; then `cutover migrate deploy`.",
 };
 
+/// Definitions are disabled.
+pub static P3022: Code = Code {
+    id: "P3022",
+    default_class: Class::Refused,
+    title: "Definitions are disabled",
+    what: "The server takes no CREATE, ALTER or DROP directly (PlanetScale with safe migrations).",
+    why: "",
+    way_out: "Deploy to a development branch and open a deploy request: `pscale deploy-request create DATABASE BRANCH`.",
+};
+
 /// All codes, in the order of their ids.
 pub static ALL: &[&Code] = &[
     &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C2001, &C2002, &C2003, &C2004, &C2005, &C2006,
     &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017, &C2018, &C2019,
     &C2020, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017,
-    &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019,
+    &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019, &P3022,
 ];
 
 #[cfg(test)]

@@ -442,12 +442,17 @@ fn ensure_usable(run: &mut Run<'_>) -> Result<()> {
             .help("cutover migrate deploy")
         }));
     }
-    if run.conn.poisoned() {
+    for last in (0..RECONNECTS).rev().map(|left| left == 0) {
+        if !run.conn.poisoned() {
+            break;
+        }
         let cause =
             db::DbError::new(ErrorKind::ConnectionLost, "lost after the last migration was committed");
         run.reconnect(&cause)?;
-        lock::acquire(run, &mut |_| Ok(false))?;
-        run.read_history()?;
+        match lock::acquire(run, &mut |_| Ok(false)).and_then(|_| run.read_history()) {
+            Err(_) if run.conn.poisoned() && !last => {}
+            other => return other,
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::migrations::{self, Content};
 use crate::plan;
 use crate::run::{self, Options, Run};
 use db::lock::{self, Holder, Key};
+use db::platform::{self, Moment};
 use db::server::{self, Server};
 use db::target::{Target, Verification};
 use db::{Refusal, session};
@@ -114,6 +115,18 @@ pub fn doctor(doctor: &Doctor, observer: &dyn Observer, interrupt: &Arc<Interrup
         report.tell(failure);
     }
     report
+}
+
+/// What the URL alone tells: addresses of poolers. A warning and no error, because only a connection proves it.
+pub fn of_url(target: &Target) -> Vec<Diagnostic> {
+    let lines = platform::of_url(Moment::Url, target).into_iter();
+    lines
+        .map(|line| {
+            Diagnostic::warning(format!("the URL names a pooler or proxy of {}", line.platform))
+                .note("a deploy is refused there if server sessions are shared (C1003)")
+                .help(line.way_out)
+        })
+        .collect()
 }
 
 impl Report {
@@ -240,11 +253,10 @@ fn look_at_connection(run: &mut Run<'_>, target: &Target, report: &mut Report) -
             connection.direct = !shared;
         }
         if !connection.direct {
-            report.findings.push(
-                Diagnostic::error("the connection goes through a pooler that shares server sessions")
-                    .code(&codes::C1003)
-                    .help(codes::C1003.way_out),
-            );
+            report.findings.push(run::pooled(
+                target,
+                "the connection goes through a pooler that shares server sessions",
+            ));
         }
     }
     if report.server.as_ref().is_some_and(|server| server.encryption.is_some()) {

@@ -5,7 +5,7 @@
 //! at: when somebody else has applied everything there is nothing to wait for.
 
 use crate::event::Event;
-use crate::run::{Run, Trouble};
+use crate::run::{self, Run, Trouble};
 use db::lock::{self, Held, Holder, Key, Try};
 use db::{Conn, ErrorKind};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
@@ -255,12 +255,10 @@ fn prove_exclusion(run: &mut Run<'_>) -> Result<()> {
             Err(lost())
         }
         Ok(true) => Err(Failure::new(
-            Diagnostic::error("the deploy lock does not exclude a second connection to this server")
-                .code(&codes::C1003)
+            run::pooled(run.target, "the deploy lock does not exclude a second connection to this server")
                 .note(
                     "advisory locks of one session were given to another: a pooler or proxy shares sessions",
-                )
-                .help(codes::C1003.way_out),
+                ),
         )),
     }
 }

@@ -5,6 +5,7 @@ use crate::interrupt::Interrupt;
 use crate::watch::{Watch, Watched};
 use db::history::{self, History, Table, Time};
 use db::lock::Held;
+use db::platform::{self, Moment};
 use db::session::{self, Defaults};
 use db::target::{Kind, Target};
 use db::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Refusal, Reply};
@@ -301,12 +302,11 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         Err(Failure::new(
-            Diagnostic::error(
+            pooled(
+                self.target,
                 "the connection goes through a pooler that shares server sessions (transaction pooling)",
             )
-            .code(&codes::C1003)
-            .note("two connections at a time were answered from one session, or one from two")
-            .help(codes::C1003.way_out),
+            .note("two connections at a time were answered from one session, or one from two"),
         ))
     }
 
@@ -414,7 +414,26 @@ pub(crate) fn failure(target: &Target, error: DbError) -> Failure {
     // PostgreSQL refuses the role before it looks at the database; MySQL refuses the database.
     let unknown = error.kind == ErrorKind::AccessDenied && target.provider == Provider::PostgreSql;
     let database = if unknown { "(not available)" } else { database };
-    error.into_failure(&target.location(), user, database)
+    let lines = platform::of_error(Moment::Connect, target, &error);
+    let failure = error.into_failure(&target.location(), user, database);
+    failure.map(|diagnostic| advised(diagnostic, &lines))
+}
+
+/// C1003, with the platform's own way out where the URL shows the platform.
+pub(crate) fn pooled(target: &Target, title: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::error(title).code(&codes::C1003).help(codes::C1003.way_out);
+    advised(diagnostic, &platform::of_url(Moment::Shared, target))
+}
+
+/// The first line's way out is more precise than the code's; what more is known are notes.
+fn advised(mut diagnostic: Diagnostic, lines: &[&platform::Line]) -> Diagnostic {
+    if let Some((first, others)) = lines.split_first() {
+        diagnostic = diagnostic.note(format!("recognised: {}", first.platform)).help(first.way_out);
+        for line in others {
+            diagnostic = diagnostic.note(format!("{}: {}", line.platform, line.way_out));
+        }
+    }
+    diagnostic
 }
 
 /// Connects; a server that cannot be reached is waited for as long as the options say.
@@ -469,4 +488,24 @@ fn may_come_back(kind: ErrorKind) -> bool {
         kind,
         ErrorKind::Unreachable | ErrorKind::NotReady | ErrorKind::ConnectionLost | ErrorKind::LockTimeout
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diagnostics::Secret;
+
+    #[test]
+    fn a_pooler_of_a_platform_gets_the_platforms_own_direct_address() {
+        let help = |url: &str| {
+            let (target, _) = Target::parse(&Secret::new(url), std::path::Path::new("/")).unwrap();
+            pooled(&target, "pooled").help.unwrap()
+        };
+        assert!(
+            help("postgresql://u@ep-cool-1-pooler.eu-central-1.aws.neon.tech/d")
+                .contains("without `-pooler`")
+        );
+        assert!(help("postgresql://u@aws-0.pooler.supabase.com:6543/d").contains("`5432`"));
+        assert_eq!(help("postgresql://u@pooler.internal:6432/d"), codes::C1003.way_out);
+    }
 }

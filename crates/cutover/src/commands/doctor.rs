@@ -26,6 +26,10 @@ pub(super) fn run(arguments: &DoctorArguments, context: &Context<'_>) -> ExitCod
     let human = Human::new(context.terminal, Level::Normal, provider, false);
     let report = doctor(&operation, &human, &interrupt);
     let mut findings = std::mem::take(&mut inspected.findings);
+    // A connection proves what a URL only suggests.
+    if let Some(target) = inspected.target.as_ref().filter(|_| report.connection.is_none()) {
+        findings.extend(ops::doctor::of_url(target));
+    }
     findings.extend(report.findings.iter().cloned());
     findings.extend(ops::entrypoints::swallowed_exit_codes(&inspected.directory));
     if arguments.json {

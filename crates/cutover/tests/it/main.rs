@@ -8,6 +8,7 @@
 mod concurrency;
 mod crash;
 mod half_done;
+mod platforms;
 mod projects;
 mod refusals;
 mod scripts;

@@ -66,3 +66,13 @@ pub enum Refusal {
     /// The server is not one that the guarantees hold on.
     Unsupported(String),
 }
+
+impl Refusal {
+    /// Another product that speaks the protocol, by what it prints as its version.
+    fn of_version(version: &str) -> Option<Self> {
+        let platform = crate::platform::refused_version(version)?.platform;
+        Some(Refusal::Unsupported(format!(
+            "the server is {platform}, whose locks and transactions do not keep what a deploy relies on"
+        )))
+    }
+}

@@ -28,6 +28,7 @@ pub use postgres::{
 pub use renewal::Renewal;
 pub use sqlite::SqliteTarget;
 
+use crate::platform;
 use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, codes};
 use std::path::Path;
 
@@ -82,7 +83,12 @@ impl Target {
             Kind::Sqlite(_) => Provider::Sqlite,
             Kind::MySql(_) => Provider::MySql,
         };
-        Ok((Self { provider, kind }, warnings))
+        let target = Self { provider, kind };
+        match platform::refused_host(&target) {
+            Some(line) => Err(Failure::coded(&codes::C1002, format!("{} is not supported", line.platform))
+                .or_help(line.way_out)),
+            None => Ok((target, warnings)),
+        }
     }
 
     /// The same, asking again for the URL for every connection. A SQLite file has nothing that expires.
@@ -218,7 +224,18 @@ fn refuse(scheme: &str, text: &str) -> Failure {
         "sqlserver" => "SQL Server",
         "mongodb" | "mongodb+srv" => "MongoDB",
         "cockroachdb" => "CockroachDB",
-        "libsql" => "libSQL",
+        _ if scheme == "libsql" || host_of(text).ends_with(".turso.io") => {
+            return Failure::coded(&codes::C1002, format!("libSQL and Turso (`{scheme}:` URLs) are not supported"))
+                .or_help("Apply the file with the vendor's tool: `turso db shell NAME < prisma/migrations/NAME/migration.sql`.");
+        }
+        _ if ["d1", "d1+http", "d1+https", "cloudflare-d1"].contains(&scheme)
+            || host_of(text) == "api.cloudflare.com" =>
+        {
+            return Failure::coded(&codes::C1002, format!("Cloudflare D1 (`{scheme}:` URLs) is not supported"))
+                .or_help(
+                    "Apply the file with the vendor's tool: `wrangler d1 execute NAME --remote --file=prisma/migrations/NAME/migration.sql`.",
+                );
+        }
         "sqlite" => {
             return Failure::coded(
                 &codes::P1012,
@@ -236,4 +253,12 @@ fn refuse(scheme: &str, text: &str) -> Failure {
     Failure::coded(&codes::C1002, format!("{product} (`{scheme}:` URLs) is not supported")).or_help(
         "Deploy to PostgreSQL (`postgresql://`), MySQL or MariaDB (`mysql://`), or SQLite (`file:`).",
     )
+}
+
+/// The host of a URL of any product, in lower case.
+fn host_of(text: &str) -> String {
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    place.split(':').next().unwrap_or_default().to_ascii_lowercase()
 }

@@ -4,6 +4,7 @@ use super::transaction::Part;
 use crate::interrupt::Reason;
 use crate::plan::PlannedMigration;
 use crate::run::Run;
+use db::platform::{self, Moment};
 use db::{DbError, location_of};
 use diagnostics::{Class, Code, Diagnostic, Failure, Provider, Span, codes};
 use std::fmt::Write as _;
@@ -32,6 +33,9 @@ pub(super) fn migration(
     if code.id == "P3018" {
         diagnostic =
             diagnostic.reference(reference_text(run, migration, statement.map(|(_, span)| span), error));
+    }
+    if code.id == "P3022" {
+        diagnostic = diagnostic.reference(db::DIRECT_DDL);
     }
     if !error.code.is_empty() {
         diagnostic = diagnostic.meta("database_code", error.code.clone());
@@ -63,6 +67,9 @@ pub(super) fn migration(
     };
     if !error.code.is_empty() {
         diagnostic = diagnostic.note(format!("{kind} {}", error.code));
+    }
+    for line in platform::of_error(Moment::Statement, run.target, error) {
+        diagnostic = diagnostic.note(format!("{}: {}", line.platform, line.way_out));
     }
     let diagnostic = match of_history(run, part, error, state(migration, kept), diagnostic) {
         Ok(failure) => return failure,
@@ -117,6 +124,7 @@ fn code_of(run: &Run<'_>, part: Part, error: &DbError) -> &'static Code {
     match part {
         _ if file_is_locked(run, part, error) => &codes::C2012,
         Part::Guard(_) => &codes::C2011,
+        _ if error.is_direct_ddl_refused() => &codes::P3022,
         Part::Statement(_) | Part::Commit => &codes::P3018,
         _ if error.kind == db::ErrorKind::InFailedTransaction => &codes::C2015,
         _ => &codes::P3018,

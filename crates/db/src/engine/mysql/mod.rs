@@ -127,9 +127,8 @@ pub(crate) fn refusal(conn: &mut dyn Conn) -> Result<Option<Refusal>, DbError> {
     let (version, number) = (conn.info().version.clone(), conn.info().version_number);
     let maria = version.contains("MariaDB");
     let (product, oldest) = if maria { ("MariaDB", OLDEST_MARIADB) } else { ("MySQL", OLDEST_MYSQL) };
-    if version.contains("TiDB") {
-        let reason = "the server is TiDB, whose locks and transactions do not keep what a deploy relies on";
-        return Ok(Some(Refusal::Unsupported(reason.to_owned())));
+    if let Some(refusal) = Refusal::of_version(&version) {
+        return Ok(Some(refusal));
     }
     if number < oldest {
         return Ok(Some(Refusal::Unsupported(format!(

@@ -213,17 +213,8 @@ pub(crate) fn refusal(conn: &mut dyn Conn) -> Result<Option<Refusal>, DbError> {
     let mut values = rows.into_iter().flatten();
     let mut next = || values.next().flatten().unwrap_or_default();
     let (version, standby, read_only) = (next(), next() == "t", next() == "on");
-    for (mark, name) in [
-        ("CockroachDB", "CockroachDB"),
-        ("-YB-", "YugabyteDB"),
-        ("Aurora DSQL", "Aurora DSQL"),
-        ("Redshift", "Amazon Redshift"),
-    ] {
-        if version.contains(mark) {
-            return Ok(Some(Refusal::Unsupported(format!(
-                "the server is {name}, whose locks and transactions do not keep what a deploy relies on"
-            ))));
-        }
+    if let Some(refusal) = Refusal::of_version(&version) {
+        return Ok(Some(refusal));
     }
     if conn.info().version_number < OLDEST {
         return Ok(Some(Refusal::Unsupported(format!(
