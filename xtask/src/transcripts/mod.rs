@@ -185,3 +185,25 @@ fn without_transcript(transcripts: &[Transcript]) -> Result<Vec<String>, String>
     let alone = names.filter(|name| !transcripts.iter().any(|transcript| transcript.scenario == *name));
     Ok(alone.map(|name| format!("{SCENARIOS}/{name}.replay belongs to no transcript")).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_that_are_not_there_are_a_failure_that_says_so() {
+        let empty = tempfile::tempdir().unwrap();
+        let arguments = Arguments { shared: Some(empty.path().to_owned()), only: None, propose: false };
+        assert!(run(&arguments).unwrap_err().contains("nothing was compared"));
+    }
+
+    #[test]
+    fn a_transcript_without_a_scenario_may_hold_only_what_is_not_replayed() {
+        let of = |command: &str| {
+            recorded::parse(&format!("$ prisma {command}\n--- stdout\n--- stderr\n--- exit code: 0\n"))
+                .unwrap()
+        };
+        assert!(nothing_to_replay(&of("db push")).is_ok());
+        assert!(nothing_to_replay(&of("migrate status")).unwrap_err().contains("migrate status"));
+    }
+}

@@ -170,6 +170,19 @@ mod tests {
     }
 
     #[test]
+    fn every_scenario_of_the_project_can_be_read() {
+        let folder = crate::root().join(super::super::SCENARIOS);
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let scenarios: Vec<_> =
+            paths.filter(|path| path.extension().is_some_and(|ending| ending == "replay")).collect();
+        assert!(scenarios.len() >= 12, "{scenarios:?}");
+        for path in scenarios {
+            let scenario = Scenario::parse(&std::fs::read_to_string(&path).unwrap());
+            assert!(scenario.is_ok(), "{}: {scenario:?}", path.display());
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_line() {
         assert!(Scenario::parse("on: oracle\n").unwrap_err().starts_with("1:"));
         assert!(Scenario::parse("on: sqlite\nwhat\n").unwrap_err().starts_with("2:"));

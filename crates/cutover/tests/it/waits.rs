@@ -197,3 +197,19 @@ fn a_database_without_an_encoding_keeps_names_as_they_are() {
     );
     server.psql(&format!("DROP DATABASE {name}"));
 }
+
+/// What is told of a lock of MySQL is MySQL's, and leads back to the command that wanted it.
+#[test]
+fn a_lock_of_mysql_that_is_not_obtained_is_told_in_its_words() {
+    // A server of its own: the name of the lock is the whole server's.
+    let server = testkit::mariadb::Server::start();
+    let database = server.create_database("lock");
+    let project = Project::new(&[("1_a", "CREATE TABLE a (id INTEGER);")]);
+    let mut other = database.session();
+    other.run("SELECT GET_LOCK('prisma_migrate', 1)");
+    let arguments = ["migrate", "resolve", "--applied", "1_a", "--wait-lock", "1s"];
+    let said = text(&project.run(&database.url(), &arguments));
+    assert!(said.contains("GET_LOCK('prisma_migrate', 0)). Timeout: 1000ms."), "{said}");
+    assert!(said.contains("`KILL ") && !said.contains("pg_"), "{said}");
+    assert!(said.contains("then `cutover migrate resolve --applied 1_a`"), "{said}");
+}
