@@ -229,8 +229,8 @@ impl DbError {
                  migrate status` tries it."
             }
             ErrorKind::Tls if self.code == NO_TLS => {
-                "Turn TLS on in the server, or, on a network that you trust, remove `sslmode` and `sslaccept` from the URL; \
-                 `cutover migrate status` tries it."
+                "Turn TLS on in the server (`ssl = on`), or, on a network that you trust, remove `sslmode` and `sslaccept` from \
+                 the URL; `cutover migrate status` tries it."
             }
             ErrorKind::Tls => {
                 "The message names the certificate and the check; correct `sslmode`, `sslrootcert`, `sslcert` or the \

@@ -69,7 +69,7 @@ mod tests {
             ("postgresql://u:a#b@h/d", "postgresql://***"),
             ("'mysql://r:pw@h/d'", "mysql://r:***@h/d"),
             ("file:./dev.db", "file:./dev.db"),
-            ("prisma://x/?api_key=s3cr3t", "prisma://x/?api_key=***"),
+            ("prisma://x/?api_key=s3cr3t", "prisma://x?api_key=***"),
             ("postgresql://h/?sslkey=k.pem&password=", "postgresql://h?sslkey=k.pem&password="),
             ("s3cr3t", "***"),
             ("x:s3cr3t", "x:***"),

@@ -54,7 +54,7 @@ fn rights() -> Vec<Case> {
             .migration("SELECT 1;")
             .deployed()
             .database("GRANT SELECT ON _prisma_migrations TO poor")
-            .fails("P3018", &["permission denied for table _prisma_migrations", "about to be recorded"]),
+            .fails("C1006", &["permission denied for table _prisma_migrations", "about to be recorded"]),
         case("no SELECT from the history", POOR)
             .migration("SELECT 1;")
             .deployed()
