@@ -53,7 +53,7 @@ pub enum Event {
         /// Who.
         #[serde(skip_serializing_if = "Option::is_none")]
         holder: Option<Holder>,
-        /// Which lock: `cutover`, `prisma` or the lock file's path.
+        /// Which lock: `cutover`, `prisma`, `on table NAME`, or SQLite's file.
         lock: String,
         /// How long it may go on without progress of the holder.
         #[serde(serialize_with = "seconds")]
@@ -61,7 +61,13 @@ pub enum Event {
     },
     /// The deploy lock is ours.
     Locked {
-        /// How long that took.
+        /// How long others held it.
+        #[serde(serialize_with = "seconds")]
+        waited: Duration,
+    },
+    /// The deploy lock is waited for no longer: who held it has left nothing to do.
+    LockNotNeeded {
+        /// How long others held it.
         #[serde(serialize_with = "seconds")]
         waited: Duration,
     },

@@ -2,7 +2,8 @@
 //! [`doctor`], [`new`](mod@new), [`handback`].
 //!
 //! What they share: [`migrations`] (the folder), [`plan`] (pure decisions), `execute` (ONE migration), `lock`
-//! (waiting for the deploy lock), [`entrypoints`] (scripts around a deploy), `run` (what an operation carries along), `watch` (cancelling, silent servers),
+//! (waiting for the deploy lock), `busy` (waiting for a SQLite file or the history table), [`entrypoints`] (scripts
+//! around a deploy), `run` (what an operation carries along), `watch` (cancelling, silent servers),
 //! [`interrupt`] (signals and the deadline), [`event`] (what happens, told to observers).
 //!
 //! What does not live here: anything that a driver must be named for (`db`), printing and the environment
@@ -10,6 +11,7 @@
 //!
 //! To add an operation: a file here, a command in `cutover/src/commands/`.
 
+mod busy;
 pub mod deploy;
 pub mod doctor;
 pub mod entrypoints;

@@ -4,6 +4,7 @@
 //! not from our start, so that a holder that gets on is never timed out. While we wait the history is looked
 //! at: when somebody else has applied everything there is nothing to wait for.
 
+use crate::busy;
 use crate::event::Event;
 use crate::run::{self, Run, Trouble};
 use db::lock::{self, Held, Holder, Key, Try};
@@ -17,11 +18,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(15);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// How long a holder may keep the lock whose session our role cannot see into.
 const HIDDEN_LIMIT: Duration = Duration::from_secs(3600);
-/// How often a long wait is told.
-const TELL_EVERY: Duration = Duration::from_secs(10);
-/// Somebody else's key may be that of a process that ended a moment ago: only then say who waits for whom.
-const TELL_AFTER: Duration = Duration::from_millis(300);
-
 /// Which lock, for messages.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
@@ -37,14 +33,12 @@ pub(crate) fn acquire(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> R
         run.held = Some(Held::Nothing);
         return Ok(true);
     }
-    let began = Instant::now();
     let held = match run.target.provider {
         Provider::Sqlite => lock_file(run, done)?,
         Provider::PostgreSql | Provider::MySql => session_keys(run, done)?,
     };
-    if held {
-        run.observer.on(&Event::Locked { waited: began.elapsed() });
-    }
+    let waited = run.waits.over();
+    run.observer.on(&if held { Event::Locked { waited } } else { Event::LockNotNeeded { waited } });
     Ok(held)
 }
 
@@ -125,8 +119,8 @@ fn lock_file(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<boo
             let mark = format!("{:?}", run.history.rows);
             wait.saw(mark, None);
         }
-        let name = lock::lock_file_path(&path).display().to_string();
-        wait.pause(run, &name).map_err(|over| {
+        wait.pause(run, &path.display().to_string()).map_err(|over| {
+            let name = lock::lock_file_path(&path).display().to_string();
             over.unwrap_or_else(|_| {
                 Failure::new(
                     Diagnostic::error(format!("another deployer holds {name}"))
@@ -144,7 +138,6 @@ struct Wait {
     began: Instant,
     progress: Instant,
     pause: Duration,
-    told: Option<Instant>,
     mark: Option<String>,
     holder: Option<Holder>,
     polls: u32,
@@ -168,16 +161,7 @@ impl Over {
 impl Wait {
     fn new(limit: Duration) -> Self {
         let now = Instant::now();
-        Self {
-            limit,
-            began: now,
-            progress: now,
-            pause: FIRST_PAUSE,
-            told: None,
-            mark: None,
-            holder: None,
-            polls: 0,
-        }
+        Self { limit, began: now, progress: now, pause: FIRST_PAUSE, mark: None, holder: None, polls: 0 }
     }
 
     /// Looking at holder and history costs more than a poll: not every time while polls are close.
@@ -194,7 +178,7 @@ impl Wait {
         self.holder = holder;
     }
 
-    fn pause(&mut self, run: &Run<'_>, lock: &str) -> std::result::Result<(), Over> {
+    fn pause(&mut self, run: &mut Run<'_>, lock: &str) -> std::result::Result<(), Over> {
         // An active holder that does not wait for a lock itself gets on, however long its statement takes.
         let working = self.holder.as_ref().is_some_and(|holder| {
             holder.state.as_deref() == Some("active") && holder.wait.as_deref() != Some("Lock")
@@ -206,18 +190,7 @@ impl Wait {
         let Some(remaining) = limit.checked_sub(waited).filter(|left| !left.is_zero()) else {
             return Err(Over::TimedOut(self.holder.take().map(Box::new)));
         };
-        let tell = match self.told {
-            None => self.began.elapsed() >= TELL_AFTER,
-            Some(last) => last.elapsed() >= TELL_EVERY,
-        };
-        if tell {
-            self.told = Some(Instant::now());
-            run.observer.on(&Event::WaitingForLock {
-                holder: self.holder.clone(),
-                lock: lock.to_owned(),
-                remaining: run.interrupt.within_deadline(remaining),
-            });
-        }
+        busy::tell(run, self.began, lock, self.holder.as_ref(), remaining);
         run.interrupt.sleep(self.pause.min(remaining)).map_err(Over::Stopped)?;
         self.pause = (self.pause * 3 / 2).min(LONGEST_PAUSE);
         Ok(())

@@ -1,5 +1,6 @@
 //! What an operation that may write carries along: the connection, the history as last read, the lock.
 
+use crate::busy::{Busy, Waits};
 use crate::event::{Event, Observer};
 use crate::interrupt::Interrupt;
 use crate::watch::{Watch, Watched};
@@ -77,6 +78,8 @@ pub(crate) struct Run<'a> {
     pub(crate) variables: session::Variables,
     /// The file system has no locks: a file that needs more than one transaction is refused.
     pub(crate) transactions_only: bool,
+    /// What was told of waits.
+    pub(crate) waits: Waits,
     /// A request to stop was told.
     told_cancelling: bool,
     /// Names this run in what it records.
@@ -117,6 +120,7 @@ impl<'a> Run<'a> {
             prepared: false,
             variables: session::Variables::new(),
             transactions_only: false,
+            waits: Waits::default(),
             told_cancelling: false,
             id: new_id(),
             watch: None,
@@ -169,18 +173,18 @@ impl<'a> Run<'a> {
         &mut self,
         mut ask: impl FnMut(&mut dyn Conn) -> std::result::Result<T, DbError>,
     ) -> Result<T> {
-        let began = Instant::now();
+        let mut busy = Busy::new(self);
         loop {
             match self.watched(&mut ask) {
                 Err(error) if error.kind == ErrorKind::Cancelled && self.interrupt.reason().is_some() => {
                     self.interrupt.check()?;
                 }
                 Err(error)
-                    if error.kind == ErrorKind::LockTimeout
-                        && self.target.provider == Provider::Sqlite
-                        && began.elapsed() < self.options.wait_lock =>
+                    if error.kind == ErrorKind::LockTimeout && self.target.provider == Provider::Sqlite =>
                 {
-                    self.interrupt.sleep(Duration::from_millis(20))?;
+                    if !busy.pause(self)? {
+                        return Err(self.failed(error));
+                    }
                 }
                 Err(error) => return Err(self.failed(error)),
                 Ok(answer) => return Ok(answer),

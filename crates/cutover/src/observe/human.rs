@@ -5,6 +5,9 @@ use diagnostics::Provider;
 use ops::event::{Event, Observer};
 use std::time::Duration;
 
+/// From when on the end of a wait for the deploy lock is told.
+const LONG_WAIT: Duration = Duration::from_millis(300);
+
 /// How much is told on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -80,8 +83,8 @@ fn waiting(event: &Event) -> Option<(Level, String)> {
                 .map_or(String::new(), |holder| format!(", {}", one_line(&holder.to_string())));
             format!("waiting for the lock {lock}{who}; for another {} without progress", time(*remaining))
         }
-        Event::Locked { waited } if *waited >= Duration::from_secs(1) => {
-            format!("took the deploy lock after {}", time(*waited))
+        Event::Locked { waited } | Event::LockNotNeeded { waited } if *waited >= LONG_WAIT => {
+            format!("waited {} for the deploy lock", time(*waited))
         }
         Event::ConnectionLost { reason } => {
             format!("the connection was lost: {}; connecting again", one_line(reason))

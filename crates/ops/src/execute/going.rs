@@ -4,6 +4,7 @@
 
 use super::failure;
 use super::transaction::{Part, RowWrite};
+use crate::busy::Busy;
 use crate::plan::{Bracket, PlannedMigration, Segment};
 use crate::progress::{self, Intent, Progress};
 use crate::run::Run;
@@ -183,20 +184,14 @@ pub(super) fn write_one_row(
     sql: &str,
     stays: Option<&str>,
 ) -> std::result::Result<(), DbError> {
-    let began = std::time::Instant::now();
+    let mut busy = Busy::new(run);
     loop {
         match write_one_row_once(run, sql, stays) {
+            // Waited for also when asked to stop: what is recorded here is what was done.
             Err(error)
                 if error.kind == ErrorKind::LockTimeout
                     && run.target.provider == Provider::Sqlite
-                    && began.elapsed() < run.options.wait_lock =>
-            {
-                // Also when asked to stop: what is recorded here is what was done.
-                std::thread::sleep(Duration::from_millis(10));
-                if run.interrupt.reason().is_some() && began.elapsed() > Duration::from_secs(3) {
-                    return Err(error);
-                }
-            }
+                    && busy.pause_regardless(run) => {}
             other => return other,
         }
     }

@@ -18,6 +18,7 @@ mod single;
 mod transaction;
 mod unproven;
 
+use crate::busy::Busy;
 use crate::event::Event;
 use crate::lock;
 use crate::plan::{Bracket, PlannedMigration, Segment, segments};
@@ -175,41 +176,6 @@ fn may_wait(run: &Run<'_>, transaction: &Transaction<'_>, part: Part) -> bool {
         Provider::Sqlite => part == Part::Begin || !transaction.attached,
         // LOCK TABLE of the history, before the file's first statement.
         Provider::PostgreSql | Provider::MySql => part == Part::Claim,
-    }
-}
-
-/// The wait for a SQLite file, or for the history table, that somebody else holds.
-struct Busy {
-    began: Option<Instant>,
-    limit: Duration,
-    pause: Duration,
-}
-
-impl Busy {
-    fn new(run: &Run<'_>) -> Self {
-        Self { began: None, limit: run.options.wait_lock, pause: Duration::from_millis(10) }
-    }
-
-    /// Waits a little; false once the limit is reached.
-    fn pause(&mut self, run: &Run<'_>) -> Result<bool> {
-        let began = *self.began.get_or_insert_with(Instant::now);
-        let Some(remaining) = self.limit.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else {
-            return Ok(false);
-        };
-        if self.pause >= Duration::from_millis(200) {
-            let lock = match run.target.provider {
-                Provider::Sqlite => run.sqlite_path().display().to_string(),
-                Provider::PostgreSql | Provider::MySql => format!("on table {}", db::history::TABLE),
-            };
-            run.observer.on(&Event::WaitingForLock {
-                holder: None,
-                lock,
-                remaining: run.interrupt.within_deadline(remaining),
-            });
-        }
-        run.interrupt.sleep(self.pause.min(remaining))?;
-        self.pause = (self.pause * 2).min(Duration::from_secs(1));
-        Ok(true)
     }
 }
 

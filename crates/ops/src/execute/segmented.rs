@@ -5,9 +5,10 @@ use super::ledger;
 use super::transaction::{End, Part, RowWrite, Transaction};
 use super::unproven::{Unproven, unproven};
 use super::{
-    ATTEMPTS, Busy, Done, Rival, attempt, failure, is_applied, is_lost_claim, lost_each_time, relock, rival,
+    ATTEMPTS, Done, Rival, attempt, failure, is_applied, is_lost_claim, lost_each_time, relock, rival,
     single, way_back,
 };
+use crate::busy::Busy;
 use crate::plan::{Bracket, PlannedMigration, Segment, State};
 use crate::progress::Progress;
 use crate::run::{Run, Trouble};

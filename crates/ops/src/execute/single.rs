@@ -75,7 +75,7 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
     let (mut outcome, mut elapsed) = send(run, going, number, &sent);
     if run.target.provider == Provider::Sqlite {
         // A busy file has not begun the statement.
-        let mut busy = super::Busy::new(run);
+        let mut busy = crate::busy::Busy::new(run);
         while matches!(&outcome, Outcome::Failed { error, .. } if error.kind == ErrorKind::LockTimeout)
             && busy.pause(run)?
         {
