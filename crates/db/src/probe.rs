@@ -7,30 +7,49 @@
 
 use crate::history::{EQUALS, postgres_literal, quote_identifier};
 use crate::{Conn, DbError, ErrorKind};
-use sql::Name;
+use sql::{Name, ObjectType};
 
-/// MySQL and MariaDB: the definitions of tables as one text, without the counter that every row moves. A table that does
-/// not exist has none.
-pub fn definitions(conn: &mut dyn Conn, tables: &[Name]) -> Result<Vec<Option<String>>, DbError> {
+/// MySQL and MariaDB: the definitions of objects, tables and views without an [`ObjectType`], as the server tells them; of
+/// a table without the counter that every row moves. What does not exist has none.
+pub fn definitions(
+    conn: &mut dyn Conn,
+    objects: &[(Option<ObjectType>, Name)],
+) -> Result<Vec<Option<String>>, DbError> {
     let mut found = Vec::new();
-    for table in tables {
+    for (object, object_name) in objects {
         let back_quoted = |part: &str| format!("`{}`", part.replace('`', "``"));
-        let name = match &table.schema {
-            Some(schema) => format!("{}.{}", back_quoted(schema), back_quoted(&table.name)),
-            None => back_quoted(&table.name),
+        let name = match &object_name.schema {
+            Some(schema) => format!("{}.{}", back_quoted(schema), back_quoted(&object_name.name)),
+            None => back_quoted(&object_name.name),
         };
-        found.push(match conn.query(&format!("SHOW CREATE TABLE {name}")) {
-            Ok(rows) => rows
-                .into_iter()
-                .next()
-                .and_then(|row| row.into_iter().nth(1).flatten())
-                .map(|text| without_counter(&text)),
-            Err(error) if error.kind == ErrorKind::UndefinedTable => None,
+        let word = match object {
+            None | Some(ObjectType::View) => "TABLE",
+            Some(ObjectType::Event) => "EVENT",
+            Some(ObjectType::Function) => "FUNCTION",
+            Some(ObjectType::Procedure) => "PROCEDURE",
+            Some(ObjectType::Trigger) => "TRIGGER",
+        };
+        let row = match conn.query(&format!("SHOW CREATE {word} {name}")) {
+            Ok(rows) => rows.into_iter().next(),
+            Err(error)
+                if error.kind == ErrorKind::UndefinedTable
+                    || NO_SUCH_OBJECT.contains(&error.code.as_str()) =>
+            {
+                None
+            }
             Err(error) => return Err(error),
-        });
+        };
+        found.push(row.and_then(|row| match object {
+            None => row.into_iter().nth(1).flatten().map(|text| without_counter(&text)),
+            // Whatever column the definition is in, and when it was made.
+            Some(_) => Some(row.into_iter().flatten().collect::<Vec<_>>().join("\n")),
+        }));
     }
     Ok(found)
 }
+
+/// No such routine, trigger, event. The numbers are those of MySQL's list of server errors.
+const NO_SUCH_OBJECT: [&str; 3] = ["1305", "1360", "1539"];
 
 /// MySQL and MariaDB: whether the table undoes what is rolled back, and so do those that its triggers may write. A view is
 /// taken for one that does not; into a table that does not exist nothing is written.

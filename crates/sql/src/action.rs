@@ -103,6 +103,18 @@ pub enum DetachMode {
     Finalize,
 }
 
+/// What has a definition of its own in MySQL and MariaDB, beside tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the keyword of the same name")]
+pub enum ObjectType {
+    Event,
+    Function,
+    Procedure,
+    Trigger,
+    View,
+}
+
 /// A part of a table that ALTER TABLE adds or drops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -144,6 +156,16 @@ pub enum Action {
     CreateTemporary {
         name: Name,
     },
+    /// MySQL and MariaDB: CREATE of what is neither table nor index.
+    CreateObject {
+        object: ObjectType,
+        name: Name,
+    },
+    /// MySQL and MariaDB: DROP of what is neither table nor index.
+    DropObject {
+        object: ObjectType,
+        names: Vec<Name>,
+    },
     DropTable {
         names: Vec<Name>,
         if_exists: bool,
@@ -152,7 +174,7 @@ pub enum Action {
         from: Name,
         to: Name,
     },
-    /// ALTER TABLE, apart from renaming the table and detaching a partition.
+    /// ALTER TABLE, apart from renaming the table and detaching a partition; MySQL's DROP INDEX ON a table.
     AlterTable {
         name: Name,
         /// What it changes, one after the other.

@@ -3,7 +3,9 @@
 //! What does not live here: forms where an expression has to be understood (`pg.rs`). Each reader gives
 //! none where the text is not the form it knows; [`actions`] turns that into [`Action::Unknown`].
 
-use crate::action::{Action, Change, CreateIndex, DetachMode, IndexKey, Name, Part, ReindexTarget};
+use crate::action::{
+    Action, Change, CreateIndex, DetachMode, IndexKey, Name, ObjectType, Part, ReindexTarget,
+};
 use crate::kind::{DataVerb, DdlVerb, Kind};
 use crate::scanner::Token;
 use crate::words::Words;
@@ -50,6 +52,11 @@ fn create(mut words: Words<'_>) -> Option<Action> {
     }
     words.take("CREATE").then_some(())?;
     words.take_all(&["OR", "REPLACE"]);
+    if words.provider() == Provider::MySql
+        && let Some(object) = create_object(words.clone())
+    {
+        return Some(object);
+    }
     words.take_any(&["GLOBAL", "LOCAL"]);
     let temporary = words.take_any(&["TEMP", "TEMPORARY"]).is_some();
     words.take_any(&["UNLOGGED", "VIRTUAL"]);
@@ -57,7 +64,8 @@ fn create(mut words: Words<'_>) -> Option<Action> {
         let if_not_exists = words.if_not_exists();
         let name = words.name()?;
         let temporary = temporary || is_temporary_schema(&name, words.provider());
-        let from_query = words.clone().skip_to("AS");
+        let from_query = words.clone().skip_to("AS")
+            || (words.provider() == Provider::MySql && is_filled_without_as(words.clone()));
         return Some(Action::CreateTable { name, temporary, if_not_exists, from_query });
     }
     if temporary {
@@ -70,6 +78,43 @@ fn create(mut words: Words<'_>) -> Option<Action> {
         return Some(Action::Define);
     }
     create_index(words).map(Action::CreateIndex)
+}
+
+/// MySQL: `CREATE TABLE a SELECT ...`, `CREATE TABLE a (SELECT ...)`. `words` stands behind the name.
+fn is_filled_without_as(words: Words<'_>) -> bool {
+    let mut inside = words.clone();
+    (inside.symbol(b'(') && inside.at_word("SELECT"))
+        || ["SELECT", "VALUES"].iter().any(|word| words.clone().skip_to(word))
+}
+
+/// MySQL: what stands between CREATE and the word for the object: `DEFINER = user@host`, `SQL SECURITY INVOKER` and the
+/// like. `words` stands behind CREATE or OR REPLACE.
+fn create_object(mut words: Words<'_>) -> Option<Action> {
+    let object = loop {
+        if let Some(object) = object_type(&mut words) {
+            break object;
+        }
+        // At most a handful of words, none of which is a table's or an index's.
+        let other = ["TABLE", "INDEX", "UNIQUE", "DATABASE", "SCHEMA", "USER", "ROLE", "TEMPORARY"];
+        if other.iter().any(|word| words.at_word(word)) {
+            return None;
+        }
+        words.advance()?;
+    };
+    words.if_not_exists();
+    let name = words.name()?;
+    // A function of a library is no object of a database.
+    (!words.skip_to("SONAME")).then_some(Action::CreateObject { object, name })
+}
+
+fn object_type(words: &mut Words<'_>) -> Option<ObjectType> {
+    Some(match words.take_any(&["EVENT", "FUNCTION", "PROCEDURE", "TRIGGER", "VIEW"])? {
+        "EVENT" => ObjectType::Event,
+        "FUNCTION" => ObjectType::Function,
+        "PROCEDURE" => ObjectType::Procedure,
+        "TRIGGER" => ObjectType::Trigger,
+        _ => ObjectType::View,
+    })
 }
 
 /// True for the schema that holds a session's temporary objects.
@@ -148,8 +193,20 @@ fn drop(mut words: Words<'_>) -> Option<Action> {
         let if_exists = words.if_exists();
         return Some(Action::DropTable { names: some(words.names())?, if_exists });
     }
+    if words.provider() == Provider::MySql
+        && let Some(object) = object_type(&mut words)
+    {
+        words.if_exists();
+        return Some(Action::DropObject { object, names: some(words.names())? });
+    }
     if temporary || !words.take("INDEX") {
         return None;
+    }
+    if words.provider() == Provider::MySql {
+        words.if_exists();
+        let index = words.part()?;
+        let table = words.take("ON").then(|| words.name()).flatten()?;
+        return Some(Action::AlterTable { name: table, changes: vec![Change::Drop(Part::Index, index)] });
     }
     let concurrently = words.provider() == Provider::PostgreSql && words.take("CONCURRENTLY");
     let if_exists = words.if_exists();

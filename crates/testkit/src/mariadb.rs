@@ -15,15 +15,23 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 /// A MariaDB server, ended with this value when it was started here.
 #[derive(Debug)]
 pub struct Server {
     address: Address,
-    keeper: Option<Keeper>,
+    own: Option<Own>,
+}
+
+/// What a server started here has.
+#[derive(Debug)]
+struct Own {
+    keeper: Mutex<Keeper>,
+    folder: PathBuf,
+    options: Vec<String>,
 }
 
 /// The server that all tests of this process share: that of `CUTOVER_TEST_MARIADB`, or one that is
@@ -34,7 +42,7 @@ pub struct Server {
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| match Address::from_env("CUTOVER_TEST_MARIADB") {
-        Some(address) => Server { address, keeper: None },
+        Some(address) => Server { address, own: None },
         None => Server::start(),
     })
 }
@@ -43,6 +51,11 @@ impl Server {
     /// Starts a server of its own.
     pub fn start() -> Self {
         Self::start_with(|_, _| Vec::new())
+    }
+
+    /// Starts a server of its own with these options (`--name=value`).
+    pub fn with(options: &[&str]) -> Self {
+        Self::start_with(|_, _| options.iter().map(|option| (*option).to_owned()).collect())
     }
 
     /// Starts a server of its own that has TLS with this certificate, and takes client certificates of
@@ -60,28 +73,57 @@ impl Server {
 
     fn start_with(prepare: impl FnOnce(&Path, Option<Account>) -> Vec<String>) -> Self {
         let account = Account::for_servers(ACCOUNTS);
-        let mut keeper = Keeper::new("mariadb", account, "KILL");
+        let keeper = Keeper::new("mariadb", account, "KILL");
         let folder = keeper.folder().to_owned();
         template::copy(&data_template(account), &folder.join("data"), account);
         let options = prepare(&folder, account);
-        let mut address = Address {
+        let address = Address {
             host: "127.0.0.1".to_owned(),
             port: 0,
             user: "root".to_owned(),
             password: None,
             socket_dir: None,
         };
+        let mut server = Self { address, own: Some(Own { keeper: Mutex::new(keeper), folder, options }) };
         // Another process may take the port first.
         for _ in 0..5 {
-            address.port = port::free();
-            keeper.start(&[command(&folder, address.port), options.clone()].concat());
-            let ready = keeper
-                .wait_ready("MariaDB accepts connections", || ask(&address, "mysql", "SELECT 1").is_ok());
-            if ready {
-                return Self { address, keeper: Some(keeper) };
+            server.address.port = port::free();
+            if server.try_start() {
+                return server;
             }
         }
-        panic!("MariaDB did not start; its log says:\n{}", keeper.log());
+        panic!("MariaDB did not start; its log says:\n{}", server.keeper().log());
+    }
+
+    fn try_start(&self) -> bool {
+        let own = self.own();
+        let mut keeper = self.keeper();
+        keeper.start(&[command(&own.folder, self.address.port), own.options.clone()].concat());
+        keeper.wait_ready("MariaDB accepts connections", || ask(&self.address, "mysql", "SELECT 1").is_ok())
+    }
+
+    /// Ends the server as a power failure would, without any of its own clean-up.
+    ///
+    /// # Panics
+    /// When the server was not started here.
+    pub fn kill_hard(&self) {
+        self.keeper().stop("KILL");
+    }
+
+    /// Starts a killed server on the same port with the same data.
+    ///
+    /// # Panics
+    /// When the server was not started here, or does not start.
+    pub fn start_again(&self) {
+        assert!(self.try_start(), "MariaDB did not start again; its log says:\n{}", self.keeper().log());
+    }
+
+    fn own(&self) -> &Own {
+        self.own.as_ref().expect("only a server started here has files and an end of its own")
+    }
+
+    fn keeper(&self) -> MutexGuard<'_, Keeper> {
+        self.own().keeper.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The TCP port on 127.0.0.1.
@@ -115,7 +157,7 @@ impl Server {
     }
 
     fn folder(&self) -> &Path {
-        self.keeper.as_ref().expect("only a server started here has files to see").folder()
+        &self.own().folder
     }
 
     /// The URL of the database `mysql`, in the form that `CUTOVER_TEST_MARIADB` has.
@@ -271,6 +313,8 @@ fn command(folder: &Path, port: u16) -> Vec<String> {
         format!("--datadir={folder}/data"),
         format!("--socket={folder}/socket"),
         format!("--pid-file={folder}/mariadbd.pid"),
+        // A server that starts removes the temporary tables of all others from the folder.
+        format!("--tmpdir={folder}"),
         format!("--port={port}"),
         "--bind-address=127.0.0.1".to_owned(),
         "--skip-name-resolve".to_owned(),

@@ -196,7 +196,7 @@ fn of_twenty_deployers_on_mariadb_one_applies_and_all_succeed() {
     let database = testkit::mariadb::server().create_database("twenty");
     let project = nine_migrations(false);
     // Longer than Prisma Migrate waits for its lock, before it goes on without it.
-    project.write("20240105000000_m", "INSERT INTO t SELECT 5, SLEEP(11);");
+    project.write("20240105000000_m", "INSERT INTO t SELECT 5, SLEEP(30);");
     twenty(&project, |_| database.url());
     assert_eq!(
         database.sql(

@@ -8,7 +8,8 @@ use crate::progress;
 use crate::run::Run;
 use db::{DbError, probe};
 use diagnostics::Provider;
-use sql::{Action, Change, DdlVerb, Kind, Name, Part, Statement};
+use sql::{Action, Change, Kind, Name, ObjectType, Part, Statement};
+use std::collections::BTreeSet;
 
 /// What is said where nothing proves it.
 pub(super) const UNPROVEN: &str = "the server does not tell whether this statement took effect";
@@ -16,18 +17,37 @@ pub(super) const UNPROVEN: &str = "the server does not tell whether this stateme
 /// The error number of a statement that cannot be read: it has not run.
 pub(super) const UNREADABLE: &str = "1064";
 
-/// The tables whose definitions tell what became of a statement; none where they do not.
-fn tables(statement: &Statement) -> Option<Vec<Name>> {
-    match (&statement.kind, &statement.actions[..]) {
-        (
-            Kind::Ddl(DdlVerb::Create),
-            [Action::CreateTable { name, temporary: false, from_query: false, .. }],
-        ) => Some(vec![name.clone()]),
-        (Kind::Ddl(DdlVerb::Create), [Action::CreateIndex(index)]) => Some(vec![index.table.clone()]),
-        (Kind::Ddl(DdlVerb::Alter), [Action::AlterTable { name, .. }]) => Some(vec![name.clone()]),
-        (Kind::Ddl(DdlVerb::Drop), [Action::DropTable { names, .. }]) => Some(names.clone()),
-        _ => None,
+/// The objects whose definitions tell what became of a statement; none where they do not.
+fn objects_of(statement: &Statement) -> Option<Vec<(Option<ObjectType>, Name)>> {
+    if !matches!(statement.kind, Kind::Ddl(_)) {
+        return None;
     }
+    let tables = |names: &[Name]| names.iter().map(|name| (None, name.clone())).collect();
+    match &statement.actions[..] {
+        [Action::CreateTable { name, temporary: false, .. } | Action::AlterTable { name, .. }] => {
+            Some(tables(std::slice::from_ref(name)))
+        }
+        [Action::CreateIndex(index)] => Some(tables(std::slice::from_ref(&index.table))),
+        [Action::DropTable { names, .. }] => Some(tables(names)),
+        [Action::CreateObject { object, name }] => Some(vec![(Some(*object), name.clone())]),
+        [Action::DropObject { object, names }] => {
+            Some(names.iter().map(|name| (Some(*object), name.clone())).collect())
+        }
+        renames => Some(tables(&renamed(renames)?)),
+    }
+}
+
+/// The names of renamed tables, old ones first. None of tables that take each other's names: said twice, that is undone.
+fn renamed(actions: &[Action]) -> Option<Vec<Name>> {
+    let pair = |action: &Action| match action {
+        Action::RenameTable { from, to } => Some((from.clone(), to.clone())),
+        _ => None,
+    };
+    let (mut names, to): (Vec<Name>, Vec<Name>) =
+        actions.iter().map(pair).collect::<Option<Vec<_>>>()?.into_iter().unzip();
+    names.extend(to);
+    let apart: BTreeSet<String> = names.iter().map(|name| name.name.to_lowercase()).collect();
+    (!names.is_empty() && apart.len() == names.len()).then_some(names)
 }
 
 /// The hash of what stands now under the names of a statement.
@@ -35,8 +55,8 @@ pub(super) fn objects(run: &mut Run<'_>, statement: &Statement) -> Result<Option
     if run.target.provider != Provider::MySql {
         return Ok(None);
     }
-    let Some(tables) = tables(statement) else { return Ok(None) };
-    Ok(Some(hash(&probe::definitions(run.conn.as_mut(), &tables)?)))
+    let Some(objects) = objects_of(statement) else { return Ok(None) };
+    Ok(Some(hash(&probe::definitions(run.conn.as_mut(), &objects)?)))
 }
 
 fn hash(definitions: &[Option<String>]) -> String {
@@ -85,14 +105,20 @@ pub(super) fn settle(
     if matches!(statement.kind, Kind::Query) || statement.kind.is_session_statement() {
         return Ok(Some(false));
     }
-    let (Some(tables), Some(before)) = (tables(statement), before) else { return Ok(None) };
-    let now = probe::definitions(run.conn.as_mut(), &tables)?;
+    let (Some(objects), Some(before)) = (objects_of(statement), before) else { return Ok(None) };
+    let now = probe::definitions(run.conn.as_mut(), &objects)?;
     if hash(&now) == before {
         return Ok(Some(false));
     }
     let there = match &statement.actions[0] {
-        Action::CreateTable { .. } => now.iter().all(Option::is_some),
-        Action::DropTable { .. } => now.iter().all(Option::is_none),
+        // It is there before the query has filled it.
+        Action::CreateTable { from_query: true, .. } => false,
+        Action::CreateTable { .. } | Action::CreateObject { .. } => now.iter().all(Option::is_some),
+        Action::DropTable { .. } | Action::DropObject { .. } => now.iter().all(Option::is_none),
+        Action::RenameTable { .. } => {
+            let (old, new) = now.split_at(now.len() / 2);
+            old.iter().all(Option::is_none) && new.iter().all(Option::is_some)
+        }
         Action::CreateIndex(index) => index.index.as_ref().is_some_and(|name| {
             now.iter().flatten().any(|definition| has(definition, Part::Index, &name.name))
         }),

@@ -3,8 +3,8 @@
 use super::script;
 use diagnostics::Provider::{self, MySql, PostgreSql, Sqlite};
 use sql::{
-    Action, Change, CreateIndex, DataVerb, DetachMode, Expectation, IndexKey, Name, Part, ReindexTarget,
-    expectation,
+    Action, Change, CreateIndex, DataVerb, DetachMode, Expectation, IndexKey, Name, ObjectType, Part,
+    ReindexTarget, expectation,
 };
 
 fn actions(provider: Provider, text: &str) -> Vec<Action> {
@@ -201,6 +201,52 @@ fn indexes() {
     let found = actions(Sqlite, "CREATE UNIQUE INDEX \"i\" ON \"t\"(\"a\", \"b\")");
     let [Action::CreateIndex(index)] = &found[..] else { panic!("{found:?}") };
     assert!(index.unique && index.table == name("t") && index.keys.len() == 2);
+}
+
+#[test]
+fn objects_of_mysql() {
+    let made = |object, text: &str| Action::CreateObject { object, name: name(text) };
+    let dropped = |object, names: &[&str]| Action::DropObject {
+        object,
+        names: names.iter().map(|text| name(text)).collect(),
+    };
+    let table = |from_query| Action::CreateTable {
+        name: name("a"),
+        temporary: false,
+        if_not_exists: false,
+        from_query,
+    };
+    for (text, expected) in [
+        ("CREATE VIEW v AS SELECT 1", made(ObjectType::View, "v")),
+        (
+            "CREATE OR REPLACE ALGORITHM = MERGE DEFINER = `a`@`%` SQL SECURITY INVOKER VIEW s.v AS SELECT 1",
+            made(ObjectType::View, "s.v"),
+        ),
+        (
+            "CREATE DEFINER = CURRENT_USER() TRIGGER IF NOT EXISTS `t` BEFORE INSERT ON a FOR EACH ROW SET NEW.b = 1",
+            made(ObjectType::Trigger, "t"),
+        ),
+        ("CREATE PROCEDURE p() BEGIN SELECT 1; END", made(ObjectType::Procedure, "p")),
+        (
+            "CREATE AGGREGATE FUNCTION f(x INT) RETURNS INT BEGIN RETURN 1; END",
+            made(ObjectType::Function, "f"),
+        ),
+        ("CREATE FUNCTION f RETURNS INTEGER SONAME 'f.so'", Action::Unknown),
+        ("CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", made(ObjectType::Event, "e")),
+        ("CREATE SEQUENCE s", Action::Define),
+        ("DROP VIEW IF EXISTS v, w", dropped(ObjectType::View, &["v", "w"])),
+        ("DROP TRIGGER s.t", dropped(ObjectType::Trigger, &["s.t"])),
+        (
+            "DROP INDEX `i` ON t",
+            Action::AlterTable { name: name("t"), changes: vec![Change::Drop(Part::Index, "i".into())] },
+        ),
+        ("CREATE TABLE a (id INT)", table(false)),
+        ("CREATE TABLE a (id INT) SELECT 1 AS id", table(true)),
+        ("CREATE TABLE a (SELECT 1)", table(true)),
+        ("CREATE TABLE a AS SELECT 1", table(true)),
+    ] {
+        assert_eq!(actions(MySql, text), [expected], "{text}");
+    }
 }
 
 #[test]
