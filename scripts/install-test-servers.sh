@@ -13,6 +13,10 @@ PATH=$PATH:/usr/sbin:/sbin
 missing=
 have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 { have mariadbd && have mariadb-install-db && have mariadb; } || missing="$missing mariadb-server"
+# Debian's mariadb-server brings both, for the tests on a Galera cluster.
+[ -n "$(ls /usr/lib/galera/libgalera_smm.so /usr/lib64/galera-4/libgalera_smm.so /usr/lib/libgalera_smm.so 2>/dev/null)" ] \
+    || missing="$missing galera-4"
+have rsync || missing="$missing rsync"
 have openssl || missing="$missing openssl"
 
 if [ -z "$missing" ]; then

@@ -193,6 +193,22 @@ fn mysql_privileges(conn: &mut dyn Conn, database: &str) -> Result<Vec<Privilege
         .collect())
 }
 
+/// MySQL and MariaDB: whether the role may create functions and triggers although binary logging is on. Also where it may
+/// have the right by a role or by a right with another name.
+pub fn may_log_routines(conn: &mut dyn Conn) -> Result<bool, DbError> {
+    let rows = conn.query("SHOW GRANTS")?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .any(|grant| lets_log_routines(&grant)))
+}
+
+fn lets_log_routines(grant: &str) -> bool {
+    let Some((rights, rest)) = grant.split_once(" ON ") else { return true };
+    let strong = ["ALL PRIVILEGES", "SUPER", "ADMIN", "SET_", "SET USER"];
+    rest.starts_with("*.*") && strong.iter().any(|right| rights.contains(right))
+}
+
 /// The rights of ``GRANT rights ON `database`.* TO ...`` if they hold for the whole database.
 fn rights_on(grant: &str, database: &str) -> Option<String> {
     let (rights, rest) = grant.strip_prefix("GRANT ")?.split_once(" ON ")?;
@@ -240,6 +256,15 @@ mod tests {
             ("GRANT `role` TO `a`@`%`", None),
         ] {
             assert_eq!(rights_on(grant, "shop").as_deref(), rights, "{grant}");
+        }
+        for (grant, strong) in [
+            ("GRANT ALL PRIVILEGES ON *.* TO `r`@`%` WITH GRANT OPTION", true),
+            ("GRANT SELECT, SUPER ON *.* TO `a`@`%`", true),
+            ("GRANT `role` TO `a`@`%`", true),
+            ("GRANT USAGE ON *.* TO `a`@`%`", false),
+            ("GRANT ALL PRIVILEGES ON `shop`.* TO `a`@`%`", false),
+        ] {
+            assert_eq!(lets_log_routines(grant), strong, "{grant}");
         }
         assert!(like("a\\_b", "a_b") && !like("a\\_b", "axb") && like("a_b", "AxB"));
     }

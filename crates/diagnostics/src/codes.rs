@@ -342,6 +342,16 @@ pub static C2020: Code = Code {
     way_out: "Complete it with `cutover migrate deploy`, or settle it with `cutover migrate resolve`; then `cutover handback`.",
 };
 
+/// The server's settings refuse a statement.
+pub static C2021: Code = Code {
+    id: "C2021",
+    default_class: Class::Refused,
+    title: "The server's settings refuse a statement",
+    what: "A pending migration holds a statement that this MySQL or MariaDB server refuses by one of its settings; nothing was run.",
+    why: "Definitions cannot be rolled back there: found in the middle of a file, the refusal would leave what ran before it.",
+    way_out: "Change the statement or the setting that the message names, then `cutover migrate deploy`.",
+};
+
 /// Internal error.
 pub static C9001: Code = Code {
     id: "C9001",
@@ -586,8 +596,8 @@ pub static P3022: Code = Code {
 pub static ALL: &[&Code] = &[
     &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C2001, &C2002, &C2003, &C2004, &C2005, &C2006,
     &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017, &C2018, &C2019,
-    &C2020, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017,
-    &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019, &P3022,
+    &C2020, &C2021, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014,
+    &P1017, &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019, &P3022,
 ];
 
 #[cfg(test)]

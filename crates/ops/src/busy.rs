@@ -53,14 +53,25 @@ pub(crate) fn tell(
 
 /// The wait for a SQLite file, or for the history table, that somebody else holds.
 pub(crate) struct Busy {
+    lock: String,
     began: Option<Instant>,
     limit: Duration,
     pause: Duration,
 }
 
 impl Busy {
+    /// A wait for the SQLite file, or for the history table.
     pub(crate) fn new(run: &Run<'_>) -> Self {
-        Self { began: None, limit: run.options.wait_lock, pause: Duration::from_millis(10) }
+        let lock = match run.target.provider {
+            Provider::Sqlite => run.sqlite_path().display().to_string(),
+            Provider::PostgreSql | Provider::MySql => format!("on table {}", db::history::TABLE),
+        };
+        Self::for_lock(run, lock)
+    }
+
+    /// A wait for something else; `lock` names it.
+    pub(crate) fn for_lock(run: &Run<'_>, lock: String) -> Self {
+        Self { lock, began: None, limit: run.options.wait_lock, pause: Duration::from_millis(10) }
     }
 
     /// Waits a little; false once the limit is reached.
@@ -86,11 +97,7 @@ impl Busy {
     fn next(&mut self, run: &mut Run<'_>) -> Option<Duration> {
         let began = *self.began.get_or_insert_with(Instant::now);
         let remaining = self.limit.checked_sub(began.elapsed()).filter(|left| !left.is_zero())?;
-        let lock = match run.target.provider {
-            Provider::Sqlite => run.sqlite_path().display().to_string(),
-            Provider::PostgreSql | Provider::MySql => format!("on table {}", db::history::TABLE),
-        };
-        tell(run, began, &lock, None, remaining);
+        tell(run, began, &self.lock, None, remaining);
         let pause = self.pause.min(remaining);
         self.pause = (self.pause * 2).min(Duration::from_secs(1));
         Some(pause)

@@ -12,7 +12,7 @@ use crate::execute::{self, Done};
 use crate::interrupt::Interrupt;
 use crate::lock;
 use crate::migrations::{self, Folder};
-use crate::plan::{self, Findings, PlannedMigration, decide::Limit};
+use crate::plan::{self, Findings, PlannedMigration, decide::Limit, demands};
 use crate::run::{self, Options, Run, Trouble};
 use db::history;
 use db::target::{Kind, Target};
@@ -199,6 +199,10 @@ fn begin(
     let options = script_options(run);
     // What can be refused is refused before the lock is waited for.
     let early = (run.history.rows.clone(), plan(deploy, folder, run, &options)?);
+    check_demands(&early.1, run)?;
+    if let Some(node) = run.node.as_deref().filter(|_| warn) {
+        run.observer.on(&Event::Warning { warning: demands::cluster(node) });
+    }
     let pending = pending_names(folder, run);
     let locked = lock::acquire(run, &mut |run| {
         run.read_history()?;
@@ -312,6 +316,15 @@ fn plan(
         return Err(failure);
     }
     plan::decide::plan(folder, &run.history, &findings, run.target.provider, &deploy.limit, options)
+}
+
+/// What a MySQL server's settings would refuse in the middle.
+fn check_demands(planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<()> {
+    if run.target.provider != Provider::MySql {
+        return Ok(());
+    }
+    let may_log = !demands::logs(planned) || run.patiently(db::server::may_log_routines)?;
+    demands::check(planned, &demands::Settings { variables: &run.variables, may_log })
 }
 
 /// Creates schema and history table, under the lock. Whoever else creates them at the same moment is welcome.

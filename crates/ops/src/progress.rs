@@ -15,6 +15,9 @@ pub struct Progress {
     pub version: u32,
     /// The run that wrote it.
     pub run: String,
+    /// The node of a Galera cluster whose deploy lock was held; none elsewhere, where the lock is the whole server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// How many segments are finished.
     pub segments: usize,
     /// How many statements are finished: the number of the first one that is not, counted from 0.
@@ -44,10 +47,11 @@ pub struct Intent {
 
 impl Progress {
     /// Nothing is finished yet.
-    pub fn start(run: &str) -> Self {
+    pub fn start(run: &str, node: Option<&str>) -> Self {
         Self {
             version: VERSION,
             run: run.to_owned(),
+            node: node.map(str::to_owned),
             segments: 0,
             statement: 0,
             prefix: hash([]),
@@ -138,7 +142,7 @@ mod tests {
             Intent {
                 statement: "x".to_owned(), index: Some("übersicht_𝕏_idx".to_owned()), objects: None
             };
-        let progress = Progress { intent: Some(intent), ..Progress::start("run") };
+        let progress = Progress { intent: Some(intent), ..Progress::start("run", None) };
         let logs = progress.logs(Some("ERROR: é"));
         assert!(logs.lines().next().unwrap().is_ascii());
         let error = Some("ERROR: é".to_owned());
@@ -148,7 +152,7 @@ mod tests {
     #[test]
     fn rows_of_others_and_of_newer_versions_are_told_apart() {
         assert_eq!(Progress::of(&row("A migration failed to apply.")), None);
-        let newer = Progress { version: 99, ..Progress::start("run") }.logs(None);
+        let newer = Progress { version: 99, ..Progress::start("run", None) }.logs(None);
         assert!(Progress::of(&row(&newer)).unwrap().unwrap_err().contains("newer cutover"));
         assert!(Progress::of(&row("cutover:{")).unwrap().is_err());
     }

@@ -3,6 +3,7 @@
 use crate::busy::{Busy, Waits};
 use crate::event::{Event, Observer};
 use crate::interrupt::Interrupt;
+use crate::plan::demands;
 use crate::watch::{Watch, Watched};
 use db::history::{self, History, Table, Time};
 use db::lock::Held;
@@ -76,6 +77,8 @@ pub(crate) struct Run<'a> {
     pub(crate) prepared: bool,
     /// MySQL: what the session was before the first script.
     pub(crate) variables: session::Variables,
+    /// The node of a Galera cluster that the session is on.
+    pub(crate) node: Option<String>,
     /// The file system has no locks: a file that needs more than one transaction is refused.
     pub(crate) transactions_only: bool,
     /// What was told of waits.
@@ -119,6 +122,7 @@ impl<'a> Run<'a> {
             looks: 0,
             prepared: false,
             variables: session::Variables::new(),
+            node: None,
             transactions_only: false,
             waits: Waits::default(),
             told_cancelling: false,
@@ -279,6 +283,7 @@ impl<'a> Run<'a> {
         if self.target.provider == Provider::MySql {
             self.variables =
                 session::prepare_mysql(self.conn.as_mut()).map_err(|error| self.failed(error))?;
+            self.node = demands::node(&self.variables);
         }
         if self.target.provider != Provider::PostgreSql {
             return Ok(());

@@ -115,6 +115,20 @@ pub enum ObjectType {
     View,
 }
 
+/// The strongest key that CREATE TABLE declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableKeys {
+    /// Not read, or not spelled out (LIKE, a query).
+    Unread,
+    /// Neither a primary nor a unique key.
+    None,
+    /// A unique one.
+    Unique,
+    /// A primary one.
+    Primary,
+}
+
 /// A part of a table that ALTER TABLE adds or drops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -149,6 +163,8 @@ pub enum Action {
         if_not_exists: bool,
         /// It is filled by a query.
         from_query: bool,
+        /// Which keys it declares; read for MySQL and MariaDB, which may demand one.
+        keys: TableKeys,
     },
     /// CREATE SCHEMA, SEQUENCE, TYPE or VIEW, which defines something and runs nothing.
     Define,
@@ -160,6 +176,9 @@ pub enum Action {
     CreateObject {
         object: ObjectType,
         name: Name,
+        /// It says of itself that it is DETERMINISTIC, has NO SQL or READS SQL DATA: what a server with binary logging
+        /// asks of functions.
+        says_what_it_reads: bool,
     },
     /// MySQL and MariaDB: DROP of what is neither table nor index.
     DropObject {

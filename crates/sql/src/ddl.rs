@@ -4,7 +4,7 @@
 //! none where the text is not the form it knows; [`actions`] turns that into [`Action::Unknown`].
 
 use crate::action::{
-    Action, Change, CreateIndex, DetachMode, IndexKey, Name, ObjectType, Part, ReindexTarget,
+    Action, Change, CreateIndex, DetachMode, IndexKey, Name, ObjectType, Part, ReindexTarget, TableKeys,
 };
 use crate::kind::{DataVerb, DdlVerb, Kind};
 use crate::scanner::Token;
@@ -66,7 +66,8 @@ fn create(mut words: Words<'_>) -> Option<Action> {
         let temporary = temporary || is_temporary_schema(&name, words.provider());
         let from_query = words.clone().skip_to("AS")
             || (words.provider() == Provider::MySql && is_filled_without_as(words.clone()));
-        return Some(Action::CreateTable { name, temporary, if_not_exists, from_query });
+        let keys = if from_query { TableKeys::Unread } else { declared_keys(words) };
+        return Some(Action::CreateTable { name, temporary, if_not_exists, from_query, keys });
     }
     if temporary {
         words.take("RECURSIVE");
@@ -87,6 +88,52 @@ fn is_filled_without_as(words: Words<'_>) -> bool {
         || ["SELECT", "VALUES"].iter().any(|word| words.clone().skip_to(word))
 }
 
+/// MySQL: the strongest key among the elements of CREATE TABLE; `words` stands behind the name.
+fn declared_keys(mut words: Words<'_>) -> TableKeys {
+    if words.provider() != Provider::MySql || !words.symbol(b'(') || words.at_word("LIKE") {
+        return TableKeys::Unread;
+    }
+    let (mut keys, mut first) = (TableKeys::None, true);
+    while words.look(0).is_some_and(|token| !token.is_symbol(b')')) {
+        if words.symbol(b',') {
+            first = true;
+            continue;
+        }
+        if first && words.take_any(&["FULLTEXT", "SPATIAL", "INDEX", "KEY"]).is_some() {
+            words.take_any(&["INDEX", "KEY"]);
+        }
+        // `id INT KEY` is a primary key; so is `PRIMARY KEY`, with and without a name for it.
+        if words.take("PRIMARY") || (!first && words.take("KEY")) {
+            return TableKeys::Primary;
+        }
+        if words.take("UNIQUE") {
+            keys = TableKeys::Unique;
+            // `UNIQUE KEY`.
+            words.take_any(&["INDEX", "KEY"]);
+        }
+        first = false;
+        words.skip_one();
+    }
+    if words.symbol(b')') { keys } else { TableKeys::Unread }
+}
+
+/// Whether a routine says what it reads; `words` stands behind its name.
+fn says_what_it_reads(words: &Words<'_>) -> bool {
+    let mut words = words.clone();
+    let mut negated = false;
+    while words.look(0).is_some() {
+        if (words.at_word("DETERMINISTIC") && !negated)
+            || words.take_all(&["NO", "SQL"])
+            || words.take_all(&["READS", "SQL"])
+        {
+            return true;
+        }
+        negated = words.at_word("NOT");
+        words.skip_one();
+    }
+    false
+}
+
 /// MySQL: what stands between CREATE and the word for the object: `DEFINER = user@host`, `SQL SECURITY INVOKER` and the
 /// like. `words` stands behind CREATE or OR REPLACE.
 fn create_object(mut words: Words<'_>) -> Option<Action> {
@@ -104,7 +151,8 @@ fn create_object(mut words: Words<'_>) -> Option<Action> {
     words.if_not_exists();
     let name = words.name()?;
     // A function of a library is no object of a database.
-    (!words.skip_to("SONAME")).then_some(Action::CreateObject { object, name })
+    let says_what_it_reads = says_what_it_reads(&words);
+    (!words.skip_to("SONAME")).then_some(Action::CreateObject { object, name, says_what_it_reads })
 }
 
 fn object_type(words: &mut Words<'_>) -> Option<ObjectType> {
@@ -426,15 +474,20 @@ pub(crate) fn select_into(mut words: Words<'_>) -> Option<Action> {
             words.take("UNLOGGED");
             words.take("TABLE");
             return match words.name() {
-                Some(name) => {
-                    Some(Action::CreateTable { name, temporary, if_not_exists: false, from_query: true })
-                }
+                Some(name) => Some(Action::CreateTable {
+                    name,
+                    temporary,
+                    if_not_exists: false,
+                    from_query: true,
+                    keys: TableKeys::Unread,
+                }),
                 // A table may be named `temp`.
                 None => named_after_keyword.clone().name().map(|name| Action::CreateTable {
                     name,
                     temporary: false,
                     if_not_exists: false,
                     from_query: true,
+                    keys: TableKeys::Unread,
                 }),
             };
         }

@@ -28,7 +28,9 @@ mod session;
 mod statement;
 mod words;
 
-pub use action::{Action, Change, CreateIndex, DetachMode, IndexKey, Name, ObjectType, Part, ReindexTarget};
+pub use action::{
+    Action, Change, CreateIndex, DetachMode, IndexKey, Name, ObjectType, Part, ReindexTarget, TableKeys,
+};
 pub use code::Code;
 pub use directive::Directive;
 pub use expectation::{Expectation, expectation};

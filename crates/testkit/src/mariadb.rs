@@ -3,6 +3,7 @@
 //! `CUTOVER_TEST_MARIADB` is the URL of a server to use instead of starting one (set by
 //! `cargo xtask test`).
 
+mod cluster;
 mod session;
 pub use session::Session;
 

@@ -21,7 +21,7 @@ fn nine_migrations(concurrently: bool) -> Project {
     project
 }
 
-/// Starts twenty deployers together; all must succeed, and together they must have applied each migration once.
+/// Starts twenty deployers together, all of which must succeed.
 fn twenty(project: &Project, url: impl Fn(usize) -> String) -> Vec<Output> {
     let children: Vec<_> = (0..20)
         .map(|number| {
@@ -33,6 +33,12 @@ fn twenty(project: &Project, url: impl Fn(usize) -> String) -> Vec<Output> {
     for output in &outputs {
         assert!(output.status.success(), "{}", text(output));
     }
+    outputs
+}
+
+/// The same, and one of them does all the work.
+fn one_of_twenty(project: &Project, url: impl Fn(usize) -> String) -> Vec<Output> {
+    let outputs = twenty(project, url);
     let applied: usize = outputs
         .iter()
         .map(|output| String::from_utf8_lossy(&output.stdout).matches("Applying migration").count())
@@ -61,7 +67,7 @@ fn assert_applied_once(database: &Database<'_>) {
 fn of_twenty_deployers_on_postgresql_one_applies_and_all_succeed() {
     let database = testkit::postgres::server().create_database("twenty");
     let project = nine_migrations(true);
-    twenty(&project, |_| database.url());
+    one_of_twenty(&project, |_| database.url());
     assert_applied_once(&database);
 }
 
@@ -73,7 +79,7 @@ fn a_deployer_of_another_role_is_kept_out_too() {
     let project = nine_migrations(true);
     let user = format!("//{}@", testkit::postgres::server().superuser());
     let other = database.url().replacen(&user, &format!("//{role}@"), 1);
-    let outputs = twenty(&project, |number| if number == 7 { other.clone() } else { database.url() });
+    let outputs = one_of_twenty(&project, |number| if number == 7 { other.clone() } else { database.url() });
     assert_eq!(outputs.len(), 20);
     // Whoever applied, the index is there and each row once.
     assert_applied_once(&database);
@@ -181,7 +187,7 @@ fn strict_refuses_what_another_deployer_brings_about_while_its_lock_is_waited_fo
 fn of_twenty_deployers_on_sqlite_one_applies_and_all_succeed() {
     let database = testkit::sqlite::Database::create("twenty");
     let project = nine_migrations(false);
-    twenty(&project, |_| database.url());
+    one_of_twenty(&project, |_| database.url());
     assert_eq!(
         database.query(
             "SELECT count(*), count(finished_at), count(DISTINCT migration_name) FROM _prisma_migrations"
@@ -197,7 +203,7 @@ fn of_twenty_deployers_on_mariadb_one_applies_and_all_succeed() {
     let project = nine_migrations(false);
     // Longer than Prisma Migrate waits for its lock, before it goes on without it.
     project.write("20240105000000_m", "INSERT INTO t SELECT 5, SLEEP(30);");
-    twenty(&project, |_| database.url());
+    one_of_twenty(&project, |_| database.url());
     assert_eq!(
         database.sql(
             "SELECT COUNT(*), COUNT(finished_at), COUNT(DISTINCT migration_name) FROM _prisma_migrations"
@@ -205,6 +211,59 @@ fn of_twenty_deployers_on_mariadb_one_applies_and_all_succeed() {
         "9|9|9"
     );
     assert_eq!(database.sql("SELECT COUNT(*) FROM t"), "8");
+}
+
+#[test]
+fn deployers_on_two_nodes_of_a_cluster_apply_nothing_twice() {
+    let [first, second] = testkit::mariadb::Server::cluster();
+    let database = first.create_database("cluster");
+    let url = |number: usize| {
+        database
+            .url()
+            .replace(&format!(":{}/", first.port()), &format!(":{}/", [&first, &second][number % 2].port()))
+    };
+    let project = nine_migrations(false);
+    // Long enough for the deployers of the other node to find it under way.
+    project.write("20240105000000_m", "INSERT INTO t SELECT 5, SLEEP(1); UPDATE t SET n = n + 100 WHERE id = 5; INSERT INTO t SELECT 50, SLEEP(1);");
+    twenty(&project, url);
+    for node in [&first, &second] {
+        let rows = node.sql(&format!(
+            "SELECT COUNT(*), COUNT(finished_at), COUNT(DISTINCT migration_name) FROM {}._prisma_migrations",
+            database.name()
+        ));
+        assert_eq!(rows, "9|9|9");
+        assert_eq!(node.sql(&format!("SELECT COUNT(*), MAX(n) FROM {}.t", database.name())), "9|100");
+    }
+}
+
+#[test]
+fn what_a_killed_deployer_of_another_node_has_begun_is_completed_on_that_node() {
+    let [first, second] = testkit::mariadb::Server::cluster();
+    let database = first.create_database("cluster");
+    let project =
+        Project::new(&[("1_a", "CREATE TABLE g (id INT PRIMARY KEY, n INT); INSERT INTO g VALUES (1, 0);")]);
+    project.deploy(&database.url());
+    project.write("2_b", "CREATE TABLE h (id INT); UPDATE g SET n = n + 1; INSERT INTO h VALUES (1);");
+    let mut holder = database.session();
+    holder.run("BEGIN; SELECT * FROM g WHERE id = 1 FOR UPDATE");
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("the first statement is done", |event| {
+        is(event, "statement_finished") && event["migration"] == "2_b"
+    });
+    deployer.kill();
+    drop(holder);
+    let elsewhere = database.url().replace(&format!(":{}/", first.port()), &format!(":{}/", second.port()));
+    let output = project.run(&elsewhere, &["migrate", "deploy", "--wait-lock", "1s"]);
+    let said = text(&output);
+    assert!(!output.status.success() && said.contains("C2008"), "{said}");
+    assert!(
+        said.contains(&format!(":{} of the cluster", first.port())) && !said.contains("goes on with"),
+        "{said}"
+    );
+    project.deploy(&database.url());
+    assert_eq!(database.sql("SELECT n, (SELECT COUNT(*) FROM h) FROM g"), "1|1");
+    let output = project.run(&elsewhere, &["migrate", "deploy"]);
+    assert!(output.status.success() && text(&output).contains("No pending migrations"), "{}", text(&output));
 }
 
 /// Holds the deploy on its second statement and does something to the deployer there.

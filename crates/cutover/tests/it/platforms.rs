@@ -153,6 +153,54 @@ fn a_statement_that_fails_as_on_a_platform_keeps_its_error_and_gets_a_note() {
     }
 }
 
+/// What a server with binary logging, and with a demand for keys, would refuse in the middle of a file.
+#[test]
+fn what_the_servers_settings_refuse_is_told_before_anything_runs() {
+    let server =
+        testkit::mariadb::Server::with(&["--log-bin", "--server-id=1", "--innodb-force-primary-key=ON"]);
+    let function = "CREATE FUNCTION one() RETURNS INT RETURN 1;";
+    let said = "CREATE FUNCTION one() RETURNS INT NO SQL RETURN 1;";
+    let trigger = "CREATE TRIGGER t BEFORE INSERT ON k FOR EACH ROW SET NEW.id = 1;";
+    for (sql, strong, refused) in [
+        ("CREATE TABLE a (id INT);", true, Some("innodb_force_primary_key")),
+        ("CREATE TABLE a (id INT UNIQUE NOT NULL);", true, None),
+        ("CREATE TABLE a (id INT) ENGINE = MyISAM;", true, None),
+        (function, true, Some("DETERMINISTIC")),
+        (said, true, None),
+        (trigger, true, None),
+        (said, false, Some("log_bin_trust_function_creators")),
+        (trigger, false, Some("log_bin_trust_function_creators")),
+    ] {
+        let database = server.create_database("settings");
+        let name = database.name();
+        server.sql(&format!(
+            "CREATE OR REPLACE USER weak@'127.0.0.1' IDENTIFIED BY 's3cr3t'; GRANT ALL ON {name}.* TO weak@'127.0.0.1'"
+        ));
+        let url = if strong { database.url() } else { database.url().replace("root@", "weak:s3cr3t@") };
+        let project = Project::new(&[("1_a", &format!("CREATE TABLE k (id INT PRIMARY KEY);\n{sql}"))]);
+        let output = project.run(&url, &["migrate", "deploy"]);
+        let all = text(&output);
+        assert!(!all.contains("s3cr3t"), "{all}");
+        match refused {
+            None => assert!(output.status.success(), "{sql}\n{all}"),
+            Some(reason) => {
+                assert_eq!(output.status.code(), Some(1), "{sql}\n{all}");
+                assert!(
+                    all.contains("C2021") && all.contains(reason) && all.contains("migration.sql:2:1"),
+                    "{all}"
+                );
+                assert_eq!(database.sql("SHOW TABLES"), "", "nothing has run, and no history was made");
+                // The server itself agrees.
+                if strong {
+                    let error =
+                        database.try_sql(&format!("CREATE TABLE k (id INT PRIMARY KEY); {sql}")).unwrap_err();
+                    assert!(error.contains("ERROR 1418") || error.contains("ERROR 1173"), "{error}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_definition_that_is_refused_as_on_planetscale_is_p3022() {
     let database = testkit::mariadb::server().create_database("platforms");

@@ -2,8 +2,8 @@
 //!
 //! What does not live here: when a segment runs (`segmented`, `single`).
 
-use super::failure;
 use super::transaction::{Part, RowWrite};
+use super::{ATTEMPTS, failure};
 use crate::busy::Busy;
 use crate::plan::{Bracket, PlannedMigration, Segment};
 use crate::progress::{self, Intent, Progress};
@@ -81,10 +81,11 @@ impl<'m> Going<'m> {
     }
 
     /// The progress once this segment is done.
-    pub(super) fn after(&self, segment: &Segment, run: &str) -> Progress {
+    pub(super) fn after(&self, segment: &Segment, run: &Run<'_>) -> Progress {
         let statement = segment.first + segment.statements.len();
         Progress {
-            run: run.to_owned(),
+            run: run.id.clone(),
+            node: run.node.clone(),
             segments: self.progress.segments + 1,
             statement,
             prefix: progress::hash(self.migration.prefix(statement)),
@@ -117,7 +118,12 @@ impl<'m> Going<'m> {
 
     /// Records that a statement outside of a transaction is about to run.
     pub(super) fn intend(&mut self, run: &mut Run<'_>, intent: Intent) -> std::result::Result<(), DbError> {
-        let next = Progress { intent: Some(intent), run: run.id.clone(), ..self.progress.clone() };
+        let next = Progress {
+            intent: Some(intent),
+            run: run.id.clone(),
+            node: run.node.clone(),
+            ..self.progress.clone()
+        };
         self.record(run, next)
     }
 
@@ -148,6 +154,12 @@ impl<'m> Going<'m> {
         );
         // The row holds the intent already; the error's text is an addition.
         let _ = write_one_row(run, &sql, Some(&self.id));
+    }
+
+    /// Takes the row back, of which nothing has run.
+    pub(super) fn take_back(&self, run: &mut Run<'_>) -> std::result::Result<(), DbError> {
+        let sql = run.table.delete(self.standing());
+        write_one_row(run, &sql, None)
     }
 
     /// A segment was stopped and rolled back.
@@ -185,8 +197,12 @@ pub(super) fn write_one_row(
     stays: Option<&str>,
 ) -> std::result::Result<(), DbError> {
     let mut busy = Busy::new(run);
+    let mut attempts = 0;
     loop {
+        attempts += 1;
         match write_one_row_once(run, sql, stays) {
+            // It was rolled back: in a cluster, another node has written first.
+            Err(error) if error.kind == ErrorKind::Deadlock && attempts < ATTEMPTS => {}
             // Waited for also when asked to stop: what is recorded here is what was done.
             Err(error)
                 if error.kind == ErrorKind::LockTimeout

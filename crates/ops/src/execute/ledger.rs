@@ -29,7 +29,7 @@ fn objects_of(statement: &Statement) -> Option<Vec<(Option<ObjectType>, Name)>> 
         }
         [Action::CreateIndex(index)] => Some(tables(std::slice::from_ref(&index.table))),
         [Action::DropTable { names, .. }] => Some(tables(names)),
-        [Action::CreateObject { object, name }] => Some(vec![(Some(*object), name.clone())]),
+        [Action::CreateObject { object, name, .. }] => Some(vec![(Some(*object), name.clone())]),
         [Action::DropObject { object, names }] => {
             Some(names.iter().map(|name| (Some(*object), name.clone())).collect())
         }

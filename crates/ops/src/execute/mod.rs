@@ -13,6 +13,7 @@ mod going;
 mod guard;
 mod ledger;
 mod rebuild;
+mod rival;
 mod segmented;
 mod single;
 mod transaction;
@@ -21,11 +22,12 @@ mod unproven;
 use crate::busy::Busy;
 use crate::event::Event;
 use crate::lock;
-use crate::plan::{Bracket, PlannedMigration, Segment, segments};
+use crate::plan::{Bracket, PlannedMigration, Segment, State, segments};
 use crate::run::{Run, Trouble};
 use db::history::NewRow;
 use db::{DbError, ErrorKind};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use rival::{Rival, rival};
 use std::time::{Duration, Instant};
 use transaction::{End, Part, RowWrite, Transaction};
 
@@ -47,10 +49,14 @@ pub(crate) enum Done {
 /// this one's COMMIT.
 pub(crate) fn execute(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: bool) -> Result<Done> {
     let began = Instant::now();
-    let first = match &migration.state {
-        crate::plan::State::Pending => 0,
-        crate::plan::State::Resume { progress, .. } => progress.statement,
+    let first = migration.state.done();
+    let node = match &migration.state {
+        State::Pending => None,
+        State::Resume { progress, .. } => progress.node.as_deref(),
     };
+    if rival::wait_for_node(run, &migration.name, node)? {
+        return Ok(told(run, migration, Done::ByOther, began));
+    }
     run.observer.on(&Event::Started {
         migration: migration.name.clone(),
         statements: migration.statement_count(),
@@ -63,20 +69,25 @@ pub(crate) fn execute(run: &mut Run<'_>, migration: &PlannedMigration, begin_nex
     };
     // What may run anything may also leave something behind that runs later.
     run.no_code &= migration.segments.iter().all(|segment| segment.code != sql::Code::Any);
-    let done = done?;
-    match done {
-        Done::Applied => run.observer.on(&Event::Finished {
-            migration: migration.name.clone(),
-            statements: migration.statement_count() - first,
+    Ok(told(run, migration, done?, began))
+}
+
+/// Tells how a migration ended.
+fn told(run: &Run<'_>, migration: &PlannedMigration, done: Done, began: Instant) -> Done {
+    let name = migration.name.clone();
+    run.observer.on(&match done {
+        Done::Applied => Event::Finished {
+            migration: name,
+            statements: migration.statement_count() - migration.state.done(),
             elapsed: began.elapsed(),
-        }),
+        },
         Done::ByOther => {
-            let at = run.history.rows_of(&migration.name).find_map(|row| row.finished_at);
-            run.observer.on(&Event::AppliedByOther { migration: migration.name.clone(), at });
+            let at = run.history.rows_of(&name).find_map(|row| row.finished_at);
+            Event::AppliedByOther { migration: name, at }
         }
-        Done::Found => run.observer.on(&Event::FoundApplied { migration: migration.name.clone() }),
-    }
-    Ok(done)
+        Done::Found => Event::FoundApplied { migration: name },
+    });
+    done
 }
 
 fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: bool) -> Result<Done> {
@@ -199,66 +210,6 @@ fn learned(error: &DbError, segment: &Segment) -> Option<Vec<Segment>> {
 /// The claim found a key taken by another session.
 fn is_lost_claim(error: &DbError) -> bool {
     error.kind == ErrorKind::InvalidText && error.message.contains(db::session::CLAIM_MARK)
-}
-
-/// Who kept our row from being written.
-enum Rival {
-    /// Somebody has applied the migration.
-    Applied,
-    /// Somebody has a live row of it.
-    AtWork,
-    /// Our own unfinished row was removed or settled by somebody.
-    RowGone,
-    /// Nobody: something takes away what is written.
-    Nobody,
-}
-
-/// Reads the history again after a row could not be written; `id` is the row's, `logs` what it said if it was there.
-fn rival(run: &mut Run<'_>, name: &str, id: &str, logs: Option<&str>) -> Result<Rival> {
-    run.read_history_within_script().map_err(|trouble| trouble.into_failure(run))?;
-    let foreign = run.history.rows_of(name).any(|row| {
-        let changed = logs.is_some_and(|logs| row.logs.as_deref() != Some(logs));
-        row.rolled_back_at.is_none() && (row.id != id || (changed && row.is_unfinished()))
-    });
-    Ok(if is_applied(run, name) {
-        Rival::Applied
-    } else if foreign {
-        Rival::AtWork
-    } else {
-        Rival::Nobody
-    })
-}
-
-impl Rival {
-    fn failure(&self, name: &str) -> Failure {
-        let (title, code, note) = match self {
-            Rival::Applied | Rival::AtWork => (
-                format!("another deployer is at work on migration `{name}`"),
-                &codes::C2008,
-                "its row in the history is not as this run left it, or appeared while this run was about to write its own; what \
-                 was under way here was rolled back",
-            ),
-            Rival::RowGone => (
-                format!("the row of migration `{name}` in the history was removed or settled while it ran"),
-                &codes::C2008,
-                "what was under way was rolled back; what was committed before stays",
-            ),
-            Rival::Nobody => (
-                format!("the history table does not keep the row of migration `{name}`"),
-                &codes::C2018,
-                "a trigger or rule of it, or a statement of the migration itself, takes the row away; what was under way was \
-                 rolled back",
-            ),
-        };
-        let help = match self {
-            Rival::Nobody => {
-                "drop the trigger or rule, or take what writes to `_prisma_migrations` out of the migration, then `cutover \
-                 migrate deploy`"
-            }
-            _ => code.way_out,
-        };
-        Failure::new(Diagnostic::error(title).code(code).note(note).help(help))
-    }
 }
 
 fn is_applied(run: &Run<'_>, name: &str) -> bool {

@@ -2,13 +2,14 @@
 
 use super::going::{Going, Progressed};
 use super::ledger;
+use super::rival::{Rival, rival, wait_for};
 use super::transaction::{End, Part, RowWrite, Transaction};
 use super::unproven::{Unproven, unproven};
 use super::{
-    ATTEMPTS, Done, Rival, attempt, failure, is_applied, is_lost_claim, lost_each_time, relock, rival,
-    single, way_back,
+    ATTEMPTS, Done, attempt, failure, is_applied, is_lost_claim, lost_each_time, relock, single, way_back,
 };
 use crate::busy::Busy;
+use crate::event::Event;
 use crate::plan::{Bracket, PlannedMigration, Segment, State};
 use crate::progress::Progress;
 use crate::run::{Run, Trouble};
@@ -79,15 +80,6 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
     }
 }
 
-impl Rival {
-    /// Of an unfinished row that was written before: if nobody else is there, the row is gone or it does not change.
-    fn or_row_gone(self, run: &Run<'_>, going: &Going<'_>) -> Failure {
-        let stands = run.history.rows.iter().any(|row| row.id == going.id && row.is_unfinished());
-        let rival = if matches!(self, Rival::Nobody) && !stands { Rival::RowGone } else { self };
-        rival.failure(&going.migration.name)
-    }
-}
-
 /// An interrupted migration, as the history has it now.
 fn resumed<'m>(
     run: &mut Run<'_>,
@@ -125,7 +117,7 @@ fn put_back(run: &mut Run<'_>) {
 /// applied the migration.
 fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Option<Going<'m>>> {
     let empty = Segment::empty();
-    let progress = Progress::start(&run.id);
+    let progress = Progress::start(&run.id, run.node.as_deref());
     let logs = progress.logs(None);
     let mut busy = Busy::new(run);
     for _ in 0..ATTEMPTS {
@@ -144,14 +136,29 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
         };
         match attempt(run, &transaction, &mut busy)? {
             End::Committed => {
-                let going = Going::new(migration, id, progress, logs);
-                return if migration.ledger { alone(run, going) } else { Ok(Some(going)) };
+                let going = Going::new(migration, id, progress.clone(), logs.clone());
+                if !migration.ledger || alone(run, &going)? {
+                    return Ok(Some(going));
+                }
+                if is_applied(run, &migration.name) {
+                    return Ok(None);
+                }
             }
             End::Taken => match rival(run, &migration.name, &id, None)? {
                 Rival::Applied => return Ok(None),
                 Rival::Nobody if run.history.rows.iter().any(|row| row.id == id) => {}
+                Rival::AtWork if migration.ledger => {
+                    wait_for(run, &migration.name)?;
+                    if is_applied(run, &migration.name) {
+                        return Ok(None);
+                    }
+                }
                 rival => return Err(rival.failure(&migration.name)),
             },
+            // Another node of a cluster has written the row first.
+            End::Failed { error, .. } if migration.ledger && error.kind == ErrorKind::Deadlock => {
+                run.read_history()?;
+            }
             End::Stopped(reason) => return Err(failure::stopped(reason, migration, 0)),
             End::Lost(cause) => {
                 way_back(run, &cause)?;
@@ -169,15 +176,17 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
 }
 
 /// MySQL: Prisma Migrate waits ten seconds for its lock and then goes on without it. It may have begun the same migration
-/// in between; its row is older than ours, which is taken back.
-fn alone<'m>(run: &mut Run<'_>, going: Going<'m>) -> Result<Option<Going<'m>>> {
-    match rival(run, &going.migration.name, &going.id, Some(&going.logs))? {
-        Rival::Nobody | Rival::RowGone => Ok(Some(going)),
-        rival => {
-            let failure = rival.failure(&going.migration.name);
-            Err(going.stop(run, failure))
-        }
+/// in between; its row is older than ours, which is taken back, and it is waited for. True: nobody else was there.
+fn alone(run: &mut Run<'_>, going: &Going<'_>) -> Result<bool> {
+    let name = &going.migration.name;
+    match rival(run, name, &going.id, Some(&going.logs))? {
+        Rival::Nobody | Rival::RowGone => return Ok(true),
+        Rival::Applied | Rival::AtWork => {}
     }
+    going.take_back(run).map_err(|error| run.failed(error))?;
+    run.read_history()?;
+    wait_for(run, name)?;
+    Ok(false)
 }
 
 /// Runs the segments that are not done. Some = the connection was lost.
@@ -213,8 +222,8 @@ fn go_on(run: &mut Run<'_>, going: &mut Going<'_>) -> Result<Option<DbError>> {
 
 fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> Result<Progressed> {
     let mut busy = Busy::new(run);
-    for _ in 0..ATTEMPTS {
-        let next = going.after(segment, &run.id);
+    for last in (0..ATTEMPTS).rev().map(|left| left == 0) {
+        let next = going.after(segment, run);
         let logs = next.logs(None);
         let row = going.row_write(&next, &logs);
         let transaction = Transaction {
@@ -246,6 +255,14 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
                 );
             }
             End::Failed { part: Part::Claim, error, .. } if is_lost_claim(&error) => relock(run)?,
+            End::Failed { error, .. }
+                if going.migration.ledger && error.kind == ErrorKind::Deadlock && !last =>
+            {
+                run.observer.on(&Event::Retried {
+                    migration: going.migration.name.clone(),
+                    reason: "the server rolled it back to end a deadlock".to_owned(),
+                });
+            }
             End::Failed { part, error, elapsed } => return Err(going.fail(run, part, &error, elapsed)),
         }
     }

@@ -45,7 +45,7 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
     if run.target.provider != Provider::Sqlite {
         lock::confirm(run)?;
     }
-    let next = going.after(segment, &run.id);
+    let next = going.after(segment, run);
     let looked = match look(run, going, segment, &texts) {
         // Nothing of it has run: an attempt of which nothing stays leaves no row.
         Err(Trouble::Failed(failure)) if going.progress.intent.is_none() => {

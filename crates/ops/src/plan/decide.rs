@@ -374,7 +374,7 @@ fn resume(
             Err(no_directory(findings, row, &progress, options))
         };
     };
-    let state = State::Resume { id: row.id.clone(), progress: progress.clone() };
+    let state = State::Resume { id: row.id.clone(), progress: Box::new(progress.clone()) };
     let planned = one(migration, state, options, provider)?;
     let prefix = planned.prefix(progress.statement);
     if prefix.len() < progress.statement || progress::hash(prefix) != progress.prefix {
@@ -488,7 +488,7 @@ mod tests {
     #[test]
     fn unfinished_rows_of_prisma_and_of_ours_are_told_apart() {
         let folder = folder(&["1_a", "2_b"]);
-        let ours = Progress::start("run").logs(None);
+        let ours = Progress::start("run", None).logs(None);
         let history = History {
             exists: true,
             rows: vec![row("1_a", false, false, Some("boom")), row("2_b", false, false, Some(&ours))],

@@ -4,6 +4,7 @@
 //! as one transaction and what is sent alone. `ops::execute` runs what stands here and never plans again.
 
 pub mod decide;
+pub(crate) mod demands;
 mod mysql;
 pub mod segments;
 
@@ -44,8 +45,18 @@ pub enum State {
         /// The id of its row.
         id: String,
         /// How far it came.
-        progress: Progress,
+        progress: Box<Progress>,
     },
+}
+
+impl State {
+    /// How many statements are done.
+    pub fn done(&self) -> usize {
+        match self {
+            State::Pending => 0,
+            State::Resume { progress, .. } => progress.statement,
+        }
+    }
 }
 
 impl PlannedMigration {

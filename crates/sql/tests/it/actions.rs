@@ -4,7 +4,7 @@ use super::script;
 use diagnostics::Provider::{self, MySql, PostgreSql, Sqlite};
 use sql::{
     Action, Change, CreateIndex, DataVerb, DetachMode, Expectation, IndexKey, Name, ObjectType, Part,
-    ReindexTarget, expectation,
+    ReindexTarget, TableKeys, expectation,
 };
 
 fn actions(provider: Provider, text: &str) -> Vec<Action> {
@@ -37,6 +37,7 @@ fn tables() {
                     temporary: false,
                     if_not_exists: false,
                     from_query: false,
+                    keys: TableKeys::Unread,
                 },
             ),
             (
@@ -46,6 +47,7 @@ fn tables() {
                     temporary: true,
                     if_not_exists: true,
                     from_query: true,
+                    keys: TableKeys::Unread,
                 },
             ),
             (
@@ -55,6 +57,7 @@ fn tables() {
                     temporary: false,
                     if_not_exists: false,
                     from_query: false,
+                    keys: TableKeys::Unread,
                 },
             ),
             (
@@ -64,6 +67,7 @@ fn tables() {
                     temporary: false,
                     if_not_exists: false,
                     from_query: false,
+                    keys: TableKeys::Unread,
                 },
             ),
             (
@@ -73,6 +77,7 @@ fn tables() {
                     temporary: true,
                     if_not_exists: false,
                     from_query: true,
+                    keys: TableKeys::Unread,
                 },
             ),
             (
@@ -82,6 +87,7 @@ fn tables() {
                     temporary: false,
                     if_not_exists: false,
                     from_query: true,
+                    keys: TableKeys::Unread,
                 },
             ),
             ("CREATE TEMP VIEW v AS SELECT 1", Action::CreateTemporary { name: name("v") }),
@@ -118,6 +124,7 @@ fn tables_elsewhere() {
                     temporary: false,
                     if_not_exists: false,
                     from_query: false,
+                    keys: TableKeys::Unread,
                 },
             ),
             ("DROP TABLE \"User\"", Action::DropTable { names: vec![name("User")], if_exists: false }),
@@ -205,16 +212,18 @@ fn indexes() {
 
 #[test]
 fn objects_of_mysql() {
-    let made = |object, text: &str| Action::CreateObject { object, name: name(text) };
+    let made =
+        |object, text: &str| Action::CreateObject { object, name: name(text), says_what_it_reads: false };
     let dropped = |object, names: &[&str]| Action::DropObject {
         object,
         names: names.iter().map(|text| name(text)).collect(),
     };
-    let table = |from_query| Action::CreateTable {
+    let table = |keys| Action::CreateTable {
         name: name("a"),
         temporary: false,
         if_not_exists: false,
-        from_query,
+        from_query: keys == TableKeys::Unread,
+        keys,
     };
     for (text, expected) in [
         ("CREATE VIEW v AS SELECT 1", made(ObjectType::View, "v")),
@@ -227,6 +236,15 @@ fn objects_of_mysql() {
             made(ObjectType::Trigger, "t"),
         ),
         ("CREATE PROCEDURE p() BEGIN SELECT 1; END", made(ObjectType::Procedure, "p")),
+        ("CREATE FUNCTION f() RETURNS INT NOT DETERMINISTIC RETURN 1", made(ObjectType::Function, "f")),
+        (
+            "CREATE FUNCTION f() RETURNS INT COMMENT 'x' READS SQL DATA RETURN 1",
+            Action::CreateObject { object: ObjectType::Function, name: name("f"), says_what_it_reads: true },
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS INT LANGUAGE SQL DETERMINISTIC RETURN 1",
+            Action::CreateObject { object: ObjectType::Function, name: name("f"), says_what_it_reads: true },
+        ),
         (
             "CREATE AGGREGATE FUNCTION f(x INT) RETURNS INT BEGIN RETURN 1; END",
             made(ObjectType::Function, "f"),
@@ -240,10 +258,16 @@ fn objects_of_mysql() {
             "DROP INDEX `i` ON t",
             Action::AlterTable { name: name("t"), changes: vec![Change::Drop(Part::Index, "i".into())] },
         ),
-        ("CREATE TABLE a (id INT)", table(false)),
-        ("CREATE TABLE a (id INT) SELECT 1 AS id", table(true)),
-        ("CREATE TABLE a (SELECT 1)", table(true)),
-        ("CREATE TABLE a AS SELECT 1", table(true)),
+        ("CREATE TABLE a (id INT, KEY (id), INDEX `key` (id), FULLTEXT KEY x (b))", table(TableKeys::None)),
+        ("CREATE TABLE a (`primary` INT, CHECK (id > 1))", table(TableKeys::None)),
+        ("CREATE TABLE a (id INT KEY)", table(TableKeys::Primary)),
+        ("CREATE TABLE a (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY)", table(TableKeys::Primary)),
+        ("CREATE TABLE a (id INT, CONSTRAINT p PRIMARY KEY (id)) ENGINE = InnoDB", table(TableKeys::Primary)),
+        ("CREATE TABLE a (id INT UNIQUE KEY, b INT)", table(TableKeys::Unique)),
+        ("CREATE TABLE a (id INT, b INT, UNIQUE INDEX x (id, b))", table(TableKeys::Unique)),
+        ("CREATE TABLE a (id INT) SELECT 1 AS id", table(TableKeys::Unread)),
+        ("CREATE TABLE a (SELECT 1)", table(TableKeys::Unread)),
+        ("CREATE TABLE a AS SELECT 1", table(TableKeys::Unread)),
     ] {
         assert_eq!(actions(MySql, text), [expected], "{text}");
     }
