@@ -180,7 +180,7 @@ impl Failed<'_> {
                 && (error.code == ledger::UNREADABLE
                     || ledger::is_untouched(run, statement, self.objects.as_deref()))
         } else {
-            unread || !may_be_half_done(&statement.kind) || nothing_happened(run, statement)
+            unread || !unproven::may_be_half_done(&statement.kind) || nothing_happened(run, statement)
         };
         if left.is_none() && untouched {
             return match stopped_by {
@@ -234,21 +234,6 @@ fn nothing_happened(run: &mut Run<'_>, statement: &Statement) -> bool {
     };
     // What cannot be looked at may have happened.
     nothing.unwrap_or(false)
-}
-
-/// Statements that commit inside themselves and are not undone by an error.
-pub(super) fn may_be_half_done(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Do
-            | Kind::Call
-            | Kind::DropIndexConcurrently
-            | Kind::ReindexConcurrently
-            | Kind::Reindex { .. }
-            | Kind::DetachConcurrently
-            | Kind::DetachFinalize
-            | Kind::Unknown
-    )
 }
 
 /// Drops the INVALID index that a failed build leaves. Some = that was not possible, and why: the record before the

@@ -3,6 +3,7 @@
 use super::failure::first_line;
 use super::going::Going;
 use diagnostics::{Class, Diagnostic, Failure, codes, shell_word};
+use sql::Kind;
 
 /// Why an interrupted migration cannot go on by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub(super) fn help(going: &Going<'_>, number: usize, why: Unproven) -> String {
         _ => format!("undo statements 1 to {done}, then "),
     };
     let statement = going.migration.statements().nth(number);
-    let partly = if statement.is_some_and(|statement| super::single::may_be_half_done(&statement.kind)) {
+    let partly = if statement.is_some_and(|statement| may_be_half_done(&statement.kind)) {
         " If a part of it is: complete or undo that part by hand first."
     } else {
         ""
@@ -93,4 +94,19 @@ pub(super) fn help(going: &Going<'_>, number: usize, why: Unproven) -> String {
             )
         }
     }
+}
+
+/// Statements that commit inside themselves and are not undone by an error.
+pub(super) fn may_be_half_done(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Do
+            | Kind::Call
+            | Kind::DropIndexConcurrently
+            | Kind::ReindexConcurrently
+            | Kind::Reindex { .. }
+            | Kind::DetachConcurrently
+            | Kind::DetachFinalize
+            | Kind::Unknown
+    )
 }

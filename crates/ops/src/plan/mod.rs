@@ -9,11 +9,27 @@ mod mysql;
 pub mod segments;
 
 pub use decide::{Findings, decide};
-pub use segments::{Bracket, Segment};
+pub use segments::Segment;
 
 use crate::progress::Progress;
 use diagnostics::Source;
 use serde::Serialize;
+
+/// How a segment is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bracket {
+    /// In a transaction of ours.
+    Transaction,
+    /// One statement, outside of any transaction.
+    Single,
+    /// In a transaction that the file closes, and usually opens, itself.
+    OwnTransaction,
+    /// SQLite: in a transaction of ours with foreign keys off, checked before and after.
+    Rebuild,
+    /// MySQL: several statements as one step, outside of any transaction of ours; nothing can be written between them.
+    Span,
+}
 
 /// One migration that will run.
 #[derive(Clone, Debug, Serialize)]

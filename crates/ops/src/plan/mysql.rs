@@ -3,7 +3,7 @@
 //! Statement by statement, so that the row says at any moment how far the file has come. What only reads or writes rows is
 //! a transaction together with its outcome; what the script brackets itself is a step of its own.
 
-use super::segments::Bracket;
+use super::Bracket;
 use sql::{Kind, Scope, Statement};
 
 /// The pieces of a file, in order.

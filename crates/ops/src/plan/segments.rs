@@ -7,25 +7,10 @@
 #[cfg(test)]
 mod tests;
 
+use super::Bracket;
 use diagnostics::{Code, Diagnostic, Failure, Provider, Result, Source, codes};
 use serde::Serialize;
 use sql::{Action, Code as Runs, DataVerb, DdlVerb, Kind, Script, Statement, TransactionRule};
-
-/// How a segment is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Bracket {
-    /// In a transaction of ours.
-    Transaction,
-    /// One statement, outside of any transaction.
-    Single,
-    /// In a transaction that the file closes, and usually opens, itself.
-    OwnTransaction,
-    /// SQLite: in a transaction of ours with foreign keys off, checked before and after.
-    Rebuild,
-    /// MySQL: several statements as one step, outside of any transaction of ours; nothing can be written between them.
-    Span,
-}
 
 /// A piece of a file that is done or not done as a whole (but for what commits inside itself).
 #[derive(Clone, Debug, Serialize)]
