@@ -105,10 +105,7 @@ fn errors_page(all: &[&Code]) -> String {
     }
     for code in all {
         let _ = write!(page, "\n## {}\n\n**{}.** {}\n", code.id, code.title, code.what);
-        if !code.why.is_empty() {
-            let _ = write!(page, "\n{}\n", code.why);
-        }
-        let _ = write!(page, "\nWay out: {}\n", code.way_out);
+        let _ = write!(page, "\n{}\n\nWay out: {}\n", code.why, code.way_out);
     }
     page
 }
@@ -211,7 +208,7 @@ mod tests {
         default_class: Class::Refused,
         title: "Either a | b",
         what: "Something happened.",
-        why: "",
+        why: "It does.",
         way_out: "`cutover migrate status`.",
     };
     static SECOND: Code = Code {
@@ -232,7 +229,7 @@ mod tests {
         let sections = page.split_once("\n## C0001\n").unwrap().1;
         assert_eq!(
             sections,
-            "\n**Either a | b.** Something happened.\n\nWay out: `cutover migrate status`.\n\
+            "\n**Either a | b.** Something happened.\n\nIt does.\n\nWay out: `cutover migrate status`.\n\
              \n## C0002\n\n**Late.** It was late.\n\nThere is a reason.\n\nWay out: Again.\n"
         );
     }

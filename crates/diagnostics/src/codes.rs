@@ -58,7 +58,7 @@ pub struct Code {
     pub title: &'static str,
     /// What happened.
     pub what: &'static str,
-    /// Why it is an error; empty where the title says it.
+    /// Why it happens, or why it is an error.
     pub why: &'static str,
     /// How to get out, ending in a command.
     pub way_out: &'static str,
@@ -87,9 +87,9 @@ pub static C1002: Code = Code {
     id: "C1002",
     default_class: Class::Other,
     title: "The server is not supported",
-    what: "The server is older than the oldest supported version, or a product that speaks the protocol but keeps other promises (CockroachDB, YugabyteDB, Aurora DSQL).",
-    why: "The guarantees rest on behaviour (transactional DDL, advisory locks) that this server does not have.",
-    way_out: "Deploy to PostgreSQL 12 or newer, or to SQLite. `cutover version` shows what this build supports.",
+    what: "The server is older than the oldest supported version, or a product that speaks the protocol but keeps other promises: CockroachDB, YugabyteDB, Aurora DSQL, Redshift, TiDB, Vitess, D1, libSQL; or the provider is another one (`sqlserver`, `mongodb`).",
+    why: "The guarantees rest on behaviour (transactional definitions, locks of a session) that this server does not have.",
+    way_out: "Deploy to PostgreSQL 12, MySQL 8.0, MariaDB 10.6 or newer, or to SQLite. `cutover version` shows what this build supports, `cutover doctor` what the server is.",
 };
 
 /// A pooler stands between cutover and the database.
@@ -109,7 +109,7 @@ pub static C1004: Code = Code {
     title: "A setting cannot be used",
     what: "A flag, an environment variable or a file that holds settings is missing, unreadable or has a value that is not accepted.",
     why: "Guessing a setting of a production deploy is worse than stopping.",
-    way_out: "Correct the setting that the message names, then run the command again.",
+    way_out: "Correct the setting that the message names; `cutover doctor` shows every setting and where it comes from.",
 };
 
 /// The database file cannot be used.
@@ -187,9 +187,9 @@ pub static C2005: Code = Code {
     id: "C2005",
     default_class: Class::Other,
     title: "An interrupted migration cannot be continued by itself",
-    what: "A migration with statements outside a transaction was interrupted, and nothing in the catalogue proves whether the statement that was running took effect.",
-    why: "Running it twice, or never, could both be wrong; cutover does not guess.",
-    way_out: "Look at the statement that the message shows. If its effect is there, `cutover migrate resolve --applied NAME`; if not, undo the statements before it and `cutover migrate resolve --rolled-back NAME`.",
+    what: "A migration was interrupted, and nothing that the server shows proves whether the statement that was under way took effect; or a part that is applied made something of the session (a temporary table, a variable) that is gone with it and that the rest may need.",
+    why: "Running a statement twice, or never, could both be wrong; cutover does not guess.",
+    way_out: "Look at the statement that the message shows, and do what the message says for it: complete the file by hand and `cutover migrate resolve --applied NAME`, or undo what is applied and `cutover migrate resolve --rolled-back NAME`.",
 };
 
 /// An interrupted migration was edited.
@@ -209,16 +209,16 @@ pub static C2007: Code = Code {
     title: "A statement may still be running on the server",
     what: "The connection was lost and the session that ran the migration has not ended yet.",
     why: "As long as it lives, neither `applied` nor `failed` is known.",
-    way_out: "Wait, or end the session that the message names with `SELECT pg_terminate_backend(PID)`, then `cutover migrate deploy`.",
+    way_out: "Wait, or end the session that the message names (`SELECT pg_terminate_backend(PID)`, on MySQL `KILL ID`), then `cutover migrate deploy`.",
 };
 
-/// The deploy lock was lost.
+/// Another deployer is at work.
 pub static C2008: Code = Code {
     id: "C2008",
     default_class: Class::LockOrRunning,
-    title: "The deploy lock was lost",
-    what: "Another session holds the deploy lock that this run had taken, or the history changed under it.",
-    why: "The connection was cut, an administrator released the lock, or a script released all locks.",
+    title: "Another deployer is at work",
+    what: "Another session holds the deploy lock that this run had taken, has begun the same migration, or has changed its row in the history.",
+    why: "The connection was cut, an administrator released the lock, a script released all locks, or the lock does not reach the other deployer.",
     way_out: "`cutover migrate status`, then `cutover migrate deploy`.",
 };
 
@@ -237,7 +237,7 @@ pub static C2010: Code = Code {
     id: "C2010",
     default_class: Class::Other,
     title: "Another index of this name exists",
-    what: "CREATE INDEX CONCURRENTLY IF NOT EXISTS found a valid index of the same name with another definition.",
+    what: "The index that CREATE INDEX CONCURRENTLY is to make has a name that another index has: of another definition, or left INVALID by something else.",
     why: "It is not the index that the migration asks for; skipping it would leave the wrong index in place.",
     way_out: "Rename or drop the index that the message shows, then `cutover migrate deploy`.",
 };
@@ -267,7 +267,7 @@ pub static C2013: Code = Code {
     id: "C2013",
     default_class: Class::Deadline,
     title: "The deadline was reached",
-    what: "`--deadline` ran out. What was under way was cancelled on the server and rolled back.",
+    what: "`--deadline` ran out. What was under way was cancelled on the server and rolled back; on MySQL and MariaDB the message says what stays.",
     why: "A bound over all waits was asked for.",
     way_out: "Running the command again is safe: `cutover migrate deploy`.",
 };
@@ -277,7 +277,7 @@ pub static C2014: Code = Code {
     id: "C2014",
     default_class: Class::Cancelled,
     title: "Cancelled",
-    what: "A signal asked cutover to stop. What was under way was cancelled on the server and rolled back.",
+    what: "A signal asked cutover to stop. What was under way was cancelled on the server and rolled back; on MySQL and MariaDB the message says what stays.",
     why: "SIGINT or SIGTERM was received.",
     way_out: "Running the command again is safe: `cutover migrate deploy`.",
 };
@@ -308,7 +308,7 @@ pub static C2017: Code = Code {
     default_class: Class::Other,
     title: "No such migration",
     what: "A name given with `--to` is neither a pending nor an applied migration.",
-    why: "",
+    why: "The name is mistyped, or the migration is not in this directory.",
     way_out: "`cutover migrate status` lists the pending ones.",
 };
 
@@ -317,8 +317,8 @@ pub static C2018: Code = Code {
     id: "C2018",
     default_class: Class::Other,
     title: "The history table cannot be used",
-    what: "`_prisma_migrations` lacks a column, has another type, or holds a value that cannot be read.",
-    why: "It was changed by hand, or belongs to something else.",
+    what: "`_prisma_migrations` lacks a column, has another type, holds a value that cannot be read, or does not keep the rows that are written.",
+    why: "It was changed by hand (a trigger, a rule), or belongs to something else.",
     way_out: "Compare it with the table in the guide, correct it, then `cutover migrate status`.",
 };
 
@@ -368,8 +368,8 @@ pub static P1000: Code = Code {
     default_class: Class::Unreachable,
     title: "Authentication failed",
     what: "The server did not accept user and password.",
-    why: "",
-    way_out: "Correct user and password in the URL.",
+    why: "The password has changed, a token has expired, or special characters of the password are not percent-encoded.",
+    way_out: "Correct user and password in the URL; `cutover doctor` shows which URL is used and tries it.",
 };
 
 /// The server cannot be reached.
@@ -388,7 +388,7 @@ pub static P1002: Code = Code {
     default_class: Class::LockOrRunning,
     title: "Timed out",
     what: "The server was reached, but did not answer in time, or the deploy lock was not obtained.",
-    why: "",
+    why: "The network drops packets, the server is overloaded, or another deploy runs.",
     way_out: "For the lock: the message names the holder; wait for it or end it, then `cutover migrate deploy`.",
 };
 
@@ -398,7 +398,7 @@ pub static P1003: Code = Code {
     default_class: Class::Unreachable,
     title: "The database does not exist",
     what: "The server has no database of this name.",
-    why: "",
+    why: "The name is mistyped, or nothing was deployed there yet.",
     way_out: "`cutover migrate deploy` creates it; `status` and `resolve` never do.",
 };
 
@@ -408,8 +408,8 @@ pub static P1008: Code = Code {
     default_class: Class::Unreachable,
     title: "Socket timeout",
     what: "The database did not answer within `socket_timeout`.",
-    why: "",
-    way_out: "Raise or remove `socket_timeout` in the URL.",
+    why: "The statement took longer than `socket_timeout`, or the network lost its answer.",
+    way_out: "Raise or remove `socket_timeout` in the URL; `cutover migrate status` shows where the database stands.",
 };
 
 /// Access denied.
@@ -418,8 +418,8 @@ pub static P1010: Code = Code {
     default_class: Class::Unreachable,
     title: "Access denied",
     what: "The role may not connect to the database.",
-    why: "",
-    way_out: "Grant CONNECT, or correct the role in the URL.",
+    why: "It lacks CONNECT, or `pg_hba.conf` has no line that lets it in from this address, or without TLS.",
+    way_out: "Grant CONNECT, or correct the role in the URL; `cutover doctor` tries it.",
 };
 
 /// TLS failed.
@@ -438,8 +438,8 @@ pub static P1012: Code = Code {
     default_class: Class::Other,
     title: "The schema is not valid",
     what: "`schema.prisma` has an error, or the URL in it cannot be used.",
-    why: "",
-    way_out: "Correct the place that the message shows.",
+    why: "A setting is missing there, has a value that is not accepted, or names a variable that is not set.",
+    way_out: "Correct the place that the message shows; `cutover doctor` shows whether it is right then.",
 };
 
 /// The database URL is not valid.
@@ -449,7 +449,7 @@ pub static P1013: Code = Code {
     title: "The database URL is not valid",
     what: "The URL cannot be read, or a parameter has a value that is not accepted.",
     why: "Special characters in passwords must be percent-encoded.",
-    way_out: "Correct the URL.",
+    way_out: "Correct the URL; `cutover doctor` shows where it comes from.",
 };
 
 /// A table does not exist.
@@ -458,8 +458,8 @@ pub static P1014: Code = Code {
     default_class: Class::Other,
     title: "A table does not exist",
     what: "The table that the message names does not exist.",
-    why: "",
-    way_out: "Restore the table, or correct the migration.",
+    why: "The script, or somebody, has dropped it; or the URL names another database or schema than it did before.",
+    way_out: "Restore the table, or correct the migration; then `cutover migrate status`.",
 };
 
 /// The server closed the connection.
@@ -478,7 +478,7 @@ pub static P3000: Code = Code {
     default_class: Class::Unreachable,
     title: "The database could not be created",
     what: "CREATE DATABASE failed.",
-    why: "",
+    why: "The role may not create databases, or the name is not one that the server takes.",
     way_out: "Create the database by hand or grant CREATEDB, then `cutover migrate deploy`.",
 };
 
@@ -488,7 +488,7 @@ pub static P3004: Code = Code {
     default_class: Class::Refused,
     title: "A system database",
     what: "The URL names a database of the MySQL server itself, or none at all.",
-    why: "",
+    why: "Migrations would change the server itself.",
     way_out: "Name another database in the URL (`mysql://user@host:3306/NAME`), then `cutover migrate status`.",
 };
 
@@ -508,7 +508,7 @@ pub static P3008: Code = Code {
     default_class: Class::Other,
     title: "Already applied",
     what: "The migration is recorded as applied.",
-    why: "",
+    why: "`resolve --applied` records what is not recorded yet; it was given the name of a migration that is.",
     way_out: "Nothing needs to be done; `cutover migrate status` shows the history.",
 };
 
@@ -528,7 +528,7 @@ pub static P3011: Code = Code {
     default_class: Class::Other,
     title: "Never applied",
     what: "The migration cannot be rolled back because the history has no row of that name.",
-    why: "",
+    why: "Nothing of that name ever began, so there is nothing to take back.",
     way_out: "Check the name: `cutover migrate status`.",
 };
 
@@ -538,7 +538,7 @@ pub static P3012: Code = Code {
     default_class: Class::Other,
     title: "Not failed",
     what: "The migration cannot be marked as rolled back because it is not in a failed state.",
-    why: "",
+    why: "`resolve --rolled-back` settles a failure; the migration is applied, or settled already.",
     way_out: "`cutover migrate status` shows the history.",
 };
 
@@ -548,8 +548,8 @@ pub static P3015: Code = Code {
     default_class: Class::Refused,
     title: "The migration file is missing",
     what: "A migration directory has no `migration.sql`.",
-    why: "",
-    way_out: "Delete the directory or restore the file.",
+    why: "It was deleted, never committed, or lies in another directory; whether it would be needed nobody can tell.",
+    way_out: "Delete the directory or restore the file, then `cutover migrate status`.",
 };
 
 /// The migration was not found.
@@ -558,7 +558,7 @@ pub static P3017: Code = Code {
     default_class: Class::Other,
     title: "The migration was not found",
     what: "There is no directory of that name.",
-    why: "",
+    why: "The name is mistyped, or the migration is not in this directory.",
     way_out: "`cutover migrate status` lists the names.",
 };
 
@@ -568,8 +568,8 @@ pub static P3018: Code = Code {
     default_class: Class::MigrationFailed,
     title: "A migration failed",
     what: "A statement of a migration failed on the database.",
-    why: "",
-    way_out: "On PostgreSQL and SQLite nothing of a transactional migration stays: correct the file and `cutover migrate deploy`.",
+    why: "The database refused it for the reason that the message quotes.",
+    way_out: "On PostgreSQL and SQLite nothing of a transactional migration stays: correct the file and `cutover migrate deploy`. On MySQL and MariaDB the message says what stays: correct the file and deploy, or `cutover migrate resolve --rolled-back NAME` after undoing it.",
 };
 
 /// The provider does not match.
@@ -578,7 +578,7 @@ pub static P3019: Code = Code {
     default_class: Class::Refused,
     title: "The provider does not match",
     what: "`migration_lock.toml` names another provider than the schema or the URL.",
-    why: "",
+    why: "The migrations were written for another database; their SQL would fail half-way, or mean something else.",
     way_out: "Use the URL of the right database, or correct `migration_lock.toml`; then `cutover migrate deploy`.",
 };
 
@@ -588,7 +588,7 @@ pub static P3022: Code = Code {
     default_class: Class::Refused,
     title: "Definitions are disabled",
     what: "The server takes no CREATE, ALTER or DROP directly (PlanetScale with safe migrations).",
-    why: "",
+    why: "The platform lets schema changes in by deploy requests only.",
     way_out: "Deploy to a development branch and open a deploy request: `pscale deploy-request create DATABASE BRANCH`.",
 };
 
@@ -611,7 +611,7 @@ mod tests {
         }
         for code in ALL {
             assert!(!code.title.is_empty() && code.what.ends_with('.'), "{}", code.id);
-            assert!(!code.way_out.is_empty(), "{} has no way out", code.id);
+            assert!(code.why.ends_with('.') && !code.way_out.is_empty(), "{}", code.id);
         }
     }
 }
