@@ -138,3 +138,14 @@ fn a_sqlite_file_that_stays_locked_is_given_up() {
     drop(writer);
     project.deploy(&database.url());
 }
+
+#[test]
+fn a_missing_database_of_mariadb_is_created_with_utf8mb4_whatever_the_servers_default() {
+    let server = testkit::mariadb::Server::with(&["--character-set-server=latin1"]);
+    let database = server.named_database("shop", false);
+    Project::new(&[("1_a", "CREATE TABLE a (t VARCHAR(10)); INSERT INTO a VALUES ('\u{1f600}');")])
+        .deploy(&database.url());
+    let created = database.sql("SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name = 'shop'");
+    assert_eq!(created, "utf8mb4|utf8mb4_unicode_ci");
+    assert_eq!(database.sql("SELECT HEX(t) FROM a"), "F09F9880");
+}

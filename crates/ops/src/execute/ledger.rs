@@ -135,6 +135,55 @@ pub(super) fn settle(
     Ok(there.then_some(true))
 }
 
+/// What the catalogue says of the objects that an interrupted step names, for a person to decide.
+pub(super) fn catalogue(run: &mut Run<'_>, segment: &Segment, before: Option<&str>) -> Vec<String> {
+    let mut objects: Vec<(Option<ObjectType>, Name)> = Vec::new();
+    for object in segment.statements.iter().flat_map(|statement| &statement.actions).flat_map(named) {
+        if !objects.contains(&object) {
+            objects.push(object);
+        }
+    }
+    objects.truncate(SHOWN);
+    // What cannot be looked at is not shown; the question stands without it.
+    let Ok(now) = probe::definitions(run.conn.as_mut(), &objects) else { return Vec::new() };
+    let changed = match (&segment.statements[..], before) {
+        ([statement], Some(before)) => {
+            objects_of(statement).filter(|of| *of == objects).map(|_| hash(&now) != before)
+        }
+        _ => None,
+    };
+    let changed = match changed {
+        Some(true) => ", not as before the statement",
+        Some(false) => ", as before the statement",
+        None => "",
+    };
+    let told = |((_, name), definition): (&(Option<ObjectType>, Name), &Option<String>)| match definition {
+        Some(definition) => format!("the catalogue has `{name}`{changed}:\n{definition}"),
+        None => format!("the catalogue has no `{name}`{changed}"),
+    };
+    objects.iter().zip(&now).map(told).collect()
+}
+
+/// How many objects are shown.
+const SHOWN: usize = 4;
+
+/// The objects that an action names.
+fn named(action: &Action) -> Vec<(Option<ObjectType>, Name)> {
+    match action {
+        Action::CreateTable { name, .. }
+        | Action::AlterTable { name, .. }
+        | Action::Write { table: name, .. } => vec![(None, name.clone())],
+        Action::CreateIndex(index) => vec![(None, index.table.clone())],
+        Action::DropTable { names, .. } => names.iter().map(|name| (None, name.clone())).collect(),
+        Action::RenameTable { from, to } => vec![(None, from.clone()), (None, to.clone())],
+        Action::CreateObject { object, name, .. } => vec![(Some(*object), name.clone())],
+        Action::DropObject { object, names } => {
+            names.iter().map(|name| (Some(*object), name.clone())).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Whether a definition, as the server writes it, has a part of this name. Names differ in no more than case.
 fn has(definition: &str, part: Part, name: &str) -> bool {
     let quoted = format!("`{}`", name.replace('`', "``")).to_lowercase();

@@ -209,7 +209,7 @@ impl Failed<'_> {
             )
         }));
         if asks {
-            told.help(unproven::help(going, number, Unproven::Statement))
+            told.help(unproven::help(going, number, Unproven::Step(1)))
         } else {
             told.help("cutover migrate deploy (it looks at the catalogue and completes the statement)")
         }
@@ -290,14 +290,24 @@ fn look(
     if intent.statement != progress::hash(texts.iter().copied()) {
         let reason =
             "the statement that was under way when the migration was interrupted has been edited since";
-        return Err(Trouble::Failed(unproven(going, number, Unproven::Statement, reason)));
+        return Err(Trouble::Failed(unproven(
+            going,
+            number,
+            Unproven::Step(segment.statements.len()),
+            reason,
+        )));
     }
     if going.migration.ledger {
         let settled = ledger::settle(run, segment, intent.objects.as_deref());
         return match settled.map_err(|error| Trouble::of(run, error))? {
             Some(true) => Ok(Before::DoneAlready),
             Some(false) => Ok(Before::Run { index: None }),
-            None => Err(Trouble::Failed(unproven(going, number, Unproven::Statement, ledger::UNPROVEN))),
+            None => {
+                let why = Unproven::Step(segment.statements.len());
+                let failure = unproven(going, number, why, ledger::UNPROVEN);
+                let there = ledger::catalogue(run, segment, intent.objects.as_deref());
+                Err(Trouble::Failed(failure.map(|told| there.into_iter().fold(told, Diagnostic::note))))
+            }
         };
     }
     let expected = statement.actions.first().and_then(sql::expectation);
@@ -307,7 +317,7 @@ fn look(
         Some(Ok(None)) | None if harmless_again(&statement.kind) => Ok(Before::Run { index: None }),
         Some(Ok(None)) | None => {
             let reason = "nothing in the catalogue proves whether this statement took effect";
-            Err(Trouble::Failed(unproven(going, number, Unproven::Statement, reason)))
+            Err(Trouble::Failed(unproven(going, number, Unproven::Step(segment.statements.len()), reason)))
         }
     }
 }

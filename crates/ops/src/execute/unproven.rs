@@ -8,8 +8,8 @@ use sql::Kind;
 /// Why an interrupted migration cannot go on by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unproven {
-    /// Nothing proves whether a statement outside of a transaction took effect.
-    Statement,
+    /// Nothing proves whether a statement outside of a transaction took effect, or this many that are one step.
+    Step(usize),
     /// What an applied statement has made of the session is gone with it.
     Session,
 }
@@ -23,35 +23,55 @@ pub(super) fn unproven(going: &Going<'_>, number: usize, why: Unproven, reason: 
         .meta("statement", (number + 1).to_string());
     let label = match (why, &going.progress.error) {
         (Unproven::Session, _) => "it is applied",
-        (Unproven::Statement, Some(_)) => "it failed, and may have done a part of its work",
-        (Unproven::Statement, None) => "it was under way when it was interrupted",
+        (Unproven::Step(_), Some(_)) => "it failed, and may have done a part of its work",
+        (Unproven::Step(0 | 1), None) => "it was under way when it was interrupted",
+        (Unproven::Step(_), None) => "the step that begins here was under way when it was interrupted",
     };
     if let Some(statement) = migration.statements().nth(number) {
         diagnostic = diagnostic
             .label(&migration.source, first_line(&migration.source, statement.span), label)
             .window(statement.span);
     }
+    if let Unproven::Step(length @ 2..) = why {
+        diagnostic = diagnostic.note(format!(
+            "statements {} to {} are one step, of which any may have run",
+            number + 1,
+            number + length
+        ));
+    }
     if let Some(error) = going.progress.error.as_deref().and_then(|error| error.lines().next()) {
         diagnostic = diagnostic.note(format!("stored with it: {error}"));
     }
-    Failure::new(diagnostic.note(applied_so_far(going)).help(help(going, number, why)))
+    Failure::new(diagnostic.note(applied_so_far(going, why)).help(help(going, number, why)))
         .class(Class::MigrationFailed)
 }
 
 /// What of an interrupted migration is in the database.
-fn applied_so_far(going: &Going<'_>) -> String {
+fn applied_so_far(going: &Going<'_>, why: Unproven) -> String {
     let (done, count) = (going.progress.statement, going.migration.statement_count());
     let applied = match done {
         0 => "no statement is known to be applied".to_owned(),
         1 => format!("statement 1 of {count} is applied"),
         done => format!("statements 1 to {done} of {count} are applied"),
     };
-    match (&going.progress.intent, count - done) {
-        (Some(_), 0 | 1) => format!("{applied}; statement {} may be", done + 1),
-        (Some(_), _) => format!("{applied}; statement {} may be; those after it have not run", done + 1),
-        (None, 0) => applied,
-        (None, 1) => format!("{applied}; statement {} has not run", done + 1),
-        (None, _) => format!("{applied}; statement {} and those after it have not run", done + 1),
+    let under_way = match (&going.progress.intent, why) {
+        (None, _) => 0,
+        (Some(_), Unproven::Step(length)) => length.max(1),
+        (Some(_), Unproven::Session) => 1,
+    };
+    let rest = count.saturating_sub(done + under_way);
+    match (under_way, rest) {
+        (0, 0) => applied,
+        (0, 1) => format!("{applied}; statement {} has not run", done + 1),
+        (0, _) => format!("{applied}; statement {} and those after it have not run", done + 1),
+        (1, 0) => format!("{applied}; statement {} may be", done + 1),
+        (1, _) => format!("{applied}; statement {} may be; those after it have not run", done + 1),
+        (_, 0) => format!("{applied}; those from {} on may be", done + 1),
+        (_, _) => format!(
+            "{applied}; those from {} to {} may be; those after them have not run",
+            done + 1,
+            done + under_way
+        ),
     }
 }
 
@@ -59,7 +79,7 @@ fn applied_so_far(going: &Going<'_>) -> String {
 pub(super) fn help(going: &Going<'_>, number: usize, why: Unproven) -> String {
     let (name, done) = (shell_word(&going.migration.name), going.progress.statement);
     let rest = match why {
-        Unproven::Statement => number + 1,
+        Unproven::Step(length) => number + length.max(1),
         Unproven::Session => done,
     };
     let forward = match going.migration.statement_count() - rest {
@@ -78,7 +98,14 @@ pub(super) fn help(going: &Going<'_>, number: usize, why: Unproven) -> String {
         ""
     };
     match why {
-        Unproven::Statement => format!(
+        Unproven::Step(length @ 2..) => format!(
+            "Look which effects of statements {} to {} are there. Either complete them by hand, {forward}`cutover migrate resolve \
+             --applied {name}`; or undo them, {undo}`cutover migrate resolve --rolled-back {name}` and `cutover migrate \
+             deploy`.",
+            number + 1,
+            number + length
+        ),
+        Unproven::Step(_) => format!(
             "Look whether the effect of statement {} is there.{partly} If it is: {forward}`cutover migrate resolve --applied \
              {name}`. If not: {undo}`cutover migrate resolve --rolled-back {name}` and `cutover migrate deploy`.",
             number + 1

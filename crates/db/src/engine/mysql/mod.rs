@@ -106,7 +106,8 @@ fn first(rows: crate::Rows) -> String {
 pub(crate) fn create_database(target: &MySqlTarget) -> Result<(), DbError> {
     let mut conn = open(&Arc::new(target.clone()), None)?;
     let name = quote_identifier(&target.database);
-    match conn.execute(&format!("CREATE DATABASE {name}")) {
+    // Prisma's own words: the server's default may be latin1.
+    match conn.execute(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")) {
         Ok(()) => Ok(()),
         // Of many that create it at once all but one fail; what counts is that it is there.
         Err(error) => connect(target).map(drop).map_err(|_| error),
