@@ -363,6 +363,7 @@ fn apply(
     prepare(&planned, run);
     let mut rest = VecDeque::from(planned);
     let (mut looks, mut reconnects) = (run.looks, 0);
+    let known: HashSet<String> = run.history.rows.iter().map(|row| row.id.clone()).collect();
     loop {
         run.interrupt.check().map_err(|failure| told_applied(failure, &applied))?;
         if !rest.is_empty() {
@@ -377,6 +378,10 @@ fn apply(
                     continue;
                 }
                 looked => looked.map_err(|failure| told_applied(failure, &applied))?,
+            }
+            if run.target.provider == Provider::MySql {
+                execute::wait_for_newcomers(run, &known)
+                    .map_err(|failure| told_applied(failure, &applied))?;
             }
             looks = run.looks;
             rest = replan(deploy, folder, &rest, run).map_err(|failure| told_applied(failure, &applied))?;

@@ -63,6 +63,7 @@ pub(crate) fn effect(kind: &Kind, actions: &[Action], calls: &Calls) -> SessionE
             effect.role = name == "role" || name == "session_authorization";
             effect.settings = *scope != Scope::Global;
             effect.computed_settings = effect.settings && constant.is_none();
+            effect.calls_functions = constant.is_none() && calls.unknown;
         }
         Kind::SetConfig { name, .. } => {
             effect.role = name == "role" || name == "session_authorization";
@@ -92,8 +93,8 @@ pub(crate) fn effect(kind: &Kind, actions: &[Action], calls: &Calls) -> SessionE
         Kind::Do | Kind::Call | Kind::Execute => effect.calls_functions = true,
         Kind::Query | Kind::Data(_) | Kind::Ddl(_) => {
             effect.calls_functions = calls.unknown && !matches!(kind, Kind::Ddl(_));
-            effect.settings = calls.set_config;
-            effect.computed_settings = calls.set_config;
+            effect.settings = calls.set_config || calls.assigns_variables;
+            effect.computed_settings = effect.settings;
         }
         _ => {}
     }
@@ -143,12 +144,19 @@ pub(crate) struct Calls {
     set_local: bool,
     /// `ON COMMIT DROP`, `ON COMMIT DELETE ROWS`.
     until_commit: bool,
+    /// MySQL: `@a := 1`, `INTO @a`.
+    assigns_variables: bool,
 }
 
 impl Calls {
     /// Takes note of `token`; `previous` are the two before it, the nearest first.
     pub(crate) fn see(&mut self, token: Token, previous: [Option<Token>; 2], text: &str, provider: Provider) {
         let [last, second] = previous;
+        if provider == Provider::MySql {
+            self.assigns_variables |= token.is_symbol(b'=') && last.is_some_and(|last| last.is_symbol(b':'));
+            self.assigns_variables |=
+                token.is_symbol(b'@') && last.is_some_and(|last| last.is_word(text, "INTO"));
+        }
         if is_name(token) {
             let after = |word: &str| last.is_some_and(|last| last.is_word(text, word));
             self.set_local |= token.is_word(text, "LOCAL") && after("SET");

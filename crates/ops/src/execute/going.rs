@@ -3,6 +3,7 @@
 //! What does not live here: when a segment runs (`segmented`, `single`).
 
 use super::transaction::{Part, RowWrite};
+use super::unproven::{self, Unproven};
 use super::{ATTEMPTS, failure};
 use crate::busy::Busy;
 use crate::plan::{Bracket, PlannedMigration, Segment};
@@ -61,13 +62,24 @@ impl<'m> Going<'m> {
             statements: segment.statements[skip..].to_vec(),
             ..segment.clone()
         };
-        if self.progress.intent.is_some() && segment.bracket != Bracket::Span {
+        if let Some(intent) = self.progress.intent.as_ref().filter(|_| segment.bracket != Bracket::Span) {
+            if self.migration.ledger && intent.statement == progress::hash(self.texts(&rest)) {
+                // A transaction that did not stay one.
+                rest.bracket = Bracket::Span;
+                return Some(rest);
+            }
             // It was sent alone, whatever the file looks like: a DO that commits shows that only when it runs.
             rest.bracket = Bracket::Single;
             rest.pipelined = false;
             rest.statements.truncate(1);
         }
         Some(rest)
+    }
+
+    /// The texts of a segment's statements.
+    pub(super) fn texts(&self, segment: &Segment) -> Vec<&str> {
+        let text = self.migration.source.text();
+        segment.statements.iter().map(|statement| statement.span.slice(text)).collect()
     }
 
     pub(super) fn advance(&mut self, next: Progress, logs: String) {
@@ -160,6 +172,45 @@ impl<'m> Going<'m> {
     pub(super) fn take_back(&self, run: &mut Run<'_>) -> std::result::Result<(), DbError> {
         let sql = run.table.delete(self.standing());
         write_one_row(run, &sql, None)
+    }
+
+    /// MySQL: a statement of a transaction has committed it. What stays is not known: the row says so.
+    pub(super) fn half_committed(
+        &mut self,
+        run: &mut Run<'_>,
+        segment: &Segment,
+        error: &DbError,
+        elapsed: Duration,
+    ) -> Failure {
+        let length = segment.statements.len();
+        let statement = progress::hash(self.texts(segment));
+        let recorded = self.intend(run, Intent { statement, index: None, objects: None });
+        if recorded.is_ok() {
+            self.keep(run, error);
+        }
+        let failure = failure::migration(
+            run,
+            self.migration,
+            Part::Statement(segment.first),
+            error,
+            elapsed,
+            segment.first,
+        );
+        failure.map(|mut told| {
+            // What it says of the database holds for transactions.
+            told.notes.pop();
+            let told = told.note(format!(
+                "a statement among {} to {} has committed the transaction that they are in: which of them are in the database is \
+                 not known",
+                segment.first + 1,
+                segment.first + length
+            ));
+            let told = match recorded {
+                Ok(()) => told,
+                Err(error) => told.note(format!("the history could not be brought up to date: {}", error.text())),
+            };
+            told.help(unproven::help(self, segment.first, Unproven::Step(length)))
+        })
     }
 
     /// A segment was stopped and rolled back.

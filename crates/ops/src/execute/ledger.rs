@@ -14,8 +14,25 @@ use std::collections::BTreeSet;
 /// What is said where nothing proves it.
 pub(super) const UNPROVEN: &str = "the server does not tell whether this statement took effect";
 
-/// The error number of a statement that cannot be read: it has not run.
-pub(super) const UNREADABLE: &str = "1064";
+/// The error number of a text that cannot be read.
+const UNREADABLE: &str = "1064";
+
+/// Whether a statement has not run because it cannot be read. What runs other texts may have failed at one of them.
+pub(super) fn is_unread(statement: &Statement, text: &str, error: &DbError) -> bool {
+    let text = text.to_ascii_lowercase();
+    let runs_others = match statement.kind {
+        Kind::Call | Kind::Execute => true,
+        Kind::Do | Kind::Unknown => ["execute", "call"].iter().any(|word| text.contains(word)),
+        _ => false,
+    };
+    error.code == UNREADABLE && !runs_others
+}
+
+/// A query or setting that calls no function of which it is not known what it does.
+fn writes_nothing(statement: &Statement) -> bool {
+    (matches!(statement.kind, Kind::Query) || statement.kind.is_session_statement())
+        && !statement.session.calls_functions
+}
 
 /// The objects whose definitions tell what became of a statement; none where they do not.
 fn objects_of(statement: &Statement) -> Option<Vec<(Option<ObjectType>, Name)>> {
@@ -35,6 +52,11 @@ fn objects_of(statement: &Statement) -> Option<Vec<(Option<ObjectType>, Name)>> 
         }
         renames => Some(tables(&renamed(renames)?)),
     }
+}
+
+/// Whether the server can show what became of a statement.
+pub(super) fn is_provable(statement: &Statement) -> bool {
+    objects_of(statement).is_some()
 }
 
 /// The names of renamed tables, old ones first. None of tables that take each other's names: said twice, that is undone.
@@ -79,12 +101,14 @@ pub(super) fn rolls_back(run: &mut Run<'_>, segment: &Segment) -> Result<bool, D
             return Ok(false);
         }
     }
-    Ok(true)
+    // A function may stand in the text, or in a view that is read.
+    let reads = |statement: &Statement| matches!(statement.kind, Kind::Data(_) | Kind::Query);
+    Ok(!(segment.statements.iter().any(reads) && probe::functions_may_escape(run.conn.as_mut())?))
 }
 
 /// Whether a statement that failed has left everything as it was, as far as the server tells.
 pub(super) fn is_untouched(run: &mut Run<'_>, statement: &Statement, before: Option<&str>) -> bool {
-    if matches!(statement.kind, Kind::Query) || statement.kind.is_session_statement() {
+    if writes_nothing(statement) {
         return true;
     }
     let Some(before) = before else { return false };
@@ -102,7 +126,7 @@ pub(super) fn settle(
     if segment.bracket == Bracket::Span {
         return Ok(None);
     }
-    if matches!(statement.kind, Kind::Query) || statement.kind.is_session_statement() {
+    if writes_nothing(statement) {
         return Ok(Some(false));
     }
     let (Some(objects), Some(before)) = (objects_of(statement), before) else { return Ok(None) };

@@ -14,6 +14,7 @@ mod guard;
 mod ledger;
 mod rebuild;
 mod rival;
+pub(crate) use rival::wait_for_newcomers;
 mod segmented;
 mod single;
 mod transaction;

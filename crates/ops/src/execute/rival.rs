@@ -8,6 +8,7 @@ use crate::progress::Progress;
 use crate::run::Run;
 use db::history::HistoryRow;
 use diagnostics::{Diagnostic, Failure, Result, codes};
+use std::collections::{BTreeSet, HashSet};
 
 /// Who kept our row from being written.
 pub(super) enum Rival {
@@ -105,6 +106,14 @@ pub(super) fn wait_for(run: &mut Run<'_>, name: &str) -> Result<()> {
         }
         run.read_history()?;
     }
+}
+
+/// Waits for what others have begun since `known`: Prisma Migrate on MySQL goes on without its lock.
+pub(crate) fn wait_for_newcomers(run: &mut Run<'_>, known: &HashSet<String>) -> Result<()> {
+    let new = |row: &&HistoryRow| row.is_unfinished() && !known.contains(&row.id) && row.logs.is_none();
+    let names: BTreeSet<String> =
+        run.history.rows.iter().filter(new).map(|row| row.migration_name.clone()).collect();
+    names.iter().try_for_each(|name| wait_for(run, name))
 }
 
 /// An unfinished row that was written under the lock of another node of a Galera cluster: whether its deployer lives is

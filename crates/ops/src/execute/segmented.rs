@@ -16,7 +16,7 @@ use crate::run::{Run, Trouble};
 use db::history::NewRow;
 use db::{DbError, ErrorKind, session};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
-use sql::Kind;
+use sql::{DataVerb, Kind, Statement};
 use std::time::Duration;
 
 /// Runs or continues a migration.
@@ -263,16 +263,45 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
                     reason: "the server rolled it back to end a deadlock".to_owned(),
                 });
             }
+            End::Failed { error, elapsed, .. }
+                if going.migration.ledger && error.kind == ErrorKind::InFailedTransaction =>
+            {
+                return Err(going.half_committed(run, segment, &error, elapsed));
+            }
             End::Failed { part, error, elapsed } => return Err(going.fail(run, part, &error, elapsed)),
         }
     }
     Err(crate::lock::lost())
 }
 
+/// MySQL: the first statement that is left and asks for the id of a row that was inserted before the interruption.
+fn asks_for_a_lost_id(going: &Going<'_>) -> Option<usize> {
+    if !going.migration.ledger {
+        return None;
+    }
+    let text = going.migration.source.text();
+    let asks = |statement: &Statement| {
+        let upper = statement.span.slice(text).to_ascii_uppercase();
+        upper.contains("LAST_INSERT_ID") || upper.contains("@@IDENTITY")
+    };
+    let left = going.migration.statements().enumerate().skip(going.progress.statement);
+    // What inserts among those that are left has an id of its own.
+    let inserts =
+        |statement: &Statement| matches!(statement.kind, Kind::Data(DataVerb::Insert | DataVerb::Replace));
+    left.take_while(|(_, statement)| asks(statement) || !inserts(statement))
+        .find(|(_, statement)| asks(statement))
+        .map(|(number, _)| number)
+}
+
 /// Before a continued migration goes on, what its finished part said to the session is said again: without it an
 /// index landed on the table of another schema.
 fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> std::result::Result<(), Trouble> {
     let text = going.migration.source.text();
+    if let Some(number) = asks_for_a_lost_id(going) {
+        let reason =
+            format!("statement {} asks for the last insert id of a session that is gone", number + 1);
+        return Err(unproven(going, number, Unproven::Session, &reason).into());
+    }
     for (number, statement) in going.migration.statements().enumerate().take(going.progress.statement) {
         let effect = statement.session;
         let gone = if effect.computed_settings || effect.calls_functions {

@@ -92,7 +92,8 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
         Outcome::Lost { cause, .. } => Err(Trouble::Lost(cause)),
         Outcome::Stopped { .. } => Err(stopped(run, going).into()),
         Outcome::Failed { index: at, error } => {
-            let failed = Failed { statement, number: number + at, index: index.as_deref(), objects };
+            let length = segment.statements.len();
+            let failed = Failed { statement, length, number: number + at, index: index.as_deref(), objects };
             Err(failed.tell(run, going, &error, elapsed).into())
         }
     }
@@ -153,6 +154,8 @@ fn stopped(run: &mut Run<'_>, going: &Going<'_>) -> Failure {
 struct Failed<'f> {
     /// The first of the step.
     statement: &'f Statement,
+    /// How many statements the step has.
+    length: usize,
     /// Which one failed, from 0 over the whole file.
     number: usize,
     /// The index that it makes.
@@ -177,7 +180,7 @@ impl Failed<'_> {
         let untouched = if going.migration.ledger {
             // Of several statements the ones before have run.
             number == going.progress.statement
-                && (error.code == ledger::UNREADABLE
+                && (ledger::is_unread(statement, statement.span.slice(going.migration.source.text()), error)
                     || ledger::is_untouched(run, statement, self.objects.as_deref()))
         } else {
             unread || !unproven::may_be_half_done(&statement.kind) || nothing_happened(run, statement)
@@ -198,7 +201,11 @@ impl Failed<'_> {
                     told
                 }),
         };
-        let asks = matches!(statement.kind, Kind::Do | Kind::Call | Kind::Unknown);
+        let asks = if going.migration.ledger {
+            self.length > 1 || !ledger::is_provable(statement)
+        } else {
+            matches!(statement.kind, Kind::Do | Kind::Call | Kind::Unknown)
+        };
         failure.map(|told| {
         let told = told.note(left.unwrap_or_else(|| {
             format!(
@@ -209,7 +216,7 @@ impl Failed<'_> {
             )
         }));
         if asks {
-            told.help(unproven::help(going, number, Unproven::Step(1)))
+            told.help(unproven::help(going, going.progress.statement, Unproven::Step(self.length)))
         } else {
             told.help("cutover migrate deploy (it looks at the catalogue and completes the statement)")
         }
@@ -314,7 +321,9 @@ fn look(
     match expected.map(|expected| settle(run.conn.as_mut(), &expected)) {
         Some(Ok(Some(before))) => Ok(before),
         Some(Err(error)) => Err(Trouble::of(run, error)),
-        Some(Ok(None)) | None if harmless_again(&statement.kind) => Ok(Before::Run { index: None }),
+        Some(Ok(None)) | None if harmless_again(&statement.kind) && !statement.session.calls_functions => {
+            Ok(Before::Run { index: None })
+        }
         Some(Ok(None)) | None => {
             let reason = "nothing in the catalogue proves whether this statement took effect";
             Err(Trouble::Failed(unproven(going, number, Unproven::Step(segment.statements.len()), reason)))

@@ -11,7 +11,7 @@ pub(super) fn pieces<'s>(statements: &'s [Statement], text: &str) -> Vec<(Bracke
     let mut pieces = Vec::new();
     let mut rest = statements;
     while let Some(first) = rest.first() {
-        let (bracket, length) = match span(rest) {
+        let (bracket, length) = match span(rest, text) {
             Some(found) => found,
             None if in_a_transaction(&first.kind) => (Bracket::Transaction, data(rest, text)),
             None => (Bracket::Single, 1),
@@ -23,9 +23,9 @@ pub(super) fn pieces<'s>(statements: &'s [Statement], text: &str) -> Vec<(Bracke
     pieces
 }
 
-/// What can share a transaction with the record of its outcome.
+/// What can share a transaction with the record of its outcome. A query may call a function that writes.
 fn in_a_transaction(kind: &Kind) -> bool {
-    matches!(kind, Kind::Data(_))
+    matches!(kind, Kind::Data(_) | Kind::Query)
 }
 
 /// A data statement with those after it that ask for what it did: a write of ours between them would answer for it.
@@ -43,7 +43,7 @@ fn data(statements: &[Statement], text: &str) -> usize {
 }
 
 /// A span that the script brackets: its transaction, its table locks, its XA transaction, or work without autocommit.
-fn span(statements: &[Statement]) -> Option<(Bracket, usize)> {
+fn span(statements: &[Statement], text: &str) -> Option<(Bracket, usize)> {
     let until = |ends: fn(&Kind) -> bool| {
         statements.iter().position(|statement| ends(&statement.kind)).map_or(statements.len(), |at| at + 1)
     };
@@ -51,21 +51,14 @@ fn span(statements: &[Statement]) -> Option<(Bracket, usize)> {
         Kind::Begin { .. } => {
             let length = until(|kind| matches!(kind, Kind::Commit { .. }));
             let inside = &statements[1..length.max(2) - 1];
-            // A definition would commit in the middle.
-            let whole = inside.iter().all(|statement| {
-                matches!(
-                    statement.kind,
-                    Kind::Data(_)
-                        | Kind::Query
-                        | Kind::Set { .. }
-                        | Kind::Savepoint
-                        | Kind::RollbackToSavepoint
-                        | Kind::ReleaseSavepoint
-                )
-            });
+            let whole = inside.iter().all(stays_open);
             Some((if whole { Bracket::OwnTransaction } else { Bracket::Span }, length))
         }
         Kind::LockTables => Some((Bracket::Span, until(|kind| *kind == Kind::UnlockTables))),
+        // Nothing of ours can be written until UNLOCK TABLES either.
+        _ if locks_by_flush(&statements[0], text) => {
+            Some((Bracket::Span, until(|kind| *kind == Kind::UnlockTables)))
+        }
         Kind::Xa => {
             let last = statements.iter().rposition(|statement| statement.kind == Kind::Xa);
             Some((Bracket::Span, last.unwrap_or_default() + 1))
@@ -80,6 +73,30 @@ fn span(statements: &[Statement]) -> Option<(Bracket, usize)> {
         }
         _ => None,
     }
+}
+
+/// Whether a statement leaves the transaction open that it stands in: definitions, and SET of what is no variable
+/// (PASSWORD, autocommit), commit it.
+fn stays_open(statement: &Statement) -> bool {
+    match &statement.kind {
+        Kind::Data(_)
+        | Kind::Query
+        | Kind::Savepoint
+        | Kind::RollbackToSavepoint
+        | Kind::ReleaseSavepoint => true,
+        Kind::Set { name, constant, .. } => {
+            name.starts_with('@')
+                || (constant.is_some()
+                    && !["autocommit", "password", "role", "default"].iter().any(|word| name.contains(word)))
+        }
+        _ => false,
+    }
+}
+
+/// FLUSH TABLES WITH READ LOCK, FLUSH TABLES a FOR EXPORT.
+fn locks_by_flush(statement: &Statement, text: &str) -> bool {
+    let upper = statement.span.slice(text).to_ascii_uppercase();
+    upper.starts_with("FLUSH") && (upper.contains("READ LOCK") || upper.contains("FOR EXPORT"))
 }
 
 fn is_autocommit(name: &str) -> bool {
@@ -100,14 +117,21 @@ mod tests {
         for (text, expected) in [
             ("CREATE TABLE a (id INT); INSERT INTO a VALUES (1); ALTER TABLE a ADD b INT", "S1 T1 S1"),
             ("INSERT INTO a VALUES (1); SET @id = LAST_INSERT_ID(); INSERT INTO b VALUES (@id)", "T2 T1"),
-            ("START TRANSACTION; INSERT INTO a VALUES (1); COMMIT; SELECT 1", "O3 S1"),
+            ("START TRANSACTION; INSERT INTO a VALUES (1); COMMIT; SELECT 1", "O3 T1"),
             ("BEGIN; INSERT INTO a VALUES (1); CREATE TABLE b (id INT); COMMIT", "P4"),
             (
                 "LOCK TABLES a WRITE; INSERT INTO a VALUES (1); UNLOCK TABLES; INSERT INTO a VALUES (2)",
                 "P3 T1",
             ),
-            ("SET autocommit = 0; INSERT INTO a VALUES (1); COMMIT; SET autocommit = 1; SELECT 1", "P4 S1"),
+            ("SET autocommit = 0; INSERT INTO a VALUES (1); COMMIT; SET autocommit = 1; SELECT 1", "P4 T1"),
             ("CALL p()", "S1"),
+            ("SELECT f(); DO f(); CREATE TABLE a (id INT)", "T1 T1 S1"),
+            ("BEGIN; SET @a = 1; SET NAMES utf8mb4; INSERT INTO a VALUES (@a); COMMIT", "O5"),
+            ("BEGIN; INSERT INTO a VALUES (1); SET PASSWORD = 'x'; COMMIT", "P4"),
+            ("BEGIN; SET autocommit = 1; COMMIT", "P3"),
+            ("BEGIN; SET sql_mode = '', autocommit = 1; COMMIT", "P3"),
+            ("FLUSH TABLES a WITH READ LOCK; INSERT INTO b VALUES (1); UNLOCK TABLES; SELECT 1", "P3 T1"),
+            ("FLUSH TABLES a", "S1"),
         ] {
             let script = sql::split(text, &sql::Options::new(Provider::MySql)).unwrap();
             let cut = pieces(&script.statements, text);
