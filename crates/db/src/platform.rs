@@ -223,7 +223,6 @@ pub static TABLE: &[Line] = &[
         "The pooler finds the project by the user's name; write the user in the URL as `postgres.PROJECT-REF`.",
     ),
     line("TiDB", &[Version("tidb")], &[Server], ELSEWHERE),
-    line("Vitess", &[Version("vitess")], &[Server], ELSEWHERE),
     line("YugabyteDB", &[Version("-yb-")], &[Server], ELSEWHERE),
 ];
 

@@ -87,7 +87,7 @@ pub static C1002: Code = Code {
     id: "C1002",
     default_class: Class::Other,
     title: "The server is not supported",
-    what: "The server is older than the oldest supported version, or a product that speaks the protocol but keeps other promises: CockroachDB, YugabyteDB, Aurora DSQL, Redshift, TiDB, Vitess, D1, libSQL; or the provider is another one (`sqlserver`, `mongodb`).",
+    what: "The server is older than the oldest supported version, or a product that speaks the protocol but keeps other promises: CockroachDB, YugabyteDB, Aurora DSQL, Redshift, TiDB, D1, libSQL; or the provider is another one (`sqlserver`, `mongodb`).",
     why: "The guarantees rest on behaviour (transactional definitions, locks of a session) that this server does not have.",
     way_out: "Deploy to PostgreSQL 12, MySQL 8.0, MariaDB 10.6 or newer, or to SQLite. `cutover version` shows what this build supports, `cutover doctor` what the server is.",
 };

@@ -106,7 +106,8 @@ fn declared_keys(mut words: Words<'_>) -> TableKeys {
         if words.take("PRIMARY") || (!first && words.take("KEY")) {
             return TableKeys::Primary;
         }
-        if words.take("UNIQUE") {
+        // SERIAL is a name for a number with a unique key.
+        if words.take("UNIQUE") || words.take("SERIAL") {
             keys = TableKeys::Unique;
             // `UNIQUE KEY`.
             words.take_any(&["INDEX", "KEY"]);
@@ -271,6 +272,12 @@ fn alter(mut words: Words<'_>) -> Option<Action> {
     words.take("ONLY");
     let name = words.name()?;
     words.symbol(b'*');
+    // MySQL: what moves or removes rows and leaves the definition as it was.
+    let moves_rows =
+        ["TRUNCATE", "EXCHANGE", "DISCARD", "IMPORT"].iter().any(|word| words.clone().skip_to(word));
+    if words.provider() == Provider::MySql && moves_rows {
+        return None;
+    }
     if words.take_all(&["DETACH", "PARTITION"]) {
         let partition = words.name()?;
         let mode = match words.take_any(&["CONCURRENTLY", "FINALIZE"]) {

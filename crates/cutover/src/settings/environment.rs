@@ -19,27 +19,30 @@ pub(super) struct Environment {
 struct EnvFile {
     shown: String,
     values: BTreeMap<String, String>,
+    /// Its values win over those of the process, and of the files before it.
+    overrides: bool,
 }
 
 impl Environment {
     /// Reads the `.env` files. `schema` is the path that a flag, a variable or package.json has given; `named` are the files that the
-    /// project's configuration loads itself, which are the strongest.
+    /// project's configuration loads itself, which are the strongest of them; true: stronger than the process too.
     ///
     /// # Errors
     /// C1004 for a variable that is defined by itself.
     pub(super) fn load(
         surroundings: &Surroundings,
         schema: Option<&Path>,
-        named: Vec<PathBuf>,
+        named: Vec<(PathBuf, bool)>,
         told: &mut Told,
     ) -> Result<Self> {
         let mut environment = Self { process: surroundings.variables.clone(), files: Vec::new() };
-        for path in distinct(named.into_iter().chain(files(&surroundings.current_dir, schema))) {
+        let files = files(&surroundings.current_dir, schema).into_iter().map(|path| (path, false));
+        for (path, overrides) in distinct(named.into_iter().chain(files)) {
             let shown = paths::shown(&surroundings.current_dir, &path);
             match std::fs::read(&path) {
                 Ok(bytes) => {
                     let contents = dotenv::parse(&String::from_utf8_lossy(&bytes));
-                    let file = environment.expanded(shown, contents, told)?;
+                    let file = EnvFile { overrides, ..environment.expanded(shown, contents, told)? };
                     environment.add(file, told);
                 }
                 // dotenv passes over a file that is not there.
@@ -55,13 +58,17 @@ impl Environment {
 
     /// The value of a variable, which may be empty, and where it comes from.
     pub(super) fn get(&self, name: &str) -> Option<(String, Origin)> {
+        let of = |file: &EnvFile| {
+            let value = file.values.get(name)?.clone();
+            Some((value, Origin::EnvFile { file: file.shown.clone(), variable: name.to_owned() }))
+        };
+        if let Some(found) = self.files.iter().rev().filter(|file| file.overrides).find_map(of) {
+            return Some(found);
+        }
         if let Some(value) = self.process.get(name) {
             return Some((value.clone(), Origin::Variable(name.to_owned())));
         }
-        self.files.iter().find_map(|file| {
-            let value = file.values.get(name)?.clone();
-            Some((value, Origin::EnvFile { file: file.shown.clone(), variable: name.to_owned() }))
-        })
+        self.files.iter().find_map(of)
     }
 
     fn expanded(&self, shown: String, contents: dotenv::Contents, told: &mut Told) -> Result<EnvFile> {
@@ -76,7 +83,7 @@ impl Environment {
             Failure::coded(&codes::C1004, format!("The variable `{name}` in {shown} refers to itself"))
                 .or_help(format!("Give `{name}` a value that does not need its own."))
         })?;
-        Ok(EnvFile { shown, values })
+        Ok(EnvFile { shown, values, overrides: false })
     }
 
     fn add(&mut self, file: EnvFile, told: &mut Told) {
@@ -125,11 +132,12 @@ fn files(current_dir: &Path, schema: Option<&Path>) -> Vec<PathBuf> {
 }
 
 /// Every file once, in order.
-fn distinct(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = Vec::new();
-    for path in paths {
-        if !found.iter().any(|other| paths::normal(other) == paths::normal(&path)) {
-            found.push(path);
+fn distinct(paths: impl Iterator<Item = (PathBuf, bool)>) -> Vec<(PathBuf, bool)> {
+    let mut found: Vec<(PathBuf, bool)> = Vec::new();
+    for (path, overrides) in paths {
+        match found.iter_mut().find(|(other, _)| paths::normal(other) == paths::normal(&path)) {
+            Some((_, already)) => *already |= overrides,
+            None => found.push((path, overrides)),
         }
     }
     found

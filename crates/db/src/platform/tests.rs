@@ -120,7 +120,6 @@ const VERSIONS: &[(&str, &str)] = &[
     ("PostgreSQL 8.0.2 on i686-pc-linux-gnu, Redshift 1.0.12103", "Amazon Redshift"),
     ("CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu)", "CockroachDB"),
     ("5.7.25-TiDB-v7.1.0", "TiDB"),
-    ("8.0.30-Vitess", "Vitess"),
     ("PostgreSQL 11.2-YB-2.18.0.0-b0 on x86_64-pc-linux-gnu", "YugabyteDB"),
 ];
 

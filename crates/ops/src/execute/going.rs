@@ -63,7 +63,8 @@ impl<'m> Going<'m> {
             ..segment.clone()
         };
         if let Some(intent) = self.progress.intent.as_ref().filter(|_| segment.bracket != Bracket::Span) {
-            if self.migration.ledger && intent.statement == progress::hash(self.texts(&rest)) {
+            let transaction = matches!(segment.bracket, Bracket::Transaction | Bracket::OwnTransaction);
+            if self.migration.ledger && transaction && intent.statement == progress::hash(self.texts(&rest)) {
                 // A transaction that did not stay one.
                 rest.bracket = Bracket::Span;
                 return Some(rest);

@@ -42,17 +42,31 @@ impl Settings<'_> {
                 way_out: "SET GLOBAL wsrep_OSU_method = 'TOI'",
             });
         }
+        let limit = self.variables.get("max_allowed_packet").and_then(|value| value.parse::<usize>().ok());
+        // The text, and the byte that says what it is.
+        if limit.is_some_and(|limit| text.len() + 1 > limit) {
+            return Some(Demand {
+                reason: "the statement is longer than this server takes at once (`max_allowed_packet`)",
+                way_out: "cut the statement in several, or raise `max_allowed_packet` of the server",
+            });
+        }
         match &statement.actions[..] {
-            [Action::CreateTable { keys: TableKeys::None | TableKeys::Unique, temporary: false, .. }]
-                if self.is_on("sql_require_primary_key")
-                    && !self.is_on("sql_generate_invisible_primary_key") =>
+            [
+                Action::CreateTable {
+                    keys: TableKeys::None | TableKeys::Unique,
+                    temporary: false,
+                    if_not_exists: false,
+                    ..
+                },
+            ] if self.is_on("sql_require_primary_key")
+                && !self.is_on("sql_generate_invisible_primary_key") =>
             {
                 Some(Demand {
                     reason: "this server takes no table without a primary key (`sql_require_primary_key`)",
                     way_out: "add a primary key to the statement, or set `sql_require_primary_key = OFF`",
                 })
             }
-            [Action::CreateTable { keys: TableKeys::None, temporary: false, .. }]
+            [Action::CreateTable { keys: TableKeys::None, temporary: false, if_not_exists: false, .. }]
                 if self.is_on("innodb_force_primary_key")
                     && self.variable_is("default_storage_engine", "InnoDB")
                     && !text.contains("engine") =>
@@ -118,7 +132,7 @@ pub(crate) fn logs(planned: &[PlannedMigration]) -> bool {
 pub(crate) fn check(planned: &[PlannedMigration], settings: &Settings<'_>) -> Result<()> {
     for migration in planned {
         for statement in left(migration) {
-            let text = statement.span.slice(migration.source.text()).to_lowercase();
+            let text = statement.span.slice(migration.source.text()).to_ascii_lowercase();
             if may_change_a_setting(statement, &text) {
                 break;
             }

@@ -252,6 +252,9 @@ fn objects_of_mysql() {
         ("CREATE FUNCTION f RETURNS INTEGER SONAME 'f.so'", Action::Unknown),
         ("CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", made(ObjectType::Event, "e")),
         ("CREATE SEQUENCE s", Action::Define),
+        ("ALTER TABLE p TRUNCATE PARTITION p0", Action::Unknown),
+        ("ALTER TABLE p EXCHANGE PARTITION p0 WITH TABLE q", Action::Unknown),
+        ("ALTER TABLE p DISCARD TABLESPACE", Action::Unknown),
         ("DROP VIEW IF EXISTS v, w", dropped(ObjectType::View, &["v", "w"])),
         ("DROP TRIGGER s.t", dropped(ObjectType::Trigger, &["s.t"])),
         (
@@ -264,6 +267,7 @@ fn objects_of_mysql() {
         ("CREATE TABLE a (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY)", table(TableKeys::Primary)),
         ("CREATE TABLE a (id INT, CONSTRAINT p PRIMARY KEY (id)) ENGINE = InnoDB", table(TableKeys::Primary)),
         ("CREATE TABLE a (id INT UNIQUE KEY, b INT)", table(TableKeys::Unique)),
+        ("CREATE TABLE a (id SERIAL)", table(TableKeys::Unique)),
         ("CREATE TABLE a (id INT, b INT, UNIQUE INDEX x (id, b))", table(TableKeys::Unique)),
         ("CREATE TABLE a (id INT) SELECT 1 AS id", table(TableKeys::Unread)),
         ("CREATE TABLE a (SELECT 1)", table(TableKeys::Unread)),

@@ -5,6 +5,7 @@
 
 use super::super::Origin;
 use super::super::paths::normal;
+use super::effects::Effects;
 use oxc_ast::ast::{
     Argument, ArrayExpression, ArrayExpressionElement, BinaryOperator, BindingPattern, CallExpression,
     Declaration, Expression, ImportDeclarationSpecifier, LogicalOperator, ObjectExpression,
@@ -71,6 +72,8 @@ enum Name<'p> {
         module: &'p str,
         name: &'p str,
     },
+    /// A function or class.
+    Code,
 }
 
 /// A variable of the environment, and where its value comes from.
@@ -80,6 +83,9 @@ pub(super) type Lookup<'p> = dyn Fn(&str) -> Option<(String, Origin)> + 'p;
 pub(super) struct Evaluator<'p> {
     program: &'p Program<'p>,
     names: BTreeMap<&'p str, Name<'p>>,
+    effects: Effects,
+    /// It loads files of variables where nobody can tell whether it does.
+    loads_elsewhere: bool,
     /// The file itself.
     file: &'p Path,
     current_dir: &'p Path,
@@ -119,17 +125,55 @@ impl<'p> Evaluator<'p> {
                         names.insert(specifier.local().name.as_str(), Name::Import { module, name });
                     }
                 }
+                Statement::FunctionDeclaration(function) => {
+                    names.extend(function.id.iter().map(|id| (id.name.as_str(), Name::Code)));
+                }
+                Statement::ClassDeclaration(class) => {
+                    names.extend(class.id.iter().map(|id| (id.name.as_str(), Name::Code)));
+                }
                 _ => {}
             }
         }
-        Self { program, names, file, current_dir, lookup }
+        let effects = Effects::of(program);
+        let mut this = Self { program, names, effects, loads_elsewhere: false, file, current_dir, lookup };
+        let known: Vec<Span> = this.loads().iter().map(|call| call.span).collect();
+        this.loads_elsewhere = this.effects.loads_elsewhere(&known);
+        this
     }
 
     /// What the file exports as its default.
     pub(super) fn exported(&self) -> Option<Value<'p>> {
-        self.program.body.iter().rev().find_map(|statement| match statement {
-            Statement::ExportDefaultDeclaration(export) => {
-                Some(self.value(export.declaration.as_expression()?))
+        if self.effects.changes("module") || self.effects.changes("exports") {
+            return Some(Value::Unknown { span: self.program.span, what: "changed after it was exported" });
+        }
+        self.program.body.iter().rev().find_map(|statement| self.exported_by(statement))
+    }
+
+    fn exported_by(&self, statement: &'p Statement<'p>) -> Option<Value<'p>> {
+        let is_default =
+            |specifier: &&oxc_ast::ast::ExportSpecifier<'_>| specifier.exported.name() == "default";
+        match statement {
+            Statement::ExportDefaultDeclaration(export) => Some(match export.declaration.as_expression() {
+                Some(expression) => self.value(expression),
+                None => Value::Unknown { span: export.span, what: "a function" },
+            }),
+            // `export { config as default }`
+            Statement::ExportNamedDeclaration(export) => {
+                let specifier = export.specifiers.iter().find(is_default)?;
+                Some(match self.names.get(specifier.local.name().as_str()) {
+                    Some(Name::Constant(expression))
+                        if !self.effects.changes(specifier.local.name().as_str()) =>
+                    {
+                        self.value(expression)
+                    }
+                    _ => {
+                        Value::Unknown { span: specifier.span, what: "a name that is not made in this file" }
+                    }
+                })
+            }
+            Statement::ExportFromDeclaration(export) => {
+                let specifier = export.specifiers.iter().find(is_default)?;
+                Some(Value::Unknown { span: specifier.span, what: "in another file" })
             }
             Statement::TSExportAssignment(export) => Some(self.value(&export.expression)),
             Statement::ExpressionStatement(statement) => match &statement.expression {
@@ -142,51 +186,53 @@ impl<'p> Evaluator<'p> {
                 _ => None,
             },
             _ => None,
-        })
+        }
     }
 
-    /// The files of variables that the file loads: of `config({ path: ... })` of dotenv and of `loadEnvFile(...)`.
-    pub(super) fn env_files(&self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
+    /// The files of variables that the file loads: of `config({ path: ... })` of dotenv and of `loadEnvFile(...)`. True:
+    /// they win over the variables of the process.
+    pub(super) fn env_files(&self) -> Vec<(PathBuf, bool)> {
+        self.loads().into_iter().flat_map(|call| self.loaded_by(call)).collect()
+    }
+
+    /// The calls that load files of variables whatever the circumstances.
+    fn loads(&self) -> Vec<&'p CallExpression<'p>> {
+        let mut found = Vec::new();
         for statement in &self.program.body {
             match statement {
-                Statement::ExpressionStatement(statement) => {
-                    self.add_env_files(&statement.expression, &mut files);
-                }
-                Statement::VariableDeclaration(declaration) => {
-                    declaration
-                        .declarations
-                        .iter()
-                        .filter_map(|one| one.init.as_ref())
-                        .for_each(|init| self.add_env_files(init, &mut files));
-                }
+                Statement::ExpressionStatement(statement) => add_loads(&statement.expression, &mut found),
+                Statement::VariableDeclaration(declaration) => declaration
+                    .declarations
+                    .iter()
+                    .filter_map(|one| one.init.as_ref())
+                    .for_each(|init| add_loads(init, &mut found)),
                 _ => {}
             }
         }
-        files
+        found
     }
 
-    fn add_env_files(&self, expression: &'p Expression<'p>, files: &mut Vec<PathBuf>) {
-        let Expression::CallExpression(call) = expression.get_inner_expression() else { return };
-        let name = called(call);
+    fn loaded_by(&self, call: &'p CallExpression<'p>) -> Vec<(PathBuf, bool)> {
         let first = call.arguments.first().and_then(Argument::as_expression);
-        match (name, first) {
-            // `expand(config({ path }))`
-            (Some("expand"), Some(inner)) => self.add_env_files(inner, files),
-            (Some("loadEnvFile"), Some(path)) => files.extend(self.path(&self.value(path))),
-            (Some("config" | "configDotenv" | "loadEnv" | "dotenv"), Some(options)) => {
-                let Value::Object(options) = self.value(options) else { return };
-                match self.property(options, "path") {
-                    Some(Value::List(list)) => {
-                        let items = list.elements.iter().filter_map(ArrayExpressionElement::as_expression);
-                        files.extend(items.filter_map(|item| self.path(&self.value(item))));
-                    }
-                    Some(value) => files.extend(self.path(&value)),
-                    None => {}
-                }
+        let Some(first) = first.map(|first| self.value(first)) else { return Vec::new() };
+        let Value::Object(options) = first else {
+            return self.path(&first).map(|path| (path, false)).into_iter().collect();
+        };
+        let overrides = match self.property(options, "override") {
+            Some(Value::Boolean(overrides)) => overrides,
+            None | Some(Value::Undefined { .. }) => false,
+            Some(_) => true,
+        };
+        let files: Vec<PathBuf> = match self.property(options, "path") {
+            Some(Value::List(list)) => {
+                let items = list.elements.iter().filter_map(ArrayExpressionElement::as_expression);
+                items.filter_map(|item| self.path(&self.value(item))).collect()
             }
-            _ => {}
-        }
+            Some(value) => self.path(&value).into_iter().collect(),
+            None if overrides => vec![self.current_dir.join(".env")],
+            None => Vec::new(),
+        };
+        files.into_iter().map(|file| (file, overrides)).collect()
     }
 
     /// Such paths are relative to the working directory.
@@ -200,6 +246,11 @@ impl<'p> Evaluator<'p> {
     /// The value of a property; none if the object does not have it.
     pub(super) fn property(&self, object: &'p ObjectExpression<'p>, name: &str) -> Option<Value<'p>> {
         object.properties.iter().rev().find_map(|property| match property {
+            ObjectPropertyKind::ObjectProperty(property)
+                if property.computed && key(&property.key).is_none() =>
+            {
+                Some(Value::Unknown { span: property.span, what: "perhaps under a computed name" })
+            }
             ObjectPropertyKind::ObjectProperty(property) if key(&property.key) == Some(name) => {
                 Some(if property.method || property.kind != oxc_ast::ast::PropertyKind::Init {
                     Value::Unknown { span: property.span, what: "a function" }
@@ -209,7 +260,9 @@ impl<'p> Evaluator<'p> {
             }
             ObjectPropertyKind::SpreadProperty(spread) => match self.value(&spread.argument) {
                 Value::Object(inner) => self.property(inner, name),
-                _ => None,
+                // `...(condition && { ... })`
+                Value::Undefined { .. } | Value::Boolean(_) => None,
+                _ => Some(Value::Unknown { span: spread.span, what: "perhaps in what is spread here" }),
             },
             ObjectPropertyKind::ObjectProperty(_) => None,
         })
@@ -240,9 +293,12 @@ impl<'p> Evaluator<'p> {
             Expression::TemplateLiteral(template) => self.template(template, depth),
             Expression::ObjectExpression(object) => Value::Object(object),
             Expression::ArrayExpression(list) => Value::List(list),
+            Expression::Identifier(name) if self.effects.changes(name.name.as_str()) => {
+                unknown("a name whose value the file may change")
+            }
             Expression::Identifier(name) => match (name.name.as_str(), self.names.get(name.name.as_str())) {
                 (_, Some(Name::Constant(expression))) => self.deep(expression, depth),
-                (_, Some(Name::Variable(variable))) => self.variable(variable),
+                (_, Some(Name::Variable(variable))) => self.variable(variable, name.span),
                 ("undefined", _) => Value::Undefined { variable: None },
                 ("__dirname", _) => self.directory(),
                 ("__filename", _) => Value::text(self.file.to_string_lossy()),
@@ -308,7 +364,7 @@ impl<'p> Evaluator<'p> {
             },
         };
         if self.is_environment(object, depth) {
-            return Some(self.variable(name));
+            return Some(self.variable(name, member.span()));
         }
         match (object.span().source_text(self.program.source_text), name) {
             ("import.meta", "dirname") => return Some(self.directory()),
@@ -347,7 +403,7 @@ impl<'p> Evaluator<'p> {
 
     fn call(&self, call: &'p CallExpression<'p>, depth: usize) -> Value<'p> {
         let unknown = |what| Value::Unknown { span: call.span, what };
-        let Some(name) = self.imported_name(call) else { return unknown("the call of a function") };
+        let Some(name) = self.function(call) else { return self.method(call, depth) };
         let mut values = call.arguments.iter().map(|argument| match argument.as_expression() {
             Some(expression) => self.deep(expression, depth),
             None => unknown("the call of a function"),
@@ -357,9 +413,9 @@ impl<'p> Evaluator<'p> {
                 values.next().unwrap_or_else(|| unknown("a call without an argument"))
             }
             "env" => match values.next() {
-                Some(Value::Text { text, .. }) => match (self.lookup)(&text) {
-                    Some((value, origin)) => Value::Text { text: value, origin: Some(origin) },
-                    None => Value::Missing { variable: text },
+                Some(Value::Text { text, .. }) => match self.variable(&text, call.span) {
+                    Value::Undefined { .. } => Value::Missing { variable: text },
+                    other => other,
                 },
                 _ => unknown("`env()` of a name that is not known"),
             },
@@ -377,15 +433,55 @@ impl<'p> Evaluator<'p> {
         }
     }
 
-    /// The name of the called function, as its module calls it.
-    fn imported_name(&self, call: &'p CallExpression<'p>) -> Option<&'p str> {
-        let name = called(call)?;
+    /// The called function, if it is one whose work is known: by the module that it is imported from.
+    fn function(&self, call: &'p CallExpression<'p>) -> Option<&'p str> {
         match call.callee.get_inner_expression() {
             Expression::Identifier(local) => match self.names.get(local.name.as_str()) {
-                Some(Name::Import { name, .. }) if !matches!(*name, "default" | "*") => Some(name),
-                _ => Some(name),
+                Some(Name::Import { module, name }) => known(module, name),
+                Some(_) => None,
+                None => (local.name.as_str() == "String").then_some("String"),
             },
-            _ => Some(name),
+            callee => {
+                let member = callee.as_member_expression()?;
+                known(self.module(member.object())?, member.static_property_name()?)
+            }
+        }
+    }
+
+    /// The module that an expression stands for.
+    fn module(&self, expression: &'p Expression<'p>) -> Option<&'p str> {
+        match expression.get_inner_expression() {
+            Expression::Identifier(name) => match self.names.get(name.name.as_str()) {
+                Some(Name::Import { module, name: "default" | "*" }) => Some(module),
+                Some(Name::Constant(init)) if !self.effects.changes(name.name.as_str()) => required(init),
+                None if name.name.as_str() == "process" => Some("process"),
+                _ => None,
+            },
+            other => required(other),
+        }
+    }
+
+    /// `["a", "b"].join("/")`; of anything else only a JavaScript engine could tell what it returns.
+    fn method(&self, call: &'p CallExpression<'p>, depth: usize) -> Value<'p> {
+        let unknown = Value::Unknown { span: call.span, what: "the call of a function" };
+        let Some(member) = call.callee.get_inner_expression().as_member_expression() else { return unknown };
+        let separator = match call.arguments.first().map(|first| first.as_expression()) {
+            Some(Some(first)) => self.deep(first, depth),
+            Some(None) => return unknown,
+            None => Value::text(","),
+        };
+        match (member.static_property_name(), self.deep(member.object(), depth), separator) {
+            (Some("join"), Value::List(list), Value::Text { text: separator, .. }) => {
+                let mut texts = Vec::new();
+                for element in &list.elements {
+                    match element.as_expression().map(|element| self.deep(element, depth)) {
+                        Some(Value::Text { text, .. }) => texts.push(text),
+                        _ => return unknown,
+                    }
+                }
+                Value::text(texts.join(&separator))
+            }
+            _ => unknown,
         }
     }
 
@@ -438,10 +534,21 @@ impl<'p> Evaluator<'p> {
         }
     }
 
-    fn variable(&self, name: &str) -> Value<'p> {
-        match (self.lookup)(name) {
-            Some((text, origin)) => Value::Text { text, origin: Some(origin) },
-            None => Value::Undefined { variable: Some(name.to_owned()) },
+    /// A variable of the environment, at `span`.
+    fn variable(&self, name: &str, span: Span) -> Value<'p> {
+        let found = (self.lookup)(name);
+        if self.effects.sets(name) {
+            return Value::Unknown { span, what: "a variable that the file sets itself" };
+        }
+        match found {
+            Some((text, origin)) if !self.loads_elsewhere || matches!(origin, Origin::Variable(_)) => {
+                Value::Text { text, origin: Some(origin) }
+            }
+            _ if self.loads_elsewhere => Value::Unknown {
+                span,
+                what: "a variable that a file may set which is loaded under a condition",
+            },
+            _ => Value::Undefined { variable: Some(name.to_owned()) },
         }
     }
 
@@ -458,10 +565,10 @@ fn declare<'p>(declaration: &'p VariableDeclaration<'p>, names: &mut BTreeMap<&'
                 names.insert(name.name.as_str(), Name::Constant(init));
             }
             BindingPattern::ObjectPattern(pattern) => {
-                let of_environment = init
-                    .get_inner_expression()
-                    .as_member_expression()
-                    .is_some_and(|member| member.static_property_name() == Some("env"));
+                let of_environment = matches!(init.get_inner_expression(), Expression::StaticMemberExpression(member)
+                    if member.property.name.as_str() == "env"
+                        && matches!(&member.object, Expression::Identifier(object) if object.name.as_str() == "process"));
+                let module = required(init);
                 for property in &pattern.properties {
                     let (Some(key), BindingPattern::BindingIdentifier(local)) =
                         (key(&property.key), &property.value)
@@ -472,7 +579,7 @@ fn declare<'p>(declaration: &'p VariableDeclaration<'p>, names: &mut BTreeMap<&'
                         Name::Variable(key)
                     } else {
                         // `const { env, defineConfig } = require("prisma/config")`
-                        Name::Import { module: "", name: key }
+                        module.map_or(Name::Code, |module| Name::Import { module, name: key })
                     };
                     names.insert(local.name.as_str(), name);
                 }
@@ -487,6 +594,41 @@ fn key<'p>(key: &'p PropertyKey<'p>) -> Option<&'p str> {
         PropertyKey::StaticIdentifier(name) => Some(name.name.as_str()),
         PropertyKey::StringLiteral(text) => Some(text.value.as_str()),
         _ => None,
+    }
+}
+
+/// A function whose work is known, by the module that it comes from.
+fn known<'p>(module: &str, name: &'p str) -> Option<&'p str> {
+    let functions: &[&str] = match module.strip_prefix("node:").unwrap_or(module) {
+        "prisma/config" | "@prisma/config" => &["defineConfig", "env"],
+        "path" | "path/posix" => &["dirname", "join", "resolve"],
+        "process" => &["cwd"],
+        "url" => &["fileURLToPath"],
+        _ => &[],
+    };
+    functions.contains(&name).then_some(name)
+}
+
+/// The module of `require("module")`.
+fn required<'p>(expression: &'p Expression<'p>) -> Option<&'p str> {
+    let Expression::CallExpression(call) = expression.get_inner_expression() else { return None };
+    match (&call.callee, call.arguments.first()?.as_expression()?) {
+        (Expression::Identifier(name), Expression::StringLiteral(module))
+            if name.name.as_str() == "require" =>
+        {
+            Some(module.value.as_str())
+        }
+        _ => None,
+    }
+}
+
+/// Adds the calls in an expression that load files of variables: `expand(config({ path }))` has one.
+fn add_loads<'p>(expression: &'p Expression<'p>, found: &mut Vec<&'p CallExpression<'p>>) {
+    let Expression::CallExpression(call) = expression.get_inner_expression() else { return };
+    match (called(call), call.arguments.first().and_then(Argument::as_expression)) {
+        (Some("expand"), Some(inner)) => add_loads(inner, found),
+        (Some("loadEnvFile" | "config" | "configDotenv" | "loadEnv" | "dotenv"), _) => found.push(call),
+        _ => {}
     }
 }
 

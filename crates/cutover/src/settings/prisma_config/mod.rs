@@ -3,6 +3,7 @@
 //! What lives here: finding the file, and the keys that say where things are. `evaluate` tells what an expression is.
 //! A key that only a JavaScript engine could evaluate is an error where its value is needed, and nothing elsewhere.
 
+mod effects;
 mod evaluate;
 
 use super::offers::{DatabaseUrl, Origin, Setting};
@@ -74,8 +75,9 @@ pub(super) fn find(surroundings: &Surroundings, given: Option<&Path>) -> Result<
 }
 
 impl PrismaConfig {
-    /// The files of variables that it loads, in their order. One that cannot be read is told by whoever needs it.
-    pub(super) fn env_files(&self, surroundings: &Surroundings) -> Vec<PathBuf> {
+    /// The files of variables that it loads, in their order; true: they win over the process. One that cannot be read is
+    /// told by whoever needs it.
+    pub(super) fn env_files(&self, surroundings: &Surroundings) -> Vec<(PathBuf, bool)> {
         let lookup = |name: &str| {
             let value = surroundings.variables.get(name)?.clone();
             Some((value, Origin::Variable(name.to_owned())))
@@ -128,7 +130,7 @@ pub(super) fn read(context: &Context<'_>, given: &mut Given, told: &mut Told) ->
             Some(Value::Unknown { span, what }) => {
                 return Err(not_known(config, "configuration", span, what));
             }
-            _ => return Err(config.unreadable(0, "it has no `export default` with an object")),
+            _ => return Err(config.unreadable(0, "it exports no object as its default")),
         };
         Reader { config, evaluator, context }.offer(root, given, told)
     });

@@ -200,9 +200,68 @@ const CELLS: &[Cell] = &[
         effect: "SELECT COUNT(*) = 0 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'g'",
         asks: false,
     },
+    Cell {
+        name: "a query whose function writes",
+        base: "CREATE TABLE g (id INT PRIMARY KEY, n INT); INSERT INTO g VALUES (1, 0); \
+               CREATE FUNCTION raise_it() RETURNS INT BEGIN UPDATE g SET n = n + 1; RETURN 1; END",
+        file: "CREATE TABLE before_it (id INT); SELECT raise_it(); CREATE TABLE after_it (id INT);",
+        holder: "BEGIN; SELECT * FROM g WHERE id = 1 FOR UPDATE",
+        effect: "SELECT n FROM g",
+        asks: false,
+    },
+    Cell {
+        name: "a function that writes what is not rolled back",
+        base: "CREATE TABLE g (id INT PRIMARY KEY, n INT); INSERT INTO g VALUES (1, 0); CREATE TABLE log (i INT) ENGINE = MyISAM; \
+               CREATE FUNCTION note_it() RETURNS INT BEGIN INSERT INTO log VALUES (1); RETURN 1; END",
+        file: "UPDATE g SET n = n + note_it(); CREATE TABLE after_it (id INT);",
+        holder: "BEGIN; SELECT * FROM g WHERE id = 1 FOR UPDATE",
+        effect: "SELECT n FROM g",
+        asks: true,
+    },
+    Cell {
+        name: "rows that change their partition for a table",
+        base: "CREATE TABLE g (id INT) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10)); CREATE TABLE h (id INT); \
+               INSERT INTO g VALUES (1); INSERT INTO h VALUES (2)",
+        file: "ALTER TABLE g EXCHANGE PARTITION p0 WITH TABLE h; CREATE TABLE after_it (id INT);",
+        holder: "BEGIN; SELECT * FROM g",
+        effect: "SELECT id = 2 FROM g",
+        asks: true,
+    },
+    Cell {
+        name: "an emptied partition",
+        base: "CREATE TABLE g (id INT) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10)); INSERT INTO g VALUES (1)",
+        file: "ALTER TABLE g TRUNCATE PARTITION p0; CREATE TABLE after_it (id INT);",
+        holder: "BEGIN; SELECT * FROM g",
+        effect: "SELECT COUNT(*) = 0 FROM g",
+        asks: true,
+    },
+    Cell {
+        name: "a variable filled by a query",
+        base: "CREATE TABLE p (v INT); INSERT INTO p VALUES (7); CREATE TABLE g (id INT PRIMARY KEY, n INT); INSERT INTO g VALUES (1, 0)",
+        file: "SELECT v INTO @v FROM p; UPDATE g SET n = n + @v; INSERT INTO p VALUES (8);",
+        holder: "BEGIN; SELECT * FROM g WHERE id = 1 FOR UPDATE",
+        effect: "SELECT n > 0 FROM g",
+        asks: true,
+    },
+    Cell {
+        name: "a variable filled on the way",
+        base: "CREATE TABLE p (v INT); INSERT INTO p VALUES (7); CREATE TABLE g (id INT PRIMARY KEY, n INT); INSERT INTO g VALUES (1, 0)",
+        file: "UPDATE p SET v = (@v := v + 1); UPDATE g SET n = n + @v; INSERT INTO p VALUES (8);",
+        holder: "BEGIN; SELECT * FROM g WHERE id = 1 FOR UPDATE",
+        effect: "SELECT n > 0 FROM g",
+        asks: true,
+    },
+    Cell {
+        name: "a key of an earlier row",
+        base: "CREATE TABLE p (id INT AUTO_INCREMENT PRIMARY KEY); CREATE TABLE g (id INT PRIMARY KEY, n INT); INSERT INTO g VALUES (1, 0)",
+        file: "INSERT INTO p VALUES (); CREATE TABLE h (id INT); UPDATE g SET n = n + LAST_INSERT_ID();",
+        holder: "BEGIN; SELECT * FROM g WHERE id = 1 FOR UPDATE",
+        effect: "SELECT n > 0 FROM g",
+        asks: true,
+    },
 ];
 
-/// A server whose databases are the matrix's.
+/// A database with the tables of a cell, under a history.
 fn based<'s>(server: &'s Server, cell: &Cell) -> (Database<'s>, Project) {
     let database = server.create_database("crash");
     let project = Project::new(&[("1_base", &format!("{};", cell.base))]);
@@ -232,7 +291,10 @@ fn sessions(database: &Database<'_>, condition: &str) -> String {
 /// The session whose statement waits: for a metadata lock, or for a row that the test holds, behind which it can only wait.
 /// (InnoDB's own list of waits is not renewed while somebody keeps asking for it.)
 fn waits(database: &Database<'_>) -> String {
-    sessions(database, "(state LIKE 'Waiting for%lock%' OR info LIKE 'UPDATE g SET%')")
+    sessions(
+        database,
+        "(state LIKE 'Waiting for%lock%' OR info LIKE 'UPDATE g SET%' OR info LIKE 'SELECT raise_it%')",
+    )
 }
 
 /// The deploy of a cell, at the statement that is held.
@@ -414,4 +476,30 @@ fn work_that_a_failing_step_has_left_open_is_rolled_back() {
     let output = project.run(&database.url(), &["migrate", "deploy"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert_eq!(database.sql("SELECT COUNT(*) FROM a"), "0");
+}
+
+/// What others begin while a file runs is waited for: Prisma Migrate gives up its lock after ten seconds and goes on.
+#[test]
+fn a_migration_that_prisma_has_begun_meanwhile_is_waited_for() {
+    let database = server().create_database("meanwhile");
+    let project =
+        Project::new(&[("1_base", "CREATE TABLE g (id INT PRIMARY KEY); INSERT INTO g VALUES (1);")]);
+    project.deploy(&database.url());
+    project.write("2_a", "UPDATE g SET id = 2;");
+    project.write("3_b", "CREATE TABLE b (id INT);");
+    let mut holder = database.session();
+    holder.run("BEGIN; SELECT * FROM g WHERE id = 1 FOR UPDATE");
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    wait_until("the statement waits", || !waits(&database).is_empty());
+    database.sql(
+        "INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at) VALUES ('prismas', 'x', '3_b', UTC_TIMESTAMP(3))",
+    );
+    drop(holder);
+    deployer.wait_for("it waits for the other", |event| is(event, "waiting_for_lock"));
+    database.sql(
+        "CREATE TABLE b (id INT); UPDATE _prisma_migrations SET finished_at = UTC_TIMESTAMP(3), applied_steps_count = 1 WHERE id = 'prismas'",
+    );
+    let (status, stderr, _) = deployer.finish();
+    assert!(status.success(), "{stderr}");
+    assert_eq!(database.sql("SELECT COUNT(*), COUNT(finished_at) FROM _prisma_migrations"), "3|3");
 }
