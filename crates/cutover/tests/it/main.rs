@@ -11,6 +11,7 @@ mod half_done;
 mod platforms;
 mod projects;
 mod refusals;
+mod renewed_urls;
 mod scripts;
 mod servers;
 mod sqlite;

@@ -66,25 +66,9 @@ impl Project {
 
     /// The same with variables of the environment.
     pub(crate) fn spawn_with(&self, url: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Deployer {
-        let mut child = self
-            .command(url, arguments)
-            .envs(variables.iter().copied())
-            .arg("--json")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (sender, events) = channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                let event = serde_json::from_str(&line).unwrap_or(serde_json::Value::String(line));
-                if sender.send(event).is_err() {
-                    return;
-                }
-            }
-        });
-        Deployer { child, events, seen: Vec::new() }
+        let mut command = self.command(url, arguments);
+        command.envs(variables.iter().copied());
+        Deployer::start(command)
     }
 }
 
@@ -105,6 +89,22 @@ pub(crate) struct Deployer {
 }
 
 impl Deployer {
+    /// Starts a command, with `--json`.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, events) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let event = serde_json::from_str(&line).unwrap_or(serde_json::Value::String(line));
+                if sender.send(event).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, events, seen: Vec::new() }
+    }
+
     /// Reads events up to the first for which `wanted` holds.
     pub(crate) fn wait_for(&mut self, what: &str, wanted: impl Fn(&serde_json::Value) -> bool) {
         loop {

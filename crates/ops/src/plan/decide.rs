@@ -171,14 +171,20 @@ fn failed(rows: &[&HistoryRow]) -> Option<Failure> {
             .code(&codes::P3009)
             .reference(text)
             .meta("migration", first.migration_name.clone());
+    let mut told = Vec::new();
     for row in rows {
-        diagnostic = match row.logs.as_deref().map(str::trim).filter(|logs| !logs.is_empty()) {
-            Some(logs) => diagnostic.note(format!("stored with `{}`: {}", row.migration_name, essence(logs))),
-            None => diagnostic.note(format!(
-                "nothing is stored with `{}`: it is running now, or its deployer was killed",
-                row.migration_name
-            )),
+        let name = &row.migration_name;
+        let note = match row.logs.as_deref().map(str::trim).filter(|logs| !logs.is_empty()) {
+            Some(logs) => format!("stored with `{name}`: {}", essence(logs)),
+            None => {
+                format!("nothing is stored with `{name}`: it is running now, or its deployer was killed")
+            }
         };
+        // Several rows of one name often say the same.
+        if !told.contains(&note) {
+            diagnostic = diagnostic.note(note.clone());
+            told.push(note);
+        }
     }
     let name = shell_word(&first.migration_name);
     Some(Failure::new(diagnostic.help(format!(
