@@ -302,6 +302,9 @@ fn script_options(run: &Run<'_>) -> sql::Options {
     if run.target.provider == Provider::PostgreSql {
         options.standard_conforming_strings = run.defaults.standard_conforming_strings;
     }
+    if let Some(mode) = run.variables.get("sql_mode") {
+        options = options.with_sql_mode(mode);
+    }
     options
 }
 

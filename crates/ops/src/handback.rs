@@ -1,9 +1,8 @@
 //! `handback`: leaves database and project as Prisma alone would have them.
 //!
 //! 1. Look for migrations that only cutover can complete; with one of them nothing is removed.
-//! 2. Take the deploy lock, so that nobody is at work.
-//! 3. Remove what is ours: on SQLite the lock file. PostgreSQL, MySQL and MariaDB hold nothing of ours but rows that
-//!    Prisma reads as its own.
+//! 2. PostgreSQL, MySQL and MariaDB hold nothing of ours but rows that Prisma reads as its own: that is all.
+//! 3. On SQLite take the deploy lock, so that nobody is at work, look again, and remove the lock file.
 
 use crate::event::Observer;
 use crate::interrupt::Interrupt;

@@ -66,7 +66,7 @@ fn create(mut words: Words<'_>) -> Option<Action> {
         let temporary = temporary || is_temporary_schema(&name, words.provider());
         let from_query = words.clone().skip_to("AS")
             || (words.provider() == Provider::MySql && is_filled_without_as(words.clone()));
-        let keys = if from_query { TableKeys::Unread } else { declared_keys(words) };
+        let keys = declared_keys(words);
         return Some(Action::CreateTable { name, temporary, if_not_exists, from_query, keys });
     }
     if temporary {
@@ -90,7 +90,14 @@ fn is_filled_without_as(words: Words<'_>) -> bool {
 
 /// MySQL: the strongest key among the elements of CREATE TABLE; `words` stands behind the name.
 fn declared_keys(mut words: Words<'_>) -> TableKeys {
-    if words.provider() != Provider::MySql || !words.symbol(b'(') || words.at_word("LIKE") {
+    if words.provider() != Provider::MySql || words.at_word("LIKE") {
+        return TableKeys::Unread;
+    }
+    if !words.symbol(b'(') || words.at_word("SELECT") {
+        // A query alone gives no keys.
+        return TableKeys::None;
+    }
+    if words.at_word("LIKE") {
         return TableKeys::Unread;
     }
     let (mut keys, mut first) = (TableKeys::None, true);
@@ -111,6 +118,8 @@ fn declared_keys(mut words: Words<'_>) -> TableKeys {
             keys = TableKeys::Unique;
             // `UNIQUE KEY`.
             words.take_any(&["INDEX", "KEY"]);
+            first = false;
+            continue;
         }
         first = false;
         words.skip_one();

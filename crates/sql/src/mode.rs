@@ -11,6 +11,14 @@ const STANDARD_STRINGS: &str = "standard_conforming_strings";
 /// The modes of `sql_mode` that contain ANSI_QUOTES.
 const ANSI_MODES: &[&str] = &["ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"];
 
+/// Whether a value of `sql_mode` has ANSI_QUOTES, and NO_BACKSLASH_ESCAPES.
+pub(crate) fn quotes_of_sql_mode(value: &str) -> (bool, bool) {
+    let has = |wanted: &[&str]| {
+        value.split(',').any(|mode| wanted.contains(&mode.trim().to_ascii_uppercase().as_str()))
+    };
+    (has(ANSI_MODES), has(&["NO_BACKSLASH_ESCAPES"]))
+}
+
 /// The mode after each statement.
 pub(crate) struct Follower {
     /// At the start of the text: what RESET and DEFAULT return to.
@@ -69,13 +77,7 @@ impl Follower {
             }
             match &assignment.value {
                 Value::Constant(value) => {
-                    let has = |wanted: &[&str]| {
-                        value
-                            .split(',')
-                            .any(|mode| wanted.contains(&mode.trim().to_ascii_uppercase().as_str()))
-                    };
-                    self.now.ansi_quotes = has(ANSI_MODES);
-                    self.now.no_backslash_escapes = has(&["NO_BACKSLASH_ESCAPES"]);
+                    (self.now.ansi_quotes, self.now.no_backslash_escapes) = quotes_of_sql_mode(value);
                 }
                 // `sql_mode = @OLD_SQL_MODE`, as dumps end, restores the start as well as can be told.
                 Value::Default | Value::Computed => self.now = self.start,

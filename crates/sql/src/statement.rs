@@ -58,6 +58,12 @@ impl Options {
     pub const fn new(provider: Provider) -> Self {
         Self { provider, standard_conforming_strings: true, ansi_quotes: false, no_backslash_escapes: false }
     }
+
+    /// The same for a MySQL session whose `sql_mode` is this.
+    pub fn with_sql_mode(self, value: &str) -> Self {
+        let (ansi_quotes, no_backslash_escapes) = crate::mode::quotes_of_sql_mode(value);
+        Self { ansi_quotes, no_backslash_escapes, ..self }
+    }
 }
 
 /// How many tokens of a statement are kept when it is one of those that carry rows: enough for its head,

@@ -35,7 +35,10 @@ pub fn masked(url: &Secret) -> String {
     for (at, parameter) in pieces.query.split('&').filter(|parameter| !parameter.is_empty()).enumerate() {
         shown.push(if at == 0 { '?' } else { '&' });
         match parameter.split_once('=') {
-            Some((name, value)) if is_secret(name) && !is_file(name) && !value.is_empty() => {
+            Some((name, value))
+                if !value.is_empty()
+                    && ((is_secret(name) && !is_file(name)) || sets_own_settings(name, value)) =>
+            {
                 shown.push_str(&format!("{name}={MASK}"));
             }
             _ => shown.push_str(parameter),
@@ -47,6 +50,20 @@ pub fn masked(url: &Secret) -> String {
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET.iter().any(|word| name.contains(word))
+}
+
+/// `options` of PostgreSQL that set what is no setting of the server's own (`-c app.token=...`): tokens for policies are
+/// given so.
+fn sets_own_settings(name: &str, value: &str) -> bool {
+    let value = value.to_ascii_lowercase().replace("%2e", ".");
+    let setting = |part: &str| {
+        part.split(['=', '%']).next().is_some_and(|setting| setting.contains('.') || is_secret(setting))
+    };
+    name == "options"
+        && value
+            .split("-c")
+            .skip(1)
+            .any(|part| setting(part.trim_start_matches(['+', ' ']).trim_start_matches("%20")))
 }
 
 /// `sslkey` is the path of a file.
@@ -71,6 +88,12 @@ mod tests {
             ("file:./dev.db", "file:./dev.db"),
             ("prisma://x/?api_key=s3cr3t", "prisma://x?api_key=***"),
             ("postgresql://h/?sslkey=k.pem&password=", "postgresql://h?sslkey=k.pem&password="),
+            ("postgresql://h/d?options=-c%20app.token%3Ds3cr3t", "postgresql://h/d?options=***"),
+            (
+                "postgresql://h/d?options=-c+lock_timeout%3D5s",
+                "postgresql://h/d?options=-c+lock_timeout%3D5s",
+            ),
+            ("postgresql://h/d?options=-capp%2Ejwt=s3cr3t", "postgresql://h/d?options=***"),
             ("s3cr3t", "***"),
             ("x:s3cr3t", "x:***"),
         ] {

@@ -23,7 +23,7 @@ mod unproven;
 use crate::busy::Busy;
 use crate::event::Event;
 use crate::lock;
-use crate::plan::{Bracket, PlannedMigration, Segment, State, segments};
+use crate::plan::{Bracket, PlannedMigration, Segment, segments};
 use crate::run::{Run, Trouble};
 use db::history::NewRow;
 use db::{DbError, ErrorKind};
@@ -51,11 +51,7 @@ pub(crate) enum Done {
 pub(crate) fn execute(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: bool) -> Result<Done> {
     let began = Instant::now();
     let first = migration.state.done();
-    let node = match &migration.state {
-        State::Pending => None,
-        State::Resume { progress, .. } => progress.node.as_deref(),
-    };
-    if rival::wait_for_node(run, &migration.name, node)? {
+    if rival::wait_for_unknown(run, migration)? {
         return Ok(told(run, migration, Done::ByOther, began));
     }
     run.observer.on(&Event::Started {

@@ -4,6 +4,7 @@ use super::going::Going;
 use super::is_applied;
 use crate::busy::Busy;
 use crate::plan::decide::failed_rows;
+use crate::plan::{PlannedMigration, State};
 use crate::progress::Progress;
 use crate::run::Run;
 use db::history::HistoryRow;
@@ -116,15 +117,23 @@ pub(crate) fn wait_for_newcomers(run: &mut Run<'_>, known: &HashSet<String>) -> 
     names.iter().try_for_each(|name| wait_for(run, name))
 }
 
-/// An unfinished row that was written under the lock of another node of a Galera cluster: whether its deployer lives is
-/// known there alone. True: it has applied the migration meanwhile.
-pub(super) fn wait_for_node(run: &mut Run<'_>, name: &str, node: Option<&str>) -> Result<bool> {
-    let Some(node) = node.filter(|node| run.node.as_deref() != Some(node)) else { return Ok(false) };
-    wait_for(run, name).map_err(|failure| {
-        failure.map(|told| {
-            told.note(format!("the migration was begun on node {node} of the cluster, whose lock alone tells whether its deployer is alive"))
-                .help(format!("give the address of node {node} in the database URL, then `cutover migrate deploy`"))
-        })
-    })?;
+/// MySQL: an unfinished row of whose deployer nobody knows whether it is alive: the deploy lock is not taken at all, or is
+/// that of another node of a Galera cluster. True: it has applied the migration meanwhile.
+pub(super) fn wait_for_unknown(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<bool> {
+    let State::Resume { progress, .. } = &migration.state else { return Ok(false) };
+    let (note, help) = match &progress.node {
+        _ if !migration.ledger => return Ok(false),
+        _ if !run.options.locking => (
+            "the migration is unfinished, and without the deploy lock nothing tells whether its deployer is alive".to_owned(),
+            "unset `PRISMA_SCHEMA_DISABLE_ADVISORY_LOCK`, then `cutover migrate deploy`".to_owned(),
+        ),
+        Some(node) if run.node.as_ref() != Some(node) => (
+            format!("the migration was begun on node {node} of the cluster, whose lock alone tells whether its deployer is alive"),
+            format!("give the address of node {node} in the database URL, then `cutover migrate deploy`"),
+        ),
+        _ => return Ok(false),
+    };
+    let name = migration.name.as_str();
+    wait_for(run, name).map_err(|failure| failure.map(|told| told.note(note).help(help)))?;
     if is_applied(run, name) { Ok(true) } else { Err(Rival::RowGone.failure(name)) }
 }

@@ -256,7 +256,11 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
             }
             End::Failed { part: Part::Claim, error, .. } if is_lost_claim(&error) => relock(run)?,
             End::Failed { error, .. }
-                if going.migration.ledger && error.kind == ErrorKind::Deadlock && !last =>
+                if going.migration.ledger
+                    && error.kind == ErrorKind::Deadlock
+                    && !last
+                    // What it has made of the session is not rolled back.
+                    && segment.statements.iter().all(|statement| statement.session.is_empty()) =>
             {
                 run.observer.on(&Event::Retried {
                     migration: going.migration.name.clone(),

@@ -23,6 +23,30 @@ pub(super) fn pieces<'s>(statements: &'s [Statement], text: &str) -> Vec<(Bracke
     pieces
 }
 
+/// The statement that opens a transaction which nothing ends: the server would throw its work away.
+pub(super) fn unclosed<'s>(statements: &'s [Statement], text: &str) -> Option<&'s Statement> {
+    let mut open = None;
+    for statement in statements {
+        match &statement.kind {
+            Kind::Begin { .. } => open = Some(statement),
+            Kind::Xa => {
+                let upper = statement.span.slice(text).to_ascii_uppercase();
+                let verb = upper.split_whitespace().nth(1).unwrap_or_default();
+                match verb {
+                    "START" | "BEGIN" => open = Some(statement),
+                    "COMMIT" => open = None,
+                    _ => {}
+                }
+            }
+            Kind::Commit { .. } => open = None,
+            // A definition, and what else ends a transaction, commits it.
+            _ if !stays_open(statement) && open.is_some_and(|open| open.kind != Kind::Xa) => open = None,
+            _ => {}
+        }
+    }
+    open
+}
+
 /// What can share a transaction with the record of its outcome. A query may call a function that writes.
 fn in_a_transaction(kind: &Kind) -> bool {
     matches!(kind, Kind::Data(_) | Kind::Query)
@@ -111,6 +135,23 @@ fn is_off(value: &str) -> bool {
 mod tests {
     use super::*;
     use diagnostics::Provider;
+
+    #[test]
+    fn a_transaction_without_an_end_is_found() {
+        for (text, opened) in [
+            ("BEGIN; INSERT INTO a VALUES (1)", Some("BEGIN")),
+            ("START TRANSACTION; SAVEPOINT s; SET @a = 1", Some("START TRANSACTION")),
+            ("BEGIN; COMMIT; BEGIN; SELECT 1", Some("BEGIN")),
+            ("BEGIN; INSERT INTO a VALUES (1); CREATE TABLE b (i INT)", None),
+            ("BEGIN; INSERT INTO a VALUES (1); COMMIT", None),
+            ("XA START 'x'; INSERT INTO a VALUES (1); XA END 'x'; XA PREPARE 'x'", Some("XA START 'x'")),
+            ("XA START 'x'; XA END 'x'; XA COMMIT 'x' ONE PHASE", None),
+        ] {
+            let script = sql::split(text, &sql::Options::new(Provider::MySql)).unwrap();
+            let found = unclosed(&script.statements, text).map(|statement| statement.span.slice(text));
+            assert_eq!(found, opened, "{text}");
+        }
+    }
 
     #[test]
     fn files_are_cut_where_a_record_can_stand() {

@@ -99,10 +99,15 @@ pub fn segments(script: &Script, source: &Source, provider: Provider) -> Result<
             .map(|statement| cutter.piece(Bracket::Single, std::slice::from_ref(statement)))
             .collect(),
         Wish::File => vec![cutter.piece(Bracket::Transaction, statements)],
-        Wish::AsNeeded if provider == Provider::MySql => super::mysql::pieces(statements, source.text())
-            .into_iter()
-            .map(|(bracket, piece)| cutter.piece(bracket, piece))
-            .collect(),
+        Wish::AsNeeded if provider == Provider::MySql => {
+            if let Some(statement) = super::mysql::unclosed(statements, source.text()) {
+                return Err(cutter.unclosed(statement));
+            }
+            super::mysql::pieces(statements, source.text())
+                .into_iter()
+                .map(|(bracket, piece)| cutter.piece(bracket, piece))
+                .collect()
+        }
         Wish::AsNeeded if own_control => cutter.own_transactions(statements)?,
         Wish::AsNeeded
             if provider == Provider::Sqlite && statements.iter().any(|s| foreign_keys(&s.kind).is_some()) =>
@@ -287,18 +292,22 @@ impl Cutter<'_> {
             }
         }
         match open {
-            Some(statement) => Err(Failure::new(
-                Diagnostic::error("this transaction is not closed: there is no COMMIT after it")
-                    .code(&codes::C2003)
-                    .label(self.source, statement.span, "opened here")
-                    .note("Prisma Migrate would report success and the server would throw the work away")
-                    .help(codes::C2003.way_out),
-            )),
+            Some(statement) => Err(self.unclosed(statement)),
             None => {
                 pieces.extend(self.by_need(&statements[begin..]));
                 Ok(pieces)
             }
         }
+    }
+
+    fn unclosed(&self, statement: &Statement) -> Failure {
+        Failure::new(
+            Diagnostic::error("this transaction is not closed: there is no COMMIT after it")
+                .code(&codes::C2003)
+                .label(self.source, statement.span, "opened here")
+                .note("Prisma Migrate would report success and the server would throw the work away")
+                .help(codes::C2003.way_out),
+        )
     }
 
     /// SQLite: spans between `PRAGMA foreign_keys = OFF` and `ON`. If nothing outside of them can fire a
@@ -390,6 +399,9 @@ impl Cutter<'_> {
                 Kind::PrepareTransaction => {
                     "PREPARE TRANSACTION leaves the work in limbo when the deploy ends"
                 }
+                Kind::Xa if self.words_of(statement).starts_with("XA ROLLBACK") => {
+                    "XA ROLLBACK would undo the work and leave it recorded as applied"
+                }
                 Kind::CopyFromStdin => "COPY ... FROM STDIN waits for data that a migration cannot send",
                 Kind::CopyToStdout => "COPY ... TO STDOUT sends data to a client that does not take it",
                 Kind::Delimiter => "DELIMITER is a command of the mysql client, not of the server",
@@ -406,6 +418,12 @@ impl Cutter<'_> {
             return Err(self.refusal(&codes::C2004, statement, reason));
         }
         Ok(())
+    }
+
+    /// A statement in upper case, with one blank between its words.
+    fn words_of(&self, statement: &Statement) -> String {
+        let words = statement.span.slice(self.source.text()).split_whitespace();
+        words.collect::<Vec<_>>().join(" ").to_ascii_uppercase()
     }
 
     /// A session that is read-only for the transactions after this one cannot record them.

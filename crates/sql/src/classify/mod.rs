@@ -116,9 +116,24 @@ fn mysql(verb: &str, before: Words<'_>, mut words: Words<'_>) -> Kind {
         "GRANT" => Kind::Ddl(DdlVerb::Grant),
         "REVOKE" => Kind::Ddl(DdlVerb::Revoke),
         "OPTIMIZE" | "REPAIR" | "CHECK" | "CHECKSUM" => Kind::Ddl(DdlVerb::Maintain),
-        // MariaDB: ANALYZE FORMAT=JSON SELECT runs the query.
-        "ANALYZE" if words.take_any(&["SELECT", "FORMAT"]).is_some() => Kind::Query,
+        "ANALYZE" => analyze(words),
         _ => common(verb, before, words),
+    }
+}
+
+/// MariaDB: ANALYZE FORMAT=JSON UPDATE ... runs the statement; ANALYZE TABLE does not. `words` stands behind ANALYZE.
+fn analyze(mut words: Words<'_>) -> Kind {
+    if words.take("FORMAT") {
+        words.symbol(b'=');
+        words.advance();
+    }
+    match words.take_any(&["SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "REPLACE"]) {
+        Some("SELECT" | "WITH") => Kind::Query,
+        Some("INSERT") => Kind::Data(DataVerb::Insert),
+        Some("UPDATE") => Kind::Data(DataVerb::Update),
+        Some("DELETE") => Kind::Data(DataVerb::Delete),
+        Some(_) => Kind::Data(DataVerb::Replace),
+        None => Kind::Ddl(DdlVerb::Analyze),
     }
 }
 

@@ -218,13 +218,14 @@ fn objects_of_mysql() {
         object,
         names: names.iter().map(|text| name(text)).collect(),
     };
-    let table = |keys| Action::CreateTable {
+    let made_table = |from_query, keys| Action::CreateTable {
         name: name("a"),
         temporary: false,
         if_not_exists: false,
-        from_query: keys == TableKeys::Unread,
+        from_query,
         keys,
     };
+    let table = |keys| made_table(false, keys);
     for (text, expected) in [
         ("CREATE VIEW v AS SELECT 1", made(ObjectType::View, "v")),
         (
@@ -269,9 +270,11 @@ fn objects_of_mysql() {
         ("CREATE TABLE a (id INT UNIQUE KEY, b INT)", table(TableKeys::Unique)),
         ("CREATE TABLE a (id SERIAL)", table(TableKeys::Unique)),
         ("CREATE TABLE a (id INT, b INT, UNIQUE INDEX x (id, b))", table(TableKeys::Unique)),
-        ("CREATE TABLE a (id INT) SELECT 1 AS id", table(TableKeys::Unread)),
-        ("CREATE TABLE a (SELECT 1)", table(TableKeys::Unread)),
-        ("CREATE TABLE a AS SELECT 1", table(TableKeys::Unread)),
+        ("CREATE TABLE a (id INT) SELECT 1 AS id", made_table(true, TableKeys::None)),
+        ("CREATE TABLE a (PRIMARY KEY (id)) AS SELECT 1 AS id", made_table(true, TableKeys::Primary)),
+        ("CREATE TABLE a LIKE b", table(TableKeys::Unread)),
+        ("CREATE TABLE a (SELECT 1)", made_table(true, TableKeys::None)),
+        ("CREATE TABLE a AS SELECT 1", made_table(true, TableKeys::None)),
     ] {
         assert_eq!(actions(MySql, text), [expected], "{text}");
     }
