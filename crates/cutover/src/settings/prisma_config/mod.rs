@@ -5,6 +5,7 @@
 
 mod effects;
 mod evaluate;
+mod names;
 
 use super::offers::{DatabaseUrl, Origin, Setting};
 use super::{Context, Given, Surroundings, Told, paths};
