@@ -201,6 +201,8 @@ fn variables(conn: &mut dyn Conn) -> Result<Variables, DbError> {
 /// Puts a MySQL or MariaDB session back after a script: every variable that differs, and the database. Never by resetting
 /// the connection, which drops the locks.
 pub fn put_back_mysql(conn: &mut dyn Conn, before: &Variables, database: &str) -> Result<(), DbError> {
+    // It cuts the list of variables short too.
+    conn.execute("SET SESSION sql_select_limit = DEFAULT")?;
     for (name, now) in variables(conn)? {
         let Some(value) = before.get(&name).filter(|value| **value != now) else { continue };
         let number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');

@@ -173,10 +173,21 @@ async fn watched<T>(work: impl Future<Output = T>, on: &mut dyn FnMut(Reply) -> 
 }
 
 /// Runs one statement to its end, every result set of it.
+/// A question of ours gets all of its rows, whatever `sql_select_limit` a script has set: that counts only where no LIMIT is
+/// written.
+fn unlimited<'s>(step: &'s Step<'_>) -> std::borrow::Cow<'s, str> {
+    if step.rows && step.sql.starts_with("SELECT") && !step.sql.contains(" LIMIT ") {
+        format!("{} LIMIT 18446744073709551615", step.sql).into()
+    } else {
+        step.sql.as_ref().into()
+    }
+}
+
 async fn run(driver: &mut mysql_async::Conn, step: &Step<'_>) -> Result<Ended, DbError> {
     let mut ended = Ended::default();
+    let asked = unlimited(step);
     let mut result =
-        driver.query_iter(step.sql.as_ref()).await.map_err(|error| statement_error(&error, &step.sql))?;
+        driver.query_iter(asked.as_ref()).await.map_err(|error| statement_error(&error, &step.sql))?;
     let mut rows = 0;
     loop {
         while let Some(row) = result.next().await.map_err(|error| convert(&error))? {
