@@ -4,7 +4,7 @@
 //! a transaction together with its outcome; what the script brackets itself is a step of its own.
 
 use super::Bracket;
-use sql::{Kind, Scope, Statement};
+use sql::{DdlVerb, Kind, Scope, Statement};
 
 /// The pieces of a file, in order.
 pub(super) fn pieces<'s>(statements: &'s [Statement], text: &str) -> Vec<(Bracket, &'s [Statement])> {
@@ -39,12 +39,29 @@ pub(super) fn unclosed<'s>(statements: &'s [Statement], text: &str) -> Option<&'
                 }
             }
             Kind::Commit { .. } => open = None,
-            // A definition, and what else ends a transaction, commits it.
-            _ if !stays_open(statement) && open.is_some_and(|open| open.kind != Kind::Xa) => open = None,
+            // A definition commits it. What only may commit it counts for nothing.
+            _ if commits(statement, text) && open.is_some_and(|open| open.kind != Kind::Xa) => open = None,
             _ => {}
         }
     }
     open
+}
+
+/// Definitions, but for those of temporary tables.
+fn commits(statement: &Statement, text: &str) -> bool {
+    let definition = matches!(
+        statement.kind,
+        Kind::Ddl(
+            DdlVerb::Create
+                | DdlVerb::Alter
+                | DdlVerb::Drop
+                | DdlVerb::Rename
+                | DdlVerb::Truncate
+                | DdlVerb::Grant
+                | DdlVerb::Revoke
+        )
+    );
+    definition && !statement.span.slice(text).to_ascii_uppercase().contains("TEMPORARY")
 }
 
 /// What can share a transaction with the record of its outcome. A query may call a function that writes.
@@ -75,8 +92,9 @@ fn span(statements: &[Statement], text: &str) -> Option<(Bracket, usize)> {
         Kind::Begin { .. } => {
             let length = until(|kind| matches!(kind, Kind::Commit { .. }));
             let inside = &statements[1..length.max(2) - 1];
+            let closed = matches!(statements[length - 1].kind, Kind::Commit { .. });
             let whole = inside.iter().all(stays_open);
-            Some((if whole { Bracket::OwnTransaction } else { Bracket::Span }, length))
+            Some((if whole && closed { Bracket::OwnTransaction } else { Bracket::Span }, length))
         }
         Kind::LockTables => Some((Bracket::Span, until(|kind| *kind == Kind::UnlockTables))),
         // Nothing of ours can be written until UNLOCK TABLES either.
@@ -144,6 +162,11 @@ mod tests {
             ("BEGIN; COMMIT; BEGIN; SELECT 1", Some("BEGIN")),
             ("BEGIN; INSERT INTO a VALUES (1); CREATE TABLE b (i INT)", None),
             ("BEGIN; INSERT INTO a VALUES (1); COMMIT", None),
+            ("BEGIN; INSERT INTO a VALUES (1); BEGIN NOT ATOMIC SELECT 1; END", Some("BEGIN")),
+            ("BEGIN; INSERT INTO a VALUES (1); CALL p()", Some("BEGIN")),
+            ("BEGIN; CREATE TEMPORARY TABLE b (i INT); INSERT INTO a VALUES (1)", Some("BEGIN")),
+            ("BEGIN; INSERT INTO a VALUES (1); USE other", Some("BEGIN")),
+            ("BEGIN; INSERT INTO a VALUES (1); CHECKSUM TABLE a", Some("BEGIN")),
             ("XA START 'x'; INSERT INTO a VALUES (1); XA END 'x'; XA PREPARE 'x'", Some("XA START 'x'")),
             ("XA START 'x'; XA END 'x'; XA COMMIT 'x' ONE PHASE", None),
         ] {

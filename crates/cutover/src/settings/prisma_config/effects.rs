@@ -3,7 +3,8 @@
 //! What does not live here: what an expression is (`evaluate`).
 
 use oxc_ast::ast::{
-    AssignmentExpression, CallExpression, Expression, Program, UnaryExpression, UpdateExpression,
+    AssignmentExpression, CallExpression, Expression, ExpressionStatement, ImportDeclaration, Program,
+    UnaryExpression, UpdateExpression,
 };
 use oxc_ast_visit::{Visit, walk};
 use oxc_span::{GetSpan, Span};
@@ -13,11 +14,12 @@ use std::collections::BTreeSet;
 const EXPORTS: [&str; 3] = ["module.exports", "exports.default", "module.exports.default"];
 
 /// Functions that change none of their arguments.
-const HARMLESS: [&str; 16] = [
+const HARMLESS: [&str; 17] = [
     "String",
     "config",
     "configDotenv",
     "console.error",
+    "console.info",
     "console.log",
     "console.warn",
     "defineConfig",
@@ -41,7 +43,7 @@ pub(super) struct Effects {
     variables: BTreeSet<String>,
     /// It sets variables of which the name is not known.
     any_variable: bool,
-    /// The calls that load files of variables.
+    /// The calls that load files of variables, and what else may set some.
     loads: Vec<Span>,
 }
 
@@ -62,7 +64,8 @@ impl Effects {
         self.any_variable || self.variables.contains(variable)
     }
 
-    /// Whether files of variables are loaded elsewhere than by these calls: under a condition, or in a function.
+    /// Whether variables may be set elsewhere than by these calls: under a condition, in a function, by code that is not
+    /// known.
     pub(super) fn loads_elsewhere(&self, known: &[Span]) -> bool {
         self.loads.iter().any(|span| !known.contains(span))
     }
@@ -126,6 +129,27 @@ impl<'a> Visit<'a> for Looker<'_> {
             self.changed(&place);
         }
         walk::walk_unary_expression(self, unary);
+    }
+
+    fn visit_import_declaration(&mut self, import: &ImportDeclaration<'a>) {
+        // For its effect alone: what else than dotenv's does is not known.
+        if import.specifiers.is_none() && import.source.value.as_str() != "dotenv/config" {
+            self.effects.loads.push(import.span);
+        }
+    }
+
+    fn visit_expression_statement(&mut self, statement: &ExpressionStatement<'a>) {
+        let inner = match &statement.expression {
+            Expression::AwaitExpression(wait) => &wait.argument,
+            other => other,
+        };
+        if let Expression::CallExpression(call) = inner.get_inner_expression()
+            && !HARMLESS.contains(&self.text(call.callee.span()).as_str())
+        {
+            // For its effect alone too, as `loadEnvConfig(process.cwd())`.
+            self.effects.loads.push(call.span);
+        }
+        walk::walk_expression_statement(self, statement);
     }
 
     fn visit_call_expression(&mut self, call: &CallExpression<'a>) {

@@ -496,10 +496,9 @@ impl<'p> Evaluator<'p> {
             Some((text, origin)) if !self.loads_elsewhere || matches!(origin, Origin::Variable(_)) => {
                 Value::Text { text, origin: Some(origin) }
             }
-            _ if self.loads_elsewhere => Value::Unknown {
-                span,
-                what: "a variable that a file may set which is loaded under a condition",
-            },
+            _ if self.loads_elsewhere => {
+                Value::Unknown { span, what: "a variable that code of the file may set" }
+            }
             _ => Value::Undefined { variable: Some(name.to_owned()) },
         }
     }
