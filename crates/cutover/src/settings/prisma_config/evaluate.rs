@@ -150,7 +150,12 @@ impl<'p> Evaluator<'p> {
     /// The calls that load files of variables whatever the circumstances.
     fn loads(&self) -> Vec<&'p CallExpression<'p>> {
         let mut found = Vec::new();
-        for statement in &self.program.body {
+        let tried = self.program.body.iter().flat_map(|statement| match statement {
+            // `try { process.loadEnvFile() } catch {}`
+            Statement::TryStatement(tried) => &tried.block.body[..],
+            other => std::slice::from_ref(other),
+        });
+        for statement in tried {
             match statement {
                 Statement::ExpressionStatement(statement) => add_loads(&statement.expression, &mut found),
                 Statement::VariableDeclaration(declaration) => declaration
@@ -257,6 +262,21 @@ impl<'p> Evaluator<'p> {
                 _ => unknown("a name that is not made in this file"),
             },
             Expression::CallExpression(call) => self.call(call, depth),
+            // `new URL("./prisma", import.meta.url)`, which stands for a path here as `import.meta.url` does.
+            Expression::NewExpression(made) if made.callee.is_specific_id("URL") => {
+                let mut values = made
+                    .arguments
+                    .iter()
+                    .map(|argument| argument.as_expression().map(|one| self.deep(one, depth)));
+                match (values.next().flatten(), values.next().flatten()) {
+                    (Some(Value::Text { text, origin: None }), Some(Value::Text { text: base, .. }))
+                        if Path::new(&base) == self.file =>
+                    {
+                        Value::text(normal(&self.file.with_file_name("").join(text)).to_string_lossy())
+                    }
+                    _ => unknown("an address that is not known"),
+                }
+            }
             Expression::LogicalExpression(logical) => {
                 let left = self.deep(&logical.left, depth);
                 let take_right = match (logical.operator, &left) {
