@@ -238,7 +238,15 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
         };
         match attempt(run, &transaction, &mut busy)? {
             End::Committed => {
+                let recorded = is_recorded(run, going, segment, &logs)?;
                 going.advance(next, logs);
+                if !recorded {
+                    let error = DbError::new(
+                        ErrorKind::Other,
+                        "the server did not keep what the migration's own COMMIT was to commit",
+                    );
+                    return Err(going.fail(run, Part::Commit, &error, Duration::ZERO));
+                }
                 return Ok(Progressed::Done);
             }
             End::Lost(cause) => return Ok(Progressed::Lost(cause)),
@@ -276,6 +284,19 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
         }
     }
     Err(crate::lock::lost())
+}
+
+/// Whether the history keeps what was recorded inside a transaction of a MySQL file's own. What ended it is the file's, and
+/// nothing is told as done before it was looked for.
+fn is_recorded(run: &mut Run<'_>, going: &Going<'_>, segment: &Segment, logs: &str) -> Result<bool> {
+    if !going.migration.ledger || segment.bracket != Bracket::OwnTransaction {
+        return Ok(true);
+    }
+    // A transaction that is open still would show it.
+    run.conn.execute("ROLLBACK").map_err(|error| run.failed(error))?;
+    run.read_history()?;
+    let row = run.history.rows.iter().find(|row| row.id == going.id);
+    Ok(row.is_some_and(|row| row.is_applied() || row.logs.as_deref() == Some(logs)))
 }
 
 /// MySQL: the first statement that is left and asks for the id of a row that was inserted before the interruption.
