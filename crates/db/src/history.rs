@@ -17,6 +17,7 @@ use literal::literal;
 pub(crate) use literal::postgres_literal;
 pub use literal::quote_identifier;
 pub use time::Time;
+use time::postgres_time;
 
 use crate::{Conn, DbError, ErrorKind, Row};
 use diagnostics::Provider;
@@ -212,34 +213,41 @@ impl Table {
         }
     }
 
-    /// Inserts the row of a migration that begins now and is not finished: `logs` is the progress.
-    pub fn insert_unfinished(&self, row: &NewRow<'_>, logs: &str) -> String {
-        self.insert(row, "NULL", &literal(self.provider, logs), "0")
+    /// Inserts the row of a migration that begins now (`begins`) and is not finished: `logs` is the progress.
+    pub fn insert_unfinished(&self, row: &NewRow<'_>, logs: &str, begins: Time) -> String {
+        let start = self.start(row, begins);
+        self.insert(row, &start, "NULL", &literal(self.provider, logs), "0")
     }
 
-    /// Inserts the row of a migration that is finished with this statement, in its own transaction.
-    pub fn insert_finished(&self, row: &NewRow<'_>) -> String {
+    /// Inserts the row of a migration that is finished with this statement, in its own transaction, which `begins`.
+    pub fn insert_finished(&self, row: &NewRow<'_>, begins: Time) -> String {
         let clock = match self.provider {
             Provider::PostgreSql => "pg_catalog.clock_timestamp()",
             Provider::MySql | Provider::Sqlite => self.now(),
         };
-        let finished = self.not_before(clock, row.after);
-        self.insert(row, &finished, self.no_logs(), "1")
+        let start = self.start(row, begins);
+        // Not before its start, should the clock have been set back.
+        let finished = self.later(clock, &start);
+        self.insert(row, &start, &finished, self.no_logs(), "1")
     }
 
     /// Inserts the row of a migration that is marked as applied without being run.
     pub fn insert_marked(&self, row: &NewRow<'_>) -> String {
         let start = self.not_before(self.now(), row.after);
-        self.insert(row, &start, "''", "0")
+        self.insert(row, &start, &start, "''", "0")
     }
 
     /// A moment, or the one after `after` if that is later.
     fn not_before(&self, moment: &str, after: Option<Time>) -> String {
         match after.map(|time| self.time_literal(time.next(self.provider))) {
             None => moment.to_owned(),
-            Some(after) if self.provider == Provider::Sqlite => format!("max({moment}, {after})"),
-            Some(after) => format!("greatest({moment}, {after})"),
+            Some(after) => self.later(moment, &after),
         }
+    }
+
+    fn later(&self, moment: &str, other: &str) -> String {
+        let function = if self.provider == Provider::Sqlite { "max" } else { "greatest" };
+        format!("{function}({moment}, {other})")
     }
 
     /// PostgreSQL: prepares [`Table::execute_insert_finished`]. After definitions planning the check for a live row costs
@@ -285,14 +293,14 @@ impl Table {
         )
     }
 
-    fn insert(&self, row: &NewRow<'_>, finished: &str, logs: &str, steps: &str) -> String {
+    fn insert(&self, row: &NewRow<'_>, start: &str, finished: &str, logs: &str, steps: &str) -> String {
         self.insert_values(&Values {
             id: &format!("'{}'", row.id),
             checksum: &format!("'{}'", row.checksum),
             name: &literal(self.provider, row.name),
             finished,
             logs,
-            start: &self.not_before(self.now(), row.after),
+            start,
             steps,
         })
     }
@@ -415,6 +423,18 @@ impl Table {
         if self.logs_required { "''" } else { "NULL" }
     }
 
+    /// When what is sent with a row begins. SQLite knows no start of a transaction, and its row is written behind the file's
+    /// statements; its clock is that of whoever gives `begins`.
+    fn start(&self, row: &NewRow<'_>, begins: Time) -> String {
+        match self.provider {
+            Provider::PostgreSql | Provider::MySql => self.not_before(self.now(), row.after),
+            Provider::Sqlite => {
+                let milliseconds = Time(begins.0 - begins.0.rem_euclid(1000));
+                self.not_before(&self.time_literal(milliseconds), row.after)
+            }
+        }
+    }
+
     fn now(&self) -> &'static str {
         match (self.provider, self.text_times) {
             (Provider::PostgreSql, _) => "pg_catalog.now()",
@@ -436,15 +456,6 @@ impl Table {
             }
         }
     }
-}
-
-/// A time within the years that can be written: `infinity` is no moment, and finished all the same.
-fn postgres_time(column: &str) -> String {
-    // greatest() passes over NULL.
-    format!(
-        "CASE WHEN {column} IS NOT NULL THEN pg_catalog.to_char(least(greatest({column}, '0001-01-01 00:00:00+00'), \
-         '9999-12-30 00:00:00+00') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') END"
-    )
 }
 
 /// Whether the table exists, by a question that is no error inside a transaction.

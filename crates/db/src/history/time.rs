@@ -60,6 +60,15 @@ impl fmt::Display for Time {
     }
 }
 
+/// A time within the years that can be written: `infinity` is no moment, and finished all the same.
+pub(super) fn postgres_time(column: &str) -> String {
+    // greatest() passes over NULL.
+    format!(
+        "CASE WHEN {column} IS NOT NULL THEN pg_catalog.to_char(least(greatest({column}, '0001-01-01 00:00:00+00'), \
+         '9999-12-30 00:00:00+00') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') END"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,9 @@ use db::history::{self, History, NewRow, Standing, Table, Time};
 use db::{Conn, ErrorKind};
 use diagnostics::Provider;
 
+/// 2024-01-01 00:00:00.123456 UTC
+const BEGINS: Time = Time(1_704_067_200_123_456);
+
 fn table(conn: &mut dyn Conn) -> Table {
     let schema = match conn.provider() {
         Provider::MySql => conn.query("SELECT DATABASE()").unwrap().remove(0).remove(0).unwrap(),
@@ -28,7 +31,7 @@ fn a_finished_row_is_read_back_as_it_was_written() {
         // A moment in the future: what comes next must come after it all the same.
         let after = Time::parse("2999-01-01 00:00:00").unwrap();
         let row = NewRow { id: &id, checksum: &"a".repeat(64), name, after: Some(after) };
-        conn.execute(&table.insert_finished(&row)).unwrap();
+        conn.execute(&table.insert_finished(&row, BEGINS)).unwrap();
         let history = history::read(conn, &table).unwrap();
         let [read] = &history.rows[..] else { panic!("{history:?}") };
         assert_eq!((read.migration_name.as_str(), read.id.as_str()), (name, id.as_str()));
@@ -39,18 +42,37 @@ fn a_finished_row_is_read_back_as_it_was_written() {
 }
 
 #[test]
+fn a_row_of_sqlite_begins_when_it_is_said_to_and_ends_when_it_is_written() {
+    on_each(|conn| {
+        let mut table = table(conn);
+        if table.provider != Provider::Sqlite {
+            return;
+        }
+        for (text_times, begins) in [(false, "1704067200123"), (true, "2024-01-01T00:00:00.123+00:00")] {
+            table.text_times = text_times;
+            let row = NewRow { id: begins, checksum: "c", name: begins, after: None };
+            conn.execute(&table.insert_finished(&row, BEGINS)).unwrap();
+            let sql = format!(
+                "SELECT started_at, finished_at > started_at FROM _prisma_migrations WHERE id = '{begins}'"
+            );
+            assert_eq!(conn.query(&sql).unwrap(), [[Some(begins.to_owned()), Some("1".to_owned())]]);
+        }
+    });
+}
+
+#[test]
 fn a_second_live_row_of_a_name_and_a_second_row_of_an_id_are_refused() {
     on_each(|conn| {
         let table = table(conn);
         let row = |id| NewRow { id, checksum: "c", name: "m", after: None };
-        conn.execute(&table.insert_unfinished(&row("1"), "cutover:{}")).unwrap();
-        let live = conn.execute(&table.insert_finished(&row("2"))).unwrap_err();
+        conn.execute(&table.insert_unfinished(&row("1"), "cutover:{}", BEGINS)).unwrap();
+        let live = conn.execute(&table.insert_finished(&row("2"), BEGINS)).unwrap_err();
         assert_eq!(
             (live.kind, live.object.as_deref()),
             (ErrorKind::NotNullViolation, Some("migration_name"))
         );
         conn.execute(&table.mark_rolled_back("m")).unwrap();
-        let same = conn.execute(&table.insert_finished(&row("1"))).unwrap_err();
+        let same = conn.execute(&table.insert_finished(&row("1"), BEGINS)).unwrap_err();
         assert_eq!(same.kind, ErrorKind::UniqueViolation);
         conn.execute(&table.insert_marked(&row("2"))).unwrap();
         let history = history::read(conn, &table).unwrap();
@@ -65,7 +87,7 @@ fn only_an_unfinished_row_can_be_moved_on() {
     on_each(|conn| {
         let table = table(conn);
         let row = NewRow { id: "1", checksum: "old", name: "m", after: None };
-        conn.execute(&table.insert_unfinished(&row, "cutover:{\"x\":1}\nboom")).unwrap();
+        conn.execute(&table.insert_unfinished(&row, "cutover:{\"x\":1}\nboom", BEGINS)).unwrap();
         let read = |conn: &mut dyn Conn| history::read(conn, &table).unwrap().rows.remove(0);
         assert_eq!(read(conn).progress(), Some("{\"x\":1}"));
         let (first, second) = ("cutover:{\"x\":1}\nboom", "cutover:{\"x\":2}");

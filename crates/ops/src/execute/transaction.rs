@@ -188,6 +188,11 @@ fn failed_part(part: Part, error: &DbError, tags: &[String]) -> Part {
     }
 }
 
+/// This machine's clock: a transaction is put together right before it is sent.
+fn now() -> Time {
+    Time(jiff::Timestamp::now().as_microsecond())
+}
+
 fn busy(error: &DbError) -> bool {
     error.kind == ErrorKind::LockTimeout
 }
@@ -460,8 +465,8 @@ impl Transaction<'_> {
         let prepared = run.prepared && traces != Traces::All;
         let row = match self.row {
             RowWrite::InsertFinished(row) if prepared => run.table.execute_insert_finished(&row),
-            RowWrite::InsertFinished(row) => run.table.insert_finished(&row),
-            RowWrite::InsertUnfinished { row, logs } => run.table.insert_unfinished(&row, logs),
+            RowWrite::InsertFinished(row) => run.table.insert_finished(&row, now()),
+            RowWrite::InsertUnfinished { row, logs } => run.table.insert_unfinished(&row, logs, now()),
             RowWrite::Progress { row, segments, logs, .. } => run.table.update_progress(row, segments, logs),
             RowWrite::Finish { row, checksum, .. } => run.table.finish(row, checksum),
         };
