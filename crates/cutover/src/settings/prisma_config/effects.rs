@@ -3,8 +3,8 @@
 //! What does not live here: what an expression is (`evaluate`).
 
 use oxc_ast::ast::{
-    AssignmentExpression, CallExpression, Expression, ExpressionStatement, ImportDeclaration, Program,
-    UnaryExpression, UpdateExpression,
+    AssignmentExpression, AssignmentOperator, CallExpression, Expression, ExpressionStatement, FunctionBody,
+    ImportDeclaration, Program, UnaryExpression, UnaryOperator, UpdateExpression, VariableDeclarator,
 };
 use oxc_ast_visit::{Visit, walk};
 use oxc_span::{GetSpan, Span};
@@ -13,25 +13,23 @@ use std::collections::BTreeSet;
 /// Where `module.exports` itself may be assigned.
 const EXPORTS: [&str; 3] = ["module.exports", "exports.default", "module.exports.default"];
 
-/// Functions that change none of their arguments.
-const HARMLESS: [&str; 17] = [
+/// Functions, or beginnings of their names, that set no variable and change none of their arguments.
+const HARMLESS: [&str; 15] = [
+    "JSON.",
+    "Number",
     "String",
-    "config",
-    "configDotenv",
-    "console.error",
-    "console.info",
-    "console.log",
-    "console.warn",
+    "console.",
+    "createRequire",
     "defineConfig",
     "dirname",
-    "dotenv.config",
-    "env",
-    "expand",
+    "env(",
     "fileURLToPath",
+    "fs.",
     "join",
-    "path.join",
-    "path.resolve",
+    "path.",
+    "readFileSync",
     "resolve",
+    "z.",
 ];
 
 /// What a file may change.
@@ -41,15 +39,17 @@ pub(super) struct Effects {
     changed: BTreeSet<String>,
     /// Variables of the environment that the file sets.
     variables: BTreeSet<String>,
+    /// Those that it sets if they are not set: `process.env.X ??= ...`.
+    defaults: BTreeSet<String>,
     /// It sets variables of which the name is not known.
     any_variable: bool,
-    /// The calls that load files of variables, and what else may set some.
-    loads: Vec<Span>,
+    /// Calls that may set variables: those that load files of them, and any of which nothing is known.
+    calls: Vec<Span>,
 }
 
 impl Effects {
     pub(super) fn of(program: &Program<'_>) -> Self {
-        let mut looker = Looker { source: program.source_text, effects: Self::default() };
+        let mut looker = Looker { source: program.source_text, effects: Self::default(), functions: 0 };
         looker.visit_program(program);
         looker.effects
     }
@@ -59,26 +59,67 @@ impl Effects {
         self.changed.contains(name)
     }
 
-    /// Whether the file sets a variable of the environment.
-    pub(super) fn sets(&self, variable: &str) -> bool {
-        self.any_variable || self.variables.contains(variable)
+    /// The names whose value may be another.
+    pub(super) fn changed(&self) -> impl Iterator<Item = &str> {
+        self.changed.iter().map(String::as_str)
     }
 
-    /// Whether variables may be set elsewhere than by these calls: under a condition, in a function, by code that is not
-    /// known.
-    pub(super) fn loads_elsewhere(&self, known: &[Span]) -> bool {
-        self.loads.iter().any(|span| !known.contains(span))
+    /// Whether the file sets a variable of the environment; `is_set`: it has a value already.
+    pub(super) fn sets(&self, variable: &str, is_set: bool) -> bool {
+        self.any_variable
+            || self.variables.contains(variable)
+            || (!is_set && self.defaults.contains(variable))
+    }
+
+    /// Any variable may be set.
+    pub(super) fn set_any(&mut self) {
+        self.any_variable = true;
+    }
+
+    /// Whether variables may be set elsewhere than by these calls: under a condition, by code that is not known.
+    pub(super) fn calls_others(&self, known: &[Span]) -> bool {
+        self.calls.iter().any(|span| !known.contains(span))
     }
 }
 
 struct Looker<'s> {
     source: &'s str,
     effects: Effects,
+    /// How many functions surround what is looked at: what stands in one runs when it is called.
+    functions: usize,
 }
 
 impl Looker<'_> {
     fn text(&self, span: Span) -> String {
         span.source_text(self.source).to_owned()
+    }
+
+    fn is_harmless(&self, call: &CallExpression<'_>) -> bool {
+        let text = self.text(call.span);
+        HARMLESS.iter().any(|name| text.starts_with(name))
+    }
+
+    /// A call whose effect counts: `alone` as a statement, or as the value of a name.
+    fn called(&mut self, expression: &Expression<'_>, alone: bool) {
+        let inner = match expression.get_inner_expression() {
+            Expression::AwaitExpression(wait) => wait.argument.get_inner_expression(),
+            other => other,
+        };
+        let Expression::CallExpression(call) = inner else { return };
+        // A module that is taken for what it gives is as harmless as an import of its names.
+        let module = self.text(call.callee.span()) == "require";
+        let taken = module && (!alone || self.text(call.span).contains("dotenv/config"));
+        if self.functions > 0 || taken || self.is_harmless(call) {
+            return;
+        }
+        self.effects.calls.push(call.span);
+        // `parts.push(...)`
+        if let Some(member) = call.callee.get_inner_expression().as_member_expression() {
+            let place = self.text(member.object().span());
+            if !place.starts_with("process") && !place.starts_with("require") {
+                self.changed(&place);
+            }
+        }
     }
 
     /// `a.b.c = ...`, `delete a.b`, `a++`.
@@ -113,7 +154,17 @@ impl Looker<'_> {
 impl<'a> Visit<'a> for Looker<'_> {
     fn visit_assignment_expression(&mut self, assignment: &AssignmentExpression<'a>) {
         let place = self.text(assignment.left.span());
-        self.changed(&place);
+        match place.strip_prefix("process.env.") {
+            Some(name)
+                if matches!(
+                    assignment.operator,
+                    AssignmentOperator::LogicalNullish | AssignmentOperator::LogicalOr
+                ) =>
+            {
+                self.effects.defaults.insert(name.to_owned());
+            }
+            _ => self.changed(&place),
+        }
         walk::walk_assignment_expression(self, assignment);
     }
 
@@ -124,7 +175,7 @@ impl<'a> Visit<'a> for Looker<'_> {
     }
 
     fn visit_unary_expression(&mut self, unary: &UnaryExpression<'a>) {
-        if unary.operator == oxc_ast::ast::UnaryOperator::Delete {
+        if unary.operator == UnaryOperator::Delete {
             let place = self.text(unary.argument.span());
             self.changed(&place);
         }
@@ -134,37 +185,40 @@ impl<'a> Visit<'a> for Looker<'_> {
     fn visit_import_declaration(&mut self, import: &ImportDeclaration<'a>) {
         // For its effect alone: what else than dotenv's does is not known.
         if import.specifiers.is_none() && import.source.value.as_str() != "dotenv/config" {
-            self.effects.loads.push(import.span);
+            self.effects.calls.push(import.span);
         }
+    }
+
+    fn visit_function_body(&mut self, body: &FunctionBody<'a>) {
+        self.functions += 1;
+        walk::walk_function_body(self, body);
+        self.functions -= 1;
     }
 
     fn visit_expression_statement(&mut self, statement: &ExpressionStatement<'a>) {
-        let inner = match &statement.expression {
-            Expression::AwaitExpression(wait) => &wait.argument,
-            other => other,
-        };
-        if let Expression::CallExpression(call) = inner.get_inner_expression()
-            && !HARMLESS.contains(&self.text(call.callee.span()).as_str())
-        {
-            // For its effect alone too, as `loadEnvConfig(process.cwd())`.
-            self.effects.loads.push(call.span);
-        }
+        self.called(&statement.expression, true);
         walk::walk_expression_statement(self, statement);
     }
 
+    fn visit_variable_declarator(&mut self, declarator: &VariableDeclarator<'a>) {
+        declarator.init.iter().for_each(|init| self.called(init, false));
+        walk::walk_variable_declarator(self, declarator);
+    }
+
     fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
-        let callee = self.text(call.callee.span());
-        let name = callee.rsplit(['.', ')']).next().unwrap_or(&callee);
-        if matches!(name, "loadEnvFile" | "configDotenv" | "config") {
-            self.effects.loads.push(call.span);
-        }
-        if !HARMLESS.contains(&callee.as_str()) {
-            // A function may change what it is given, and the object that it is a method of.
+        if !self.is_harmless(call) {
+            let callee = self.text(call.callee.span());
+            // A function may change the objects that it is given, `Object.assign` the environment too.
             let given = call.arguments.iter().filter_map(|argument| argument.as_expression());
             let places: Vec<String> = given
                 .map(Expression::get_inner_expression)
                 .filter(|given| matches!(given, Expression::Identifier(_)) || given.is_member_expression())
                 .map(|given| self.text(given.span()))
+                .filter(|place| {
+                    !place.starts_with("process.env")
+                        || callee.starts_with("Object.")
+                        || callee.starts_with("Reflect.")
+                })
                 .collect();
             places.iter().for_each(|place| self.changed(place));
         }

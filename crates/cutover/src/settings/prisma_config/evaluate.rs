@@ -8,9 +8,8 @@ use super::super::paths::normal;
 use super::effects::Effects;
 use super::names::{self, Name, key, known, required};
 use oxc_ast::ast::{
-    Argument, ArrayExpression, ArrayExpressionElement, BinaryOperator, CallExpression, Expression,
-    LogicalOperator, ObjectExpression, ObjectPropertyKind, Program, Statement, TemplateLiteral,
-    UnaryOperator,
+    Argument, ArrayExpression, BinaryOperator, CallExpression, Expression, LogicalOperator, ObjectExpression,
+    ObjectPropertyKind, Program, Statement, TemplateLiteral, UnaryOperator,
 };
 use oxc_span::{GetSpan, Span};
 use std::collections::BTreeMap;
@@ -65,13 +64,20 @@ impl Value<'_> {
 /// A variable of the environment, and where its value comes from.
 pub(super) type Lookup<'p> = dyn Fn(&str) -> Option<(String, Origin)> + 'p;
 
+/// A call that loads files of variables.
+struct Load<'p> {
+    call: &'p CallExpression<'p>,
+    /// The call around it, or itself.
+    outer: Span,
+}
+
 /// Reads the expressions of one file.
 pub(super) struct Evaluator<'p> {
     program: &'p Program<'p>,
     names: BTreeMap<&'p str, Name<'p>>,
     effects: Effects,
-    /// It loads files of variables where nobody can tell whether it does.
-    loads_elsewhere: bool,
+    /// It runs code that may set variables.
+    sets_unknown: bool,
     /// The file itself.
     file: &'p Path,
     current_dir: &'p Path,
@@ -87,9 +93,22 @@ impl<'p> Evaluator<'p> {
     ) -> Self {
         let names = names::of(program);
         let effects = Effects::of(program);
-        let mut this = Self { program, names, effects, loads_elsewhere: false, file, current_dir, lookup };
-        let known: Vec<Span> = this.loads().iter().map(|call| call.span).collect();
-        this.loads_elsewhere = this.effects.loads_elsewhere(&known);
+        let mut this = Self { program, names, effects, sets_unknown: false, file, current_dir, lookup };
+        // `const e = process.env; e.X = ...`
+        let aliases = this.effects.changed().filter_map(|name| this.names.get(name));
+        if aliases
+            .into_iter()
+            .any(|name| matches!(name, Name::Constant(init) if this.is_environment(init, 0)))
+        {
+            this.effects.set_any();
+        }
+        let mut known = Vec::new();
+        for load in this.loads() {
+            if this.loaded_by(&load).is_some() {
+                known.extend([load.call.span, load.outer]);
+            }
+        }
+        this.sets_unknown = this.effects.calls_others(&known);
         this
     }
 
@@ -144,11 +163,21 @@ impl<'p> Evaluator<'p> {
     /// The files of variables that the file loads: of `config({ path: ... })` of dotenv and of `loadEnvFile(...)`. True:
     /// they win over the variables of the process.
     pub(super) fn env_files(&self) -> Vec<(PathBuf, bool)> {
-        self.loads().into_iter().flat_map(|call| self.loaded_by(call)).collect()
+        let of_process = |name: &str| (self.lookup)(name).map(|(text, _)| text);
+        let imported = self.program.body.iter().any(|statement| {
+            matches!(statement, Statement::ImportDeclaration(import) if import.source.value.as_str() == "dotenv/config")
+        });
+        let overrides = of_process("DOTENV_CONFIG_OVERRIDE").as_deref() == Some("true");
+        let named = of_process("DOTENV_CONFIG_PATH").filter(|_| imported);
+        let named = named.or_else(|| (imported && overrides).then(|| ".env".to_owned()));
+        let mut files: Vec<(PathBuf, bool)> =
+            named.into_iter().map(|path| (self.current_dir.join(path), overrides)).collect();
+        files.extend(self.loads().into_iter().filter_map(|load| self.loaded_by(&load)).flatten());
+        files
     }
 
     /// The calls that load files of variables whatever the circumstances.
-    fn loads(&self) -> Vec<&'p CallExpression<'p>> {
+    fn loads(&self) -> Vec<Load<'p>> {
         let mut found = Vec::new();
         let tried = self.program.body.iter().flat_map(|statement| match statement {
             // `try { process.loadEnvFile() } catch {}`
@@ -157,39 +186,58 @@ impl<'p> Evaluator<'p> {
         });
         for statement in tried {
             match statement {
-                Statement::ExpressionStatement(statement) => add_loads(&statement.expression, &mut found),
-                Statement::VariableDeclaration(declaration) => declaration
-                    .declarations
-                    .iter()
-                    .filter_map(|one| one.init.as_ref())
-                    .for_each(|init| add_loads(init, &mut found)),
+                Statement::ExpressionStatement(statement) => found.extend(self.load(&statement.expression)),
+                Statement::VariableDeclaration(declaration) => {
+                    found.extend(
+                        declaration.declarations.iter().filter_map(|one| self.load(one.init.as_ref()?)),
+                    );
+                }
                 _ => {}
             }
         }
         found
     }
 
-    fn loaded_by(&self, call: &'p CallExpression<'p>) -> Vec<(PathBuf, bool)> {
+    /// The call in an expression that loads files of variables: `expand(config({ path }))` has one.
+    fn load(&self, expression: &'p Expression<'p>) -> Option<Load<'p>> {
+        let Expression::CallExpression(call) = expression.get_inner_expression() else { return None };
+        let (module, name) = self.imported(call)?;
         let first = call.arguments.first().and_then(Argument::as_expression);
-        let Some(first) = first.map(|first| self.value(first)) else { return Vec::new() };
-        let Value::Object(options) = first else {
-            return self.path(&first).map(|path| (path, false)).into_iter().collect();
-        };
+        match (module.strip_prefix("node:").unwrap_or(module), name) {
+            ("dotenv-expand", "expand" | "default" | "*") => {
+                self.load(first?).map(|load| Load { outer: call.span, ..load })
+            }
+            ("dotenv", "config" | "configDotenv") | ("process", "loadEnvFile") => {
+                Some(Load { call, outer: call.span })
+            }
+            _ => None,
+        }
+    }
+
+    /// The files that such a call loads; none if that is not known.
+    fn loaded_by(&self, load: &Load<'p>) -> Option<Vec<(PathBuf, bool)>> {
+        let Some(first) = load.call.arguments.first() else { return Some(Vec::new()) };
+        let first = self.value(first.as_expression()?);
+        let Value::Object(options) = first else { return Some(vec![(self.path(&first)?, false)]) };
         let overrides = match self.property(options, "override") {
             Some(Value::Boolean(overrides)) => overrides,
             None | Some(Value::Undefined { .. }) => false,
-            Some(_) => true,
+            Some(_) => return None,
         };
+        // It fills another object than the environment.
+        if self.property(options, "processEnv").is_some() {
+            return None;
+        }
         let files: Vec<PathBuf> = match self.property(options, "path") {
             Some(Value::List(list)) => {
-                let items = list.elements.iter().filter_map(ArrayExpressionElement::as_expression);
-                items.filter_map(|item| self.path(&self.value(item))).collect()
+                let items = list.elements.iter().map(|item| self.path(&self.value(item.as_expression()?)));
+                items.collect::<Option<_>>()?
             }
-            Some(value) => self.path(&value).into_iter().collect(),
-            None if overrides => vec![self.current_dir.join(".env")],
-            None => Vec::new(),
+            Some(Value::Undefined { .. }) | None if overrides => vec![self.current_dir.join(".env")],
+            Some(Value::Undefined { .. }) | None => Vec::new(),
+            Some(value) => vec![self.path(&value)?],
         };
-        files.into_iter().map(|file| (file, overrides)).collect()
+        Some(files.into_iter().map(|file| (file, overrides)).collect())
     }
 
     /// Such paths are relative to the working directory.
@@ -407,15 +455,26 @@ impl<'p> Evaluator<'p> {
 
     /// The called function, if it is one whose work is known: by the module that it is imported from.
     fn function(&self, call: &'p CallExpression<'p>) -> Option<&'p str> {
+        if let Expression::Identifier(local) = call.callee.get_inner_expression()
+            && local.name.as_str() == "String"
+            && !self.names.contains_key("String")
+        {
+            return Some("String");
+        }
+        let (module, name) = self.imported(call)?;
+        known(module, name)
+    }
+
+    /// The module that the called function is imported from, and its name there.
+    fn imported(&self, call: &'p CallExpression<'p>) -> Option<(&'p str, &'p str)> {
         match call.callee.get_inner_expression() {
             Expression::Identifier(local) => match self.names.get(local.name.as_str()) {
-                Some(Name::Import { module, name }) => known(module, name),
-                Some(_) => None,
-                None => (local.name.as_str() == "String").then_some("String"),
+                Some(Name::Import { module, name }) => Some((module, name)),
+                _ => None,
             },
             callee => {
                 let member = callee.as_member_expression()?;
-                known(self.module(member.object())?, member.static_property_name()?)
+                Some((self.module(member.object())?, member.static_property_name()?))
             }
         }
     }
@@ -509,14 +568,14 @@ impl<'p> Evaluator<'p> {
     /// A variable of the environment, at `span`.
     fn variable(&self, name: &str, span: Span) -> Value<'p> {
         let found = (self.lookup)(name);
-        if self.effects.sets(name) {
+        if self.effects.sets(name, found.is_some()) {
             return Value::Unknown { span, what: "a variable that the file sets itself" };
         }
         match found {
-            Some((text, origin)) if !self.loads_elsewhere || matches!(origin, Origin::Variable(_)) => {
+            Some((text, origin)) if !self.sets_unknown || matches!(origin, Origin::Variable(_)) => {
                 Value::Text { text, origin: Some(origin) }
             }
-            _ if self.loads_elsewhere => {
+            _ if self.sets_unknown => {
                 Value::Unknown { span, what: "a variable that code of the file may set" }
             }
             _ => Value::Undefined { variable: Some(name.to_owned()) },
@@ -525,24 +584,6 @@ impl<'p> Evaluator<'p> {
 
     fn directory(&self) -> Value<'p> {
         Value::text(self.file.parent().unwrap_or(self.current_dir).to_string_lossy())
-    }
-}
-
-/// Adds the calls in an expression that load files of variables: `expand(config({ path }))` has one.
-fn add_loads<'p>(expression: &'p Expression<'p>, found: &mut Vec<&'p CallExpression<'p>>) {
-    let Expression::CallExpression(call) = expression.get_inner_expression() else { return };
-    match (called(call), call.arguments.first().and_then(Argument::as_expression)) {
-        (Some("expand"), Some(inner)) => add_loads(inner, found),
-        (Some("loadEnvFile" | "config" | "configDotenv" | "loadEnv" | "dotenv"), _) => found.push(call),
-        _ => {}
-    }
-}
-
-/// The name of what is called: `env` of `env("X")`, `join` of `path.join(...)`.
-fn called<'p>(call: &'p CallExpression<'p>) -> Option<&'p str> {
-    match call.callee.get_inner_expression() {
-        Expression::Identifier(name) => Some(name.name.as_str()),
-        callee => callee.as_member_expression()?.static_property_name(),
     }
 }
 
