@@ -198,7 +198,7 @@ impl Table {
                  finished_at DATETIME(3), migration_name VARCHAR(255) NOT NULL, logs TEXT, \
                  rolled_back_at DATETIME(3), started_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), \
                  applied_steps_count INTEGER UNSIGNED NOT NULL DEFAULT 0) \
-                 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+                 ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
                 self.qualified()
             ),
             Provider::Sqlite => format!(

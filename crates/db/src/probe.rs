@@ -65,17 +65,26 @@ pub fn is_transactional(conn: &mut dyn Conn, table: &Name) -> Result<bool, DbErr
     Ok(rows.first().is_none_or(|row| row.first().cloned().flatten().as_deref() == Some("1")))
 }
 
-/// MySQL and MariaDB: whether a function of the database could write what is not rolled back: there are functions in it, and
-/// tables of another engine than InnoDB.
+/// MySQL and MariaDB: whether a function could write what is not rolled back: there are functions on the server, and tables
+/// of another engine than InnoDB.
 pub fn functions_may_escape(conn: &mut dyn Conn) -> Result<bool, DbError> {
     let mut any = |sql: &str| Ok::<_, DbError>(!conn.query(sql)?.is_empty());
-    // Tables are asked for only where it counts: a database with many takes its time.
+    // Tables are asked for only where it counts: a server with many takes its time.
     Ok(any(
-        "SELECT 1 FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND routine_schema = DATABASE() LIMIT 1",
+        "SELECT 1 FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND routine_schema NOT IN ('mysql', 'sys') LIMIT 1",
     )? && any(
-        "SELECT 1 FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND engine <> 'InnoDB' AND table_schema = \
-         DATABASE() LIMIT 1",
+        "SELECT 1 FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND engine <> 'InnoDB' AND table_schema NOT IN \
+         ('mysql', 'sys', 'information_schema', 'performance_schema') LIMIT 1",
     )?)
+}
+
+/// MySQL and MariaDB: the engine of a table in the session's database, if it is another one than InnoDB.
+pub fn other_engine(conn: &mut dyn Conn, table: &str) -> Result<Option<String>, DbError> {
+    let rows = conn.query(&format!(
+        "SELECT engine FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{table}' AND engine <> \
+         'InnoDB'"
+    ))?;
+    Ok(rows.into_iter().flatten().flatten().next())
 }
 
 /// `... ENGINE=InnoDB AUTO_INCREMENT=7 DEFAULT CHARSET=...`

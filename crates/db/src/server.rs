@@ -205,7 +205,7 @@ pub fn may_log_routines(conn: &mut dyn Conn) -> Result<bool, DbError> {
 
 fn lets_log_routines(grant: &str) -> bool {
     let Some((rights, rest)) = grant.split_once(" ON ") else { return true };
-    let strong = ["ALL PRIVILEGES", "SUPER", "ADMIN", "SET_", "SET USER"];
+    let strong = ["ALL PRIVILEGES", "SUPER"];
     rest.starts_with("*.*") && strong.iter().any(|right| rights.contains(right))
 }
 
@@ -214,7 +214,7 @@ fn rights_on(grant: &str, database: &str) -> Option<String> {
     let (rights, rest) = grant.strip_prefix("GRANT ")?.split_once(" ON ")?;
     let (place, _) = rest.split_once(" TO ")?;
     let name = place.strip_suffix(".*")?;
-    let covers = name == "*" || like(&name.trim_matches('`').replace("``", "`"), database);
+    let covers = name == "*" || like(&name.trim_matches(['`', '"']).replace("``", "`"), database);
     covers.then(|| rights.to_owned())
 }
 

@@ -216,6 +216,14 @@ pub fn put_back_mysql(conn: &mut dyn Conn, before: &Variables, database: &str) -
     conn.execute(&format!("USE `{}`", database.replace('`', "``")))
 }
 
+/// What commits a transaction of ours. MySQL's `completion_type` would close the connection, or open another transaction.
+pub fn commit(provider: Provider) -> &'static str {
+    match provider {
+        Provider::MySql => "COMMIT AND NO CHAIN NO RELEASE",
+        Provider::PostgreSql | Provider::Sqlite => "COMMIT",
+    }
+}
+
 /// What opens a transaction of ours.
 pub fn begin(provider: Provider) -> &'static str {
     match provider {

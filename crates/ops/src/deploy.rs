@@ -222,6 +222,7 @@ fn begin(
     if !locked {
         return Ok(None);
     }
+    check_engine(run)?;
     let table = run.table.clone();
     run.table.logs_required = run.patiently(|conn| history::logs_required(conn, &table))?;
     if run.target.provider == Provider::PostgreSql {
@@ -319,6 +320,22 @@ fn plan(
         return Err(failure);
     }
     plan::decide::plan(folder, &run.history, &findings, run.target.provider, &deploy.limit, options)
+}
+
+/// MySQL: what is recorded in a table of another engine is not rolled back with what it records.
+fn check_engine(run: &mut Run<'_>) -> Result<()> {
+    if run.target.provider != Provider::MySql {
+        return Ok(());
+    }
+    let Some(engine) = run.patiently(|conn| db::probe::other_engine(conn, history::TABLE))? else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        Diagnostic::error(format!("the history table has the engine {engine}, which rolls nothing back"))
+            .code(&codes::C2018)
+            .note("nothing was run")
+            .help(format!("`ALTER TABLE {} ENGINE = InnoDB`, then `cutover migrate deploy`", history::TABLE)),
+    ))
 }
 
 /// What a MySQL server's settings would refuse in the middle.

@@ -28,6 +28,9 @@ pub(crate) fn actions(kind: &Kind, mut words: Words<'_>) -> Vec<Action> {
             create_global(words)
         }
         Kind::DropDatabase | Kind::DropTablespace | Kind::DropSubscription => drop_global(words),
+        Kind::Data(verb @ (DataVerb::Update | DataVerb::Delete)) if words.provider() == Provider::MySql => {
+            return writes(*verb, words);
+        }
         Kind::Data(verb) => write(*verb, words),
         Kind::CopyFromStdin | Kind::CopyToStdout | Kind::CopyOther { .. } => {
             return copy(words).into_iter().collect();
@@ -51,7 +54,15 @@ fn create(mut words: Words<'_>) -> Option<Action> {
         return words.skip_to("SELECT").then(|| select_into(words)).flatten();
     }
     words.take("CREATE").then_some(())?;
-    words.take_all(&["OR", "REPLACE"]);
+    let replaces = words.take_all(&["OR", "REPLACE"]);
+    if replaces
+        && words.clone().skip_to("TABLE")
+        && words.provider() == Provider::MySql
+        && !words.at_word("VIEW")
+    {
+        // A table that is replaced by one of the same definition has lost its rows.
+        return None;
+    }
     if words.provider() == Provider::MySql
         && let Some(object) = create_object(words.clone())
     {
@@ -284,7 +295,7 @@ fn alter(mut words: Words<'_>) -> Option<Action> {
     // MySQL: what moves or removes rows and leaves the definition as it was.
     let moves_rows =
         ["TRUNCATE", "EXCHANGE", "DISCARD", "IMPORT"].iter().any(|word| words.clone().skip_to(word));
-    if words.provider() == Provider::MySql && moves_rows {
+    if words.provider() == Provider::MySql && (moves_rows || renames_several(words.clone())) {
         return None;
     }
     if words.take_all(&["DETACH", "PARTITION"]) {
@@ -303,6 +314,16 @@ fn alter(mut words: Words<'_>) -> Option<Action> {
         return Some(Action::RenameTable { from: name, to });
     }
     Some(Action::AlterTable { name, changes: changes(words) })
+}
+
+/// Columns that may take each other's names: said twice, that is undone.
+fn renames_several(mut words: Words<'_>) -> bool {
+    let mut count = 0;
+    while words.look(0).is_some() {
+        count += usize::from(words.at_word("CHANGE") || words.at_word("RENAME"));
+        words.skip_one();
+    }
+    count > 1
 }
 
 /// The changes of ALTER TABLE; `words` stands behind the table's name.
@@ -466,6 +487,31 @@ fn write(verb: DataVerb, mut words: Words<'_>) -> Option<Action> {
     words.take_any(&["INTO", "FROM"]);
     words.take("ONLY");
     Some(Action::Write { verb, table: words.name()? })
+}
+
+/// MySQL: UPDATE and DELETE of one or several tables, joined in any way; aliases among them are no tables.
+fn writes(verb: DataVerb, mut words: Words<'_>) -> Vec<Action> {
+    if words.at_word("WITH") && !words.skip_to("UPDATE") {
+        return vec![Action::Unknown];
+    }
+    words.take_any(&["UPDATE", "DELETE"]);
+    while words.take_any(&["LOW_PRIORITY", "QUICK", "IGNORE"]).is_some() {}
+    words.take("FROM");
+    let mut all = Vec::new();
+    let mut expected = true;
+    while words.look(0).is_some() && !words.at_word("SET") && !words.at_word("WHERE") {
+        if expected && let Some(table) = words.name() {
+            all.push(Action::Write { verb, table });
+            expected = false;
+            continue;
+        }
+        expected =
+            words.symbol(b',') || words.take_any(&["JOIN", "STRAIGHT_JOIN", "FROM", "USING"]).is_some();
+        if !expected {
+            words.skip_one();
+        }
+    }
+    if all.is_empty() { vec![Action::Unknown] } else { all }
 }
 
 fn copy(mut words: Words<'_>) -> Option<Action> {

@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &DoctorArguments, context: &Context<'_>) -> ExitCod
     if arguments.json {
         let document = Document::new(&inspected, &report, &findings);
         // Plain data: writing it cannot fail.
-        context.terminal.out(&serde_json::to_string(&document).unwrap_or_default());
+        context.terminal.json(&serde_json::to_string(&document).unwrap_or_default());
     } else {
         lines(&inspected, &report, &findings).iter().for_each(|line| context.terminal.out(line));
     }

@@ -37,7 +37,7 @@ impl<'t> JsonLines<'t> {
             body,
         };
         match serde_json::to_string(&line) {
-            Ok(line) => self.terminal.out(&line),
+            Ok(line) => self.terminal.json(&line),
             Err(error) => {
                 self.terminal.talk(&format!("warning: an event cannot be written as JSON: {error}"))
             }

@@ -6,7 +6,8 @@ use diagnostics::Secret;
 const MASK: &str = "***";
 
 /// Parameters of any database whose values are secret. What is not known is taken for secret if its name says so.
-const SECRET: [&str; 6] = ["password", "secret", "token", "key", "credential", "pass"];
+const SECRET: [&str; 10] =
+    ["password", "secret", "token", "key", "credential", "pass", "jwt", "auth", "bearer", "signature"];
 
 /// The URL with everything secret replaced. Where it cannot be split into its pieces nothing but the scheme is shown:
 /// any piece might be a part of the password.
@@ -56,14 +57,7 @@ fn is_secret(name: &str) -> bool {
 /// given so.
 fn sets_own_settings(name: &str, value: &str) -> bool {
     let value = value.to_ascii_lowercase().replace("%2e", ".");
-    let setting = |part: &str| {
-        part.split(['=', '%']).next().is_some_and(|setting| setting.contains('.') || is_secret(setting))
-    };
-    name == "options"
-        && value
-            .split("-c")
-            .skip(1)
-            .any(|part| setting(part.trim_start_matches(['+', ' ']).trim_start_matches("%20")))
+    name == "options" && (value.contains('.') || is_secret(&value))
 }
 
 /// `sslkey` is the path of a file.
@@ -94,6 +88,8 @@ mod tests {
                 "postgresql://h/d?options=-c+lock_timeout%3D5s",
             ),
             ("postgresql://h/d?options=-capp%2Ejwt=s3cr3t", "postgresql://h/d?options=***"),
+            ("postgresql://h/d?options=--app.id%3Ds3cr3t&jwt=s3cr3t", "postgresql://h/d?options=***&jwt=***"),
+            ("postgresql://h/d?options=-c%09app.id%3Ds3cr3t", "postgresql://h/d?options=***"),
             ("s3cr3t", "***"),
             ("x:s3cr3t", "x:***"),
         ] {

@@ -288,7 +288,7 @@ fn write_one_row_once(run: &mut Run<'_>, sql: &str, stays: Option<&str>) -> std:
         Step::new(begin),
         Step::new(sql).after_answers().inside(),
         Step::new(read_back).after_answers().inside().with_rows(),
-        Step::new("COMMIT").after_answers().inside(),
+        Step::new(session::commit(provider)).after_answers().inside(),
     ];
     let mut missed = false;
     // Written also when a stop is asked for, but not waited for without end.

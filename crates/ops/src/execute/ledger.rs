@@ -21,9 +21,12 @@ const UNREADABLE: &str = "1064";
 pub(super) fn is_unread(statement: &Statement, text: &str, error: &DbError) -> bool {
     let text = text.to_ascii_lowercase();
     let runs_others = match statement.kind {
-        Kind::Call | Kind::Execute => true,
-        Kind::Do | Kind::Unknown => ["execute", "call"].iter().any(|word| text.contains(word)),
-        _ => false,
+        // A trigger or function may fail with this number after others have written.
+        Kind::Call | Kind::Execute | Kind::Data(_) => true,
+        Kind::Do | Kind::Unknown => {
+            ["execute", "call", "prepare", "signal"].iter().any(|word| text.contains(word))
+        }
+        _ => statement.session.calls_functions,
     };
     error.code == UNREADABLE && !runs_others
 }
@@ -41,6 +44,10 @@ fn objects_of(statement: &Statement) -> Option<Vec<(Option<ObjectType>, Name)>> 
     }
     let tables = |names: &[Name]| names.iter().map(|name| (None, name.clone())).collect();
     match &statement.actions[..] {
+        // One name that goes and comes leaves the definition as it was, and its values nowhere.
+        [Action::AlterTable { changes, .. }] if drops_and_adds(changes) => None,
+        // It may have run, and dropped itself.
+        [Action::CreateObject { object: ObjectType::Event, .. }] => None,
         [Action::CreateTable { name, temporary: false, .. } | Action::AlterTable { name, .. }] => {
             Some(tables(std::slice::from_ref(name)))
         }
@@ -52,6 +59,15 @@ fn objects_of(statement: &Statement) -> Option<Vec<(Option<ObjectType>, Name)>> 
         }
         renames => Some(tables(&renamed(renames)?)),
     }
+}
+
+fn drops_and_adds(changes: &[Change]) -> bool {
+    changes.iter().any(|change| match change {
+        Change::Drop(_, dropped) => changes
+            .iter()
+            .any(|other| matches!(other, Change::Add(_, added) if added.eq_ignore_ascii_case(dropped))),
+        _ => false,
+    })
 }
 
 /// Whether the server can show what became of a statement.
@@ -86,7 +102,7 @@ fn hash(definitions: &[Option<String>]) -> String {
 }
 
 /// Whether all that a transaction writes can be rolled back: tables of another engine than InnoDB keep what was written.
-pub(super) fn rolls_back(run: &mut Run<'_>, segment: &Segment) -> Result<bool, DbError> {
+pub(super) fn rolls_back(run: &mut Run<'_>, segment: &Segment, text: &str) -> Result<bool, DbError> {
     if run.target.provider != Provider::MySql {
         return Ok(true);
     }
@@ -102,8 +118,17 @@ pub(super) fn rolls_back(run: &mut Run<'_>, segment: &Segment) -> Result<bool, D
         }
     }
     // A function may stand in the text, or in a view that is read.
-    let reads = |statement: &Statement| matches!(statement.kind, Kind::Data(_) | Kind::Query);
-    Ok(!(segment.statements.iter().any(reads) && probe::functions_may_escape(run.conn.as_mut())?))
+    let may_call = |statement: &Statement| {
+        statement.session.calls_functions
+            || ["SELECT", "JOIN", "FROM", "WITH"].iter().any(|word| {
+                statement
+                    .span
+                    .slice(text)
+                    .split_whitespace()
+                    .any(|written| written.trim_start_matches('(').eq_ignore_ascii_case(word))
+            })
+    };
+    Ok(!(segment.statements.iter().any(may_call) && probe::functions_may_escape(run.conn.as_mut())?))
 }
 
 /// Whether a statement that failed has left everything as it was, as far as the server tells.

@@ -306,7 +306,8 @@ pub(crate) fn in_one_transaction(run: &mut Run<'_>, statements: &[String], check
         let checked = written.and_then(|()| run.conn.query(check));
         let ended = checked.and_then(|rows| {
             let kept = rows.into_iter().flatten().flatten().next().as_deref() == Some("1");
-            run.conn.execute(if kept { "COMMIT" } else { "ROLLBACK" }).map(|()| kept)
+            let commit = db::session::commit(run.target.provider);
+            run.conn.execute(if kept { commit } else { "ROLLBACK" }).map(|()| kept)
         });
         match ended {
             Ok(true) => return Ok(()),

@@ -16,7 +16,7 @@ use crate::run::{Run, Trouble};
 use db::history::NewRow;
 use db::{DbError, ErrorKind, session};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
-use sql::{DataVerb, Kind, Statement};
+use sql::{Kind, Statement};
 use std::time::Duration;
 
 /// Runs or continues a migration.
@@ -197,7 +197,9 @@ fn go_on(run: &mut Run<'_>, going: &mut Going<'_>) -> Result<Option<DbError>> {
         }
         let step = match segment.bracket {
             Bracket::Single | Bracket::Span => single::run(run, going, &segment)?,
-            _ if !ledger::rolls_back(run, &segment).map_err(|error| run.failed(error))? => {
+            _ if !ledger::rolls_back(run, &segment, going.migration.source.text())
+                .map_err(|error| run.failed(error))? =>
+            {
                 // An error would leave a part of its work: recorded before and after, as a definition is.
                 single::run(run, going, &Segment { bracket: Bracket::Span, ..segment })?
             }
@@ -309,13 +311,11 @@ fn asks_for_a_lost_id(going: &Going<'_>) -> Option<usize> {
         let upper = statement.span.slice(text).to_ascii_uppercase();
         upper.contains("LAST_INSERT_ID") || upper.contains("@@IDENTITY")
     };
-    let left = going.migration.statements().enumerate().skip(going.progress.statement);
-    // What inserts among those that are left has an id of its own.
-    let inserts =
-        |statement: &Statement| matches!(statement.kind, Kind::Data(DataVerb::Insert | DataVerb::Replace));
-    left.take_while(|(_, statement)| asks(statement) || !inserts(statement))
-        .find(|(_, statement)| asks(statement))
-        .map(|(number, _)| number)
+    // Whether an INSERT sets it depends on its table: any that ran before counts, and none that is left.
+    let sets = |statement: &Statement| matches!(statement.kind, Kind::Data(_) | Kind::Query | Kind::Call);
+    let set_before = going.migration.statements().take(going.progress.statement).any(sets);
+    let mut left = going.migration.statements().enumerate().skip(going.progress.statement);
+    left.find(|(_, statement)| set_before && asks(statement)).map(|(number, _)| number)
 }
 
 /// Before a continued migration goes on, what its finished part said to the session is said again: without it an

@@ -489,7 +489,8 @@ impl Transaction<'_> {
         if run.target.provider != Provider::PostgreSql || !insert {
             builder.push(Part::Row, step);
             builder.push(Part::ReadBack, self.read_back_step(run));
-            builder.push(Part::Commit, Step::new("COMMIT").inside().after_answers());
+            let commit = db::session::commit(run.target.provider);
+            builder.push(Part::Commit, Step::new(commit).inside().after_answers());
             return;
         }
         // Where nobody's code runs nobody can take the row away.

@@ -16,6 +16,9 @@ pub(super) fn pieces<'s>(statements: &'s [Statement], text: &str) -> Vec<(Bracke
             None if in_a_transaction(&first.kind) => (Bracket::Transaction, data(rest, text)),
             None => (Bracket::Single, 1),
         };
+        // What asks for the outcome of the statement before it would read that of our own record.
+        let asking = rest[length..].iter().take_while(|statement| asks_for_outcome(statement, text)).count();
+        let (bracket, length) = if asking > 0 { (Bracket::Span, length + asking) } else { (bracket, length) };
         let (piece, tail) = rest.split_at(length);
         pieces.push((bracket, piece));
         rest = tail;
@@ -25,7 +28,7 @@ pub(super) fn pieces<'s>(statements: &'s [Statement], text: &str) -> Vec<(Bracke
 
 /// The statement that opens a transaction which nothing ends: the server would throw its work away.
 pub(super) fn unclosed<'s>(statements: &'s [Statement], text: &str) -> Option<&'s Statement> {
-    let mut open = None;
+    let (mut open, mut begun) = (None, 0);
     for statement in statements {
         match &statement.kind {
             Kind::Begin { .. } => open = Some(statement),
@@ -33,8 +36,14 @@ pub(super) fn unclosed<'s>(statements: &'s [Statement], text: &str) -> Option<&'
                 let upper = statement.span.slice(text).to_ascii_uppercase();
                 let verb = upper.split_whitespace().nth(1).unwrap_or_default();
                 match verb {
-                    "START" | "BEGIN" => open = Some(statement),
-                    "COMMIT" => open = None,
+                    "START" | "BEGIN" => {
+                        begun += 1;
+                        open = Some(statement);
+                    }
+                    "COMMIT" => {
+                        begun -= 1;
+                        open = open.filter(|_| begun > 0);
+                    }
                     _ => {}
                 }
             }
@@ -81,6 +90,21 @@ fn data(statements: &[Statement], text: &str) -> usize {
                 .any(|word| upper.contains(word))
     };
     1 + statements.iter().skip(1).take_while(|statement| asks(statement)).count()
+}
+
+/// Whether a statement asks how the one before it ended.
+fn asks_for_outcome(statement: &Statement, text: &str) -> bool {
+    let upper = statement.span.slice(text).to_ascii_uppercase();
+    [
+        "ROW_COUNT",
+        "FOUND_ROWS",
+        "GET DIAGNOSTICS",
+        "GET CURRENT DIAGNOSTICS",
+        "GET STACKED DIAGNOSTICS",
+        "SHOW WARNINGS",
+    ]
+    .iter()
+    .any(|word| upper.contains(word))
 }
 
 /// A span that the script brackets: its transaction, its table locks, its XA transaction, or work without autocommit.
@@ -189,6 +213,9 @@ mod tests {
             ),
             ("SET autocommit = 0; INSERT INTO a VALUES (1); COMMIT; SET autocommit = 1; SELECT 1", "P4 T1"),
             ("CALL p()", "S1"),
+            ("CALL p(); INSERT INTO log VALUES (ROW_COUNT())", "P2"),
+            ("INSERT INTO a VALUES (1); GET DIAGNOSTICS @n = ROW_COUNT; INSERT INTO b VALUES (@n)", "P2 T1"),
+            ("INSERT INTO a VALUES (1); SET @x = 1; INSERT INTO b VALUES (ROW_COUNT())", "T1 P2"),
             ("SELECT f(); DO f(); CREATE TABLE a (id INT)", "T1 T1 S1"),
             ("BEGIN; SET @a = 1; SET NAMES utf8mb4; INSERT INTO a VALUES (@a); COMMIT", "O5"),
             ("BEGIN; INSERT INTO a VALUES (1); SET PASSWORD = 'x'; COMMIT", "P4"),

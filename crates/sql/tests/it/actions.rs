@@ -253,6 +253,8 @@ fn objects_of_mysql() {
         ("CREATE FUNCTION f RETURNS INTEGER SONAME 'f.so'", Action::Unknown),
         ("CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", made(ObjectType::Event, "e")),
         ("CREATE SEQUENCE s", Action::Define),
+        ("CREATE OR REPLACE TABLE a (id INT PRIMARY KEY)", Action::Unknown),
+        ("ALTER TABLE p CHANGE a b INT, CHANGE b a INT", Action::Unknown),
         ("ALTER TABLE p TRUNCATE PARTITION p0", Action::Unknown),
         ("ALTER TABLE p EXCHANGE PARTITION p0 WITH TABLE q", Action::Unknown),
         ("ALTER TABLE p DISCARD TABLESPACE", Action::Unknown),
@@ -277,6 +279,27 @@ fn objects_of_mysql() {
         ("CREATE TABLE a AS SELECT 1", made_table(true, TableKeys::None)),
     ] {
         assert_eq!(actions(MySql, text), [expected], "{text}");
+    }
+}
+
+#[test]
+fn every_table_that_mysql_writes() {
+    for (text, tables) in [
+        ("UPDATE a SET x = 1", "a"),
+        ("UPDATE LOW_PRIORITY a, s.b SET a.x = b.x WHERE a.i = b.i", "a s.b"),
+        ("UPDATE a JOIN (SELECT 1 AS i) AS d ON d.i = a.i LEFT JOIN m USING (i) SET m.v = 1", "a m"),
+        ("DELETE FROM a WHERE i IN (SELECT i FROM z)", "a"),
+        ("DELETE x, y FROM a AS x INNER JOIN m AS y ON x.i = y.i WHERE x.i > 1", "x y a m"),
+        ("DELETE FROM x USING a AS x JOIN m ON x.i = m.i", "x a m"),
+    ] {
+        let names: Vec<String> = actions(MySql, text)
+            .iter()
+            .map(|action| match action {
+                Action::Write { table, .. } => table.to_string(),
+                other => panic!("{text}: {other:?}"),
+            })
+            .collect();
+        assert_eq!(names.join(" "), tables, "{text}");
     }
 }
 

@@ -3,8 +3,9 @@
 //! What does not live here: what an expression is (`evaluate`).
 
 use oxc_ast::ast::{
-    AssignmentExpression, AssignmentOperator, CallExpression, Expression, ExpressionStatement, FunctionBody,
-    ImportDeclaration, Program, UnaryExpression, UnaryOperator, UpdateExpression, VariableDeclarator,
+    AssignmentExpression, AssignmentOperator, CallExpression, Expression, ExpressionStatement,
+    ForOfStatement, ForStatementLeft, FunctionBody, ImportDeclaration, Program, UnaryExpression,
+    UnaryOperator, UpdateExpression, VariableDeclarator,
 };
 use oxc_ast_visit::{Visit, walk};
 use oxc_span::{GetSpan, Span};
@@ -43,6 +44,8 @@ pub(super) struct Effects {
     defaults: BTreeSet<String>,
     /// It sets variables of which the name is not known.
     any_variable: bool,
+    /// Names that are bound, with what they are bound to.
+    bindings: Vec<(String, String)>,
     /// Calls that may set variables: those that load files of them, and any of which nothing is known.
     calls: Vec<Span>,
 }
@@ -51,17 +54,31 @@ impl Effects {
     pub(super) fn of(program: &Program<'_>) -> Self {
         let mut looker = Looker { source: program.source_text, effects: Self::default(), functions: 0 };
         looker.visit_program(program);
+        looker.effects.spread();
         looker.effects
+    }
+
+    /// What is changed through another name is changed: `const d = config.datasource; d.url = ...`.
+    fn spread(&mut self) {
+        loop {
+            let reached: Vec<String> = self
+                .bindings
+                .iter()
+                .filter(|(bound, _)| words(bound).any(|word| self.changed.contains(word)))
+                .map(|(_, value)| value.clone())
+                .collect();
+            self.any_variable |= reached.iter().any(|value| is_environment(value));
+            let before = self.changed.len();
+            self.changed.extend(reached.iter().flat_map(|value| words(value)).map(str::to_owned));
+            if self.changed.len() == before {
+                return;
+            }
+        }
     }
 
     /// Whether a name of the file may have another value than its declaration says.
     pub(super) fn changes(&self, name: &str) -> bool {
         self.changed.contains(name)
-    }
-
-    /// The names whose value may be another.
-    pub(super) fn changed(&self) -> impl Iterator<Item = &str> {
-        self.changed.iter().map(String::as_str)
     }
 
     /// Whether the file sets a variable of the environment; `is_set`: it has a value already.
@@ -80,6 +97,17 @@ impl Effects {
     pub(super) fn calls_others(&self, known: &[Span]) -> bool {
         self.calls.iter().any(|span| !known.contains(span))
     }
+}
+
+/// The words of a text that can be names.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_' && letter != '$')
+        .filter(|word| !word.is_empty())
+}
+
+/// Whether a text may stand for the environment or for what holds it.
+fn is_environment(text: &str) -> bool {
+    text == "process" || text.contains("process.env") || text.contains("node:process")
 }
 
 struct Looker<'s> {
@@ -113,6 +141,14 @@ impl Looker<'_> {
             return;
         }
         self.effects.calls.push(call.span);
+        if alone {
+            // `patch([config])`, `patch({ config })`
+            let given: Vec<String> =
+                call.arguments.iter().map(|argument| self.text(argument.span())).collect();
+            self.effects.changed.extend(
+                given.iter().filter(|text| text.len() < 200).flat_map(|text| words(text)).map(str::to_owned),
+            );
+        }
         // `parts.push(...)`
         if let Some(member) = call.callee.get_inner_expression().as_member_expression() {
             let place = self.text(member.object().span());
@@ -139,15 +175,11 @@ impl Looker<'_> {
             }
             return;
         }
+        self.effects.any_variable |= place.contains("process.env");
         // Of a pattern every name.
         let pattern = place.starts_with(['{', '[', '(']);
-        let mut words =
-            place.split(|letter: char| !letter.is_alphanumeric() && letter != '_' && letter != '$');
-        if pattern {
-            self.effects.changed.extend(words.map(str::to_owned));
-        } else if let Some(root) = words.next() {
-            self.effects.changed.insert(root.to_owned());
-        }
+        let count = if pattern { usize::MAX } else { 1 };
+        self.effects.changed.extend(words(place).take(count).map(str::to_owned));
     }
 }
 
@@ -184,6 +216,10 @@ impl<'a> Visit<'a> for Looker<'_> {
 
     fn visit_import_declaration(&mut self, import: &ImportDeclaration<'a>) {
         // For its effect alone: what else than dotenv's does is not known.
+        if import.source.value.as_str().trim_start_matches("node:") == "process" {
+            let names = import.specifiers.iter().flatten().map(|one| one.local().name.to_string());
+            self.effects.bindings.extend(names.map(|name| (name, "node:process".to_owned())));
+        }
         if import.specifiers.is_none() && import.source.value.as_str() != "dotenv/config" {
             self.effects.calls.push(import.span);
         }
@@ -200,8 +236,26 @@ impl<'a> Visit<'a> for Looker<'_> {
         walk::walk_expression_statement(self, statement);
     }
 
+    fn visit_for_of_statement(&mut self, each: &ForOfStatement<'a>) {
+        let (left, right) = (self.text(each.left.span()), self.text(each.right.span()));
+        if !matches!(each.left, ForStatementLeft::VariableDeclaration(_)) {
+            self.changed(&left);
+        }
+        self.effects.bindings.push((left, right));
+        walk::walk_for_of_statement(self, each);
+    }
+
     fn visit_variable_declarator(&mut self, declarator: &VariableDeclarator<'a>) {
         declarator.init.iter().for_each(|init| self.called(init, false));
+        if let Some(init) = &declarator.init {
+            let (name, value) = (self.text(declarator.id.span()), self.text(init.span()));
+            // What a literal or a call holds is made anew; of a name, or a part of it, it is the same object.
+            let same = matches!(init.get_inner_expression(), Expression::Identifier(_))
+                || init.get_inner_expression().is_member_expression();
+            if same {
+                self.effects.bindings.push((name, value));
+            }
+        }
         walk::walk_variable_declarator(self, declarator);
     }
 

@@ -7,8 +7,9 @@ use super::super::Origin;
 use super::super::paths::normal;
 use super::effects::Effects;
 use super::names::{self, Name, key, known, required};
+use super::value::{Value, same};
 use oxc_ast::ast::{
-    Argument, ArrayExpression, BinaryOperator, CallExpression, Expression, LogicalOperator, ObjectExpression,
+    Argument, BinaryOperator, CallExpression, Expression, LogicalOperator, ObjectExpression,
     ObjectPropertyKind, Program, Statement, TemplateLiteral, UnaryOperator,
 };
 use oxc_span::{GetSpan, Span};
@@ -17,49 +18,6 @@ use std::path::{Path, PathBuf};
 
 /// How deep constants may refer to each other: they can go in circles.
 const DEPTH: usize = 32;
-
-/// What an expression is.
-#[derive(Debug)]
-pub(super) enum Value<'p> {
-    Text {
-        text: String,
-        /// The variable that it comes from, where nothing was added to it.
-        origin: Option<Origin>,
-    },
-    Boolean(bool),
-    /// `undefined`, also because a variable is not set.
-    Undefined {
-        variable: Option<String>,
-    },
-    /// `env("X")` of a variable that is not set, which stops the reference.
-    Missing {
-        variable: String,
-    },
-    Object(&'p ObjectExpression<'p>),
-    List(&'p ArrayExpression<'p>),
-    /// Only a JavaScript engine could tell.
-    Unknown {
-        span: Span,
-        what: &'static str,
-    },
-}
-
-impl Value<'_> {
-    fn text(text: impl Into<String>) -> Self {
-        Value::Text { text: text.into(), origin: None }
-    }
-
-    /// Whether JavaScript takes it for true; none if that is not known.
-    fn is_truthy(&self) -> Option<bool> {
-        match self {
-            Value::Text { text, .. } => Some(!text.is_empty()),
-            Value::Boolean(value) => Some(*value),
-            Value::Undefined { .. } => Some(false),
-            Value::Object(_) | Value::List(_) => Some(true),
-            Value::Missing { .. } | Value::Unknown { .. } => None,
-        }
-    }
-}
 
 /// A variable of the environment, and where its value comes from.
 pub(super) type Lookup<'p> = dyn Fn(&str) -> Option<(String, Origin)> + 'p;
@@ -78,6 +36,8 @@ pub(super) struct Evaluator<'p> {
     effects: Effects,
     /// It runs code that may set variables.
     sets_unknown: bool,
+    /// Where the last of the calls stands that load files of variables: what is read before it is not from them.
+    loaded_from: u32,
     /// The file itself.
     file: &'p Path,
     current_dir: &'p Path,
@@ -93,13 +53,12 @@ impl<'p> Evaluator<'p> {
     ) -> Self {
         let names = names::of(program);
         let effects = Effects::of(program);
-        let mut this = Self { program, names, effects, sets_unknown: false, file, current_dir, lookup };
-        // `const e = process.env; e.X = ...`
-        let aliases = this.effects.changed().filter_map(|name| this.names.get(name));
-        if aliases
-            .into_iter()
-            .any(|name| matches!(name, Name::Constant(init) if this.is_environment(init, 0)))
+        let mut this =
+            Self { program, names, effects, sets_unknown: false, loaded_from: 0, file, current_dir, lookup };
+        if this.names.contains_key("process")
+            && !matches!(this.names.get("process"), Some(Name::Import { .. }))
         {
+            // Another `process` than Node's.
             this.effects.set_any();
         }
         let mut known = Vec::new();
@@ -107,6 +66,7 @@ impl<'p> Evaluator<'p> {
             if this.loaded_by(&load).is_some() {
                 known.extend([load.call.span, load.outer]);
             }
+            this.loaded_from = this.loaded_from.max(load.call.span.end);
         }
         this.sets_unknown = this.effects.calls_others(&known);
         this
@@ -572,6 +532,9 @@ impl<'p> Evaluator<'p> {
             return Value::Unknown { span, what: "a variable that the file sets itself" };
         }
         match found {
+            Some((_, Origin::EnvFile { .. })) if span.start < self.loaded_from => {
+                Value::Unknown { span, what: "a variable that is read before its file is loaded" }
+            }
             Some((text, origin)) if !self.sets_unknown || matches!(origin, Origin::Variable(_)) => {
                 Value::Text { text, origin: Some(origin) }
             }
@@ -584,17 +547,5 @@ impl<'p> Evaluator<'p> {
 
     fn directory(&self) -> Value<'p> {
         Value::text(self.file.parent().unwrap_or(self.current_dir).to_string_lossy())
-    }
-}
-
-/// Whether two values are the same; none if that is not known.
-fn same(left: &Value<'_>, right: &Value<'_>) -> Option<bool> {
-    match (left, right) {
-        (Value::Text { text: left, .. }, Value::Text { text: right, .. }) => Some(left == right),
-        (Value::Boolean(left), Value::Boolean(right)) => Some(left == right),
-        (Value::Undefined { .. }, Value::Undefined { .. }) => Some(true),
-        (Value::Undefined { .. }, Value::Text { .. } | Value::Boolean(_))
-        | (Value::Text { .. } | Value::Boolean(_), Value::Undefined { .. }) => Some(false),
-        _ => None,
     }
 }

@@ -6,16 +6,18 @@
 mod effects;
 mod evaluate;
 mod names;
+mod value;
 
 use super::offers::{DatabaseUrl, Origin, Setting};
 use super::{Context, Given, Surroundings, Told, paths};
 use diagnostics::{Diagnostic, Failure, Result, Secret, Source, codes};
-use evaluate::{Evaluator, Lookup, Value};
+use evaluate::{Evaluator, Lookup};
 use oxc_allocator::Allocator;
 use oxc_ast::ast::ObjectExpression;
 use oxc_parser::Parser;
 use oxc_span::{SourceType, Span};
 use std::path::{Path, PathBuf};
+use value::Value;
 
 /// Names of the file before its ending, in the order in which Prisma 7 looks for them.
 const STEMS: [&str; 4] = ["prisma7.config", ".config/prisma7", "prisma.config", ".config/prisma"];
