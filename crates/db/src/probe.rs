@@ -68,14 +68,20 @@ pub fn is_transactional(conn: &mut dyn Conn, table: &Name) -> Result<bool, DbErr
 /// MySQL and MariaDB: whether a function could write what is not rolled back: there are functions on the server, and tables
 /// of another engine than InnoDB.
 pub fn functions_may_escape(conn: &mut dyn Conn) -> Result<bool, DbError> {
-    let mut any = |sql: &str| Ok::<_, DbError>(!conn.query(sql)?.is_empty());
-    // Tables are asked for only where it counts: a server with many takes its time.
-    Ok(any(
+    let functions = conn.query(
         "SELECT 1 FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND routine_schema NOT IN ('mysql', 'sys') LIMIT 1",
-    )? && any(
+    )?;
+    // Tables are asked for only where it counts: a server with many takes its time.
+    Ok(!functions.is_empty() && has_other_engines(conn)?)
+}
+
+/// MySQL and MariaDB: whether there are tables of another engine than InnoDB.
+pub fn has_other_engines(conn: &mut dyn Conn) -> Result<bool, DbError> {
+    let tables = conn.query(
         "SELECT 1 FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND engine <> 'InnoDB' AND table_schema NOT IN \
          ('mysql', 'sys', 'information_schema', 'performance_schema') LIMIT 1",
-    )?)
+    )?;
+    Ok(!tables.is_empty())
 }
 
 /// MySQL and MariaDB: the engine of a table in the session's database, if it is another one than InnoDB.

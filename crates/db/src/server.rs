@@ -193,6 +193,17 @@ fn mysql_privileges(conn: &mut dyn Conn, database: &str) -> Result<Vec<Privilege
         .collect())
 }
 
+/// MySQL and MariaDB: whether the session is shown the triggers of its database, as far as its own grants say.
+pub fn sees_triggers(conn: &mut dyn Conn) -> Result<bool, DbError> {
+    let database = first(conn.query("SELECT DATABASE()")?).into_iter().next().flatten().unwrap_or_default();
+    let rows = conn.query("SHOW GRANTS")?;
+    let grants = rows.into_iter().filter_map(|row| row.into_iter().next().flatten());
+    Ok(grants.filter_map(|grant| rights_on(&grant, &database)).any(|rights| {
+        rights.starts_with("ALL")
+            || rights.split(',').any(|right| right.trim().eq_ignore_ascii_case("TRIGGER"))
+    }))
+}
+
 /// MySQL and MariaDB: whether the role may create functions and triggers although binary logging is on. Also where it may
 /// have the right by a role or by a right with another name.
 pub fn may_log_routines(conn: &mut dyn Conn) -> Result<bool, DbError> {

@@ -24,7 +24,8 @@ struct EnvFile {
 }
 
 impl Environment {
-    /// Reads the `.env` files. `schema` is the path that a flag, a variable or package.json has given; `named` are the files that the
+    /// Reads the `.env` files. `schema` is the path that a flag or variable has given, `of_package` that of
+    /// package.json; `named` are the files that the
     /// project's configuration loads itself, which are the strongest of them; true: stronger than the process too.
     ///
     /// # Errors
@@ -32,11 +33,13 @@ impl Environment {
     pub(super) fn load(
         surroundings: &Surroundings,
         schema: Option<&Path>,
+        of_package: Option<&Path>,
         named: Vec<(PathBuf, bool)>,
         told: &mut Told,
     ) -> Result<Self> {
         let mut environment = Self { process: surroundings.variables.clone(), files: Vec::new() };
-        let files = files(&surroundings.current_dir, schema).into_iter().map(|path| (path, false));
+        let files =
+            files(&surroundings.current_dir, schema, of_package).into_iter().map(|path| (path, false));
         for (path, overrides) in distinct(named.into_iter().chain(files)) {
             let shown = paths::shown(&surroundings.current_dir, &path);
             match std::fs::read(&path) {
@@ -116,18 +119,18 @@ impl Environment {
 }
 
 /// The `.env` files that exist, strongest first.
-fn files(current_dir: &Path, schema: Option<&Path>) -> Vec<PathBuf> {
+fn files(current_dir: &Path, schema: Option<&Path>, of_package: Option<&Path>) -> Vec<PathBuf> {
     let root = paths::package_json(current_dir).map(|package| package.with_file_name(".env"));
-    let beside = schema.map(|schema| current_dir.join(schema));
     // A directory of schema files has its `.env` inside or, as the reference looks for it, beside itself.
-    let inside = beside.as_ref().filter(|path| path.is_dir()).map(|path| path.join(".env"));
-    let candidates = [
-        inside,
-        beside.map(|path| path.with_file_name(".env")),
-        Some(current_dir.join("prisma/.env")),
-        Some(current_dir.join(".env")),
-    ];
-    let of_schema = candidates.into_iter().flatten().find(|path| path.exists());
+    let around = |schema: Option<&Path>| {
+        let path = schema.map(|schema| current_dir.join(schema));
+        let inside = path.as_ref().filter(|path| path.is_dir()).map(|path| path.join(".env"));
+        [inside, path.map(|path| path.with_file_name(".env"))]
+    };
+    let own = [Some(current_dir.join("prisma/.env")), Some(current_dir.join(".env"))];
+    // The reference does not look beside the schema that package.json names: there is looked last.
+    let candidates = around(schema).into_iter().chain(own).chain(around(of_package));
+    let of_schema = candidates.flatten().find(|path| path.exists());
     root.filter(|path| path.exists()).into_iter().chain(of_schema).collect()
 }
 

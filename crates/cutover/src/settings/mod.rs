@@ -228,10 +228,11 @@ impl<'a> Context<'a> {
         let cutover_toml = cutover_toml::find(surroundings, toml)?;
         let prisma_config = prisma_config::find(surroundings, config)?;
         let of_variable = || surroundings.variable(variables::SCHEMA).map(PathBuf::from);
-        let schema =
-            arguments.schema.clone().or_else(of_variable).or_else(|| package_json::schema(surroundings));
+        let schema = arguments.schema.clone().or_else(of_variable);
+        let of_package = package_json::schema(surroundings).filter(|_| schema.is_none());
         let loaded = prisma_config.as_ref().map(|config| config.env_files(surroundings)).unwrap_or_default();
-        let environment = Environment::load(surroundings, schema.as_deref(), loaded, told)?;
+        let environment =
+            Environment::load(surroundings, schema.as_deref(), of_package.as_deref(), loaded, told)?;
         Ok(Self { surroundings, arguments, environment, cutover_toml, prisma_config })
     }
 }

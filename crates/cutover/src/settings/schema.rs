@@ -50,6 +50,12 @@ fn offer_url(
         Ok(Some((url, place))) => {
             let mut value = DatabaseUrl::new(url.value, found.directory_of_datasource(Some(datasource)));
             value.place = Some((place.source, place.span));
+            if let Some(reason) = given.url_is_undefined.as_ref().filter(|_| needed) {
+                warnings.push(
+                    Diagnostic::warning(format!("{reason}; the URL of the schema is used"))
+                        .help("Give the variable a value, or take one of the two URLs away."),
+                );
+            }
             given.url.offer(Setting { value, origin: url.origin });
         }
         Ok(None) => {}

@@ -340,7 +340,9 @@ fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> std::result::Result<(
             let reason = format!("statement {} {gone}; a later statement may need it", number + 1);
             return Err(unproven(going, number, Unproven::Session, &reason).into());
         }
-        if statement.kind.is_session_statement() {
+        // What counts for one statement has counted.
+        let once = matches!(&statement.kind, Kind::Set { name, .. } if ["insert_id", "last_insert_id", "identity"].contains(&name.as_str()));
+        if statement.kind.is_session_statement() && !once {
             run.conn.execute(statement.span.slice(text)).map_err(|error| match error.kind {
                 ErrorKind::ConnectionLost => Trouble::Lost(error),
                 _ => {

@@ -243,6 +243,13 @@ impl<'p> Reader<'_, 'p> {
     fn text(&self, key: &str, value: Option<Value<'p>>, given: bool) -> Result<Option<(String, Origin)>> {
         let failure = match value {
             None | Some(Value::Undefined { .. }) => return Ok(None),
+            Some(Value::Text { text, .. }) if !key.starts_with("datasource") && text.contains("://") => {
+                Failure::coded(
+                    &codes::C1004,
+                    format!("`{key}` in {} is a URL and no path", self.config.shown),
+                )
+                .or_help("Write the path there; the URL of the database is `datasource.url`.")
+            }
             Some(Value::Text { text, origin }) => {
                 let origin =
                     origin.unwrap_or_else(|| Origin::File(format!("`{key}` in {}", self.config.shown)));
