@@ -65,7 +65,16 @@ fn in_text(name: &str, text: &str) -> Vec<Diagnostic> {
         }
         let mark = SWALLOWS.iter().find(|mark| behind.contains(*mark)).map(|mark| mark.trim().to_owned());
         let background = behind.trim_end().ends_with('&') && !behind.trim_end().ends_with("&&");
-        let Some(what) = mark.or(background.then(|| "&".to_owned())) else { continue };
+        // Pipelines run their scripts so that the first failure ends them.
+        let stops = text.contains("set -e")
+            || text.contains("errexit")
+            || name.ends_with(".yml")
+            || name.ends_with(".yaml");
+        let mark = mark
+            .or_else(|| background.then(|| "&".to_owned()))
+            .or_else(|| goes_on_behind(behind).filter(|_| !stops))
+            .or_else(|| (behind.contains(" | ") && !text.contains("pipefail")).then(|| "|".to_owned()));
+        let Some(what) = mark else { continue };
         found.push(
             Diagnostic::warning(format!("{name}:{number} goes on when the deploy fails (`{what}`)")).help(
                 "Let the script stop there: the application would start on a schema that it does not know.",
@@ -73,6 +82,14 @@ fn in_text(name: &str, text: &str) -> Vec<Diagnostic> {
         );
     }
     found
+}
+
+/// The `;` behind which another command follows whatever came of the one before it.
+fn goes_on_behind(behind: &str) -> Option<String> {
+    let (_, next) = behind.split_once(';')?;
+    let word = next.trim_start().split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+    let runs = !word.is_empty() && !["then", "do", "exit", "return", "fi", "done"].contains(&word);
+    runs.then(|| ";".to_owned())
 }
 
 /// Lines, with those that end in a backslash joined with the next; the number is that of the first.
@@ -112,6 +129,9 @@ mod tests {
             ("cutover deploy; exit 0", "; exit 0"),
             ("RUN cutover migrate deploy \\\n  --quiet || :", "|| :"),
             ("cutover migrate deploy &", "&"),
+            ("cutover migrate deploy; node server.js", ";"),
+            ("\"start\": \"prisma migrate deploy; next start\",", ";"),
+            ("cutover migrate deploy | tee deploy.log", "|"),
         ] {
             let expected = format!("start.sh:2 goes on when the deploy fails (`{mark}`)");
             assert_eq!(told(&format!("#!/bin/sh\n{line}\nexec node .\n")), [expected], "{line}");
@@ -126,6 +146,10 @@ mod tests {
             "# cutover migrate deploy || true",
             "cutover migrate status || true",
             "\"start\": \"prisma migrate deploy && next start\"",
+            "set -e; cutover migrate deploy; node server.js",
+            "if ! cutover migrate deploy; then",
+            "set -o pipefail\ncutover migrate deploy | tee deploy.log || exit 1",
+            "cutover migrate deploy; exit $?",
         ] {
             assert_eq!(told(line), [""; 0], "{line}");
         }
