@@ -177,41 +177,37 @@ fn is_replica(conn: &mut dyn Conn, maria: bool) -> bool {
     conn.query(sql).is_ok_and(|rows| !rows.is_empty())
 }
 
+/// The grants of the session, as the server prints them.
+fn grants(conn: &mut dyn Conn) -> Result<Vec<String>, DbError> {
+    Ok(conn.query("SHOW GRANTS")?.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+}
+
+/// Whether one of the grants gives a right on a whole database.
+fn holds(grants: &[String], database: &str, right: &str) -> bool {
+    grants.iter().filter_map(|grant| rights_on(grant, database)).any(|rights| {
+        rights.starts_with("ALL") || rights.split(',').any(|held| held.trim().eq_ignore_ascii_case(right))
+    })
+}
+
 /// By the server's own list of grants: a right may come from the server, the database or a role.
 fn mysql_privileges(conn: &mut dyn Conn, database: &str) -> Result<Vec<Privilege>, DbError> {
-    let grants: Vec<String> =
-        conn.query("SHOW GRANTS")?.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
-    let held: Vec<String> = grants.iter().filter_map(|grant| rights_on(grant, database)).collect();
-    let holds = |right: &str| {
-        held.iter().any(|rights| {
-            rights.starts_with("ALL") || rights.split(',').any(|held| held.trim().eq_ignore_ascii_case(right))
-        })
-    };
+    let grants = grants(conn)?;
     Ok(MYSQL_RIGHTS
         .into_iter()
-        .map(|right| Privilege::new(format!("{right} on {database}.*"), holds(right)))
+        .map(|right| Privilege::new(format!("{right} on {database}.*"), holds(&grants, database, right)))
         .collect())
 }
 
 /// MySQL and MariaDB: whether the session is shown the triggers of its database, as far as its own grants say.
 pub fn sees_triggers(conn: &mut dyn Conn) -> Result<bool, DbError> {
     let database = first(conn.query("SELECT DATABASE()")?).into_iter().next().flatten().unwrap_or_default();
-    let rows = conn.query("SHOW GRANTS")?;
-    let grants = rows.into_iter().filter_map(|row| row.into_iter().next().flatten());
-    Ok(grants.filter_map(|grant| rights_on(&grant, &database)).any(|rights| {
-        rights.starts_with("ALL")
-            || rights.split(',').any(|right| right.trim().eq_ignore_ascii_case("TRIGGER"))
-    }))
+    Ok(holds(&grants(conn)?, &database, "TRIGGER"))
 }
 
 /// MySQL and MariaDB: whether the role may create functions and triggers although binary logging is on. Also where it may
-/// have the right by a role or by a right with another name.
+/// have the right by a role.
 pub fn may_log_routines(conn: &mut dyn Conn) -> Result<bool, DbError> {
-    let rows = conn.query("SHOW GRANTS")?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| row.into_iter().next().flatten())
-        .any(|grant| lets_log_routines(&grant)))
+    Ok(grants(conn)?.iter().any(|grant| lets_log_routines(grant)))
 }
 
 fn lets_log_routines(grant: &str) -> bool {

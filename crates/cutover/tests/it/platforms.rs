@@ -18,18 +18,20 @@ fn play(answer: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + 'static)
     port
 }
 
+/// PostgreSQL: reads the start-up message, which says nothing that is needed.
+fn pass_over_start(stream: &mut TcpStream) -> std::io::Result<()> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let mut rest = vec![0; (u32::from_be_bytes(length) as usize).saturating_sub(4)];
+    stream.read_exact(&mut rest)
+}
+
 /// PostgreSQL: an ErrorResponse to the start-up message; the URL.
-fn postgres(code: &'static str, message: &'static str) -> String {
+fn postgres(code: &'static str, text: &'static str) -> String {
     let port = play(move |stream| {
-        let mut length = [0; 4];
-        stream.read_exact(&mut length)?;
-        let mut rest = vec![0; (u32::from_be_bytes(length) as usize).saturating_sub(4)];
-        stream.read_exact(&mut rest)?;
-        let fields = format!("SFATAL\0VFATAL\0C{code}\0M{message}\0\0");
-        let mut packet = vec![b'E'];
-        packet.extend(u32::try_from(fields.len() + 4).unwrap().to_be_bytes());
-        packet.extend(fields.as_bytes());
-        stream.write_all(&packet)
+        pass_over_start(stream)?;
+        let fields = format!("SFATAL\0VFATAL\0C{code}\0M{text}\0\0");
+        stream.write_all(&message(b'E', fields.as_bytes()))
     });
     format!("postgresql://app:s3cr3t@127.0.0.1:{port}/shop?sslmode=disable")
 }
@@ -237,10 +239,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 /// A PostgreSQL server that lets everybody in and answers a question for its version with that, `f` and `off`; the URL.
 fn with_version(version: &'static str) -> String {
     let port = play(move |stream| {
-        let mut length = [0; 4];
-        stream.read_exact(&mut length)?;
-        let mut rest = vec![0; (u32::from_be_bytes(length) as usize).saturating_sub(4)];
-        stream.read_exact(&mut rest)?;
+        pass_over_start(stream)?;
         let ready = message(b'Z', b"I");
         let greeting = [
             message(b'R', &[0; 4]),

@@ -11,6 +11,9 @@ use diagnostics::Provider;
 use sql::{Action, Change, Kind, Name, ObjectType, Part, Statement};
 use std::collections::BTreeSet;
 
+/// A table or view without an [`ObjectType`], or something else, by its name.
+type Object = (Option<ObjectType>, Name);
+
 /// What is said where nothing proves it.
 pub(super) const UNPROVEN: &str = "the server does not tell whether this statement took effect";
 
@@ -38,27 +41,18 @@ fn writes_nothing(statement: &Statement) -> bool {
 }
 
 /// The objects whose definitions tell what became of a statement; none where they do not.
-fn objects_of(statement: &Statement) -> Option<Vec<(Option<ObjectType>, Name)>> {
-    if !matches!(statement.kind, Kind::Ddl(_)) {
-        return None;
-    }
-    let tables = |names: &[Name]| names.iter().map(|name| (None, name.clone())).collect();
-    match &statement.actions[..] {
-        // One name that goes and comes leaves the definition as it was, and its values nowhere.
-        [Action::AlterTable { changes, .. }] if drops_and_adds(changes) => None,
-        // It may have run, and dropped itself.
-        [Action::CreateObject { object: ObjectType::Event, .. }] => None,
-        [Action::CreateTable { name, temporary: false, .. } | Action::AlterTable { name, .. }] => {
-            Some(tables(std::slice::from_ref(name)))
-        }
-        [Action::CreateIndex(index)] => Some(tables(std::slice::from_ref(&index.table))),
-        [Action::DropTable { names, .. }] => Some(tables(names)),
-        [Action::CreateObject { object, name, .. }] => Some(vec![(Some(*object), name.clone())]),
-        [Action::DropObject { object, names }] => {
-            Some(names.iter().map(|name| (Some(*object), name.clone())).collect())
-        }
-        renames => Some(tables(&renamed(renames)?)),
-    }
+fn objects_of(statement: &Statement) -> Option<Vec<Object>> {
+    let provable = matches!(statement.kind, Kind::Ddl(_))
+        && match &statement.actions[..] {
+            // One name that goes and comes leaves the definition as it was, and its values nowhere.
+            [Action::AlterTable { changes, .. }] => !drops_and_adds(changes),
+            // It may have run, and dropped itself.
+            [Action::CreateObject { object, .. }] => *object != ObjectType::Event,
+            [Action::CreateTable { temporary, .. }] => !temporary,
+            [Action::CreateIndex(_) | Action::DropTable { .. } | Action::DropObject { .. }] => true,
+            renames => take_new_names(renames),
+        };
+    provable.then(|| statement.actions.iter().flat_map(named).collect())
 }
 
 fn drops_and_adds(changes: &[Change]) -> bool {
@@ -75,17 +69,12 @@ pub(super) fn is_provable(statement: &Statement) -> bool {
     objects_of(statement).is_some()
 }
 
-/// The names of renamed tables, old ones first. None of tables that take each other's names: said twice, that is undone.
-fn renamed(actions: &[Action]) -> Option<Vec<Name>> {
-    let pair = |action: &Action| match action {
-        Action::RenameTable { from, to } => Some((from.clone(), to.clone())),
-        _ => None,
-    };
-    let (mut names, to): (Vec<Name>, Vec<Name>) =
-        actions.iter().map(pair).collect::<Option<Vec<_>>>()?.into_iter().unzip();
-    names.extend(to);
-    let apart: BTreeSet<String> = names.iter().map(|name| name.name.to_lowercase()).collect();
-    (!names.is_empty() && apart.len() == names.len()).then_some(names)
+/// Whether these rename tables, and none to a name that another one has: said twice, that is undone.
+fn take_new_names(actions: &[Action]) -> bool {
+    let renames = actions.iter().all(|action| matches!(action, Action::RenameTable { .. }));
+    let names: Vec<Object> = actions.iter().flat_map(named).collect();
+    let apart: BTreeSet<String> = names.iter().map(|(_, name)| name.name.to_lowercase()).collect();
+    renames && !names.is_empty() && apart.len() == names.len()
 }
 
 /// The hash of what stands now under the names of a statement.
@@ -173,8 +162,8 @@ pub(super) fn settle(
         Action::CreateTable { .. } | Action::CreateObject { .. } => now.iter().all(Option::is_some),
         Action::DropTable { .. } | Action::DropObject { .. } => now.iter().all(Option::is_none),
         Action::RenameTable { .. } => {
-            let (old, new) = now.split_at(now.len() / 2);
-            old.iter().all(Option::is_none) && new.iter().all(Option::is_some)
+            // The old name and the new one, by turns.
+            now.chunks(2).all(|pair| matches!(pair, [None, Some(_)]))
         }
         Action::CreateIndex(index) => index.index.as_ref().is_some_and(|name| {
             now.iter().flatten().any(|definition| has(definition, Part::Index, &name.name))
@@ -194,7 +183,7 @@ pub(super) fn settle(
 
 /// What the catalogue says of the objects that an interrupted step names, for a person to decide.
 pub(super) fn catalogue(run: &mut Run<'_>, segment: &Segment, before: Option<&str>) -> Vec<String> {
-    let mut objects: Vec<(Option<ObjectType>, Name)> = Vec::new();
+    let mut objects: Vec<Object> = Vec::new();
     for object in segment.statements.iter().flat_map(|statement| &statement.actions).flat_map(named) {
         if !objects.contains(&object) {
             objects.push(object);
@@ -214,7 +203,7 @@ pub(super) fn catalogue(run: &mut Run<'_>, segment: &Segment, before: Option<&st
         Some(false) => ", as before the statement",
         None => "",
     };
-    let told = |((_, name), definition): (&(Option<ObjectType>, Name), &Option<String>)| match definition {
+    let told = |((_, name), definition): (&Object, &Option<String>)| match definition {
         Some(definition) => format!("the catalogue has `{name}`{changed}:\n{definition}"),
         None => format!("the catalogue has no `{name}`{changed}"),
     };
@@ -225,7 +214,7 @@ pub(super) fn catalogue(run: &mut Run<'_>, segment: &Segment, before: Option<&st
 const SHOWN: usize = 4;
 
 /// The objects that an action names.
-fn named(action: &Action) -> Vec<(Option<ObjectType>, Name)> {
+fn named(action: &Action) -> Vec<Object> {
     match action {
         Action::CreateTable { name, .. }
         | Action::AlterTable { name, .. }

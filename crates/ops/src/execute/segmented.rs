@@ -10,7 +10,7 @@ use super::{
 };
 use crate::busy::Busy;
 use crate::event::Event;
-use crate::plan::{Bracket, PlannedMigration, Segment, State};
+use crate::plan::{Bracket, PlannedMigration, Segment, State, asks_for_id};
 use crate::progress::Progress;
 use crate::run::{Run, Trouble};
 use db::history::NewRow;
@@ -307,15 +307,11 @@ fn asks_for_a_lost_id(going: &Going<'_>) -> Option<usize> {
         return None;
     }
     let text = going.migration.source.text();
-    let asks = |statement: &Statement| {
-        let upper = statement.span.slice(text).to_ascii_uppercase();
-        upper.contains("LAST_INSERT_ID") || upper.contains("@@IDENTITY")
-    };
     // Whether an INSERT sets it depends on its table: any that ran before counts, and none that is left.
     let sets = |statement: &Statement| matches!(statement.kind, Kind::Data(_) | Kind::Query | Kind::Call);
     let set_before = going.migration.statements().take(going.progress.statement).any(sets);
     let mut left = going.migration.statements().enumerate().skip(going.progress.statement);
-    left.find(|(_, statement)| set_before && asks(statement)).map(|(number, _)| number)
+    left.find(|(_, statement)| set_before && asks_for_id(statement, text)).map(|(number, _)| number)
 }
 
 /// Before a continued migration goes on, what its finished part said to the session is said again: without it an

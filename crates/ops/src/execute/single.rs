@@ -294,15 +294,11 @@ fn look(
         return index_before(run, going, created, intent.as_ref(), number);
     }
     let Some(intent) = intent else { return Ok(Before::Run { index: None }) };
+    let why = Unproven::Step(segment.statements.len());
     if intent.statement != progress::hash(texts.iter().copied()) {
         let reason =
             "the statement that was under way when the migration was interrupted has been edited since";
-        return Err(Trouble::Failed(unproven(
-            going,
-            number,
-            Unproven::Step(segment.statements.len()),
-            reason,
-        )));
+        return Err(Trouble::Failed(unproven(going, number, why, reason)));
     }
     if going.migration.ledger {
         let settled = ledger::settle(run, segment, intent.objects.as_deref());
@@ -310,7 +306,6 @@ fn look(
             Some(true) => Ok(Before::DoneAlready),
             Some(false) => Ok(Before::Run { index: None }),
             None => {
-                let why = Unproven::Step(segment.statements.len());
                 let failure = unproven(going, number, why, ledger::UNPROVEN);
                 let there = ledger::catalogue(run, segment, intent.objects.as_deref());
                 Err(Trouble::Failed(failure.map(|told| there.into_iter().fold(told, Diagnostic::note))))
@@ -326,7 +321,7 @@ fn look(
         }
         Some(Ok(None)) | None => {
             let reason = "nothing in the catalogue proves whether this statement took effect";
-            Err(Trouble::Failed(unproven(going, number, Unproven::Step(segment.statements.len()), reason)))
+            Err(Trouble::Failed(unproven(going, number, why, reason)))
         }
     }
 }

@@ -9,6 +9,7 @@ mod mysql;
 pub mod segments;
 
 pub use decide::{Findings, decide};
+pub(crate) use mysql::asks_for_id;
 pub use segments::Segment;
 
 use crate::progress::Progress;

@@ -70,7 +70,7 @@ fn commits(statement: &Statement, text: &str) -> bool {
                 | DdlVerb::Revoke
         )
     );
-    definition && !statement.span.slice(text).to_ascii_uppercase().contains("TEMPORARY")
+    definition && !mentions(statement, text, &["TEMPORARY"])
 }
 
 /// What can share a transaction with the record of its outcome. A query may call a function that writes.
@@ -81,30 +81,37 @@ fn in_a_transaction(kind: &Kind) -> bool {
 /// A data statement with those after it that ask for what it did: a write of ours between them would answer for it.
 fn data(statements: &[Statement], text: &str) -> usize {
     let asks = |statement: &Statement| {
-        let upper = statement.span.slice(text).to_ascii_uppercase();
         let harmless =
             matches!(statement.kind, Kind::Data(_) | Kind::Query | Kind::Set { scope: Scope::Session, .. });
         harmless
-            && ["ROW_COUNT", "FOUND_ROWS", "LAST_INSERT_ID", "@@IDENTITY", "DIAGNOSTICS"]
-                .iter()
-                .any(|word| upper.contains(word))
+            && (asks_for_id(statement, text)
+                || mentions(statement, text, &["ROW_COUNT", "FOUND_ROWS", "DIAGNOSTICS"]))
     };
     1 + statements.iter().skip(1).take_while(|statement| asks(statement)).count()
 }
 
 /// Whether a statement asks how the one before it ended.
 fn asks_for_outcome(statement: &Statement, text: &str) -> bool {
-    let upper = statement.span.slice(text).to_ascii_uppercase();
-    [
+    let words = [
         "ROW_COUNT",
         "FOUND_ROWS",
         "GET DIAGNOSTICS",
         "GET CURRENT DIAGNOSTICS",
         "GET STACKED DIAGNOSTICS",
         "SHOW WARNINGS",
-    ]
-    .iter()
-    .any(|word| upper.contains(word))
+    ];
+    mentions(statement, text, &words)
+}
+
+/// Whether a statement asks for the id of the row that was inserted last in its session.
+pub(crate) fn asks_for_id(statement: &Statement, text: &str) -> bool {
+    mentions(statement, text, &["LAST_INSERT_ID", "@@IDENTITY"])
+}
+
+/// Whether the text of a statement has one of these words, wherever it stands.
+fn mentions(statement: &Statement, text: &str, words: &[&str]) -> bool {
+    let upper = statement.span.slice(text).to_ascii_uppercase();
+    words.iter().any(|word| upper.contains(word))
 }
 
 /// A span that the script brackets: its transaction, its table locks, its XA transaction, or work without autocommit.
@@ -161,8 +168,8 @@ fn stays_open(statement: &Statement) -> bool {
 
 /// FLUSH TABLES WITH READ LOCK, FLUSH TABLES a FOR EXPORT.
 fn locks_by_flush(statement: &Statement, text: &str) -> bool {
-    let upper = statement.span.slice(text).to_ascii_uppercase();
-    upper.starts_with("FLUSH") && (upper.contains("READ LOCK") || upper.contains("FOR EXPORT"))
+    let first = statement.span.slice(text).split_whitespace().next().unwrap_or_default();
+    first.eq_ignore_ascii_case("FLUSH") && mentions(statement, text, &["READ LOCK", "FOR EXPORT"])
 }
 
 fn is_autocommit(name: &str) -> bool {

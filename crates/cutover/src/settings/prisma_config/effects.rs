@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 /// Where `module.exports` itself may be assigned.
 const EXPORTS: [&str; 3] = ["module.exports", "exports.default", "module.exports.default"];
 
-/// Functions, or beginnings of their names, that set no variable and change none of their arguments.
+/// Functions that set no variable and change none of their arguments; with a dot at its end, those of an object.
 const HARMLESS: [&str; 15] = [
     "JSON.",
     "Number",
@@ -23,7 +23,7 @@ const HARMLESS: [&str; 15] = [
     "createRequire",
     "defineConfig",
     "dirname",
-    "env(",
+    "env",
     "fileURLToPath",
     "fs.",
     "join",
@@ -123,8 +123,10 @@ impl Looker<'_> {
     }
 
     fn is_harmless(&self, call: &CallExpression<'_>) -> bool {
-        let text = self.text(call.span);
-        HARMLESS.iter().any(|name| text.starts_with(name))
+        let callee = self.text(call.callee.span());
+        HARMLESS
+            .iter()
+            .any(|name| if name.ends_with('.') { callee.starts_with(name) } else { callee == *name })
     }
 
     /// A call whose effect counts: `alone` as a statement, or as the value of a name.
@@ -145,9 +147,7 @@ impl Looker<'_> {
             // `patch([config])`, `patch({ config })`
             let given: Vec<String> =
                 call.arguments.iter().map(|argument| self.text(argument.span())).collect();
-            self.effects.changed.extend(
-                given.iter().filter(|text| text.len() < 200).flat_map(|text| words(text)).map(str::to_owned),
-            );
+            self.effects.changed.extend(given.iter().flat_map(|text| words(text)).map(str::to_owned));
         }
         // `parts.push(...)`
         if let Some(member) = call.callee.get_inner_expression().as_member_expression() {
@@ -215,11 +215,11 @@ impl<'a> Visit<'a> for Looker<'_> {
     }
 
     fn visit_import_declaration(&mut self, import: &ImportDeclaration<'a>) {
-        // For its effect alone: what else than dotenv's does is not known.
         if import.source.value.as_str().trim_start_matches("node:") == "process" {
             let names = import.specifiers.iter().flatten().map(|one| one.local().name.to_string());
             self.effects.bindings.extend(names.map(|name| (name, "node:process".to_owned())));
         }
+        // For its effect alone: what else than dotenv's does is not known.
         if import.specifiers.is_none() && import.source.value.as_str() != "dotenv/config" {
             self.effects.calls.push(import.span);
         }
