@@ -147,6 +147,10 @@ pub enum Change {
     Add(Part, String),
     /// DROP.
     Drop(Part, String),
+    /// MODIFY and ALTER COLUMN: no name comes or goes.
+    Modify,
+    /// MySQL: what leaves the definition as it was, or may: rows that are moved or removed, names that are exchanged.
+    Unseen,
     /// Anything else, which no name shows.
     Other,
 }

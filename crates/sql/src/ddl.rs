@@ -18,6 +18,7 @@ pub(crate) fn actions(kind: &Kind, mut words: Words<'_>) -> Vec<Action> {
         Kind::Ddl(DdlVerb::Drop) => drop(words),
         Kind::Ddl(DdlVerb::Alter) | Kind::DetachConcurrently | Kind::DetachFinalize => alter(words),
         Kind::Ddl(DdlVerb::Rename) => return rename(words),
+        Kind::Ddl(DdlVerb::Truncate) if words.provider() == Provider::MySql => truncate(words),
         Kind::Ddl(DdlVerb::Maintain) | Kind::Reindex { .. } | Kind::ReindexConcurrently => {
             words.take("REINDEX").then(|| reindex(&mut words)).flatten()
         }
@@ -292,11 +293,10 @@ fn alter(mut words: Words<'_>) -> Option<Action> {
     words.take("ONLY");
     let name = words.name()?;
     words.symbol(b'*');
-    // MySQL: what moves or removes rows and leaves the definition as it was.
     let moves_rows =
         ["TRUNCATE", "EXCHANGE", "DISCARD", "IMPORT"].iter().any(|word| words.clone().skip_to(word));
     if words.provider() == Provider::MySql && (moves_rows || renames_several(words.clone())) {
-        return None;
+        return Some(Action::AlterTable { name, changes: vec![Change::Unseen] });
     }
     if words.take_all(&["DETACH", "PARTITION"]) {
         let partition = words.name()?;
@@ -359,6 +359,9 @@ fn change(words: &mut Words<'_>) -> Option<Change> {
         words.if_not_exists();
         return Some(Change::Add(Part::Column, words.part()?));
     }
+    if words.provider() == Provider::MySql && (words.take("MODIFY") || words.take("ALTER")) {
+        return Some(Change::Modify);
+    }
     words.take("DROP").then_some(())?;
     let part = if words.take_any(&["INDEX", "KEY"]).is_some() {
         Part::Index
@@ -372,6 +375,13 @@ fn change(words: &mut Words<'_>) -> Option<Change> {
     };
     words.if_exists();
     Some(Change::Drop(part, words.part()?))
+}
+
+/// MySQL's TRUNCATE [TABLE] a.
+fn truncate(mut words: Words<'_>) -> Option<Action> {
+    words.take("TRUNCATE").then_some(())?;
+    words.take("TABLE");
+    Some(Action::AlterTable { name: words.name()?, changes: vec![Change::Unseen] })
 }
 
 /// MySQL's RENAME TABLE a TO b, c TO d.

@@ -200,7 +200,7 @@ impl Calls {
             Some(qualifier) => qualifier.is_word(text, "PG_CATALOG"),
         };
         self.set_config |= provider == Provider::PostgreSql && unquoted == "set_config";
-        self.unknown |= !(trusted_place && functions::is_harmless(&unquoted));
+        self.unknown |= !(trusted_place && functions::is_harmless(&unquoted, provider));
     }
 }
 

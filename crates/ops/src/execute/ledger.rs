@@ -44,8 +44,7 @@ fn writes_nothing(statement: &Statement) -> bool {
 fn objects_of(statement: &Statement) -> Option<Vec<Object>> {
     let provable = matches!(statement.kind, Kind::Ddl(_))
         && match &statement.actions[..] {
-            // One name that goes and comes leaves the definition as it was, and its values nowhere.
-            [Action::AlterTable { changes, .. }] => !drops_and_adds(changes),
+            [Action::AlterTable { changes, .. }] => !may_restore(changes),
             // It may have run, and dropped itself.
             [Action::CreateObject { object, .. }] => *object != ObjectType::Event,
             [Action::CreateTable { temporary, .. }] => !temporary,
@@ -55,12 +54,20 @@ fn objects_of(statement: &Statement) -> Option<Vec<Object>> {
     provable.then(|| statement.actions.iter().flat_map(named).collect())
 }
 
-fn drops_and_adds(changes: &[Change]) -> bool {
-    changes.iter().any(|change| match change {
-        Change::Drop(_, dropped) => changes
+/// Whether the changes may leave the definition as it was and its values nowhere: a name goes, and comes by another change,
+/// or perhaps by one that no name shows.
+fn may_restore(changes: &[Change]) -> bool {
+    let dropped = |name: &str| {
+        changes
             .iter()
-            .any(|other| matches!(other, Change::Add(_, added) if added.eq_ignore_ascii_case(dropped))),
-        _ => false,
+            .any(|change| matches!(change, Change::Drop(_, dropped) if dropped.eq_ignore_ascii_case(name)))
+    };
+    let drops = changes.iter().any(|change| matches!(change, Change::Drop(..)));
+    changes.iter().any(|change| match change {
+        Change::Add(_, name) => dropped(name),
+        Change::Other => drops,
+        Change::Unseen => true,
+        Change::Drop(..) | Change::Modify => false,
     })
 }
 
@@ -173,7 +180,7 @@ pub(super) fn settle(
             changes.iter().all(|change| match change {
                 Change::Add(part, name) => has(definition, *part, name),
                 Change::Drop(part, name) => !has(definition, *part, name),
-                Change::Other => false,
+                Change::Modify | Change::Unseen | Change::Other => false,
             })
         }),
         _ => false,

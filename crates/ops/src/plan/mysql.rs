@@ -99,6 +99,9 @@ fn asks_for_outcome(statement: &Statement, text: &str) -> bool {
         "GET CURRENT DIAGNOSTICS",
         "GET STACKED DIAGNOSTICS",
         "SHOW WARNINGS",
+        "SHOW ERRORS",
+        "WARNING_COUNT",
+        "ERROR_COUNT",
     ];
     mentions(statement, text, &words)
 }
@@ -223,6 +226,7 @@ mod tests {
             ("CALL p(); INSERT INTO log VALUES (ROW_COUNT())", "P2"),
             ("INSERT INTO a VALUES (1); GET DIAGNOSTICS @n = ROW_COUNT; INSERT INTO b VALUES (@n)", "P2 T1"),
             ("INSERT INTO a VALUES (1); SET @x = 1; INSERT INTO b VALUES (ROW_COUNT())", "T1 P2"),
+            ("INSERT IGNORE INTO a VALUES (1); SET @w = @@warning_count", "P2"),
             ("SELECT f(); DO f(); CREATE TABLE a (id INT)", "T1 T1 S1"),
             ("BEGIN; SET @a = 1; SET NAMES utf8mb4; INSERT INTO a VALUES (@a); COMMIT", "O5"),
             ("BEGIN; INSERT INTO a VALUES (1); SET PASSWORD = 'x'; COMMIT", "P4"),

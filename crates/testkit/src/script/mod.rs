@@ -41,6 +41,7 @@
 //! | `absent PATH` | the path does not exist |
 //! | `remember`, `unchanged` | keeps the catalogue and the digests of all rows but the history's; demands that they are the same now |
 //!
+//! A password is written as `s3cr3t` in scripts: a run that prints it fails, whatever is expected.
 //! On MySQL the lines of stderr that tell of waits for the deploy lock are passed over: the lock is the server's.
 //!
 //! The runs see `PATH`, `HOME` (the scenario's folder) and `DATABASE_URL`, nothing else.

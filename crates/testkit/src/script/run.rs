@@ -194,6 +194,11 @@ impl Runner<'_> {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
         command.envs(&self.variables);
         let mut finished = execute(&mut command, input)?;
+        for output in [&finished.stdout, &finished.stderr] {
+            if output.contains(PASSWORD) {
+                return Err(format!("a password is shown:\n{output}"));
+            }
+        }
         if matches!(self.target, Target::Mysql(_)) {
             // The deploy lock is the server's: a test in another database may have been waited for.
             finished.stderr = without_waits(&finished.stderr);
@@ -289,6 +294,9 @@ struct Finished {
 }
 
 /// Runs a program to its end, or kills it and what it started when that takes longer than [`LIMIT`].
+/// What scripts write where a password belongs. No run may print it, wherever it stands.
+const PASSWORD: &str = "s3cr3t";
+
 /// A text without the lines that tell of waits for the deploy lock.
 fn without_waits(text: &str) -> String {
     let told = |line: &&str| {

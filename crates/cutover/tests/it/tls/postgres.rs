@@ -270,5 +270,21 @@ fn a_client_certificate_opens_the_door_that_asks_for_one() {
         };
         cell(other.written(&workshop), other.code, other.words);
     }
+    // `allow` asks for TLS as its second way; where that fails too, the first refusal is told.
+    let refused: &[&str] = &["no pg_hba.conf entry"];
+    for client in PAIR.iter().chain(&SINGLE) {
+        let all = ["sslmode=allow".to_owned(), root.clone(), client.written(&workshop)];
+        let (code, words) = match client.code {
+            "P1011" => ("P1010", refused),
+            other => (other, client.words),
+        };
+        cells.push(Cell::new(url(&server, "certified", &all), code, words));
+    }
+    cells.push(Cell::new(url(&server, "certified", &["sslmode=allow".to_owned(), root]), "P1010", refused));
+    // Without TLS there is no certificate to show: the door that asks for one has no line for it.
+    for client in [PAIR[0].written(&workshop), SINGLE[0].written(&workshop), String::new()] {
+        let all = ["sslmode=disable".to_owned(), client];
+        cells.push(Cell::new(url(&server, "certified", &all), "P1010", refused));
+    }
     println!("PostgreSQL, client certificates: {} cells", run(&cells));
 }
