@@ -13,10 +13,12 @@
 
 mod action;
 mod boundary;
+mod catalog;
 mod classify;
 mod code;
 mod ddl;
 mod directive;
+mod effect;
 mod expectation;
 mod functions;
 mod index_name;
@@ -31,8 +33,10 @@ mod words;
 pub use action::{
     Action, Change, CreateIndex, DetachMode, IndexKey, Name, ObjectType, Part, ReindexTarget, TableKeys,
 };
+pub use catalog::{Catalog, Column, Constraint, ConstraintKind, Index, Table, TableKind};
 pub use code::Code;
 pub use directive::Directive;
+pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect, effect};
 pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;
 pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};

@@ -1,0 +1,159 @@
+//! What is known of a database: its tables and what the effect of a statement depends on.
+//!
+//! Plain data. `db::catalog` fills it from a live database; [`Catalog::unknown`] is what a text alone knows;
+//! [`Catalog::apply`] adds what an earlier statement changes, so that a later one is judged by the database that it will
+//! meet.
+
+use crate::action::Name;
+use crate::statement::Statement;
+use diagnostics::Provider;
+use std::collections::BTreeMap;
+
+/// A database as far as effects depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalog {
+    /// The product.
+    pub provider: Provider,
+    /// As the server numbers itself (150018, 101119); 0 if not known.
+    pub version_number: u32,
+    /// MySQL family: it is MariaDB.
+    pub maria: bool,
+    /// The session's TimeZone, if known: it decides whether a change between timestamp types rewrites.
+    pub time_zone: Option<String>,
+    /// Where names without a qualifier are looked for, in order; empty if not known.
+    pub search_path: Vec<String>,
+    /// Everything that exists is in here, so that a name that is not found does not exist.
+    pub complete: bool,
+    /// Tables, views and materialised views by qualified name.
+    pub tables: BTreeMap<Name, Table>,
+}
+
+/// What a name in [`Catalog::tables`] stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the object of the same name")]
+pub enum TableKind {
+    #[default]
+    Table,
+    Partitioned,
+    View,
+    MaterializedView,
+    Foreign,
+    Sequence,
+}
+
+/// A table, view, materialised view or sequence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// Which of them.
+    pub kind: TableKind,
+    /// It was made by a statement of the same file: nobody else can use it yet.
+    pub new: bool,
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+    /// Its constraints: primary, unique, foreign and exclusion keys, checks.
+    pub constraints: Vec<Constraint>,
+    /// Its indexes, those of constraints too.
+    pub indexes: Vec<Index>,
+    /// Its partitions and children by inheritance.
+    pub children: Vec<Name>,
+    /// The tables that it is a partition or child of.
+    pub parents: Vec<Name>,
+    /// Views that read it.
+    pub views: Vec<Name>,
+    /// The sequences that its columns own.
+    pub sequences: Vec<Name>,
+    /// MySQL and MariaDB: its engine.
+    pub engine: Option<String>,
+    /// About how many rows it has, by the server's statistics.
+    pub rows: Option<u64>,
+    /// Its size in bytes, with its indexes.
+    pub bytes: Option<u64>,
+}
+
+/// A column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type, as the server prints it: `character varying(50)`, `timestamp(3) without time zone`, `bigint(20) unsigned`.
+    pub data_type: String,
+    /// NULL is refused.
+    pub not_null: bool,
+    /// Its default, as the server prints it.
+    pub default: Option<String>,
+    /// It is computed from others: STORED or PERSISTENT (true), VIRTUAL (false).
+    pub generated: Option<bool>,
+    /// It counts by itself: IDENTITY, AUTO_INCREMENT.
+    pub counts: bool,
+    /// MySQL and MariaDB: its character set and collation.
+    pub character_set: Option<(String, String)>,
+    /// Its collation where that is not the type's own (PostgreSQL).
+    pub collation: Option<String>,
+}
+
+/// What kind of constraint it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the constraint of the same name")]
+pub enum ConstraintKind {
+    PrimaryKey,
+    Unique,
+    Foreign,
+    Check,
+    Exclusion,
+    NotNull,
+}
+
+/// A constraint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Constraint {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: ConstraintKind,
+    /// The columns that it is over, in order; those that a check names.
+    pub columns: Vec<String>,
+    /// It is known to hold for the rows that are there (false: NOT VALID).
+    pub validated: bool,
+    /// Its definition, as the server prints it.
+    pub definition: String,
+    /// The table that a foreign key points to.
+    pub references: Option<Name>,
+}
+
+/// An index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// Its name; its schema is the table's.
+    pub name: String,
+    /// It is unique.
+    pub unique: bool,
+    /// False for what a failed CREATE INDEX CONCURRENTLY left.
+    pub valid: bool,
+    /// Its columns, in order; none for an expression.
+    pub columns: Vec<Option<String>>,
+    /// Its definition, as the server prints it.
+    pub definition: String,
+}
+
+impl Catalog {
+    /// Nothing is known but the product.
+    pub fn unknown(provider: Provider) -> Self {
+        Self {
+            provider,
+            version_number: 0,
+            maria: false,
+            time_zone: None,
+            search_path: Vec::new(),
+            complete: false,
+            tables: BTreeMap::new(),
+        }
+    }
+
+    /// Takes note of what `statement` of `text` changes.
+    pub fn apply(&mut self, _statement: &Statement, _text: &str) {}
+
+    /// What was made so far is committed: others may use it from now on.
+    pub fn commit(&mut self) {
+        self.tables.values_mut().for_each(|table| table.new = false);
+    }
+}
