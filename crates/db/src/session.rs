@@ -6,9 +6,13 @@ use crate::history::{Table, postgres_literal, quote_identifier};
 use crate::lock::Key;
 use crate::{Conn, DbError};
 use diagnostics::Provider;
+use std::time::Duration;
 
 /// The marker in the error text of a claim that found a key taken.
 pub const CLAIM_MARK: &str = "cutover:lock:";
+
+/// The longest that a PostgreSQL session waits for a lock unless it is told otherwise, as a setting's value.
+pub const LONGEST_LOCK_WAIT: &str = "2s";
 
 /// What a PostgreSQL session says of itself before the first migration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,13 +24,22 @@ pub struct Defaults {
     pub standard_conforming_strings: bool,
     /// The process that answers, by its own word.
     pub process: i32,
+    /// `TimeZone`: it decides whether a change between timestamp types rewrites, and what its values mean.
+    pub time_zone: String,
+    /// `statement_timeout` of the role, the database or the server, as the server prints it; none if it is 0. It does not
+    /// hold for migrations.
+    pub statement_timeout: Option<String>,
+    /// `deadlock_timeout`: whoever waits longer than that may be chosen as the victim of a deadlock.
+    pub deadlock_timeout: Duration,
 }
 
 /// Reads what matters of the session's defaults.
 pub fn defaults(conn: &mut dyn Conn) -> Result<Defaults, DbError> {
     let rows = conn.query(
         "SELECT pg_catalog.current_setting('default_transaction_isolation'), \
-         pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.pg_backend_pid()",
+         pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.pg_backend_pid(), \
+         pg_catalog.current_setting('TimeZone'), pg_catalog.current_setting('statement_timeout'), (SELECT s.setting FROM \
+         pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) 'deadlock_timeout')",
     )?;
     let mut values = rows.into_iter().flatten();
     let mut next = || values.next().flatten().unwrap_or_default();
@@ -34,6 +47,9 @@ pub fn defaults(conn: &mut dyn Conn) -> Result<Defaults, DbError> {
         read_committed: next() == "read committed",
         standard_conforming_strings: next() == "on",
         process: next().parse().unwrap_or_default(),
+        time_zone: next(),
+        statement_timeout: Some(next()).filter(|value| !matches!(value.as_str(), "" | "0")),
+        deadlock_timeout: Duration::from_millis(next().parse().unwrap_or(1000)),
     })
 }
 
@@ -61,11 +77,14 @@ pub fn shares_sessions(conn: &mut dyn Conn, side: &mut dyn Conn) -> Result<bool,
 
 /// Our settings for a PostgreSQL session that runs migrations, as one message: nothing ends the session that
 /// holds the lock, and a client that is gone is noticed soon.
-pub fn settings(version_number: u32, schema: &str) -> String {
+/// `time_zone` is what the session had at first, said again so that every session of a run has the same.
+pub fn settings(version_number: u32, schema: &str, time_zone: &str) -> String {
     let mut sql = format!(
-        "SET search_path = {}; SET idle_in_transaction_session_timeout = 0; SET tcp_keepalives_idle = 60; \
-         SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6",
-        quote_identifier(schema)
+        "SET search_path = {}; SET TimeZone = {}; SET lock_timeout = '{LONGEST_LOCK_WAIT}'; SET statement_timeout = 0; SET \
+         idle_in_transaction_session_timeout = 0; SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET \
+         tcp_keepalives_count = 6",
+        quote_identifier(schema),
+        postgres_literal(time_zone)
     );
     if version_number >= 140_000 {
         sql.push_str("; SET idle_session_timeout = 0; SET client_connection_check_interval = '1s'");
@@ -113,7 +132,7 @@ pub const PREPARED_CLAIM: &str = "EXECUTE cutover_claim";
 
 /// Puts a PostgreSQL session back after a script, outside of a transaction, and keeps the session-level
 /// locks: DISCARD ALL would drop them.
-pub fn put_back(version_number: u32, schema: &str, traces: Traces) -> String {
+pub fn put_back(version_number: u32, schema: &str, time_zone: &str, traces: Traces) -> String {
     let objects = match traces {
         Traces::None => return String::new(),
         Traces::Settings => "DISCARD SEQUENCES; ",
@@ -121,7 +140,7 @@ pub fn put_back(version_number: u32, schema: &str, traces: Traces) -> String {
     };
     format!(
         "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; {objects}{}",
-        settings(version_number, schema)
+        settings(version_number, schema, time_zone)
     )
 }
 
@@ -152,13 +171,23 @@ pub const CONSTRAINTS_NOW: &str = "SET CONSTRAINTS ALL IMMEDIATE";
 
 /// What must be true of the session before our own row is written, inside the script's transaction and only in it:
 /// what the script has set holds again for its later transactions.
-/// `constraints` checks deferred constraints now, as the role that the script has chosen.
-pub fn before_row(constraints: bool) -> String {
+/// `constraints` checks deferred constraints now, as the role that the script has chosen; `wait` bounds what the row may wait
+/// for its table.
+pub fn before_row(constraints: bool, wait: Duration) -> String {
     let constraints = if constraints { "SET CONSTRAINTS ALL IMMEDIATE; " } else { "" };
     format!(
         "{constraints}SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL role TO DEFAULT; SET LOCAL client_encoding = 'UTF8'; \
-         SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'; "
+         SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = 0; {}; ",
+        lock_timeout(wait)
     )
+}
+
+/// How long our own row may wait for the history table where nothing bounds it more.
+pub const ROW_WAIT: Duration = Duration::from_secs(10);
+
+/// Bounds what the statements that follow in this transaction wait for each lock; zero: no bound.
+pub fn lock_timeout(wait: Duration) -> String {
+    format!("SET LOCAL lock_timeout = '{}ms'", wait.as_millis())
 }
 
 /// The variables of a MySQL or MariaDB session, by name.

@@ -3,7 +3,9 @@
 use crate::busy::{Busy, Waits};
 use crate::event::{Event, Observer};
 use crate::interrupt::Interrupt;
+use crate::lookout::Orders;
 use crate::plan::demands;
+use crate::retry::LockOptions;
 use crate::watch::{Watch, Watched};
 use db::history::{self, History, Table, Time};
 use db::lock::Held;
@@ -28,6 +30,8 @@ pub struct Options {
     pub wait_database: Duration,
     /// Whether to show what other sessions run: it can hold what is in the database.
     pub query_text: bool,
+    /// How the locks of a migration's statements are waited for.
+    pub locks: LockOptions,
 }
 
 impl Default for Options {
@@ -37,6 +41,7 @@ impl Default for Options {
             wait_lock: Duration::from_secs(600),
             wait_database: Duration::ZERO,
             query_text: true,
+            locks: LockOptions::default(),
         }
     }
 }
@@ -83,6 +88,8 @@ pub(crate) struct Run<'a> {
     pub(crate) transactions_only: bool,
     /// What was told of waits.
     pub(crate) waits: Waits,
+    /// PostgreSQL: no transaction of another session has been open for long before this moment.
+    pub(crate) quiet_until: Option<Instant>,
     /// A request to stop was told.
     told_cancelling: bool,
     /// Names this run in what it records.
@@ -125,6 +132,7 @@ impl<'a> Run<'a> {
             node: None,
             transactions_only: false,
             waits: Waits::default(),
+            quiet_until: None,
             told_cancelling: false,
             id: new_id(),
             watch: None,
@@ -146,7 +154,7 @@ impl<'a> Run<'a> {
     /// connected as.
     pub(crate) fn read_history_within_script(&mut self) -> std::result::Result<(), Trouble> {
         let read = if self.target.provider == Provider::PostgreSql {
-            let begin = format!("BEGIN; {}", session::before_row(false));
+            let begin = format!("BEGIN; {}", session::before_row(false, session::ROW_WAIT));
             self.patiently(|conn| conn.execute(&begin)).and_then(|()| {
                 let read = self.read_history();
                 let ended = self.conn.execute("ROLLBACK");
@@ -168,11 +176,12 @@ impl<'a> Run<'a> {
     ) -> std::result::Result<T, DbError> {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
-        let _watched = watch.begin(self.conn.canceller(), None, 0);
+        let _watched = watch.begin(self.conn.canceller(), None, 0, None);
         ask(self.conn.as_mut())
     }
 
-    /// Asks the database something; a SQLite file that is busy is waited for, as long as for the deploy lock.
+    /// Asks the database something; a SQLite file that is busy, or a history table that is locked, is waited for, as long as
+    /// for the deploy lock.
     pub(crate) fn patiently<T>(
         &mut self,
         mut ask: impl FnMut(&mut dyn Conn) -> std::result::Result<T, DbError>,
@@ -184,7 +193,7 @@ impl<'a> Run<'a> {
                     self.interrupt.check()?;
                 }
                 Err(error)
-                    if error.kind == ErrorKind::LockTimeout && self.target.provider == Provider::Sqlite =>
+                    if error.kind == ErrorKind::LockTimeout && self.target.provider != Provider::MySql =>
                 {
                     if !busy.pause(self)? {
                         return Err(self.failed(error));
@@ -202,16 +211,17 @@ impl<'a> Run<'a> {
     }
 
     /// Sends a batch while the watcher looks on: a request to stop cancels what runs, a silent server is given
-    /// up. `on` returns true to send nothing more.
+    /// up, waits for locks are looked after as `orders` say. `on` returns true to send nothing more.
     pub(crate) fn send(
         &mut self,
         batch: &Batch<'_>,
+        orders: Option<Orders>,
         on: &mut dyn FnMut(Reply, &Watched<'_>) -> bool,
     ) -> Outcome {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
         let bytes = batch.steps.iter().map(|step| step.sql.len()).sum();
-        let watched = watch.begin(self.conn.canceller(), self.conn.info().process, bytes);
+        let watched = watch.begin(self.conn.canceller(), self.conn.info().process, bytes, orders);
         let (observer, told) = (self.observer, &mut self.told_cancelling);
         self.conn.send(batch, &mut |reply| {
             if let Some(reason) = interrupt.reason().filter(|_| !*told) {
@@ -219,8 +229,10 @@ impl<'a> Run<'a> {
                 observer
                     .on(&Event::Cancelling { reason: reason.text(), committing: !watched.is_cancellable() });
             }
-            if !matches!(reply, Reply::Tick { sent: false }) {
-                watched.answered();
+            match reply {
+                Reply::Tick { sent: false } => {}
+                Reply::Tick { sent: true } => watched.sending(),
+                _ => watched.answered(),
             }
             let stop = on(reply, &watched);
             if watched.silent() {
@@ -288,17 +300,33 @@ impl<'a> Run<'a> {
         if self.target.provider != Provider::PostgreSql {
             return Ok(());
         }
+        // Every session of a run has the time zone of the first.
+        let known = std::mem::take(&mut self.defaults.time_zone);
+        let first = known.is_empty();
         let conn = self.conn.as_mut();
         let prepared = session::defaults(conn).and_then(|defaults| {
-            conn.execute(&session::settings(conn.info().version_number, &self.table.schema))?;
+            let zone = if first { &defaults.time_zone } else { &known };
+            conn.execute(&session::settings(conn.info().version_number, &self.table.schema, zone))?;
             Ok(defaults)
         });
         self.defaults = prepared.map_err(|error| self.failed(error))?;
+        if let Some(value) = self.defaults.statement_timeout.clone().filter(|_| first) {
+            self.observer.on(&Event::SettingSetAside { name: "statement_timeout", value });
+        }
+        if !first {
+            self.defaults.time_zone = known;
+        }
         if self.conn.info().process.is_some_and(|process| process != self.defaults.process) {
             self.refuse_shared_sessions()?;
         }
         self.conn.set_process(self.defaults.process);
         Ok(())
+    }
+
+    /// What puts a PostgreSQL session back after a script that may have left these traces.
+    pub(crate) fn put_back(&self, traces: session::Traces) -> String {
+        let version = self.conn.info().version_number;
+        session::put_back(version, &self.table.schema, &self.defaults.time_zone, traces)
     }
 
     /// Behind a pooler that gives one server session to several connections in turn no lock of a session excludes

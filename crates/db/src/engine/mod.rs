@@ -1,7 +1,7 @@
 //! The I/O half of each database, and the few calls that differ between them.
 
-mod mysql;
-mod postgres;
+pub(crate) mod mysql;
+pub(crate) mod postgres;
 mod sqlite;
 mod tls;
 

@@ -121,7 +121,7 @@ fn send(run: &mut Run<'_>, going: &Going<'_>, number: usize, texts: &[String]) -
     let mut took = Duration::ZERO;
     let name = &going.migration.name;
     let observer = run.observer;
-    let outcome = run.send(&batch, &mut |reply, _| {
+    let outcome = run.send(&batch, None, &mut |reply, _| {
         match reply {
             Reply::Notice { index, notice } => {
                 let statement = number + index + 1;

@@ -8,6 +8,7 @@ mod kinds;
 mod mysql;
 mod postgres;
 mod properties;
+mod reach;
 mod sessions;
 mod sqlite;
 
