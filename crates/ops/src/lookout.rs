@@ -20,6 +20,8 @@ const LONGEST_EVERY: Duration = Duration::from_secs(1);
 /// How much longer than allowed the waits of an attempt may last together before it is ended: the server's own limit on
 /// each of them comes first.
 const SLACK: Duration = Duration::from_millis(40);
+/// A wait that begins so soon after a statement was sent is its first.
+const AT_START: Duration = Duration::from_millis(300);
 /// How often the server is asked how far a long statement is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
@@ -36,6 +38,8 @@ pub(crate) struct Orders {
     pub(crate) locks: LockOptions,
     /// Whether what they run may be shown.
     pub(crate) query_text: bool,
+    /// The bound counts only while it has done nothing but wait.
+    pub(crate) only_at_start: bool,
     /// Where it is said how long the waits have lasted, in microseconds.
     pub(crate) waited: Arc<AtomicU64>,
 }
@@ -291,6 +295,10 @@ impl Lookout {
             return Some(Over::Policy);
         }
         let step = self.orders.step?;
+        let began = self.waiting_since.map_or(Duration::ZERO, |since| since - self.last_answer);
+        if self.orders.only_at_start && began > AT_START {
+            return None;
+        }
         // An attempt that ends soon by itself ends by the server's own limit.
         let ends_soon = step.saturating_sub(waited) <= locks.max_queue_wait;
         let queue = self.queue_since.map_or(Duration::ZERO, |since| since.elapsed());

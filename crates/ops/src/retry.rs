@@ -138,6 +138,8 @@ pub(crate) enum Why {
     NotRepeatable,
     /// `--on-blocked fail`.
     Policy,
+    /// `--concurrent-budget` is used up.
+    ConcurrentBudget,
 }
 
 impl Ramp {

@@ -9,6 +9,8 @@
 use crate::plan::{Segment, waits};
 use db::session;
 use sql::{Kind, Scope, Statement};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Of so many waits an attempt's step leaves each enough to be worth trying.
@@ -38,7 +40,7 @@ pub(super) struct Limits {
 
 /// What stands before a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Before {
+enum Before {
     /// Nothing.
     Nothing,
     /// This bound.
@@ -106,7 +108,7 @@ impl Limits {
 
     /// What is said before the statement at this place of the segment. `said` is whether the statement before it may have
     /// changed the bound.
-    pub(super) fn before(&self, index: usize, changed: bool) -> Before {
+    fn before(&self, index: usize, changed: bool) -> Before {
         let Some(&first) = self.waits.first() else {
             return if changed { Before::Bound(self.own.unwrap_or_default()) } else { Before::Nothing };
         };
@@ -166,8 +168,62 @@ fn touches_rows(statement: &Statement) -> bool {
 }
 
 /// Whether the bound may be another one after the statement.
-pub(super) fn may_change_bound(statement: &Statement) -> bool {
+fn may_change_bound(statement: &Statement) -> bool {
     statement.session.settings || statement.session.computed_settings || statement.session.calls_functions
+}
+
+/// What is said to the session about its waits, and when.
+pub(super) struct Said {
+    /// Behind BEGIN.
+    pub(super) opening: String,
+    /// Before each statement of the segment.
+    pub(super) before: Vec<Bound>,
+    /// Each statement waits for the answers before it.
+    pub(super) one_by_one: bool,
+    /// What our own row may wait.
+    pub(super) of_row: Duration,
+    /// Others wait behind a statement of it.
+    pub(super) bounded: bool,
+}
+
+/// A bound that is known, or one that is told when it is.
+pub(super) enum Bound {
+    Nothing,
+    Known(String),
+    Late(Box<dyn Fn() -> String>),
+}
+
+impl Said {
+    pub(super) fn of(segment: &Segment, limits: Option<Limits>, waited: &Arc<AtomicU64>) -> Self {
+        let mut said = Self {
+            opening: String::new(),
+            before: Vec::new(),
+            one_by_one: false,
+            of_row: session::ROW_WAIT,
+            bounded: false,
+        };
+        let Some(mut limits) = limits else { return said };
+        said.opening = limits.opening(segment).map(session::lock_timeout).unwrap_or_default();
+        (said.one_by_one, said.of_row) = (limits.one_by_one(), limits.of_row());
+        said.bounded = !limits.is_unbounded();
+        let mut changed = limits.has_own();
+        for (index, statement) in segment.statements.iter().enumerate() {
+            said.before.push(match limits.before(index, changed) {
+                Before::Nothing => Bound::Nothing,
+                Before::Bound(bound) => Bound::Known(session::lock_timeout(bound)),
+                Before::Left(most) => {
+                    let (step, waited) = (limits.step(), Arc::clone(waited));
+                    Bound::Late(Box::new(move || {
+                        let waited = Duration::from_micros(waited.load(Ordering::Relaxed));
+                        session::lock_timeout(Limits::left(step, most, waited))
+                    }))
+                }
+            });
+            limits.passed(statement);
+            changed = may_change_bound(statement);
+        }
+        said
+    }
 }
 
 #[cfg(test)]

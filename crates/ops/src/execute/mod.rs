@@ -7,6 +7,7 @@
 //!
 //! What does not live here: which migrations run (`plan`), and how long to wait for the lock (`lock`).
 
+mod concurrent;
 mod failure;
 pub use failure::duration;
 mod going;
@@ -15,6 +16,7 @@ mod ledger;
 mod limits;
 mod patience;
 mod rebuild;
+mod regime;
 mod rival;
 pub(crate) use rival::wait_for_newcomers;
 mod segmented;

@@ -19,7 +19,7 @@ use crate::retry::{Cause, Next, OnBlocked, Ramp, Why};
 use crate::run::Run;
 use db::activity::{self, Blocker};
 use db::{DbError, ErrorKind};
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::{Diagnostic, Failure, Provider, Result, Source, codes};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -29,6 +29,14 @@ const LONG: Duration = Duration::from_secs(5);
 /// How often a pause looks whether somebody is still in the way.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// What is tried: a segment of a migration.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) migration: &'a str,
+    pub(super) source: &'a Source,
+    pub(super) segment: &'a Segment,
+}
+
 /// The attempts of one segment.
 pub(super) struct Patience {
     busy: Busy,
@@ -36,9 +44,11 @@ pub(super) struct Patience {
     pub(super) telling: Telling,
     began: Option<Instant>,
     /// How long the waits of the newest attempt were allowed to last.
-    last_step: Duration,
+    pub(super) last_step: Duration,
     /// When the attempt that is under way began.
     attempt_began: Instant,
+    /// Why no other attempt follows.
+    pub(super) gave_up: Option<Why>,
     /// What was seen of the newest attempt.
     pub(super) seen: News,
 }
@@ -53,6 +63,7 @@ impl Patience {
             began: None,
             last_step: Duration::ZERO,
             attempt_began: Instant::now(),
+            gave_up: None,
             seen: News::default(),
         }
     }
@@ -73,6 +84,7 @@ impl Patience {
             progress: true,
             locks: run.options.locks.clone(),
             query_text: run.options.query_text,
+            only_at_start: false,
             waited: Arc::clone(waited),
         })
     }
@@ -81,24 +93,35 @@ impl Patience {
         self.began.map_or(Duration::ZERO, |began| began.elapsed())
     }
 
+    /// An attempt of a statement outside of a transaction begins.
+    pub(super) fn begin(&mut self) {
+        self.began.get_or_insert_with(Instant::now);
+        self.attempt_began = Instant::now();
+        self.last_step = self.ramp.step();
+        self.seen = News::default();
+    }
+
     /// Before an attempt: waits until transactions that have been open for long are off the tables. They would not be
     /// gone in time, and everybody would wait behind us meanwhile.
     pub(super) fn before(&mut self, run: &mut Run<'_>, transaction: &Transaction<'_>) -> Result<()> {
         self.began.get_or_insert_with(Instant::now);
-        if run.target.provider == Provider::PostgreSql && self.ramp.attempt() == 1 {
-            self.wait_out(run, transaction)?;
+        if self.ramp.attempt() == 1 {
+            self.wait_out(run, transaction.subject())?;
         }
-        self.attempt_began = Instant::now();
-        self.last_step = self.ramp.step();
+        self.begin();
         Ok(())
     }
 
-    fn wait_out(&mut self, run: &mut Run<'_>, transaction: &Transaction<'_>) -> Result<()> {
-        let strong = waits::strong(transaction.segment);
+    /// Waits until nobody who has been there for long is in the way of the segment's locks, for half of the budget at most.
+    pub(super) fn wait_out(&mut self, run: &mut Run<'_>, subject: Subject<'_>) -> Result<()> {
+        if run.target.provider != Provider::PostgreSql {
+            return Ok(());
+        }
+        let strong = waits::strong(subject.segment);
         if strong.is_empty() || !has_long_transactions(run) {
             return Ok(());
         }
-        let wanted = wanted(transaction, &strong);
+        let wanted = wanted(subject, &strong);
         let began = Instant::now();
         let half = run.options.locks.budget / 2;
         loop {
@@ -111,8 +134,7 @@ impl Patience {
                 run.begun = false;
                 let _ = run.conn.execute("ROLLBACK");
             }
-            let place =
-                Place { migration: transaction.migration, statement: 0, attempt: 0, limit: Some(half) };
+            let place = Place { migration: subject.migration, statement: 0, attempt: 0, limit: Some(half) };
             let lock = blockers.first().and_then(|blocker| blocker.lock.clone()).unwrap_or_default();
             let lock = lock.rsplit(" on ").next().unwrap_or_default().to_owned();
             let news = News { blockers, ..News::default() };
@@ -121,7 +143,7 @@ impl Patience {
             self.telling.blocked(run.observer, place, &lock, waited, &news);
             if run.options.locks.on_blocked == OnBlocked::Fail {
                 self.seen = News { waiting: Some((lock, waited)), ..news };
-                return Err(self.given_up(transaction, None, Why::Policy));
+                return Err(self.given_up(subject, None, Why::Policy));
             }
             run.interrupt.sleep(LOOK_EVERY)?;
         }
@@ -163,16 +185,24 @@ impl Patience {
             }
             return Ok(true);
         }
-        let Some(cause) = self.cause(run, part, &error) else { return Ok(false) };
-        let next = self.decide(run, transaction.segment);
-        match next {
+        let statement = match part {
+            Part::Statement(number) => number + 1,
+            Part::Row | Part::Commit | Part::Limit => 0,
+            _ => return Ok(false),
+        };
+        let subject = transaction.subject();
+        let postgres = run.target.provider == Provider::PostgreSql;
+        let Some(cause) = self.cause_of(run, &error).filter(|_| postgres) else { return Ok(false) };
+        match self.decide(run, subject.segment) {
             Next::GiveUp(why) => {
-                let failure = self.given_up(transaction, Some((part, &error)), why);
+                let failure = self.given_up(subject, Some((statement, &error)), why);
                 *end = End::GivenUp(Box::new(failure));
                 Ok(false)
             }
             Next::Again(pause) => {
-                self.tell_end(run, transaction, part, &error, cause, pause);
+                let bounded = !waits::strong(subject.segment).is_empty();
+                let limit = bounded.then_some(self.last_step);
+                self.tell_end(run, subject, statement, &error, (cause, limit, pause));
                 self.pause(run, pause)?;
                 Ok(true)
             }
@@ -180,56 +210,57 @@ impl Patience {
     }
 
     /// What kept an attempt from its end; none for an error that another attempt would meet again.
-    fn cause(&self, run: &Run<'_>, part: Part, error: &DbError) -> Option<Cause> {
-        if run.target.provider != Provider::PostgreSql
-            || !matches!(part, Part::Statement(_) | Part::Row | Part::Commit | Part::Limit)
-        {
-            return None;
-        }
+    pub(super) fn cause_of(&self, run: &Run<'_>, error: &DbError) -> Option<Cause> {
         match error.kind {
             ErrorKind::LockTimeout => Some(Cause::LockTimeout),
             ErrorKind::Deadlock => Some(Cause::Deadlock),
             ErrorKind::Serialization => Some(Cause::Serialization),
-            ErrorKind::Cancelled if self.seen.over.is_some() && run.interrupt.reason().is_none() => {
+            ErrorKind::Cancelled
+                if self.seen.over == Some(Over::GaveWay) && run.interrupt.reason().is_none() =>
+            {
                 Some(Cause::GaveWay)
             }
             _ => None,
         }
     }
 
-    fn decide(&mut self, run: &Run<'_>, segment: &Segment) -> Next {
+    /// Whether another attempt follows.
+    pub(super) fn decide(&mut self, run: &Run<'_>, segment: &Segment) -> Next {
         let work = self.attempt_began.elapsed().saturating_sub(self.ramp.step());
         let next = self.ramp.ended(self.elapsed(), work, self.seen.queued, jitter());
-        let policy = run.options.locks.on_blocked == OnBlocked::Fail || self.seen.over == Some(Over::Policy);
-        if policy {
-            return Next::GiveUp(Why::Policy);
-        }
-        if !waits::is_repeatable(segment) {
-            return Next::GiveUp(Why::NotRepeatable);
+        let policy = run.options.locks.on_blocked == OnBlocked::Fail;
+        let next = match next {
+            _ if policy => Next::GiveUp(Why::Policy),
+            _ if !waits::is_repeatable(segment) => Next::GiveUp(Why::NotRepeatable),
+            next => next,
+        };
+        if let Next::GiveUp(why) = next {
+            self.gave_up = Some(why);
         }
         next
     }
 
-    fn tell_end(
+    /// Tells how an attempt ended, and before that who was in the way, if that was not told a moment ago.
+    pub(super) fn tell_end(
         &mut self,
         run: &Run<'_>,
-        transaction: &Transaction<'_>,
-        part: Part,
+        subject: Subject<'_>,
+        statement: usize,
         error: &DbError,
-        cause: Cause,
-        pause: Duration,
+        (cause, limit, pause): (Cause, Option<Duration>, Duration),
     ) {
-        let bounded = !waits::strong(transaction.segment).is_empty();
+        let attempt = self.ramp.attempt() - 1;
+        if let Some((lock, waited)) = self.seen.waiting.clone().filter(|_| !self.seen.blockers.is_empty()) {
+            let place = Place { migration: subject.migration, statement, attempt, limit };
+            self.telling.blocked(run.observer, place, &lock, waited.max(self.last_step), &self.seen);
+        }
         run.observer.on(&Event::AttemptEnded {
-            migration: transaction.migration.to_owned(),
-            statement: match part {
-                Part::Statement(number) => number + 1,
-                _ => 0,
-            },
-            attempt: self.ramp.attempt() - 1,
+            migration: subject.migration.to_owned(),
+            statement,
+            attempt,
             cause: cause.word(),
             code: error.code.clone(),
-            limit: bounded.then_some(self.last_step),
+            limit,
             lock: self.seen.waiting.as_ref().map(|(lock, _)| lock.clone()),
             queued: self.seen.queued,
             pause,
@@ -238,7 +269,7 @@ impl Patience {
     }
 
     /// Pauses, but not for longer than somebody is in the way of whom we know.
-    fn pause(&mut self, run: &mut Run<'_>, pause: Duration) -> Result<()> {
+    pub(super) fn pause(&mut self, run: &mut Run<'_>, pause: Duration) -> Result<()> {
         let began = Instant::now();
         let mut known: Vec<Blocker> =
             self.seen.blockers.iter().filter(|blocker| blocker.process != 0).cloned().collect();
@@ -259,9 +290,41 @@ impl Patience {
         Ok(())
     }
 
+    /// Adds who was in the way to what is told.
+    pub(super) fn in_the_way_noted(&self, mut told: Diagnostic) -> Diagnostic {
+        if let Some((lock, _)) = &self.seen.waiting {
+            told = told.note(format!("it waited for {lock}"));
+        }
+        for blocker in &self.seen.blockers {
+            told = told.note(format!("in the way: {}", blocker.line()));
+        }
+        if self.seen.queued > 0 {
+            told = told.note(format!("sessions that waited behind it: {}", self.seen.queued));
+        }
+        told
+    }
+
     /// The failure of a segment that was given up.
-    fn given_up(&self, transaction: &Transaction<'_>, error: Option<(Part, &DbError)>, why: Why) -> Failure {
-        let name = transaction.migration;
+    /// The failure of an attempt that ended because of others, or of a budget; none where the statement itself failed.
+    pub(super) fn failure(
+        &self,
+        run: &Run<'_>,
+        subject: Subject<'_>,
+        statement: usize,
+        error: &DbError,
+    ) -> Option<Failure> {
+        let cancelled = error.kind == ErrorKind::Cancelled && run.interrupt.reason().is_none();
+        let why = match self.seen.over {
+            Some(Over::Budget) if cancelled => Why::ConcurrentBudget,
+            Some(Over::Policy) if cancelled => Why::Policy,
+            _ if self.cause_of(run, error).is_some() => self.gave_up?,
+            _ => return None,
+        };
+        Some(self.given_up(subject, Some((statement, error)), why))
+    }
+
+    fn given_up(&self, subject: Subject<'_>, error: Option<(usize, &DbError)>, why: Why) -> Failure {
+        let name = subject.migration;
         let attempts = self.ramp.attempt() - 1;
         let tries = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
         let title = match why {
@@ -275,36 +338,29 @@ impl Patience {
             Why::NotRepeatable => format!(
                 "migration `{name}` did not get its locks, and holds a statement that a rollback does not undo altogether"
             ),
+            Why::ConcurrentBudget => format!(
+                "migration `{name}`: a statement did not end within {} (`--concurrent-budget`), and was cancelled",
+                failure::duration(self.elapsed())
+            ),
             Why::Policy => format!("migration `{name}` is blocked, and `--on-blocked fail` was given"),
         };
         let mut told = Diagnostic::error(title).code(&codes::C2022).meta("migration", name);
-        if let Some((part, error)) = error {
-            if let Part::Statement(number) = part
-                && let Some(statement) = number
-                    .checked_sub(transaction.segment.first)
-                    .and_then(|index| transaction.segment.statements.get(index))
-            {
-                let line = failure::first_line(transaction.source, statement.span);
+        if let Some((number, error)) = error {
+            let index = number.checked_sub(subject.segment.first + 1);
+            if let Some(statement) = index.and_then(|index| subject.segment.statements.get(index)) {
+                let line = failure::first_line(subject.source, statement.span);
                 told = told
-                    .label(transaction.source, line, "")
+                    .label(subject.source, line, "")
                     .window(statement.span)
-                    .meta("statement", (number + 1).to_string());
+                    .meta("statement", number.to_string());
             }
             told = told.note(format!("the database said: {}", error.text()));
             if !error.code.is_empty() {
                 told = told.meta("database_code", error.code.clone());
             }
         }
-        if let Some((lock, _)) = &self.seen.waiting {
-            told = told.note(format!("it waited for {lock}"));
-        }
-        for blocker in &self.seen.blockers {
-            told = told.note(format!("in the way: {}", blocker.line()));
-        }
-        if self.seen.queued > 0 {
-            told = told.note(format!("sessions that waited behind it: {}", self.seen.queued));
-        }
-        let kept = transaction.segment.first;
+        let told = self.in_the_way_noted(told);
+        let kept = subject.segment.first;
         let state = if kept == 0 {
             failure::NOTHING_LEFT.to_owned()
         } else {
@@ -317,6 +373,9 @@ impl Patience {
 fn way_out(why: Why) -> &'static str {
     match why {
         Why::Budget => codes::C2022.way_out,
+        Why::ConcurrentBudget => {
+            "look who was in the way, or raise `--concurrent-budget`, then `cutover migrate deploy`"
+        }
         Why::LostWork => "move the long statement into a migration of its own, then `cutover migrate deploy`",
         Why::NotRepeatable => {
             "`-- cutover:retry` above it says that it can be tried again; else `cutover migrate deploy` when nobody is in the way"
@@ -346,11 +405,11 @@ fn has_long_transactions(run: &mut Run<'_>) -> bool {
 }
 
 /// The tables that the segment locks against others, and how strongly, as its text tells.
-fn wanted(transaction: &Transaction<'_>, strong: &[(usize, usize)]) -> Vec<(sql::Name, sql::Lock)> {
+fn wanted(subject: Subject<'_>, strong: &[(usize, usize)]) -> Vec<(sql::Name, sql::Lock)> {
     let catalog = sql::Catalog::unknown(Provider::PostgreSql);
-    let text = transaction.source.text();
+    let text = subject.source.text();
     let mut wanted: Vec<(sql::Name, sql::Lock)> = Vec::new();
-    for statement in strong.iter().filter_map(|(index, _)| transaction.segment.statements.get(*index)) {
+    for statement in strong.iter().filter_map(|(index, _)| subject.segment.statements.get(*index)) {
         let effect = sql::effect(statement, text, &catalog);
         if let sql::Reach::Tables(names) = &statement.reach {
             for name in names {

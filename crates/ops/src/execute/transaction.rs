@@ -4,8 +4,8 @@
 //! that is written before COMMIT, so both go through here.
 
 use super::guard::{self, Guard, Look, Looks};
-use super::limits::{self, Before, Limits};
-use super::patience::Patience;
+use super::limits::{Bound, Said};
+use super::patience::{Patience, Subject};
 use super::telling::Place;
 use crate::event::{Event, Observer};
 use crate::interrupt::Reason;
@@ -19,7 +19,7 @@ use db::{Batch, DbError, ErrorKind, Outcome, Reply, Step};
 use diagnostics::{Failure, Provider, Source};
 use sql::{Code, Kind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 /// What is written about the migration in the same transaction.
@@ -112,8 +112,8 @@ struct Seen {
 /// Runs a transaction once.
 pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>, patience: &mut Patience) -> End {
     let waited = Arc::new(AtomicU64::new(0));
-    let said = Said::of(transaction, patience.limits(run, transaction.segment), &waited);
-    let orders = patience.orders(run, said.is_bounded(), &waited);
+    let said = Said::of(transaction.segment, patience.limits(run, transaction.segment), &waited);
+    let orders = patience.orders(run, said.bounded, &waited);
     let (batch, parts) = transaction.batch(run, &said);
     let (outcome, seen) = send(run, transaction, &batch, &parts, (patience, orders));
     // What may run anything may also deallocate what is prepared.
@@ -294,6 +294,13 @@ fn statement_at(parts: &[Part], from: usize) -> usize {
     match parts.get(from..).unwrap_or_default().iter().find(|part| !matches!(part, Part::Limit)) {
         Some(Part::Statement(number)) => number + 1,
         _ => 0,
+    }
+}
+
+impl<'a> Transaction<'a> {
+    /// What is tried.
+    pub(super) fn subject(&self) -> Subject<'a> {
+        Subject { migration: self.migration, source: self.source, segment: self.segment }
     }
 }
 
@@ -605,63 +612,6 @@ impl<'a> RowWrite<'a> {
 struct Builder<'b> {
     batch: Batch<'b>,
     parts: Vec<Part>,
-}
-
-/// What is said to the session about its waits, and when.
-pub(super) struct Said {
-    /// Behind BEGIN.
-    opening: String,
-    /// Before each statement of the segment.
-    before: Vec<Bound>,
-    /// Each statement waits for the answers before it.
-    one_by_one: bool,
-    /// What our own row may wait.
-    of_row: Duration,
-    bounded: bool,
-}
-
-/// A bound that is known, or one that is told when it is.
-enum Bound {
-    Nothing,
-    Known(String),
-    Late(Box<dyn Fn() -> String>),
-}
-
-impl Said {
-    fn of(transaction: &Transaction<'_>, limits: Option<Limits>, waited: &Arc<AtomicU64>) -> Self {
-        let mut said = Self {
-            opening: String::new(),
-            before: Vec::new(),
-            one_by_one: false,
-            of_row: session::ROW_WAIT,
-            bounded: false,
-        };
-        let Some(mut limits) = limits else { return said };
-        said.opening = limits.opening(transaction.segment).map(session::lock_timeout).unwrap_or_default();
-        (said.one_by_one, said.of_row) = (limits.one_by_one(), limits.of_row());
-        said.bounded = !limits.is_unbounded();
-        let mut changed = limits.has_own();
-        for (index, statement) in transaction.segment.statements.iter().enumerate() {
-            said.before.push(match limits.before(index, changed) {
-                Before::Nothing => Bound::Nothing,
-                Before::Bound(bound) => Bound::Known(session::lock_timeout(bound)),
-                Before::Left(most) => {
-                    let (step, waited) = (limits.step(), Arc::clone(waited));
-                    Bound::Late(Box::new(move || {
-                        let waited = Duration::from_micros(waited.load(Ordering::Relaxed));
-                        session::lock_timeout(Limits::left(step, most, waited))
-                    }))
-                }
-            });
-            limits.passed(statement);
-            changed = limits::may_change_bound(statement);
-        }
-        said
-    }
-
-    fn is_bounded(&self) -> bool {
-        self.bounded
-    }
 }
 
 /// What stands behind BEGIN of a segment that is tried for the first time.
