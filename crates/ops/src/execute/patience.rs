@@ -345,6 +345,12 @@ impl Patience {
             Why::Policy => format!("migration `{name}` is blocked, and `--on-blocked fail` was given"),
         };
         let mut told = Diagnostic::error(title).code(&codes::C2022).meta("migration", name);
+        if let Some((0, _)) = error {
+            told = told.note(
+                "after the last statement, when the migration was about to be recorded: the history table is locked, or a \
+                 constraint that is checked then waits",
+            );
+        }
         if let Some((number, error)) = error {
             let index = number.checked_sub(subject.segment.first + 1);
             if let Some(statement) = index.and_then(|index| subject.segment.statements.get(index)) {

@@ -149,8 +149,9 @@ fn held(raw: &str) -> String {
 fn prepared(conn: &mut dyn Conn, process: i32) -> Result<Vec<Blocker>, DbError> {
     let rows = conn.query(&format!(
         "SELECT DISTINCT p.gid, p.owner, p.prepared, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - p.prepared) FROM \
-         pg_catalog.pg_prepared_xacts p JOIN pg_catalog.pg_locks l ON l.pid IS NULL AND l.granted AND l.virtualtransaction = '-1/' \
-         || p.transaction::text JOIN pg_catalog.pg_locks w ON w.pid = {process} AND NOT w.granted AND w.locktype = l.locktype AND \
+         pg_catalog.pg_prepared_xacts p JOIN pg_catalog.pg_locks x ON x.pid IS NULL AND x.locktype = 'transactionid' AND \
+         x.transactionid = p.transaction JOIN pg_catalog.pg_locks l ON l.pid IS NULL AND l.granted AND l.virtualtransaction = \
+         x.virtualtransaction JOIN pg_catalog.pg_locks w ON w.pid = {process} AND NOT w.granted AND w.locktype = l.locktype AND \
          w.database IS NOT DISTINCT FROM l.database AND w.relation IS NOT DISTINCT FROM l.relation AND w.transactionid IS NOT \
          DISTINCT FROM l.transactionid"
     ))?;
@@ -311,12 +312,18 @@ pub(crate) fn progress(conn: &mut dyn Conn, process: i32) -> Result<Option<Progr
         .iter()
         .filter(|(view, ..)| version >= since(view))
         .map(|(view, phase, counters)| {
+            // While it waits for others, what it has read is no measure.
+            let waiting = if counters.iter().any(|(done, _)| *done == "lockers_done") {
+                "WHEN p.phase LIKE 'waiting%' THEN 100.0 * p.lockers_done / NULLIF(p.lockers_total, 0) "
+            } else {
+                ""
+            };
             let arms: Vec<String> = counters
                 .iter()
                 .map(|(done, total)| format!("WHEN p.{total} > 0 THEN 100.0 * p.{done} / p.{total}"))
                 .collect();
             format!(
-                "SELECT {phase}, CASE {} END FROM pg_catalog.{view} p WHERE p.pid = {process}",
+                "SELECT {phase}, CASE {waiting}{} END FROM pg_catalog.{view} p WHERE p.pid = {process}",
                 arms.join(" ")
             )
         })
