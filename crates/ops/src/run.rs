@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
         let bytes = batch.steps.iter().map(|step| step.sql.len()).sum();
         let watched = watch.begin(self.conn.canceller(), self.conn.info().process, bytes, orders);
         let (observer, told) = (self.observer, &mut self.told_cancelling);
-        self.conn.send(batch, &mut |reply| {
+        let outcome = self.conn.send(batch, &mut |reply| {
             if let Some(reason) = interrupt.reason().filter(|_| !*told) {
                 *told = true;
                 observer
@@ -242,7 +242,10 @@ impl<'a> Run<'a> {
             } else {
                 Flow::Continue
             }
-        })
+        });
+        watched.settled();
+        on(Reply::Tick { sent: false }, &watched);
+        outcome
     }
 
     /// The file of a SQLite database.

@@ -22,6 +22,8 @@ const SLOWEST_LINE: u64 = 20_000;
 /// How long an answer is awaited once a stop is asked for: a COMMIT that waits for a standby gives none, neither does code
 /// that takes no notice of being cancelled, and orchestrators kill after about ten seconds.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(4);
+/// How long the end of a look is awaited.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// A peer that acknowledges and stays silent is given up after the server has said twice that the session does
 /// nothing.
 const SILENT_LOOKS: u32 = 2;
@@ -42,6 +44,8 @@ struct Shared {
 struct State {
     attempt: Option<Attempt>,
     attempts: u64,
+    /// It is looking at the attempt, without the lock.
+    looking: bool,
     quit: bool,
 }
 
@@ -150,9 +154,25 @@ impl Watched<'_> {
         self.shared.lock().attempt.as_mut()?.lookout.as_mut()?.take_news()
     }
 
+    /// Waits for the end of a look that is under way: whom it has ended must be told.
+    fn settle(&self) -> MutexGuard<'_, State> {
+        let began = Instant::now();
+        let mut state = self.shared.lock();
+        // A side connection that hangs tells nothing.
+        while state.looking && began.elapsed() < LONGEST_LOOK {
+            state = self.shared.changed.wait_timeout(state, TURN).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
+    }
+
+    /// The same, for what asks for news afterwards.
+    pub(crate) fn settled(&self) {
+        drop(self.settle());
+    }
+
     /// What was seen at all, at the end of an attempt.
     pub(crate) fn report(&self) -> News {
-        let mut state = self.shared.lock();
+        let mut state = self.settle();
         let lookout = state.attempt.as_mut().and_then(|attempt| attempt.lookout.as_mut());
         lookout.map(|lookout| lookout.report()).unwrap_or_default()
     }
@@ -230,9 +250,12 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
         {
             // The call can end meanwhile: what is seen then is of nothing that is under way.
             let number = attempt.number;
+            state.looking = true;
             drop(state);
             with_side(&mut side, target, |conn| looking.look(conn));
             state = shared.lock();
+            state.looking = false;
+            shared.changed.notify_all();
             if let Some(attempt) = state.attempt.as_mut().filter(|attempt| attempt.number == number)
                 && let Some(lookout) = &mut attempt.lookout
             {

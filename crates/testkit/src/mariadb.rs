@@ -236,6 +236,13 @@ impl Database<'_> {
         ask(&self.server.address, &self.name, sql)
     }
 
+    /// The server's own client with one statement, not started.
+    pub fn client_command(&self, sql: &str) -> Command {
+        let mut command = client("mariadb", &self.server.address);
+        command.args(["--database", &self.name, "--execute", sql]);
+        command
+    }
+
     /// A session that stays open.
     pub fn session(&self) -> Session {
         Session::open(self)
