@@ -211,12 +211,29 @@ const NO_SETTINGS: &[&str] = &[
     "warning_count",
 ];
 
-/// Our settings for a MySQL or MariaDB session that runs migrations, and all of its variables then.
-pub fn prepare_mysql(conn: &mut dyn Conn) -> Result<Variables, DbError> {
-    // Nothing ends the session that holds the lock.
-    conn.execute("SET SESSION wait_timeout = 31536000")?;
-    variables(conn)
+/// Our settings for a MySQL or MariaDB session that runs migrations, all of its variables then, and the `max_statement_time`
+/// (MariaDB) that would have held, in seconds.
+pub fn prepare_mysql(conn: &mut dyn Conn) -> Result<(Variables, Option<String>), DbError> {
+    // Nothing ends the session that holds the lock; rows are waited for without a bound.
+    conn.execute("SET SESSION wait_timeout = 31536000, SESSION innodb_lock_wait_timeout = 100000000")?;
+    let mut limit = None;
+    if conn.info().version.contains("MariaDB") {
+        let rows = conn.query("SELECT @@SESSION.max_statement_time + 0")?;
+        limit = rows.into_iter().flatten().flatten().next().filter(|value| value.parse() != Ok(0.0));
+        if limit.is_some() {
+            conn.execute("SET SESSION max_statement_time = 0")?;
+        }
+    }
+    Ok((variables(conn)?, limit))
 }
+
+/// MySQL and MariaDB: bounds what the next statement waits for metadata locks, in seconds; [`MYSQL_WAIT_AGAIN`] takes that back.
+pub fn mysql_wait(seconds: u64) -> String {
+    format!("SET @cutover_lock_wait = @@SESSION.lock_wait_timeout, SESSION lock_wait_timeout = {seconds}")
+}
+
+/// Takes [`mysql_wait`] back: what the script or the server had set holds again.
+pub const MYSQL_WAIT_AGAIN: &str = "SET SESSION lock_wait_timeout = @cutover_lock_wait";
 
 fn variables(conn: &mut dyn Conn) -> Result<Variables, DbError> {
     let rows = conn.query("SHOW SESSION VARIABLES")?;

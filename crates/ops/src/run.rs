@@ -296,8 +296,12 @@ impl<'a> Run<'a> {
     /// Prepares the session for migrations: reads its defaults, makes our settings.
     pub(crate) fn prepare_session(&mut self) -> Result<()> {
         if self.target.provider == Provider::MySql {
-            self.variables =
-                session::prepare_mysql(self.conn.as_mut()).map_err(|error| self.failed(error))?;
+            let prepared = session::prepare_mysql(self.conn.as_mut()).map_err(|error| self.failed(error))?;
+            let first = self.variables.is_empty();
+            self.variables = prepared.0;
+            if let Some(value) = prepared.1.filter(|_| first) {
+                self.observer.on(&Event::SettingSetAside { name: "max_statement_time", value });
+            }
             self.node = demands::node(&self.variables);
         }
         if self.target.provider != Provider::PostgreSql {

@@ -161,9 +161,16 @@ impl Limits {
 
 /// Whether a statement waits for rows.
 fn touches_rows(statement: &Statement) -> bool {
-    !matches!(
+    matches!(
         statement.kind,
-        Kind::Ddl(_) | Kind::AddEnumValue | Kind::Set { .. } | Kind::Reset { .. } | Kind::SetConfig { .. }
+        Kind::Data(_)
+            | Kind::Query
+            | Kind::CopyFromStdin
+            | Kind::CopyOther { .. }
+            | Kind::SetConstraints
+            | Kind::DeclareCursor
+            | Kind::Fetch
+            | Kind::Execute
     )
 }
 

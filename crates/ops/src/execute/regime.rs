@@ -10,7 +10,7 @@ use crate::lookout::Orders;
 use crate::plan::{Bracket, Segment};
 use crate::retry::{Next, Why};
 use crate::run::Run;
-use db::{DbError, ErrorKind};
+use db::{DbError, ErrorKind, session};
 use diagnostics::{Provider, Result};
 use sql::{Algorithm, Kind, Statement};
 use std::sync::Arc;
@@ -19,8 +19,6 @@ use std::time::Duration;
 
 /// The bound of what can be tried only once.
 const CAP: Duration = Duration::from_secs(2);
-/// MySQL and MariaDB: as long as it takes, in seconds; the servers' own default.
-const A_DAY: u64 = 86_400;
 
 /// How a statement waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,12 +85,13 @@ impl Regime {
             }
             Provider::MySql => {
                 let seconds = match self {
-                    Regime::Concurrent | Regime::Rows => A_DAY,
+                    // The servers' own default is a day.
+                    Regime::Concurrent | Regime::Rows => return None,
                     Regime::Ramped => step.as_secs(),
                     Regime::Heavy => run.options.locks.metadata_lock_wait.as_secs().max(1),
                     Regime::Once => longest.unwrap_or(CAP).as_secs().max(1),
                 };
-                Some(format!("SET SESSION lock_wait_timeout = {seconds}"))
+                Some(session::mysql_wait(seconds))
             }
         }
     }

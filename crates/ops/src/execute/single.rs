@@ -131,8 +131,9 @@ fn apart(
             .map_err(|error| Trouble::of(run, error))?;
         run.prisma_key = false;
     }
-    if let Some(settings) = regime.settings(run, segment, patience) {
-        run.conn.execute(&settings).map_err(|error| Trouble::of(run, error))?;
+    let settings = regime.settings(run, segment, patience);
+    if let Some(settings) = &settings {
+        run.conn.execute(settings).map_err(|error| Trouble::of(run, error))?;
     }
     let (mut outcome, mut elapsed) = send(run, going, (regime, segment.first), sent, patience);
     if run.target.provider == Provider::Sqlite {
@@ -143,6 +144,12 @@ fn apart(
         {
             (outcome, elapsed) = send(run, going, (regime, segment.first), sent, patience);
         }
+    }
+    if settings.is_some()
+        && run.target.provider == Provider::MySql
+        && !matches!(outcome, Outcome::Lost { .. })
+    {
+        run.conn.execute(db::session::MYSQL_WAIT_AGAIN).map_err(|error| Trouble::of(run, error))?;
     }
     if concurrently && !matches!(outcome, Outcome::Lost { .. }) {
         lock::retake_prismas_key(run)?;

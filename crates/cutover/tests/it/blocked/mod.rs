@@ -2,6 +2,7 @@
 
 mod index;
 mod locks;
+mod mariadb;
 mod policies;
 mod protected;
 mod stall;
