@@ -47,6 +47,8 @@ pub enum Held {
     Session,
     /// The lock file.
     File(LockFile),
+    /// A lease, where sessions are shared.
+    Lease(crate::state::lease::Mine),
     /// Locking is switched off; the row's id is the only fence.
     Nothing,
 }
@@ -87,18 +89,30 @@ pub struct Holder {
     pub query_start: Option<String>,
     /// What it waits for: `Lock`, `IO` ...
     pub wait: Option<String>,
+    /// The run that holds a lease.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// When it has renewed its lease last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
 }
 
 impl fmt::Display for Holder {
     /// One line: `held by pid 7, user app, application cutover ...`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "held by pid {}", self.process)?;
+        // Behind a pooler a holder has a process only while a transaction of it runs.
+        match (self.process, &self.run) {
+            (0, Some(run)) => write!(f, "held by run {run}")?,
+            (process, Some(run)) => write!(f, "held by run {run}, pid {process}")?,
+            (process, None) => write!(f, "held by pid {process}")?,
+        }
         let query = if self.state.as_deref() == Some("active") { "running" } else { "last ran" };
         for (word, value) in [
             ("user", &self.user),
             ("application", &self.application),
             ("client", &self.client),
             ("since", &self.since),
+            ("last heartbeat", &self.heartbeat),
             ("state", &self.state),
             (query, &self.query),
         ] {
@@ -184,6 +198,7 @@ fn postgres_holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbEr
         query: next(),
         query_start: next(),
         wait: next(),
+        ..Holder::default()
     }))
 }
 

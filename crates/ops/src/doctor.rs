@@ -245,13 +245,8 @@ fn look_at_server(run: &mut Run<'_>, target: &Target, report: &mut Report) -> Re
 fn look_at_connection(run: &mut Run<'_>, target: &Target, report: &mut Report) -> Result<()> {
     let mut connection = Connection { direct: true, ..Connection::default() };
     if target.provider == Provider::PostgreSql {
-        let defaults = session::defaults(run.conn.as_mut()).map_err(|error| run.failed(error))?;
-        if run.conn.info().process.is_some_and(|process| process != defaults.process) {
-            let shared = db::connect(target)
-                .and_then(|mut side| session::shares_sessions(run.conn.as_mut(), side.as_mut()))
-                .map_err(|error| run.failed(error))?;
-            connection.direct = !shared;
-        }
+        run.defaults = session::defaults(run.conn.as_mut()).map_err(|error| run.failed(error))?;
+        connection.direct = !run.finds_sessions_shared()?;
         if !connection.direct {
             report.findings.push(run::pooled(
                 target,

@@ -2,7 +2,7 @@
 //! [`doctor`], [`new`](mod@new), [`handback`].
 //!
 //! What they share: [`migrations`] (the folder), [`plan`] (pure decisions), `execute` (ONE migration), `lock`
-//! (waiting for the deploy lock), `busy` (waiting for a SQLite file or the history table), [`entrypoints`] (scripts
+//! (waiting for the deploy lock), `lease` and `heartbeat` (what stands for it behind a pooler), `busy` (waiting for a SQLite file or the history table), [`entrypoints`] (scripts
 //! around a deploy), `run` (what an operation carries along), `watch` (cancelling, silent servers),
 //! [`interrupt`] (signals and the deadline), [`event`] (what happens, told to observers).
 //!
@@ -18,7 +18,9 @@ pub mod entrypoints;
 pub mod event;
 mod execute;
 pub mod handback;
+mod heartbeat;
 pub mod interrupt;
+mod lease;
 mod lock;
 pub mod migrations;
 pub mod new;

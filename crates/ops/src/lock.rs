@@ -6,9 +6,10 @@
 
 use crate::busy;
 use crate::event::Event;
+use crate::lease;
 use crate::run::{self, Run, Trouble};
 use db::lock::{self, Held, Holder, Key, Try};
-use db::{Conn, ErrorKind};
+use db::{Conn, DbError, ErrorKind};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -20,9 +21,25 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const HIDDEN_LIMIT: Duration = Duration::from_secs(3600);
 /// Which lock, for messages.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Which {
+pub(crate) enum Which {
     Ours,
     Prismas,
+}
+
+impl Which {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Which::Ours => "cutover",
+            Which::Prismas => "prisma",
+        }
+    }
+
+    pub(crate) fn key(self) -> Key {
+        match self {
+            Which::Ours => Key::Cutover,
+            Which::Prismas => Key::Prisma,
+        }
+    }
 }
 
 /// Takes the deploy lock. `done` is asked between polls; when it says true the wait ends without the lock.
@@ -35,6 +52,7 @@ pub(crate) fn acquire(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> R
     }
     let held = match run.target.provider {
         Provider::Sqlite => lock_file(run, done)?,
+        _ if run.shared => lease::acquire(run, done).map_err(|trouble| trouble.into_failure(run))?,
         Provider::PostgreSql | Provider::MySql => session_keys(run, done)?,
     };
     let waited = run.waits.over();
@@ -69,17 +87,19 @@ fn take(
     which: Which,
     done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>,
 ) -> std::result::Result<bool, Trouble> {
-    let key = if which == Which::Ours { Key::Cutover } else { Key::Prisma };
+    let key = which.key();
     let mut wait = Wait::new(run.options.wait_lock);
     loop {
-        if lock::try_session_key(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))? {
+        let (taken, lessee) = try_key(run, which).map_err(|error| Trouble::of(run, error))?;
+        if taken {
             return Ok(true);
         }
         if wait.looks_worthwhile() {
             if done(run)? {
                 return Ok(false);
             }
-            let mut holder = lock::holder(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))?;
+            let mut holder =
+                lock::holder(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))?.or(lessee);
             let mark = format!(
                 "{holder:?} {:?}",
                 run.history.rows.iter().map(|row| row.applied_steps_count).sum::<i64>()
@@ -89,9 +109,22 @@ fn take(
             }
             wait.saw(mark, holder);
         }
-        let name = if which == Which::Ours { "cutover" } else { "prisma" };
-        wait.pause(run, name).map_err(|over| over.unwrap_or_else(|holder| timed_out(which, holder, run)))?;
+        wait.pause(run, which.name())
+            .map_err(|over| over.unwrap_or_else(|holder| timed_out(which, holder, run)))?;
     }
+}
+
+/// One try. A deployer behind a pooler has its keys only while a transaction of it runs: while its lease lasts they are
+/// given back, and it is the one to wait for.
+fn try_key(run: &mut Run<'_>, which: Which) -> std::result::Result<(bool, Option<Holder>), DbError> {
+    if !lock::try_session_key(run.conn.as_mut(), which.key())? {
+        return Ok((false, None));
+    }
+    let lessee = if which == Which::Ours { lease::of_another(run)? } else { None };
+    if lessee.is_some() {
+        lock::release_session_key(run.conn.as_mut(), which.key())?;
+    }
+    Ok((lessee.is_none(), lessee))
 }
 
 fn lock_file(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>) -> Result<bool> {
@@ -133,7 +166,7 @@ fn lock_file(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<boo
 }
 
 /// A wait that starts anew whenever the holder makes progress.
-struct Wait {
+pub(crate) struct Wait {
     limit: Duration,
     began: Instant,
     progress: Instant,
@@ -144,13 +177,13 @@ struct Wait {
 }
 
 /// Why a wait ended: a reason to stop, or the limit (with who was waited for).
-enum Over {
+pub(crate) enum Over {
     Stopped(Failure),
     TimedOut(Option<Box<Holder>>),
 }
 
 impl Over {
-    fn unwrap_or_else(self, timed_out: impl FnOnce(Option<&Holder>) -> Failure) -> Failure {
+    pub(crate) fn unwrap_or_else(self, timed_out: impl FnOnce(Option<&Holder>) -> Failure) -> Failure {
         match self {
             Over::Stopped(failure) => failure,
             Over::TimedOut(holder) => timed_out(holder.as_deref()),
@@ -159,18 +192,18 @@ impl Over {
 }
 
 impl Wait {
-    fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         let now = Instant::now();
         Self { limit, began: now, progress: now, pause: FIRST_PAUSE, mark: None, holder: None, polls: 0 }
     }
 
     /// Looking at holder and history costs more than a poll: not every time while polls are close.
-    fn looks_worthwhile(&mut self) -> bool {
+    pub(crate) fn looks_worthwhile(&mut self) -> bool {
         self.polls += 1;
         self.polls.is_multiple_of(4) || self.pause >= LONGEST_PAUSE
     }
 
-    fn saw(&mut self, mark: String, holder: Option<Holder>) {
+    pub(crate) fn saw(&mut self, mark: String, holder: Option<Holder>) {
         if self.mark.as_ref() != Some(&mark) {
             self.progress = Instant::now();
             self.mark = Some(mark);
@@ -178,7 +211,7 @@ impl Wait {
         self.holder = holder;
     }
 
-    fn pause(&mut self, run: &mut Run<'_>, lock: &str) -> std::result::Result<(), Over> {
+    pub(crate) fn pause(&mut self, run: &mut Run<'_>, lock: &str) -> std::result::Result<(), Over> {
         // An active holder that does not wait for a lock itself gets on, however long its statement takes.
         let working = self.holder.as_ref().is_some_and(|holder| {
             holder.state.as_deref() == Some("active") && holder.wait.as_deref() != Some("Lock")
@@ -244,7 +277,7 @@ pub(crate) fn end_of_session(provider: Provider, process: impl Display) -> Strin
     }
 }
 
-fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
+pub(crate) fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
     let provider = run.target.provider;
     let what = match provider {
         Provider::MySql => "MySQL advisory lock (SELECT GET_LOCK('prisma_migrate', 0))",
@@ -281,6 +314,10 @@ fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
 /// # Errors
 /// C2008 if somebody else has it now.
 pub(crate) fn confirm(run: &mut Run<'_>) -> std::result::Result<(), Trouble> {
+    if run.shared && run.options.locking {
+        // Whoever had it in between may have been at work: the history is read again by whoever asks.
+        return lease::acquire(run, &mut |_| Ok(false)).map(drop);
+    }
     if !matches!(run.held, Some(Held::Session)) {
         return Ok(());
     }

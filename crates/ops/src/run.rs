@@ -2,6 +2,7 @@
 
 use crate::busy::{Busy, Waits};
 use crate::event::{Event, Observer};
+use crate::heartbeat::Heartbeat;
 use crate::interrupt::Interrupt;
 use crate::plan::demands;
 use crate::watch::{Watch, Watched};
@@ -9,6 +10,7 @@ use db::history::{self, History, Table, Time};
 use db::lock::Held;
 use db::platform::{self, Moment};
 use db::session::{self, Defaults};
+use db::sharing;
 use db::target::{Kind, Target};
 use db::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Refusal, Reply};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
@@ -61,6 +63,10 @@ pub(crate) struct Run<'a> {
     /// The newest `started_at` that was read or written.
     pub(crate) last_start: Option<Time>,
     pub(crate) held: Option<Held>,
+    /// A pooler gives the server's sessions to several connections in turn: nothing may be left in one, and none is ours.
+    pub(crate) shared: bool,
+    /// What keeps a lease alive.
+    pub(crate) heartbeat: Option<Heartbeat>,
     /// Whether Prisma's key is held too (it is given up for some statements).
     pub(crate) prisma_key: bool,
     pub(crate) defaults: Defaults,
@@ -114,6 +120,8 @@ impl<'a> Run<'a> {
             history: History::default(),
             last_start: None,
             held: None,
+            shared: false,
+            heartbeat: None,
             prisma_key: false,
             defaults: Defaults::default(),
             begun: false,
@@ -288,42 +296,38 @@ impl<'a> Run<'a> {
         if self.target.provider != Provider::PostgreSql {
             return Ok(());
         }
-        let conn = self.conn.as_mut();
-        let prepared = session::defaults(conn).and_then(|defaults| {
-            conn.execute(&session::settings(conn.info().version_number, &self.table.schema))?;
-            Ok(defaults)
-        });
-        self.defaults = prepared.map_err(|error| self.failed(error))?;
-        if self.conn.info().process.is_some_and(|process| process != self.defaults.process) {
-            self.refuse_shared_sessions()?;
-        }
-        self.conn.set_process(self.defaults.process);
-        Ok(())
-    }
-
-    /// Behind a pooler that gives one server session to several connections in turn no lock of a session excludes
-    /// anybody, and it would stay behind after we have gone. Asked before any such lock is taken.
-    fn refuse_shared_sessions(&mut self) -> Result<()> {
-        let shared = db::connect(self.target)
-            .and_then(|mut side| session::shares_sessions(self.conn.as_mut(), side.as_mut()))
-            .map_err(|error| self.failed(error))?;
-        if !shared {
+        self.defaults = session::defaults(self.conn.as_mut()).map_err(|error| self.failed(error))?;
+        // Before anything is set: it would be found by whoever gets the session next.
+        self.shared |= self.finds_sessions_shared()?;
+        if self.shared {
+            self.conn.set_process(None);
             return Ok(());
         }
-        Err(Failure::new(
-            pooled(
-                self.target,
-                "the connection goes through a pooler that shares server sessions (transaction pooling)",
-            )
-            .note("two connections at a time were answered from one session, or one from two"),
-        ))
+        self.conn.set_process(Some(self.defaults.process));
+        let settings = session::settings(self.conn.info().version_number, &self.table.schema);
+        self.conn.execute(&settings).map_err(|error| self.failed(error))
+    }
+
+    /// Whether a pooler gives one server session to several connections in turn. No lock of a session excludes anybody
+    /// there, and it would stay behind after we have gone.
+    pub(crate) fn finds_sessions_shared(&mut self) -> Result<bool> {
+        if !sharing::is_proxied(self.conn.as_ref(), self.defaults.process) {
+            return Ok(false);
+        }
+        match db::connect(self.target) {
+            Ok(mut side) => sharing::shares_sessions(self.conn.as_mut(), side.as_mut())
+                .map_err(|error| self.failed(error)),
+            // Nothing is known then.
+            Err(_) => Ok(true),
+        }
     }
 
     /// Finds the way back after a lost connection: a new connection to a server that takes writes. The lock is
     /// not held any more.
     pub(crate) fn reconnect(&mut self, cause: &DbError) -> Result<()> {
         self.observer.on(&Event::ConnectionLost { reason: cause.text() });
-        self.held = None;
+        // A lease is no connection's.
+        self.held = self.held.take().filter(|held| matches!(held, Held::Lease(_)));
         self.prisma_key = false;
         self.begun = false;
         self.prepared = false;
@@ -341,6 +345,9 @@ impl<'a> Run<'a> {
             match db::connect(self.target) {
                 Ok(conn) => {
                     self.conn = conn;
+                    if self.shared {
+                        self.conn.set_process(None);
+                    }
                     // What was a primary a moment ago may be failing over.
                     self.check_server_for(FAILOVER)?;
                     return self.prepare_session();

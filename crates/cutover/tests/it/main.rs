@@ -9,6 +9,7 @@ mod concurrency;
 mod crash;
 mod half_done;
 mod platforms;
+mod poolers;
 mod projects;
 mod refusals;
 mod renewed_urls;

@@ -82,8 +82,8 @@ impl Conn for PostgresConn {
         &self.info
     }
 
-    fn set_process(&mut self, process: i32) {
-        self.info.process = Some(process);
+    fn set_process(&mut self, process: Option<i32>) {
+        self.info.process = process;
     }
 
     fn canceller(&self) -> Box<dyn Cancel> {
