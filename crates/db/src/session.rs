@@ -42,8 +42,13 @@ pub fn defaults(conn: &mut dyn Conn) -> Result<Defaults, DbError> {
 pub(crate) const SHARED_LIMITS: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
 
 /// What the session must be for a transaction of a migration where sessions are shared; it ends with the transaction.
-pub fn shared_settings(version_number: u32, schema: &str) -> String {
-    let mut sql = format!("SET LOCAL search_path = {}; {SHARED_LIMITS}", quote_identifier(schema));
+/// A pooler says the client's name and encoding to a session only as long as no script has changed them.
+pub fn shared_settings(version_number: u32, schema: &str, application: &str) -> String {
+    let mut sql = format!(
+        "SET LOCAL search_path = {}; SET LOCAL client_encoding = 'UTF8'; SET LOCAL application_name = {}; {SHARED_LIMITS}",
+        quote_identifier(schema),
+        literal_of_a_setting(application)
+    );
     if version_number >= 140_000 {
         sql.push_str("; SET LOCAL client_connection_check_interval = '1s'");
     }
@@ -51,6 +56,12 @@ pub fn shared_settings(version_number: u32, schema: &str) -> String {
         sql.push_str("; SET LOCAL transaction_timeout = 0");
     }
     sql
+}
+
+/// SET takes literals alone; what is not ASCII the server would replace in a name anyway.
+fn literal_of_a_setting(text: &str) -> String {
+    let plain = |character: char| if matches!(character, ' '..='~') { character } else { '?' };
+    format!("'{}'", text.chars().map(plain).filter(|&c| c != '\\').collect::<String>().replace('\'', "''"))
 }
 
 /// Puts back what a script may have made of a session that is not ours, as the last words before COMMIT: what is

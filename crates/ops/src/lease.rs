@@ -9,9 +9,10 @@ use db::lock::{self, Held, Holder, Key};
 use db::session::{self, Traces};
 use db::state::lease::{self, Lease, Mine, Try};
 use db::state::{self, Standing};
+use db::target::Kind;
 use db::{DbError, ErrorKind};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
-use sql::{Kind, Statement};
+use sql::{Kind as StatementKind, Statement};
 
 /// Takes the lease, or makes sure of the one that is held: no transaction of its own is left on the server then.
 /// `done` is asked between polls; when it says true the wait ends without the lease.
@@ -148,10 +149,12 @@ pub(crate) fn of_another(run: &mut Run<'_>) -> std::result::Result<Option<Holder
 
 /// What opens each transaction, behind BEGIN: its settings, and nothing that outlives it.
 pub(crate) fn settings(run: &Run<'_>) -> String {
-    if !run.shared {
-        return String::new();
+    match &run.target.kind {
+        Kind::Postgres(target) if run.shared => {
+            session::shared_settings(run.conn.info().version_number, &run.table.schema, target.application())
+        }
+        _ => String::new(),
     }
-    session::shared_settings(run.conn.info().version_number, &run.table.schema)
 }
 
 /// The look at the lease at the beginning of a transaction.
@@ -213,7 +216,7 @@ fn segments_need_session(segments: &[Segment]) -> Option<(&Statement, &'static s
             "this statement runs outside of a transaction, and behind the pooler nothing would show whether it has ended",
         ));
     }
-    let prepared = statements().find(|statement| matches!(statement.kind, Kind::Prepare | Kind::Deallocate));
+    let prepared = statements().find(|statement| matches!(statement.kind, StatementKind::Prepare | StatementKind::Deallocate));
     if let Some(statement) = prepared {
         return Some((
             statement,

@@ -4,6 +4,7 @@ use crate::busy::{Busy, Waits};
 use crate::event::{Event, Observer};
 use crate::heartbeat::Heartbeat;
 use crate::interrupt::Interrupt;
+use crate::lease;
 use crate::plan::demands;
 use crate::watch::{Watch, Watched};
 use db::history::{self, History, Table, Time};
@@ -141,8 +142,17 @@ impl<'a> Run<'a> {
 
     /// Reads the history again.
     pub(crate) fn read_history(&mut self) -> Result<()> {
-        let table = self.table.clone();
-        let history = self.patiently(|conn| history::read(conn, &table))?;
+        let (table, settings) = (self.table.clone(), lease::settings(self));
+        let history = self.patiently(|conn| {
+            if settings.is_empty() {
+                return history::read(conn, &table);
+            }
+            // A script that ran in the session that answers may have left it the server's own encoding.
+            conn.execute(&format!("BEGIN; {settings}"))?;
+            let read = history::read(conn, &table);
+            let ended = conn.execute("ROLLBACK");
+            read.and_then(|history| ended.map(|()| history))
+        })?;
         self.table.text_times = history.text_times;
         self.last_start = self.last_start.max(history.last_start());
         self.history = history;
@@ -153,7 +163,8 @@ impl<'a> Run<'a> {
     /// Reads the history again in the middle of a script, whose role may see nothing of it, as the role that we
     /// connected as.
     pub(crate) fn read_history_within_script(&mut self) -> std::result::Result<(), Trouble> {
-        let read = if self.target.provider == Provider::PostgreSql {
+        // Where sessions are shared a script has nothing of a session outside of its transaction.
+        let read = if self.target.provider == Provider::PostgreSql && !self.shared {
             let begin = format!("BEGIN; {}", session::before_row(false));
             self.patiently(|conn| conn.execute(&begin)).and_then(|()| {
                 let read = self.read_history();

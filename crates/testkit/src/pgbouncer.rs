@@ -5,10 +5,14 @@
 use crate::account::Account;
 use crate::keeper::Keeper;
 use crate::port;
-use crate::postgres::Server;
+use crate::postgres::{Database, Server, psql_program};
+use crate::wait::wait_until;
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A pooler, ended with this value.
@@ -18,6 +22,7 @@ pub struct PgBouncer {
     host: String,
     upstream_port: u16,
     port: u16,
+    user: String,
 }
 
 /// The users that a pooler may run as: it refuses to run as root.
@@ -40,6 +45,7 @@ impl PgBouncer {
             host: server.host().to_owned(),
             upstream_port: server.port(),
             port: 0,
+            user: server.superuser().to_owned(),
         };
         // Another process may take the port first.
         for _ in 0..5 {
@@ -64,6 +70,7 @@ impl PgBouncer {
             ("unix_socket_dir", ""),
             ("auth_type", "trust"),
             ("auth_file", users.as_str()),
+            ("admin_users", self.user.as_str()),
             ("ignore_startup_parameters", ""),
             ("max_client_conn", "200"),
             // What a pooled session does when its client goes is part of what is tested.
@@ -93,6 +100,31 @@ impl PgBouncer {
         )
     }
 
+    /// Asks the pooler's own console (`SHOW POOLS` ...): rows as `a|b|c` lines.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn console(&self, command: &str) -> String {
+        let mut psql = Command::new(psql_program());
+        psql.args(["--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--no-password", "-h", "127.0.0.1"]);
+        psql.args(["-p", &self.port.to_string(), "-U", &self.user, "-d", "pgbouncer", "-c", command]);
+        let output = psql.output().expect("psql can be started");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "the pooler's console does not answer: {errors}");
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Waits until a client of a database waits for a session.
+    fn wait_until_contended(&self, database: &str) {
+        wait_until("a client waits for a session of the pool", || {
+            let pools = self.console("SHOW POOLS");
+            // database, user, cl_active, cl_waiting ...
+            pools.lines().map(|line| line.split('|').collect::<Vec<_>>()).any(|pool| {
+                pool.first() == Some(&database) && pool.get(3).is_some_and(|waiting| *waiting != "0")
+            })
+        });
+    }
+
     /// What the pooler has logged.
     pub fn log(&self) -> String {
         self.keeper().log()
@@ -112,4 +144,39 @@ fn program() -> PathBuf {
         .map(|folder| folder.join("pgbouncer"))
         .find(|file| file.exists())
         .unwrap_or_else(|| panic!("PgBouncer is not installed; run scripts/install-test-servers.sh"))
+}
+
+/// Clients that keep a pool busy, one short transaction after the other, until they are dropped.
+#[derive(Debug)]
+pub struct Busy(Vec<Child>);
+
+impl PgBouncer {
+    /// Starts so many clients of a database and waits until they contend for the sessions of its pool.
+    pub fn keep_busy(&self, database: &Database<'_>, clients: usize) -> Busy {
+        let script = format!(
+            "while printf 'BEGIN;\\nSELECT pg_sleep(0.002), txid_current();\\nCOMMIT;\\n'; do :; done | '{}' '{}' --no-psqlrc \
+             --quiet >/dev/null 2>&1",
+            psql_program().display(),
+            self.url(&database.url())
+        );
+        let start = || {
+            let mut shell = Command::new("/bin/sh");
+            // The shell and what it starts are one group.
+            shell.args(["-c", &script]).stdin(Stdio::null()).process_group(0);
+            shell.spawn().expect("/bin/sh can be started")
+        };
+        let busy = Busy((0..clients).map(|_| start()).collect());
+        self.wait_until_contended(database.name());
+        busy
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        for client in &mut self.0 {
+            // Nothing can be done about a failure, and a panic in drop would hide the test's own.
+            let _ = kill_process_group(Pid::from_child(client), Signal::KILL);
+            let _ = client.wait();
+        }
+    }
 }

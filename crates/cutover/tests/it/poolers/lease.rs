@@ -1,6 +1,6 @@
 //! Transaction mode: the lease in the place of the deploy lock.
 
-use super::scene::{Busy, assert_nothing_stays, lease, let_it_expire, see_no_transaction, transaction_pool};
+use super::scene::{assert_nothing_stays, lease, let_it_expire, see_no_transaction, transaction_pool};
 use crate::support::{Project, is, text};
 use std::process::{Output, Stdio};
 use testkit::postgres::{Database, server};
@@ -70,9 +70,10 @@ fn of_twenty_deployers_through_an_idle_pool_one_applies_and_all_succeed() {
 #[test]
 fn of_twenty_deployers_through_a_contended_pool_one_applies_and_all_succeed() {
     for size in [1, 4] {
+        // Eight clients contend for them.
         let (database, pooler) = (server().create_database("contended"), transaction_pool(size));
         let url = pooler.url(&database.url());
-        let busy = Busy::clients(8, &url);
+        let busy = pooler.keep_busy(&database, 8);
         let project = nine_migrations();
         twenty(&project, &url);
         assert_applied_once(&database);

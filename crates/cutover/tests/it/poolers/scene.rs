@@ -1,6 +1,6 @@
 //! Pools, idle and busy, and what is found in their sessions.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use testkit::pgbouncer::PgBouncer;
 use testkit::postgres::{Database, psql_program, server};
 use testkit::wait_until;
@@ -44,16 +44,20 @@ pub(super) fn assert_nothing_stays(database: &Database<'_>, through: &str) {
     assert_eq!(locks, "0", "advisory locks stay behind");
     // Each session of the pool has its turn.
     for _ in 0..8 {
-        let left = ask(
-            through,
-            "SELECT concat_ws(' ', name, setting) FROM pg_settings WHERE source = 'session' AND name NOT IN \
-             ('application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings', \
-             'extra_float_digits') UNION ALL SELECT 'temporary ' || relname FROM pg_class WHERE relpersistence = 't' AND relkind \
-             = 'r' UNION ALL SELECT 'prepared ' || name FROM pg_prepared_statements UNION ALL SELECT 'role ' || current_user \
-             WHERE current_user <> session_user UNION ALL SELECT 'listens ' || pg_listening_channels()",
-        );
-        assert_eq!(left, "", "something stays in a session of the pool");
+        assert_eq!(left_in_session(through), "", "something stays in a session of the pool");
     }
+}
+
+/// What a client finds in the session that it is given: settings, temporary tables, prepared statements, a role.
+pub(super) fn left_in_session(through: &str) -> String {
+    ask(
+        through,
+        "SELECT concat_ws(' ', name, setting) FROM pg_settings WHERE source = 'session' AND name NOT IN \
+         ('application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings', \
+         'extra_float_digits') UNION ALL SELECT 'temporary ' || relname FROM pg_class WHERE relpersistence = 't' AND relkind \
+         = 'r' UNION ALL SELECT 'prepared ' || name FROM pg_prepared_statements UNION ALL SELECT 'role ' || current_user \
+         WHERE current_user <> session_user UNION ALL SELECT 'listens ' || pg_listening_channels()",
+    )
 }
 
 /// Asks through a URL by `psql`.
@@ -65,35 +69,4 @@ pub(super) fn ask(url: &str, sql: &str) -> String {
         .unwrap();
     assert!(output.status.success(), "{sql}\n{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-}
-
-/// Clients that keep a pool busy, one transaction after the other, until they are dropped.
-pub(super) struct Busy(Vec<Child>);
-
-impl Busy {
-    pub(super) fn clients(count: usize, url: &str) -> Self {
-        // Longer than any test lasts; each round is a transaction that does a little and waits a little.
-        let script = format!(
-            "while printf 'BEGIN;\\nSELECT pg_sleep(0.002), txid_current();\\nCOMMIT;\\n'; do :; done | '{}' '{url}' --no-psqlrc \
-             --quiet >/dev/null 2>&1",
-            psql_program().display()
-        );
-        let start = || {
-            let mut command = Command::new("/bin/sh");
-            std::os::unix::process::CommandExt::process_group(&mut command, 0);
-            command.args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap()
-        };
-        Self((0..count).map(|_| start()).collect())
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        for client in &mut self.0 {
-            // The shell and what it has started are one group.
-            let group = rustix::process::Pid::from_child(client);
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-            let _ = client.wait();
-        }
-    }
 }

@@ -97,7 +97,7 @@ fn driver_config(target: &PostgresTarget, options: bool) -> tokio_postgres::Conf
     if let Some(password) = &target.password {
         config.password(password.expose());
     }
-    config.application_name(target.application_name.as_deref().unwrap_or("cutover"));
+    config.application_name(target.application());
     config.channel_binding(match target.channel_binding {
         crate::target::ChannelBinding::Disable => tokio_postgres::config::ChannelBinding::Disable,
         crate::target::ChannelBinding::Prefer => tokio_postgres::config::ChannelBinding::Prefer,
