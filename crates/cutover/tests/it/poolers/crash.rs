@@ -64,9 +64,7 @@ fn hold(database: &Database<'_>, gate: usize) -> Session {
 
 fn see_it_wait(database: &Database<'_>) {
     let mut observer = database.session();
-    println!("{}", database.psql("SELECT pid, application_name, state, query, wait_event_type FROM pg_stat_activity WHERE datname = current_database()"));
     wait_until("the deployer waits for a gate", || {
-        if std::env::var("DBG").is_ok() { println!("{}", database.psql("SELECT pid, application_name, state, left(query,300), wait_event_type FROM pg_stat_activity WHERE datname = current_database()")); std::thread::sleep(std::time::Duration::from_secs(1)); }
         observer.run(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover' \
              AND wait_event_type = 'Lock'",
@@ -172,17 +170,21 @@ fn a_session_that_the_server_ends_is_found_again_under_the_same_lease() {
 #[test]
 fn a_signal_cancels_through_the_pooler() {
     use std::os::unix::process::ExitStatusExt;
-    let (project, pooler) = (project(), transaction_pool(3));
-    let (database, url) = based(&project, &pooler);
-    let holder = hold(&database, 2);
-    let deployer = project.spawn(&url, &["migrate", "deploy"]);
-    see_it_wait(&database);
-    deployer.signal(rustix::process::Signal::TERM);
-    let (status, stderr, events) = deployer.finish();
-    assert_eq!((status.code(), status.signal()), (Some(143), None), "{stderr}\n{events:#?}");
-    drop(holder);
-    assert_eq!(locks(&database), "0");
-    assert!(lease(&database).ends_with("|f"), "given back: {}", lease(&database));
-    assert_eq!(database.psql("SELECT count(*) FROM _prisma_migrations"), "1");
-    project.deploy(&url);
+    let project = project();
+    for size in [1, 3] {
+        let pooler = transaction_pool(size);
+        let (database, url) = based(&project, &pooler);
+        let holder = hold(&database, 2);
+        let deployer = project.spawn(&url, &["migrate", "deploy"]);
+        see_it_wait(&database);
+        deployer.signal(rustix::process::Signal::TERM);
+        let (status, stderr, events) = deployer.finish();
+        assert_eq!((status.code(), status.signal()), (Some(143), None), "{stderr}\n{events:#?}");
+        drop(holder);
+        assert_eq!(locks(&database), "0");
+        assert!(lease(&database).ends_with("|f"), "given back: {}", lease(&database));
+        assert_eq!(database.psql("SELECT count(*) FROM _prisma_migrations"), "1");
+        // The pooler is there still, and so is everything.
+        project.deploy(&url);
+    }
 }

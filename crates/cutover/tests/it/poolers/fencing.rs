@@ -49,11 +49,15 @@ fn ends_well(deployer: Deployer) -> Vec<serde_json::Value> {
     events
 }
 
-/// It sleeps in the middle of a file, with a transaction open. The server ends that transaction once it has been idle for as
+/// It sleeps in the middle of a file whose statements are sent one by one, with a transaction open. The server ends that transaction once it has been idle for as
 /// long as a lease lasts, and the next deployer does the work.
 #[test]
 fn a_deployer_that_wakes_up_in_the_middle_of_a_file_cannot_commit() {
     let project = project();
+    project.write(
+        "2_b",
+        "BEGIN; SELECT nextval('public.begun'); LOCK TABLE held; INSERT INTO t VALUES (2, 2); COMMIT;",
+    );
     let (database, _pooler, url) = started(&project);
     let mut holder = database.session();
     holder.run("BEGIN; LOCK TABLE held");

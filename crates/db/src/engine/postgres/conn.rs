@@ -87,8 +87,8 @@ impl Conn for PostgresConn {
     }
 
     fn canceller(&self) -> Box<dyn Cancel> {
-        let token = self.driver.as_ref().map(|(client, _)| client.cancel_token());
-        Box::new(Canceller::new(Arc::clone(&self.target), self.address.clone(), self.info.process, token))
+        let key = self.driver.as_ref().and_then(|_| self.observer.seen().key.clone());
+        Box::new(Canceller::new(Arc::clone(&self.target), self.address.clone(), self.info.process, key))
     }
 
     fn poisoned(&self) -> bool {
