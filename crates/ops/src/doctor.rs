@@ -250,6 +250,7 @@ fn look_at_connection(run: &mut Run<'_>, target: &Target, report: &mut Report) -
         if !connection.direct {
             report.findings.push(run::pooled(
                 target,
+                run.options,
                 "the connection goes through a pooler that shares server sessions",
             ));
         }

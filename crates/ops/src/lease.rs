@@ -48,6 +48,7 @@ fn prepare(run: &mut Run<'_>) -> Result<()> {
         Ok(Standing::Newer(version)) => Err(Failure::new(
             run::pooled(
                 run.target,
+                run.options,
                 &format!(
                     "the tables of cutover in schema `{}` are of a newer version ({version})",
                     state::SCHEMA
@@ -67,6 +68,7 @@ fn refused(run: &Run<'_>, reason: &str) -> Failure {
     Failure::new(
         run::pooled(
             run.target,
+            run.options,
             "the connection goes through a pooler that shares server sessions (transaction pooling)",
         )
         .note(format!(
@@ -198,7 +200,7 @@ pub(crate) fn refuse_segments(
         return Ok(());
     };
     Err(Failure::new(
-        run::pooled(run.target, reason)
+        run::pooled(run.target, run.options, reason)
             .meta("migration", migration.name.clone())
             .label(&migration.source, statement.span, "this statement")
             .note("the connection goes through a pooler that shares server sessions (transaction pooling)")
@@ -237,7 +239,7 @@ fn segments_need_session(segments: &[Segment]) -> Option<(&Statement, &'static s
 
 /// Why a deploy through such a pooler is not what it could be, told once.
 pub(crate) fn advice(run: &Run<'_>) -> Diagnostic {
-    let told = run::pooled(run.target, "the connection goes through a pooler that shares server sessions");
+    let told = run::pooled(run.target, run.options, "the connection goes through a pooler that shares server sessions");
     let help = told.help.unwrap_or_else(|| codes::C1003.way_out.to_owned());
     Diagnostic::warning(
         "the connection goes through a pooler that shares server sessions: a lease stands for the deploy lock, and statements \

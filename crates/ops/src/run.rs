@@ -31,6 +31,8 @@ pub struct Options {
     pub wait_database: Duration,
     /// Whether to show what other sessions run: it can hold what is in the database.
     pub query_text: bool,
+    /// What else may lead around a pooler: for messages.
+    pub ways_around: Vec<String>,
 }
 
 impl Default for Options {
@@ -40,6 +42,7 @@ impl Default for Options {
             wait_lock: Duration::from_secs(600),
             wait_database: Duration::ZERO,
             query_text: true,
+            ways_around: Vec::new(),
         }
     }
 }
@@ -446,10 +449,11 @@ pub(crate) fn failure(target: &Target, error: DbError) -> Failure {
     failure.map(|diagnostic| advised(diagnostic, &lines))
 }
 
-/// C1003, with the platform's own way out where the URL shows the platform.
-pub(crate) fn pooled(target: &Target, title: &str) -> Diagnostic {
+/// C1003, with the platform's own way out where the URL shows the platform, and what the environment has to offer.
+pub(crate) fn pooled(target: &Target, options: &Options, title: &str) -> Diagnostic {
     let diagnostic = Diagnostic::error(title).code(&codes::C1003).help(codes::C1003.way_out);
-    advised(diagnostic, &platform::of_url(Moment::Shared, target))
+    let advised = advised(diagnostic, &platform::of_url(Moment::Shared, target));
+    options.ways_around.iter().fold(advised, Diagnostic::note)
 }
 
 /// The first line's way out is more precise than the code's; what more is known are notes.
@@ -526,7 +530,7 @@ mod tests {
     fn a_pooler_of_a_platform_gets_the_platforms_own_direct_address() {
         let help = |url: &str| {
             let (target, _) = Target::parse(&Secret::new(url), std::path::Path::new("/")).unwrap();
-            pooled(&target, "pooled").help.unwrap()
+            pooled(&target, &Options::default(), "pooled").help.unwrap()
         };
         assert!(
             help("postgresql://u@ep-cool-1-pooler.eu-central-1.aws.neon.tech/d")

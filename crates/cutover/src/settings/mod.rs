@@ -25,6 +25,7 @@ mod project;
 mod renewal;
 mod schema;
 mod schema_files;
+mod siblings;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -181,6 +182,8 @@ struct Given {
     /// Whether a schema was read; its datasource may be missing nevertheless.
     has_schema: bool,
     datasource: Option<psl::Datasource>,
+    /// Variables that may hold an address around a pooler, and what to do with each.
+    ways_around: Vec<String>,
     /// Why a file that has a place for the URL names none.
     url_is_undefined: Option<String>,
 }
@@ -272,6 +275,7 @@ fn read_into(
     for source in SOURCES {
         source(&context, given, told)?;
     }
+    given.ways_around = siblings::ways_around(&context, given);
     tell_stronger_variable(given, told);
     Ok(())
 }
