@@ -23,12 +23,16 @@ pub(crate) fn acquire(
     prepare(run)?;
     let mut wait = Wait::new(run.options.wait_lock);
     loop {
-        let which = match attempt(run).map_err(|error| Trouble::of(run, error))? {
-            None => {
+        let which = match attempt(run) {
+            Ok(None) => {
                 run.prisma_key = true;
                 return Ok(true);
             }
-            Some(which) => which,
+            Ok(Some(which)) => which,
+            Err(error) if error.kind == ErrorKind::InsufficientPrivilege => {
+                return Err(refused(run, &error.text()).into());
+            }
+            Err(error) => return Err(Trouble::of(run, error)),
         };
         if wait.looks_worthwhile() {
             if done(run)? {
@@ -73,6 +77,11 @@ fn refused(run: &Run<'_>, reason: &str) -> Failure {
         )
         .note(format!(
             "a lease would stand for the deploy lock, in tables of schema `{}`, and the role may not make or use them: {reason}",
+            state::SCHEMA
+        ))
+        .note(format!(
+            "the role needs `GRANT CREATE ON DATABASE` to make them, or, where another role has made them, `GRANT USAGE ON SCHEMA \
+             {0}` and `GRANT SELECT, UPDATE ON ALL TABLES IN SCHEMA {0}`",
             state::SCHEMA
         ))
         .note("nothing was run"),

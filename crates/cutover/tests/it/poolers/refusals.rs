@@ -56,15 +56,26 @@ fn a_role_that_may_not_make_the_lease_is_refused() {
     let (database, pooler) = (server().create_database("norights"), transaction_pool(2));
     let role = format!("{}_weak", database.name());
     database.psql(&format!("CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA public TO {role}"));
-    let pooler_of_all = testkit::pgbouncer::PgBouncer::start(
-        server(),
-        &[("pool_mode", "transaction"), ("auth_type", "any"), ("default_pool_size", "2")],
-    );
-    drop(pooler);
-    let url = pooler_of_all.url(&database.url());
+    pooler.let_in(&role);
     let user = format!("//{}@", server().superuser());
-    let weak = url.replacen(&user, &format!("//{role}@"), 1);
-    let _ = weak;
+    let url = pooler.url(&database.url().replacen(&user, &format!("//{role}@"), 1));
+    let project = Project::new(&[("1_a", "CREATE TABLE t (id int);")]);
+    let output = project.run(&url, &["migrate", "deploy"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("C1003") && said.contains("schema `cutover`") && said.contains("permission denied"), "{said}");
+    assert_eq!(database.psql("SELECT to_regclass('t')"), "", "nothing was run");
+    // With the right to make them it goes on.
+    database.psql(&format!("GRANT CREATE ON DATABASE {} TO {role}", database.name()));
+    project.deploy(&url);
+    // Tables that another role has made.
+    let other = pooler.url(&database.url());
+    let second = Project::new(&[("1_a", "CREATE TABLE t (id int);"), ("2_b", "CREATE TABLE u (id int);")]);
+    second.deploy(&other);
+    database.psql(&format!("ALTER TABLE cutover.lease OWNER TO {}", server().superuser()));
+    second.write("3_c", "CREATE TABLE v (id int);");
+    let said = text(&second.run(&url, &["migrate", "deploy"]));
+    assert!(said.contains("C1003") && said.contains("GRANT"), "{said}");
     database.psql(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"));
 }
 
