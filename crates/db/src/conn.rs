@@ -213,6 +213,8 @@ pub struct ServerInfo {
     pub process: Option<i32>,
     /// True if the server said that it is a standby or read-only.
     pub read_only: bool,
+    /// True if what the URL says as start-up options could not be said: a pooler knows none.
+    pub options_refused: bool,
 }
 
 /// Ends what a connection is doing, from another thread.

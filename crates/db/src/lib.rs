@@ -16,6 +16,7 @@ mod engine;
 mod error;
 pub mod history;
 pub mod lock;
+pub mod options;
 pub mod platform;
 pub mod probe;
 pub mod server;

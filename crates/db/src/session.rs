@@ -47,7 +47,7 @@ pub fn shared_settings(version_number: u32, schema: &str, application: &str) -> 
     let mut sql = format!(
         "SET LOCAL search_path = {}; SET LOCAL client_encoding = 'UTF8'; SET LOCAL application_name = {}; {SHARED_LIMITS}",
         quote_identifier(schema),
-        literal_of_a_setting(application)
+        crate::options::literal(application)
     );
     if version_number >= 140_000 {
         sql.push_str("; SET LOCAL client_connection_check_interval = '1s'");
@@ -56,12 +56,6 @@ pub fn shared_settings(version_number: u32, schema: &str, application: &str) -> 
         sql.push_str("; SET LOCAL transaction_timeout = 0");
     }
     sql
-}
-
-/// SET takes literals alone; what is not ASCII the server would replace in a name anyway.
-fn literal_of_a_setting(text: &str) -> String {
-    let plain = |character: char| if matches!(character, ' '..='~') { character } else { '?' };
-    format!("'{}'", text.chars().map(plain).filter(|&c| c != '\\').collect::<String>().replace('\'', "''"))
 }
 
 /// Puts back what a script may have made of a session that is not ours, as the last words before COMMIT: what is

@@ -162,7 +162,9 @@ pub(crate) fn of_another(run: &mut Run<'_>) -> std::result::Result<Option<Holder
 pub(crate) fn settings(run: &Run<'_>) -> String {
     match &run.target.kind {
         Kind::Postgres(target) if run.shared => {
-            session::shared_settings(run.conn.info().version_number, &run.table.schema, target.application())
+            let version = run.conn.info().version_number;
+            session::shared_settings(version, &run.table.schema, target.application())
+                + &run.own_settings(true)
         }
         _ => String::new(),
     }

@@ -69,6 +69,8 @@ pub(crate) struct Run<'a> {
     pub(crate) held: Option<Held>,
     /// A pooler gives the server's sessions to several connections in turn: nothing may be left in one, and none is ours.
     pub(crate) shared: bool,
+    /// Settings of the URL's start-up options that a pooler has refused.
+    pub(crate) own_settings: Vec<(String, String)>,
     /// What keeps a lease alive.
     pub(crate) heartbeat: Option<Heartbeat>,
     /// Whether Prisma's key is held too (it is given up for some statements).
@@ -125,6 +127,7 @@ impl<'a> Run<'a> {
             last_start: None,
             held: None,
             shared: false,
+            own_settings: Vec::new(),
             heartbeat: None,
             prisma_key: false,
             defaults: Defaults::default(),
@@ -311,6 +314,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.defaults = session::defaults(self.conn.as_mut()).map_err(|error| self.failed(error))?;
+        self.own_settings = self.refused_options()?;
         // Before anything is set: it would be found by whoever gets the session next.
         self.shared |= self.finds_sessions_shared()?;
         if self.shared {
@@ -319,7 +323,32 @@ impl<'a> Run<'a> {
         }
         self.conn.set_process(Some(self.defaults.process));
         let settings = session::settings(self.conn.info().version_number, &self.table.schema);
-        self.conn.execute(&settings).map_err(|error| self.failed(error))
+        self.conn.execute(&(settings + &self.own_settings(false))).map_err(|error| self.failed(error))
+    }
+
+    /// What the URL says as start-up options, where a pooler takes none.
+    fn refused_options(&self) -> Result<Vec<(String, String)>> {
+        let Kind::Postgres(target) = &self.target.kind else { return Ok(Vec::new()) };
+        let Some(options) = target.options.as_deref().filter(|_| self.conn.info().options_refused) else {
+            return Ok(Vec::new());
+        };
+        db::options::settings(options).map_err(|word| {
+            Failure::new(
+                pooled(
+                    self.target,
+                    self.options,
+                    "the pooler takes no start-up options, and those of the URL cannot be said in another way",
+                )
+                .note(format!("`{word}` in `options` of the URL is no setting (`-c NAME=VALUE`)")),
+            )
+        })
+    }
+
+    /// The same as statements, each behind a semicolon.
+    pub(crate) fn own_settings(&self, local: bool) -> String {
+        self.own_settings.iter().fold(String::new(), |sql, (name, value)| {
+            sql + "; " + &db::options::statement(local, name, value)
+        })
     }
 
     /// Whether a pooler gives one server session to several connections in turn. No lock of a session excludes anybody

@@ -111,7 +111,8 @@ fn put_back(run: &mut Run<'_>) {
         return;
     }
     run.prepared = false;
-    let sql = session::put_back(run.conn.info().version_number, &run.table.schema, session::Traces::All);
+    let sql = session::put_back(run.conn.info().version_number, &run.table.schema, session::Traces::All)
+        + &run.own_settings(false);
     // A lost connection takes its session with it; anything else must keep the next migration from running.
     run.session_spoiled =
         run.conn.execute(&sql).err().filter(|error| error.kind != ErrorKind::ConnectionLost);

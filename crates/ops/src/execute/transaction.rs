@@ -433,7 +433,8 @@ impl Transaction<'_> {
         if run.target.provider != Provider::PostgreSql || !self.put_back || run.shared {
             return String::new();
         }
-        session::put_back(run.conn.info().version_number, &run.table.schema, self.traces(run))
+        let text = session::put_back(run.conn.info().version_number, &run.table.schema, self.traces(run));
+        if text.is_empty() { text } else { text + &run.own_settings(false) }
     }
 
     /// Claims the right to commit: before the file's statements, or only before the row if the file's first statement

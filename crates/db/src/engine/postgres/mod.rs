@@ -79,6 +79,7 @@ fn connect_address(target: &Arc<PostgresTarget>, address: &Address) -> Result<Po
         version,
         process,
         read_only: on("in_hot_standby") || on("default_transaction_read_only"),
+        options_refused: refused_options || target.pgbouncer,
     };
     Ok(PostgresConn {
         runtime,
