@@ -29,6 +29,9 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// Show every setting with its origin, what can be reached, and what would stop a deploy
     Doctor(DoctorArguments),
+    /// Who holds the deploy lock, and ending what is left of it
+    #[command(subcommand, arg_required_else_help = true)]
+    Lock(Lock),
     /// Make an empty migration, to be filled with SQL by hand
     New(NewArguments),
     /// Remove what only cutover needs from database and project, for Prisma to go on alone
@@ -179,6 +182,34 @@ pub(crate) struct DoctorArguments {
     /// One JSON object on stdout
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lock {
+    /// Show who holds the deploy lock, for how long, and what it runs: exit code 0 if nobody does, 5 if somebody does
+    Status(LockArguments),
+    /// End a holder that is proven to be gone, or, with the name of the database, one that may be alive
+    Release(LockReleaseArguments),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LockArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    /// One JSON object on stdout
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LockReleaseArguments {
+    /// End the holder's session with what it runs, also if it may be alive: the name of the database, typed out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) yes_database: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: LockArguments,
 }
 
 #[derive(Clone, Debug, Args)]

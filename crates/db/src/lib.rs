@@ -15,6 +15,7 @@ mod conn;
 mod engine;
 mod error;
 pub mod history;
+pub mod holding;
 pub mod lock;
 pub mod options;
 pub mod platform;

@@ -32,7 +32,7 @@ impl Key {
         }
     }
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Key::Cutover => "cutover_migrate",
             Key::Prisma => "prisma_migrate",
@@ -230,7 +230,7 @@ fn mysql_holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbError
 }
 
 /// A key of one number is shown split in two.
-fn key_condition(key: i64) -> String {
+pub(crate) fn key_condition(key: i64) -> String {
     let (high, low) = ((key >> 32) & 0xffff_ffff, key & 0xffff_ffff);
     format!(
         "l.locktype {EQUALS} 'advisory' AND l.granted AND l.classid {EQUALS} {high}::pg_catalog.oid AND l.objid {EQUALS} \

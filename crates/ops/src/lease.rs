@@ -229,7 +229,8 @@ fn segments_need_session(segments: &[Segment]) -> Option<(&Statement, &'static s
             "this statement runs outside of a transaction, and behind the pooler nothing would show whether it has ended",
         ));
     }
-    let prepared = statements().find(|statement| matches!(statement.kind, StatementKind::Prepare | StatementKind::Deallocate));
+    let prepared = statements()
+        .find(|statement| matches!(statement.kind, StatementKind::Prepare | StatementKind::Deallocate));
     if let Some(statement) = prepared {
         return Some((
             statement,
@@ -250,7 +251,11 @@ fn segments_need_session(segments: &[Segment]) -> Option<(&Statement, &'static s
 
 /// Why a deploy through such a pooler is not what it could be, told once.
 pub(crate) fn advice(run: &Run<'_>) -> Diagnostic {
-    let told = run::pooled(run.target, run.options, "the connection goes through a pooler that shares server sessions");
+    let told = run::pooled(
+        run.target,
+        run.options,
+        "the connection goes through a pooler that shares server sessions",
+    );
     let help = told.help.unwrap_or_else(|| codes::C1003.way_out.to_owned());
     Diagnostic::warning(
         "the connection goes through a pooler that shares server sessions: a lease stands for the deploy lock, and statements \

@@ -1,5 +1,5 @@
 //! One file per operation, each readable top to bottom as a story: [`deploy`], [`status`], [`resolve`],
-//! [`doctor`], [`new`](mod@new), [`handback`].
+//! [`doctor`], [`lock_status`], [`new`](mod@new), [`handback`].
 //!
 //! What they share: [`migrations`] (the folder), [`plan`] (pure decisions), `execute` (ONE migration), `lock`
 //! (waiting for the deploy lock), `lease` and `heartbeat` (what stands for it behind a pooler), `busy` (waiting for a SQLite file or the history table), [`entrypoints`] (scripts
@@ -22,6 +22,7 @@ mod heartbeat;
 pub mod interrupt;
 mod lease;
 mod lock;
+pub mod lock_status;
 pub mod migrations;
 pub mod new;
 pub mod plan;

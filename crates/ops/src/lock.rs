@@ -261,10 +261,12 @@ fn prove_exclusion(run: &mut Run<'_>) -> Result<()> {
             Err(lost())
         }
         Ok(true) => Err(Failure::new(
-            run::pooled(run.target, run.options, "the deploy lock does not exclude a second connection to this server")
-                .note(
-                    "advisory locks of one session were given to another: a pooler or proxy shares sessions",
-                ),
+            run::pooled(
+                run.target,
+                run.options,
+                "the deploy lock does not exclude a second connection to this server",
+            )
+            .note("advisory locks of one session were given to another: a pooler or proxy shares sessions"),
         )),
     }
 }

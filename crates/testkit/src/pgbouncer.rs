@@ -114,7 +114,15 @@ impl PgBouncer {
     /// When it does not answer.
     pub fn console(&self, command: &str) -> String {
         let mut psql = Command::new(psql_program());
-        psql.args(["--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--no-password", "-h", "127.0.0.1"]);
+        psql.args([
+            "--no-psqlrc",
+            "--no-align",
+            "--tuples-only",
+            "--quiet",
+            "--no-password",
+            "-h",
+            "127.0.0.1",
+        ]);
         psql.args(["-p", &self.port.to_string(), "-U", &self.user, "-d", "pgbouncer", "-c", command]);
         let output = psql.output().expect("psql can be started");
         let errors = String::from_utf8_lossy(&output.stderr);

@@ -39,8 +39,12 @@ pub struct Lease {
     pub beat_at: Option<String>,
     /// Seconds since then.
     pub age: f64,
+    /// Seconds since it was taken.
+    pub held_for: Option<f64>,
     /// Nobody has renewed it in time, or it was given back.
     pub expired: bool,
+    /// It was given back.
+    pub given_back: bool,
 }
 
 impl Lease {
@@ -68,7 +72,8 @@ pub fn read(conn: &mut dyn Conn) -> Result<Option<Lease>, DbError> {
         "SELECT l.token, l.run, l.client, l.role, l.application, l.taken_at, l.written_at, CASE WHEN \
          pg_catalog.isfinite(h.beat_at) THEN h.beat_at END, CASE WHEN pg_catalog.isfinite(h.beat_at) THEN \
          pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) h.beat_at) END, h.expires_at \
-         OPERATOR(pg_catalog.<) pg_catalog.clock_timestamp() FROM cutover.lease l JOIN cutover.heartbeat h ON h.name {EQUALS} \
+         OPERATOR(pg_catalog.<) pg_catalog.clock_timestamp(), pg_catalog.isfinite(h.expires_at), \
+         pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) l.taken_at) FROM cutover.lease l JOIN cutover.heartbeat h ON h.name {EQUALS} \
          l.name WHERE l.name {EQUALS} 'deploy'"
     ))?;
     let Some(row) = rows.into_iter().next() else { return Ok(None) };
@@ -85,6 +90,8 @@ pub fn read(conn: &mut dyn Conn) -> Result<Option<Lease>, DbError> {
         beat_at: next(),
         age: next().and_then(|text| text.parse().ok()).unwrap_or_default(),
         expired: next().as_deref() == Some("t"),
+        given_back: next().as_deref() == Some("f"),
+        held_for: next().and_then(|text| text.parse().ok()),
     }))
 }
 

@@ -9,7 +9,10 @@ use testkit::wait_until;
 
 /// Each statement works on a table of its own, so that a test can hold exactly one of them. Gate 4 is read at COMMIT.
 const FILES: [(&str, &str); 3] = [
-    ("1_one", "ALTER TABLE gate_1 ADD COLUMN a int; INSERT INTO gate_2 SELECT 100 + count(*), 0 FROM gate_2;"),
+    (
+        "1_one",
+        "ALTER TABLE gate_1 ADD COLUMN a int; INSERT INTO gate_2 SELECT 100 + count(*), 0 FROM gate_2;",
+    ),
     ("2_deferred", "INSERT INTO gate_3 SELECT 100 + count(*), 0 FROM gate_3;"),
     (
         "3_own",
@@ -102,7 +105,9 @@ fn killed_at_each_gate(noticed: bool) {
         // Time passes: whoever has waited takes the lease.
         let mut next = project.spawn(&url, &["migrate", "deploy"]);
         next.wait_for("waiting_for_lock", |event| {
-            is(event, "waiting_for_lock") && event["holder"]["run"].is_string() && event["holder"]["heartbeat"].is_string()
+            is(event, "waiting_for_lock")
+                && event["holder"]["run"].is_string()
+                && event["holder"]["heartbeat"].is_string()
         });
         let_it_expire(&database);
         let (status, stderr, events) = next.finish();

@@ -37,7 +37,9 @@ fn see_it_wait(database: &Database<'_>) {
 
 fn assert_applied_once(database: &Database<'_>) {
     assert_eq!(
-        database.psql("SELECT count(*), count(finished_at), count(DISTINCT migration_name) FROM _prisma_migrations"),
+        database.psql(
+            "SELECT count(*), count(finished_at), count(DISTINCT migration_name) FROM _prisma_migrations"
+        ),
         "3|3|3"
     );
     assert_eq!(database.psql("SELECT id, n FROM t"), "2|3", "each statement once");
@@ -117,7 +119,11 @@ fn a_lease_that_is_lost_before_commit_takes_the_work_with_it() {
     );
     drop(holder);
     let events = ends_well(deployer);
-    assert_eq!(database.psql("SELECT last_value FROM begun"), "2", "what was done under the lost lease was rolled back");
+    assert_eq!(
+        database.psql("SELECT last_value FROM begun"),
+        "2",
+        "what was done under the lost lease was rolled back"
+    );
     assert!(events.iter().any(|event| is(event, "finished") && event["migration"] == "2_b"), "{events:#?}");
     assert_applied_once(&database);
 }

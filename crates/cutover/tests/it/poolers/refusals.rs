@@ -1,6 +1,6 @@
 //! What cannot be done through a pooler in transaction mode is refused before anything is sent, with the way out.
 
-use super::scene::{assert_nothing_stays, ask, left_in_session, transaction_pool};
+use super::scene::{ask, assert_nothing_stays, left_in_session, transaction_pool};
 use crate::support::{Project, text};
 use testkit::postgres::server;
 
@@ -11,8 +11,14 @@ fn what_needs_a_session_of_its_own_is_refused_with_its_place() {
         ("INSERT INTO t VALUES (1);\nCREATE INDEX CONCURRENTLY t_id ON t (id);", "2_b/migration.sql:2:1"),
         ("VACUUM t;", "2_b/migration.sql:1:1"),
         ("INSERT INTO t VALUES (1);\nPREPARE p AS SELECT 1;", "2_b/migration.sql:2:1"),
-        ("SET work_mem = '1MB';\nBEGIN; INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (2);", "2_b/migration.sql:1:1"),
-        ("BEGIN; CREATE TEMP TABLE x (id int); COMMIT;\nBEGIN; INSERT INTO t VALUES (2); COMMIT;", "2_b/migration.sql:1:8"),
+        (
+            "SET work_mem = '1MB';\nBEGIN; INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (2);",
+            "2_b/migration.sql:1:1",
+        ),
+        (
+            "BEGIN; CREATE TEMP TABLE x (id int); COMMIT;\nBEGIN; INSERT INTO t VALUES (2); COMMIT;",
+            "2_b/migration.sql:1:8",
+        ),
     ] {
         let database = server().create_database("refused");
         let url = pooler.url(&database.url());
@@ -22,10 +28,15 @@ fn what_needs_a_session_of_its_own_is_refused_with_its_place() {
         let output = command.output().unwrap();
         let said = text(&output);
         assert_eq!(output.status.code(), Some(1), "{sql}\n{said}");
-        assert!(said.contains("C1003") && said.contains(place) && said.contains("directUrl"), "{sql}\n{said}");
+        assert!(
+            said.contains("C1003") && said.contains(place) && said.contains("directUrl"),
+            "{sql}\n{said}"
+        );
         assert!(said.contains("--url \"$DIRECT_URL\""), "{sql}\n{said}");
         assert_eq!(
-            database.psql("SELECT to_regclass('_prisma_migrations'), to_regclass('t'), to_regnamespace('cutover')"),
+            database.psql(
+                "SELECT to_regclass('_prisma_migrations'), to_regclass('t'), to_regnamespace('cutover')"
+            ),
             "||",
             "nothing was made: {sql}"
         );
@@ -41,13 +52,18 @@ fn what_needs_a_session_of_its_own_is_refused_with_its_place() {
 fn a_block_that_commits_is_refused_once_it_shows() {
     let (database, pooler) = (server().create_database("commits"), transaction_pool(2));
     let url = pooler.url(&database.url());
-    let project =
-        Project::new(&[("1_a", "DO $$ BEGIN CREATE TABLE t (id int); COMMIT; CREATE TABLE u (id int); END $$;")]);
+    let project = Project::new(&[(
+        "1_a",
+        "DO $$ BEGIN CREATE TABLE t (id int); COMMIT; CREATE TABLE u (id int); END $$;",
+    )]);
     let output = project.run(&url, &["migrate", "deploy"]);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("C1003") && said.contains("1_a/migration.sql:1:1"), "{said}");
-    assert_eq!(database.psql("SELECT to_regclass('t'), to_regclass('u'), (SELECT count(*) FROM _prisma_migrations)"), "||0");
+    assert_eq!(
+        database.psql("SELECT to_regclass('t'), to_regclass('u'), (SELECT count(*) FROM _prisma_migrations)"),
+        "||0"
+    );
     assert_nothing_stays(&database, &url);
 }
 
@@ -63,7 +79,10 @@ fn a_role_that_may_not_make_the_lease_is_refused() {
     let output = project.run(&url, &["migrate", "deploy"]);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("C1003") && said.contains("schema `cutover`") && said.contains("permission denied"), "{said}");
+    assert!(
+        said.contains("C1003") && said.contains("schema `cutover`") && said.contains("permission denied"),
+        "{said}"
+    );
     assert_eq!(database.psql("SELECT to_regclass('t')"), "", "nothing was run");
     // With the right to make them it goes on.
     database.psql(&format!("GRANT CREATE ON DATABASE {} TO {role}", database.name()));
@@ -102,7 +121,10 @@ fn what_a_file_sets_for_its_session_holds_in_it_and_not_behind_it() {
              pg_catalog.set_config('search_path', 'app', false); CREATE TABLE a (id int);",
         ),
         ("2_b", "CREATE TABLE b (id int);"),
-        ("3_c", "SET ROLE pg_read_all_data; RESET ROLE; CREATE TEMP TABLE x AS SELECT 1; SELECT pg_advisory_lock(1);"),
+        (
+            "3_c",
+            "SET ROLE pg_read_all_data; RESET ROLE; CREATE TEMP TABLE x AS SELECT 1; SELECT pg_advisory_lock(1);",
+        ),
         ("4_fails", "SELECT pg_advisory_lock(2); SET work_mem = '1MB'; SELECT 1 / 0;"),
     ]);
     let output = project.run(&url, &["migrate", "deploy"]);

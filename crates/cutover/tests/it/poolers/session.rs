@@ -46,9 +46,14 @@ fn start_up_options_that_a_pooler_refuses_are_said_in_another_way() {
     for mode in ["session", "transaction"] {
         let database = server().create_database("options");
         let pooler = PgBouncer::start(server(), &[("pool_mode", mode), ("default_pool_size", "5")]);
-        let url = format!("{}?options=-c%20work_mem%3D3MB%20--lock-timeout%3D4s", pooler.url(&database.url()));
+        let url =
+            format!("{}?options=-c%20work_mem%3D3MB%20--lock-timeout%3D4s", pooler.url(&database.url()));
         let show = "CREATE TABLE t AS SELECT current_setting('work_mem') AS m, current_setting('lock_timeout') AS l;";
-        let project = Project::new(&[("1_a", show), ("2_b", "SET work_mem = '9MB';"), ("3_c", &show.replace("TABLE t", "TABLE u"))]);
+        let project = Project::new(&[
+            ("1_a", show),
+            ("2_b", "SET work_mem = '9MB';"),
+            ("3_c", &show.replace("TABLE t", "TABLE u")),
+        ]);
         project.deploy(&url);
         assert_eq!(database.psql("SELECT m, l FROM t; SELECT m, l FROM u"), "3MB|4s\n3MB|4s", "{mode}");
         let project = Project::new(&[("4_d", "CREATE TABLE v (id int);")]);
