@@ -184,12 +184,19 @@ fn told(released: &[Released]) -> Vec<String> {
     if released.is_empty() {
         return vec!["Nobody holds the deploy lock: nothing was ended.".to_owned()];
     }
-    released
+    let mut lines: Vec<String> = released
         .iter()
         .map(|released| {
             let what = if released.lock == Which::Lease { "was ended" } else { "was ended with its session" };
             let why = released.dead.map(|why| format!(" ({why})")).unwrap_or_default();
             format!("The {} {what}{why}; it was {}.", name(released.lock), released.holder)
         })
-        .collect()
+        .collect();
+    if released.iter().any(|released| released.dead.is_none()) {
+        lines.push(
+            "A deployer that is alive connects again and goes on; to stop it, end its process too."
+                .to_owned(),
+        );
+    }
+    lines
 }

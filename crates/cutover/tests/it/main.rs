@@ -8,6 +8,7 @@
 mod concurrency;
 mod crash;
 mod half_done;
+mod lock_command;
 mod platforms;
 mod poolers;
 mod projects;
