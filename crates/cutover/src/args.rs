@@ -64,6 +64,13 @@ pub(crate) enum Migrate {
     Resolve(ResolveArguments),
 }
 
+/// See `ops::OnOrphan`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OnOrphan {
+    Wait,
+    Kill,
+}
+
 /// Where the database and the migrations are.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Project")]
@@ -138,6 +145,9 @@ pub(crate) struct DeployArguments {
     /// Stop before anything runs if migrations were edited, are missing, out of order or run again
     #[arg(long, help_heading = "Which migrations")]
     pub(crate) strict: bool,
+    /// What to do with the session of a deployer that is gone and still holds the deploy lock: wait for it, or kill it
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnOrphan::Wait, help_heading = "Waiting")]
+    pub(crate) on_orphan: OnOrphan,
     #[command(flatten)]
     pub(crate) wait: WaitArguments,
     #[command(flatten)]

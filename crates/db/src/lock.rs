@@ -21,14 +21,20 @@ pub enum Key {
     Cutover,
     /// The one that Prisma Migrate takes.
     Prisma,
+    /// The sign of life of whoever holds ours, by a session that does nothing else.
+    Life,
+    /// Said by the session that holds ours where no other one can be had for the sign.
+    NoSign,
 }
 
 impl Key {
-    /// Ours: the bytes of `cutover` as a number.
+    /// Ours: the bytes of `cutover` as a number, and those of `cutlife` and `cutnone`.
     pub(crate) const fn number(self) -> i64 {
         match self {
             Key::Cutover => 0x0063_7574_6f76_6572,
             Key::Prisma => 72_707_369,
+            Key::Life => 0x0063_7574_6c69_6665,
+            Key::NoSign => 0x0063_7574_6e6f_6e65,
         }
     }
 
@@ -36,6 +42,8 @@ impl Key {
         match self {
             Key::Cutover => "cutover_migrate",
             Key::Prisma => "prisma_migrate",
+            Key::Life => "cutover_life",
+            Key::NoSign => "cutover_no_sign",
         }
     }
 }
@@ -95,6 +103,9 @@ pub struct Holder {
     /// When it has renewed its lease last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<String>,
+    /// Its client is gone; what it runs goes on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub orphaned: bool,
 }
 
 impl fmt::Display for Holder {
@@ -119,6 +130,9 @@ impl fmt::Display for Holder {
             if let Some(value) = value {
                 write!(f, ", {word} {}", value.split_whitespace().collect::<Vec<_>>().join(" "))?;
             }
+        }
+        if self.orphaned {
+            f.write_str(", whose client is gone")?;
         }
         Ok(())
     }
@@ -301,7 +315,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_own_key_spells_cutover() {
+    fn the_own_keys_spell_what_they_are() {
         assert_eq!(&Key::Cutover.number().to_be_bytes(), b"\0cutover");
+        assert_eq!(&Key::Life.number().to_be_bytes(), b"\0cutlife");
+        assert_eq!(&Key::NoSign.number().to_be_bytes(), b"\0cutnone");
     }
 }

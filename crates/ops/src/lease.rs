@@ -116,6 +116,7 @@ fn attempt(run: &mut Run<'_>) -> std::result::Result<Option<Which>, DbError> {
 fn look(run: &mut Run<'_>, which: Which, wait: &mut Wait) -> std::result::Result<(), DbError> {
     let lease = lease::read(run.conn.as_mut())?.unwrap_or_default();
     let mut holder = holder(run, which, &lease)?;
+    wait.look_for_orphan(run, which, holder.as_mut())?;
     let still = holder.as_ref().map(|holder| Holder { heartbeat: None, ..holder.clone() });
     let steps: i64 = run.history.rows.iter().map(|row| row.applied_steps_count).sum();
     let mark = format!("{still:?} {:?} {} {} {steps}", lease.written_at, lease.token, run.history.rows.len());
@@ -267,8 +268,8 @@ pub(crate) fn advice(run: &Run<'_>) -> Diagnostic {
 impl Which {
     fn of(key: Key) -> Self {
         match key {
-            Key::Cutover => Which::Ours,
             Key::Prisma => Which::Prismas,
+            Key::Cutover | Key::Life | Key::NoSign => Which::Ours,
         }
     }
 }

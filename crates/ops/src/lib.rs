@@ -2,7 +2,7 @@
 //! [`doctor`], [`lock_status`], [`new`](mod@new), [`handback`].
 //!
 //! What they share: [`migrations`] (the folder), [`plan`] (pure decisions), `execute` (ONE migration), `lock`
-//! (waiting for the deploy lock), `lease` and `heartbeat` (what stands for it behind a pooler), `busy` (waiting for a SQLite file or the history table), [`entrypoints`] (scripts
+//! (waiting for the deploy lock), `lease` and `heartbeat` (what stands for it behind a pooler), `life` (whether its holder is there), `busy` (waiting for a SQLite file or the history table), [`entrypoints`] (scripts
 //! around a deploy), `run` (what an operation carries along), `watch` (cancelling, silent servers),
 //! [`interrupt`] (signals and the deadline), [`event`] (what happens, told to observers).
 //!
@@ -21,6 +21,7 @@ pub mod handback;
 mod heartbeat;
 pub mod interrupt;
 mod lease;
+mod life;
 mod lock;
 pub mod lock_status;
 pub mod migrations;
@@ -29,8 +30,9 @@ pub mod plan;
 pub mod progress;
 pub mod resolve;
 mod run;
+mod side;
 pub mod status;
 mod watch;
 
 pub use execute::duration;
-pub use run::{Options, new_id as run_id};
+pub use run::{OnOrphan, Options, new_id as run_id};

@@ -7,6 +7,7 @@
 use crate::busy;
 use crate::event::Event;
 use crate::lease;
+use crate::life::{Life, Orphan};
 use crate::run::{self, Run, Trouble};
 use db::lock::{self, Held, Holder, Key, Try};
 use db::{Conn, DbError, ErrorKind};
@@ -67,6 +68,7 @@ fn session_keys(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<
     prove_exclusion(run)?;
     run.held = Some(Held::Session);
     if !take(run, Which::Prismas, done).map_err(|trouble| trouble.into_failure(run))? {
+        run.life = None;
         let _ = lock::release_session_key(run.conn.as_mut(), Key::Cutover);
         run.held = None;
         return Ok(false);
@@ -100,6 +102,7 @@ fn take(
             }
             let mut holder =
                 lock::holder(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))?.or(lessee);
+            wait.look_for_orphan(run, which, holder.as_mut()).map_err(|error| Trouble::of(run, error))?;
             let mark = format!(
                 "{holder:?} {:?}",
                 run.history.rows.iter().map(|row| row.applied_steps_count).sum::<i64>()
@@ -173,6 +176,7 @@ pub(crate) struct Wait {
     pause: Duration,
     mark: Option<String>,
     holder: Option<Holder>,
+    orphan: Orphan,
     polls: u32,
 }
 
@@ -194,7 +198,29 @@ impl Over {
 impl Wait {
     pub(crate) fn new(limit: Duration) -> Self {
         let now = Instant::now();
-        Self { limit, began: now, progress: now, pause: FIRST_PAUSE, mark: None, holder: None, polls: 0 }
+        let orphan = Orphan::default();
+        Self {
+            limit,
+            began: now,
+            progress: now,
+            pause: FIRST_PAUSE,
+            mark: None,
+            holder: None,
+            orphan,
+            polls: 0,
+        }
+    }
+
+    /// Marks a holder whose client is gone, and ends it where that is wished for.
+    pub(crate) fn look_for_orphan(
+        &mut self,
+        run: &mut Run<'_>,
+        which: Which,
+        holder: Option<&mut Holder>,
+    ) -> std::result::Result<(), DbError> {
+        let Some(holder) = holder.filter(|_| which == Which::Ours) else { return Ok(()) };
+        holder.orphaned = self.orphan.see(run, holder)?;
+        if holder.orphaned { self.orphan.end(run, holder) } else { Ok(()) }
     }
 
     /// Looking at holder and history costs more than a poll: not every time while polls are close.
@@ -214,7 +240,10 @@ impl Wait {
     pub(crate) fn pause(&mut self, run: &mut Run<'_>, lock: &str) -> std::result::Result<(), Over> {
         // An active holder that does not wait for a lock itself gets on, however long its statement takes.
         let working = self.holder.as_ref().is_some_and(|holder| {
-            holder.state.as_deref() == Some("active") && holder.wait.as_deref() != Some("Lock")
+            holder.state.as_deref() == Some("active")
+                && holder.wait.as_deref() != Some("Lock")
+                // What nobody waits for any more is no progress.
+                && !holder.orphaned
         });
         // What another role does is hidden from us: that it still holds the key must count, but not for ever.
         let hidden = self.holder.as_ref().is_some_and(|holder| holder.state.is_none());
@@ -231,36 +260,43 @@ impl Wait {
 }
 
 /// A second connection asks for our key while we hold it. If it gets it, the key excludes nobody: a pooler or
-/// an exotic server is in between, and no migration may run on such a promise.
+/// an exotic server is in between, and no migration may run on such a promise. It then stays, as our sign of life.
 fn prove_exclusion(run: &mut Run<'_>) -> Result<()> {
-    let ask = || db::connect(run.target).and_then(|mut side| lock::key_is_free(side.as_mut(), Key::Cutover));
-    // A side connection that is lost has said nothing.
-    let is_lost = |free: &std::result::Result<bool, db::DbError>| {
-        free.as_ref().is_err_and(|error| error.kind == ErrorKind::ConnectionLost)
+    let ask = || {
+        let mut side = db::connect(run.target)?;
+        let free = lock::key_is_free(side.as_mut(), Key::Cutover)?;
+        Ok((side, free))
     };
-    let mut free = ask();
+    // A side connection that is lost has said nothing.
+    let is_lost = |asked: &std::result::Result<_, DbError>| {
+        asked.as_ref().is_err_and(|error: &DbError| error.kind == ErrorKind::ConnectionLost)
+    };
+    let mut asked = ask();
     for _ in 0..2 {
-        if is_lost(&free) {
-            free = ask();
+        if is_lost(&asked) {
+            asked = ask();
         }
     }
-    match free {
-        Ok(false) => Ok(()),
-        // All connections taken: nothing is proven against it.
+    match asked {
+        Ok((side, false)) => {
+            run.life = Some(Life::start(side, run.target.clone()));
+            Ok(())
+        }
+        // All connections taken: nothing is proven against it, and nobody may take us for dead.
         Err(error)
             if matches!(error.kind, ErrorKind::Other | ErrorKind::Unreachable | ErrorKind::NotReady) =>
         {
-            Ok(())
+            lock::try_session_key(run.conn.as_mut(), Key::NoSign).map_err(|error| run.failed(error)).map(drop)
         }
         Err(error) => Err(run.failed(error)),
         // Our session may have been ended since it took the key.
-        Ok(true)
+        Ok((_, true))
             if !lock::holds_session_key(run.conn.as_mut(), Key::Cutover)
                 .map_err(|error| run.failed(error))? =>
         {
             Err(lost())
         }
-        Ok(true) => Err(Failure::new(
+        Ok((_, true)) => Err(Failure::new(
             run::pooled(
                 run.target,
                 run.options,
@@ -301,10 +337,14 @@ pub(crate) fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) ->
     let help = match holder {
         Some(holder) => {
             diagnostic = diagnostic.note(holder.to_string());
-            format!(
-                "wait for it, or end it with `{}`, then `cutover migrate deploy`",
-                end_of_session(provider, holder.process)
-            )
+            let end = end_of_session(provider, holder.process);
+            match (holder.orphaned, holder.process) {
+                (true, _) => {
+                    format!("wait for it, or end it: `cutover migrate deploy --on-orphan kill`, or `{end}`")
+                }
+                (false, 0) => "`cutover lock status` shows it; `cutover migrate deploy`".to_owned(),
+                (false, _) => format!("wait for it, or end it with `{end}`, then `cutover migrate deploy`"),
+            }
         }
         None => "cutover migrate deploy".to_owned(),
     };
@@ -333,6 +373,9 @@ pub(crate) fn confirm(run: &mut Run<'_>) -> std::result::Result<(), Trouble> {
             Ok(false) => return Err(lost().into()),
             Err(error) => return Err(Trouble::of(run, error)),
         }
+    }
+    if retaken && run.life.is_none() {
+        lock::try_session_key(run.conn.as_mut(), Key::NoSign).map_err(|error| Trouble::of(run, error))?;
     }
     if retaken {
         // Somebody may have had it in between.

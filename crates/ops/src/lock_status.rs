@@ -7,6 +7,7 @@
 
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
+use crate::life;
 use crate::lock::end_of_session;
 use crate::progress::Progress;
 use crate::run::{self, Options, Run};
@@ -176,6 +177,15 @@ fn keys(run: &mut Run<'_>) -> Result<Vec<HeldLock>> {
     let mut held = Vec::new();
     for (which, key) in [(Which::Cutover, Key::Cutover), (Which::Prisma, Key::Prisma)] {
         let Some(holder) = run.patiently(|conn| lock::holder(conn, key))? else { continue };
+        let mut holder = holder;
+        // One session holds both. Of a transaction behind a pooler the lease tells.
+        holder.orphaned = match which {
+            Which::Cutover => life::prove_orphan(run, &holder)?,
+            _ => held
+                .iter()
+                .any(|held: &HeldLock| held.dead.is_some() && held.holder.process == holder.process),
+        };
+        let dead = holder.orphaned.then_some("no other session of its run is there");
         let Ages { session, statement } = run.patiently(|conn| holding::ages(conn, holder.process))?;
         held.push(HeldLock {
             lock: which,
@@ -183,7 +193,7 @@ fn keys(run: &mut Run<'_>) -> Result<Vec<HeldLock>> {
             age: session,
             statement_age: statement,
             heartbeat_age: None,
-            dead: None,
+            dead,
             lease: None,
         });
     }

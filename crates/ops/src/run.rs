@@ -5,6 +5,7 @@ use crate::event::{Event, Observer};
 use crate::heartbeat::Heartbeat;
 use crate::interrupt::Interrupt;
 use crate::lease;
+use crate::life::Life;
 use crate::plan::demands;
 use crate::watch::{Watch, Watched};
 use db::history::{self, History, Table, Time};
@@ -20,6 +21,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// What is done with the session of a deployer whose client is gone, and which still holds the deploy lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnOrphan {
+    /// Wait for it, as for any other holder that makes no progress.
+    #[default]
+    Wait,
+    /// End it.
+    Kill,
+}
+
 /// What an operation is asked for, as far as connection and lock go.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -31,6 +42,8 @@ pub struct Options {
     pub wait_database: Duration,
     /// Whether to show what other sessions run: it can hold what is in the database.
     pub query_text: bool,
+    /// Whether a holder whose client is gone is ended.
+    pub on_orphan: OnOrphan,
     /// What else may lead around a pooler: for messages.
     pub ways_around: Vec<String>,
 }
@@ -42,6 +55,7 @@ impl Default for Options {
             wait_lock: Duration::from_secs(600),
             wait_database: Duration::ZERO,
             query_text: true,
+            on_orphan: OnOrphan::Wait,
             ways_around: Vec::new(),
         }
     }
@@ -71,6 +85,8 @@ pub(crate) struct Run<'a> {
     pub(crate) shared: bool,
     /// Settings of the URL's start-up options that a pooler has refused.
     pub(crate) own_settings: Vec<(String, String)>,
+    /// What shows that this run is there while it holds the lock.
+    pub(crate) life: Option<Life>,
     /// What keeps a lease alive.
     pub(crate) heartbeat: Option<Heartbeat>,
     /// Whether Prisma's key is held too (it is given up for some statements).
@@ -128,6 +144,7 @@ impl<'a> Run<'a> {
             held: None,
             shared: false,
             own_settings: Vec::new(),
+            life: None,
             heartbeat: None,
             prisma_key: false,
             defaults: Defaults::default(),
@@ -371,6 +388,7 @@ impl<'a> Run<'a> {
         self.observer.on(&Event::ConnectionLost { reason: cause.text() });
         // A lease is no connection's.
         self.held = self.held.take().filter(|held| matches!(held, Held::Lease(_)));
+        self.life = None;
         self.prisma_key = false;
         self.begun = false;
         self.prepared = false;

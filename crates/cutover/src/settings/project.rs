@@ -124,6 +124,7 @@ impl Surroundings {
             wait_lock: given.wait_lock.value_or(defaults.wait_lock),
             wait_database: given.wait_db.value_or(defaults.wait_database),
             query_text: given.query_text.value_or(!self.in_ci()),
+            on_orphan: defaults.on_orphan,
             ways_around: given.ways_around.clone(),
         }
     }

@@ -90,7 +90,9 @@ fn on_postgresql_the_holder_is_shown_and_ended_once_the_database_is_named() {
 
 #[test]
 fn on_mariadb_the_holder_is_shown_and_ended_once_the_database_is_named() {
-    let database = testkit::mariadb::server().create_database("lock_command");
+    // Its lock is the whole server's.
+    let server = testkit::mariadb::Server::start();
+    let database = server.create_database("lock_command");
     let project = Project::new(&[("1_a", "CREATE TABLE t (id int); INSERT INTO t SELECT SLEEP(600);")]);
     let url = database.url();
     let deployer = project.spawn(&url, &["migrate", "deploy"]);

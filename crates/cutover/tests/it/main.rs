@@ -9,6 +9,7 @@ mod concurrency;
 mod crash;
 mod half_done;
 mod lock_command;
+mod orphans;
 mod platforms;
 mod poolers;
 mod projects;
