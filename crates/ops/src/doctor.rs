@@ -11,6 +11,7 @@ use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::migrations::{self, Content};
 use crate::plan;
+use crate::lease;
 use crate::run::{self, Options, Run};
 use db::lock::{self, Holder, Key};
 use db::platform::{self, Moment};
@@ -123,7 +124,10 @@ pub fn of_url(target: &Target) -> Vec<Diagnostic> {
     lines
         .map(|line| {
             Diagnostic::warning(format!("the URL names a pooler or proxy of {}", line.platform))
-                .note("a deploy is refused there if server sessions are shared (C1003)")
+                .note(
+                    "where server sessions are shared, a lease stands for the deploy lock and statements outside of a transaction \
+                     are refused (C1003)",
+                )
                 .help(line.way_out)
         })
         .collect()
@@ -248,11 +252,7 @@ fn look_at_connection(run: &mut Run<'_>, target: &Target, report: &mut Report) -
         run.defaults = session::defaults(run.conn.as_mut()).map_err(|error| run.failed(error))?;
         connection.direct = !run.finds_sessions_shared()?;
         if !connection.direct {
-            report.findings.push(run::pooled(
-                target,
-                run.options,
-                "the connection goes through a pooler that shares server sessions",
-            ));
+            report.findings.push(lease::advice(run));
         }
     }
     if report.server.as_ref().is_some_and(|server| server.encryption.is_some()) {
@@ -263,6 +263,7 @@ fn look_at_connection(run: &mut Run<'_>, target: &Target, report: &mut Report) -
             .into_iter()
             .find_map(|key| lock::holder(run.conn.as_mut(), key).transpose())
             .transpose()
+            .and_then(|holder| holder.map_or_else(|| lease::of_another(run), |holder| Ok(Some(holder))))
             .map_err(|error| run.failed(error))?;
         connection.lock_held_by = holder.map(|mut holder| {
             if !run.options.query_text {

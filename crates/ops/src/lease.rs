@@ -252,17 +252,13 @@ fn segments_need_session(segments: &[Segment]) -> Option<(&Statement, &'static s
 
 /// Why a deploy through such a pooler is not what it could be, told once.
 pub(crate) fn advice(run: &Run<'_>) -> Diagnostic {
-    let told = run::pooled(
+    run::pooled(
         run.target,
         run.options,
-        "the connection goes through a pooler that shares server sessions",
-    );
-    let help = told.help.unwrap_or_else(|| codes::C1003.way_out.to_owned());
-    Diagnostic::warning(
         "the connection goes through a pooler that shares server sessions: a lease stands for the deploy lock, and statements \
          outside of a transaction are refused",
     )
-    .help(help)
+    .into_warning()
 }
 
 impl Which {
