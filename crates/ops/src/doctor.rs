@@ -9,9 +9,9 @@
 
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
+use crate::lease;
 use crate::migrations::{self, Content};
 use crate::plan;
-use crate::lease;
 use crate::run::{self, Options, Run};
 use db::lock::{self, Holder, Key};
 use db::platform::{self, Moment};

@@ -11,7 +11,7 @@ use db::state::lease::{self, Lease, Mine, Try};
 use db::state::{self, Standing};
 use db::target::Kind;
 use db::{DbError, ErrorKind};
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::{Diagnostic, Failure, Provider, Result};
 use sql::{Kind as StatementKind, Statement};
 
 /// Takes the lease, or makes sure of the one that is held: no transaction of its own is left on the server then.

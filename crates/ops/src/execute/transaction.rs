@@ -440,8 +440,7 @@ impl Transaction<'_> {
     /// Claims the right to commit: before the file's statements, or only before the row if the file's first statement
     /// sets the transaction's characteristics, which no query may precede.
     fn claim(&self, run: &Run<'_>, opened_by_file: bool) -> Claim {
-        let mut claim = Claim::default();
-        claim.early = lease::settings(run);
+        let mut claim = Claim { early: lease::settings(run), late: String::new() };
         if run.target.provider != Provider::PostgreSql || !run.options.locking {
             return claim;
         }
@@ -532,7 +531,6 @@ impl Transaction<'_> {
 }
 
 /// When the right to commit is claimed.
-#[derive(Default)]
 struct Claim {
     early: String,
     late: String,

@@ -1,10 +1,9 @@
 //! Transaction mode: the lease in the place of the deploy lock.
 
-use super::scene::{assert_nothing_stays, lease, let_it_expire, see_no_transaction, transaction_pool};
-use crate::support::{Project, is, text};
+use super::scene::{assert_nothing_stays, lease, transaction_pool};
+use crate::support::{Project, text};
 use std::process::{Output, Stdio};
 use testkit::postgres::{Database, server};
-use testkit::wait_until;
 
 /// Nine files, of which one has transactions of its own and one leaves what it can.
 fn nine_migrations() -> Project {
@@ -80,4 +79,37 @@ fn of_twenty_deployers_through_a_contended_pool_one_applies_and_all_succeed() {
         drop(busy);
         assert_nothing_stays(&database, &url);
     }
+}
+
+/// What a deploy through a pooler has made is handed back, by the way around it and through it.
+#[test]
+fn handback_removes_the_tables_of_the_lease() {
+    for through in [true, false] {
+        let (database, pooler) = (server().create_database("handback"), transaction_pool(2));
+        let url = pooler.url(&database.url());
+        let project = Project::new(&[("1_a", "CREATE TABLE t (id int);")]);
+        let output = project.run(&url, &["migrate", "deploy"]);
+        assert!(text(&output).contains("a lease stands for the deploy lock"), "{}", text(&output));
+        let url = if through { url } else { database.url() };
+        let output = project.run(&url, &["handback", "--dry-run"]);
+        assert!(text(&output).contains("would remove schema cutover"), "{}", text(&output));
+        assert_eq!(database.psql("SELECT to_regnamespace('cutover')"), "cutover");
+        let output = project.run(&url, &["handback"]);
+        assert!(text(&output).contains("removed schema cutover"), "{}", text(&output));
+        assert_eq!(database.psql("SELECT to_regnamespace('cutover')"), "");
+        assert!(project.run(&url, &["handback"]).status.success());
+    }
+}
+
+/// Without the lock no lease is taken either; the row's id is the fence.
+#[test]
+fn without_locking_there_is_no_lease() {
+    let (database, pooler) = (server().create_database("nolock"), transaction_pool(2));
+    let project = nine_migrations();
+    let variables = [("PRISMA_SCHEMA_DISABLE_ADVISORY_LOCK", "1")];
+    let (status, stderr, _) =
+        project.spawn_with(&pooler.url(&database.url()), &["migrate", "deploy"], &variables).finish();
+    assert!(status.success(), "{stderr}");
+    assert_applied_once(&database);
+    assert_eq!(database.psql("SELECT to_regnamespace('cutover')"), "");
 }
