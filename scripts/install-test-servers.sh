@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests need beside Rust: the programs of PostgreSQL and MariaDB, and openssl.
+# Installs what the tests need beside Rust: the programs of PostgreSQL, PgBouncer and MariaDB, and
+# openssl.
 # Does nothing, and needs no network, when all is there. Starts no service: the tests start servers of
 # their own.
 set -eu
@@ -16,6 +17,7 @@ have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$
 # Debian's mariadb-server brings both, for the tests on a Galera cluster.
 [ -n "$(ls /usr/lib/galera/libgalera_smm.so /usr/lib64/galera-4/libgalera_smm.so /usr/lib/libgalera_smm.so 2>/dev/null)" ] \
     || missing="$missing galera-4"
+have pgbouncer || missing="$missing pgbouncer"
 have rsync || missing="$missing rsync"
 have openssl || missing="$missing openssl"
 

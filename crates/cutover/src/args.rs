@@ -29,6 +29,9 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// Show every setting with its origin, what can be reached, and what would stop a deploy
     Doctor(DoctorArguments),
+    /// Who holds the deploy lock, and ending what is left of it
+    #[command(subcommand, arg_required_else_help = true)]
+    Lock(Lock),
     /// Make an empty migration, to be filled with SQL by hand
     New(NewArguments),
     /// Remove what only cutover needs from database and project, for Prisma to go on alone
@@ -59,6 +62,13 @@ pub(crate) enum Migrate {
     Status(StatusArguments),
     /// Record that a migration was applied or rolled back by hand
     Resolve(ResolveArguments),
+}
+
+/// See `ops::OnOrphan`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OnOrphan {
+    Wait,
+    Kill,
 }
 
 /// Where the database and the migrations are.
@@ -104,7 +114,7 @@ pub(crate) struct WaitArguments {
 /// How the locks of migrations are waited for.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Locks")]
-pub(crate) struct LockArguments {
+pub(crate) struct LockWaitArguments {
     /// How long a migration may take to get its locks, all attempts and pauses together: 10m unless given (or
     /// CUTOVER_LOCK_BUDGET)
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -179,10 +189,13 @@ pub(crate) struct DeployArguments {
     /// Stop before anything runs if migrations were edited, are missing, out of order or run again
     #[arg(long, help_heading = "Which migrations")]
     pub(crate) strict: bool,
+    /// What to do with the session of a deployer that is gone and still holds the deploy lock: wait for it, or kill it
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnOrphan::Wait, help_heading = "Waiting")]
+    pub(crate) on_orphan: OnOrphan,
     #[command(flatten)]
     pub(crate) wait: WaitArguments,
     #[command(flatten)]
-    pub(crate) locks: LockArguments,
+    pub(crate) locks: LockWaitArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }
@@ -225,6 +238,34 @@ pub(crate) struct DoctorArguments {
     /// One JSON object on stdout
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lock {
+    /// Show who holds the deploy lock, for how long, and what it runs: exit code 0 if nobody does, 5 if somebody does
+    Status(LockArguments),
+    /// End a holder that is proven to be gone, or, with the name of the database, one that may be alive
+    Release(LockReleaseArguments),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LockArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    /// One JSON object on stdout
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LockReleaseArguments {
+    /// End the holder's session with what it runs, also if it may be alive: the name of the database, typed out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) yes_database: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: LockArguments,
 }
 
 #[derive(Clone, Debug, Args)]

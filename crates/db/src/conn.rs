@@ -228,6 +228,8 @@ pub struct ServerInfo {
     pub process: Option<i32>,
     /// True if the server said that it is a standby or read-only.
     pub read_only: bool,
+    /// True if what the URL says as start-up options could not be said: a pooler knows none.
+    pub options_refused: bool,
 }
 
 /// Ends what a connection is doing, from another thread.
@@ -252,8 +254,9 @@ pub trait Conn: Send {
     /// What is known of the server.
     fn info(&self) -> &ServerInfo;
 
-    /// Corrects the process after the session was asked: behind a proxy it is another than the connection was told.
-    fn set_process(&mut self, process: i32);
+    /// Corrects the process after the session was asked: behind a proxy it is another than the connection was told, and
+    /// where sessions are shared it is another for every transaction (`None`).
+    fn set_process(&mut self, process: Option<i32>);
 
     /// Something that cancels what this connection does; usable from another thread.
     fn canceller(&self) -> Box<dyn Cancel>;

@@ -2,7 +2,7 @@
 //!
 //! What lives here: where a database is ([`target`]), talking to it ([`Conn`]), the history table
 //! ([`history`]), the deploy lock ([`lock`]), what other sessions do ([`activity`]), what the catalogue shows
-//! ([`probe`]). `engine/<database>/` is the I/O half of one database and the only place that names its driver.
+//! ([`probe`]), tables of our own ([`state`]). `engine/<database>/` is the I/O half of one database and the only place that names its driver.
 //!
 //! What does not live here: decisions. Whether to run, retry, wait or give up is decided in `ops`; this room
 //! answers what is. No wall clock: times come from the server.
@@ -15,11 +15,15 @@ mod conn;
 mod engine;
 mod error;
 pub mod history;
+pub mod holding;
 pub mod lock;
+pub mod options;
 pub mod platform;
 pub mod probe;
 pub mod server;
 pub mod session;
+pub mod sharing;
+pub mod state;
 pub mod target;
 
 pub use conn::{Answer, Batch, Cancel, Conn, Flow, Notice, Outcome, Reply, Row, Rows, ServerInfo, Step};

@@ -21,21 +21,29 @@ pub enum Key {
     Cutover,
     /// The one that Prisma Migrate takes.
     Prisma,
+    /// The sign of life of whoever holds ours, by a session that does nothing else.
+    Life,
+    /// Said by the session that holds ours where no other one can be had for the sign.
+    NoSign,
 }
 
 impl Key {
-    /// Ours: the bytes of `cutover` as a number.
+    /// Ours: the bytes of `cutover` as a number, and those of `cutlife` and `cutnone`.
     pub(crate) const fn number(self) -> i64 {
         match self {
             Key::Cutover => 0x0063_7574_6f76_6572,
             Key::Prisma => 72_707_369,
+            Key::Life => 0x0063_7574_6c69_6665,
+            Key::NoSign => 0x0063_7574_6e6f_6e65,
         }
     }
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Key::Cutover => "cutover_migrate",
             Key::Prisma => "prisma_migrate",
+            Key::Life => "cutover_life",
+            Key::NoSign => "cutover_no_sign",
         }
     }
 }
@@ -47,6 +55,8 @@ pub enum Held {
     Session,
     /// The lock file.
     File(LockFile),
+    /// A lease, where sessions are shared.
+    Lease(crate::state::lease::Mine),
     /// Locking is switched off; the row's id is the only fence.
     Nothing,
 }
@@ -87,24 +97,42 @@ pub struct Holder {
     pub query_start: Option<String>,
     /// What it waits for: `Lock`, `IO` ...
     pub wait: Option<String>,
+    /// The run that holds a lease.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// When it has renewed its lease last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
+    /// Its client is gone; what it runs goes on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub orphaned: bool,
 }
 
 impl fmt::Display for Holder {
     /// One line: `held by pid 7, user app, application cutover ...`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "held by pid {}", self.process)?;
+        // Behind a pooler a holder has a process only while a transaction of it runs.
+        match (self.process, &self.run) {
+            (0, Some(run)) => write!(f, "held by run {run}")?,
+            (process, Some(run)) => write!(f, "held by run {run}, pid {process}")?,
+            (process, None) => write!(f, "held by pid {process}")?,
+        }
         let query = if self.state.as_deref() == Some("active") { "running" } else { "last ran" };
         for (word, value) in [
             ("user", &self.user),
             ("application", &self.application),
             ("client", &self.client),
             ("since", &self.since),
+            ("last heartbeat", &self.heartbeat),
             ("state", &self.state),
             (query, &self.query),
         ] {
             if let Some(value) = value {
                 write!(f, ", {word} {}", value.split_whitespace().collect::<Vec<_>>().join(" "))?;
             }
+        }
+        if self.orphaned {
+            f.write_str(", whose client is gone")?;
         }
         Ok(())
     }
@@ -184,6 +212,7 @@ fn postgres_holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbEr
         query: next(),
         query_start: next(),
         wait: next(),
+        ..Holder::default()
     }))
 }
 
@@ -215,7 +244,7 @@ fn mysql_holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbError
 }
 
 /// A key of one number is shown split in two.
-fn key_condition(key: i64) -> String {
+pub(crate) fn key_condition(key: i64) -> String {
     let (high, low) = ((key >> 32) & 0xffff_ffff, key & 0xffff_ffff);
     format!(
         "l.locktype {EQUALS} 'advisory' AND l.granted AND l.classid {EQUALS} {high}::pg_catalog.oid AND l.objid {EQUALS} \
@@ -286,7 +315,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_own_key_spells_cutover() {
+    fn the_own_keys_spell_what_they_are() {
         assert_eq!(&Key::Cutover.number().to_be_bytes(), b"\0cutover");
+        assert_eq!(&Key::Life.number().to_be_bytes(), b"\0cutlife");
+        assert_eq!(&Key::NoSign.number().to_be_bytes(), b"\0cutnone");
     }
 }

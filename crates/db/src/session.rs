@@ -53,26 +53,40 @@ pub fn defaults(conn: &mut dyn Conn) -> Result<Defaults, DbError> {
     })
 }
 
-/// Whether a proxy gives one server session to several connections in turn (transaction pooling). Asked when the
-/// process that answers is not the one that the connection was told; a proxy that keeps a session for each
-/// connection is as good as none.
-///
-/// `side` opens a transaction, which takes a server session away from the pool for as long as it lasts: if the first
-/// connection then answers from another process, or either sees the other's mark, sessions are shared.
-pub fn shares_sessions(conn: &mut dyn Conn, side: &mut dyn Conn) -> Result<bool, DbError> {
-    const ASK: &str = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('cutover.mark', true)";
-    conn.query("SELECT pg_catalog.set_config('cutover.mark', 'first', false)")?;
-    let before = conn.query(ASK)?;
-    side.execute("BEGIN")?;
-    let other = side.query(ASK)?;
-    let after = conn.query(ASK)?;
-    side.execute("ROLLBACK")?;
-    conn.execute("RESET cutover.mark")?;
-    let process = |rows: &crate::Rows| rows.first().and_then(|row| row.first().cloned().flatten());
-    let mark = |rows: &crate::Rows| rows.first().and_then(|row| row.get(1).cloned().flatten());
-    let kept = before == after && mark(&before).as_deref() == Some("first");
-    let apart = process(&other) != process(&before) && mark(&other).as_deref() != Some("first");
-    Ok(!(kept && apart))
+/// Limits that hold for one transaction of ours where sessions are shared: a transaction whose client has frozen is ended
+/// by the server when its lease would be, and one whose pooler has gone at once.
+pub(crate) const SHARED_LIMITS: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
+
+/// What the session must be for a transaction of a migration where sessions are shared; it ends with the transaction.
+/// A pooler says the client's name and encoding to a session only as long as no script has changed them.
+pub fn shared_settings(version_number: u32, schema: &str, application: &str, time_zone: &str) -> String {
+    let mut sql = format!(
+        "SET LOCAL search_path = {}; SET LOCAL client_encoding = 'UTF8'; SET LOCAL application_name = {}; SET LOCAL TimeZone = {}; \
+         SET LOCAL lock_timeout = '{LONGEST_LOCK_WAIT}'; SET LOCAL statement_timeout = 0; {SHARED_LIMITS}",
+        quote_identifier(schema),
+        crate::options::literal(application),
+        crate::options::literal(time_zone)
+    );
+    if version_number >= 140_000 {
+        sql.push_str("; SET LOCAL client_connection_check_interval = '1s'");
+    }
+    if version_number >= 170_000 {
+        sql.push_str("; SET LOCAL transaction_timeout = 0");
+    }
+    sql
+}
+
+/// Puts back what a script may have made of a session that is not ours, as the last words before COMMIT: what is
+/// committed then is the session's own state, and no other client finds ours.
+pub fn leave_nothing(traces: Traces) -> &'static str {
+    match traces {
+        Traces::None => "",
+        Traces::Settings => "DISCARD SEQUENCES; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL",
+        Traces::All => {
+            "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_catalog.pg_advisory_unlock_all(); RESET SESSION \
+             AUTHORIZATION; RESET ROLE; RESET ALL"
+        }
+    }
 }
 
 /// Our settings for a PostgreSQL session that runs migrations, as one message: nothing ends the session that

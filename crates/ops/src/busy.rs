@@ -13,6 +13,9 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Somebody else's lock may be that of a process that ended a moment ago: only then say who waits for whom.
 const TELL_AFTER: Duration = Duration::from_millis(300);
 
+/// How often something is looked at that takes a while to prove.
+pub(crate) const LOOK: Duration = Duration::from_millis(250);
+
 /// The waits of a run, as far as they are told. Several waits for one thing are one wait to whoever reads of them.
 #[derive(Default)]
 pub(crate) struct Waits {

@@ -10,6 +10,7 @@
 use crate::event::{Event, Observer};
 use crate::execute::{self, Done};
 use crate::interrupt::Interrupt;
+use crate::lease;
 use crate::lock;
 use crate::migrations::{self, Folder};
 use crate::plan::{self, Findings, PlannedMigration, decide::Limit, demands};
@@ -200,6 +201,10 @@ fn begin(
     // What can be refused is refused before the lock is waited for.
     let early = (run.history.rows.clone(), plan(deploy, folder, run, &options)?);
     check_demands(&early.1, run)?;
+    lease::refuse(run, &early.1)?;
+    if run.shared && warn {
+        run.observer.on(&Event::Warning { warning: lease::advice(run) });
+    }
     if let Some(node) = run.node.as_deref().filter(|_| warn) {
         run.observer.on(&Event::Warning { warning: demands::cluster(node) });
     }
@@ -413,6 +418,7 @@ fn apply(
         let next = rest.front();
         let changes_session = migration.segments.iter().any(|segment| segment.changes_session);
         let ride = run.target.provider == Provider::PostgreSql
+            && !run.shared
             && !changes_session
             && run.defaults.read_committed
             && next.is_some_and(|next| next.is_one_transaction() && next.segments[0].opens_early());
@@ -465,7 +471,7 @@ fn replan(
 /// Prepares what every migration says, where there are enough of them for it to pay.
 fn prepare(planned: &[PlannedMigration], run: &mut Run<'_>) {
     let simple = planned.iter().filter(|migration| migration.is_one_transaction()).count();
-    if run.no_code && run.options.locking && simple >= PREPARED_FROM {
+    if run.no_code && run.options.locking && !run.shared && simple >= PREPARED_FROM {
         let sql = db::session::prepare(&run.table);
         // Without it the same is said in full. A lost connection is found before the first migration.
         run.prepared = run.conn.execute(&sql).is_ok();

@@ -9,6 +9,7 @@
 
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
+use crate::lease;
 use crate::migrations::{self, Content};
 use crate::plan;
 use crate::run::{self, Options, Run};
@@ -123,7 +124,10 @@ pub fn of_url(target: &Target) -> Vec<Diagnostic> {
     lines
         .map(|line| {
             Diagnostic::warning(format!("the URL names a pooler or proxy of {}", line.platform))
-                .note("a deploy is refused there if server sessions are shared (C1003)")
+                .note(
+                    "where server sessions are shared, a lease stands for the deploy lock and statements outside of a transaction \
+                     are refused (C1003)",
+                )
                 .help(line.way_out)
         })
         .collect()
@@ -245,18 +249,10 @@ fn look_at_server(run: &mut Run<'_>, target: &Target, report: &mut Report) -> Re
 fn look_at_connection(run: &mut Run<'_>, target: &Target, report: &mut Report) -> Result<()> {
     let mut connection = Connection { direct: true, ..Connection::default() };
     if target.provider == Provider::PostgreSql {
-        let defaults = session::defaults(run.conn.as_mut()).map_err(|error| run.failed(error))?;
-        if run.conn.info().process.is_some_and(|process| process != defaults.process) {
-            let shared = db::connect(target)
-                .and_then(|mut side| session::shares_sessions(run.conn.as_mut(), side.as_mut()))
-                .map_err(|error| run.failed(error))?;
-            connection.direct = !shared;
-        }
+        run.defaults = session::defaults(run.conn.as_mut()).map_err(|error| run.failed(error))?;
+        connection.direct = !run.finds_sessions_shared()?;
         if !connection.direct {
-            report.findings.push(run::pooled(
-                target,
-                "the connection goes through a pooler that shares server sessions",
-            ));
+            report.findings.push(lease::advice(run));
         }
     }
     if report.server.as_ref().is_some_and(|server| server.encryption.is_some()) {
@@ -267,6 +263,7 @@ fn look_at_connection(run: &mut Run<'_>, target: &Target, report: &mut Report) -
             .into_iter()
             .find_map(|key| lock::holder(run.conn.as_mut(), key).transpose())
             .transpose()
+            .and_then(|holder| holder.map_or_else(|| lease::of_another(run), |holder| Ok(Some(holder))))
             .map_err(|error| run.failed(error))?;
         connection.lock_held_by = holder.map(|mut holder| {
             if !run.options.query_text {

@@ -1,17 +1,19 @@
 //! `handback`: leaves database and project as Prisma alone would have them.
 //!
 //! 1. Look for migrations that only cutover can complete; with one of them nothing is removed.
-//! 2. PostgreSQL, MySQL and MariaDB hold nothing of ours but rows that Prisma reads as its own: that is all.
-//! 3. On SQLite take the deploy lock, so that nobody is at work, look again, and remove the lock file.
+//! 2. MySQL and MariaDB hold nothing of ours but rows that Prisma reads as its own: that is all.
+//! 3. Take the deploy lock, so that nobody is at work, and look again.
+//! 4. On SQLite remove the lock file; on PostgreSQL the schema `cutover`, where a deploy through a pooler has made it.
 
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::lock;
 use crate::run::{self, Options, Run};
 use db::lock::Held;
+use db::state::{self, Standing};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What is handed back.
@@ -33,27 +35,59 @@ pub fn handback(
     handback: &Handback,
     observer: &dyn Observer,
     interrupt: &Arc<Interrupt>,
-) -> Result<Vec<PathBuf>> {
+) -> Result<Vec<String>> {
     let target = &handback.target;
     let conn = run::connect(target, &handback.options, observer, interrupt)?
         .map_err(|error| run::failure(target, error))?;
     let mut run = Run::new(target, &handback.options, observer, interrupt, conn);
     refuse_unfinished(&mut run)?;
-    let lock_file = db::lock::lock_file_path(&run.sqlite_path());
-    let ours = target.provider == Provider::Sqlite && lock_file.exists();
-    if handback.dry_run || !ours {
-        return Ok(ours.then_some(lock_file).into_iter().collect());
+    match target.provider {
+        Provider::MySql => Ok(Vec::new()),
+        Provider::PostgreSql => schema(&mut run, handback.dry_run),
+        Provider::Sqlite => {
+            let lock_file = db::lock::lock_file_path(&run.sqlite_path());
+            self::lock_file(&mut run, &lock_file, handback.dry_run)
+        }
     }
-    lock::acquire(&mut run, &mut |_| Ok(false))?;
+}
+
+/// The tables of our own, with their schema.
+fn schema(run: &mut Run<'_>, dry_run: bool) -> Result<Vec<String>> {
+    if run.patiently(state::standing)? == Standing::Absent {
+        return Ok(Vec::new());
+    }
+    let removed = vec![format!("schema {}", state::SCHEMA)];
+    if dry_run {
+        return Ok(removed);
+    }
+    run.check_server()?;
+    run.prepare_session()?;
+    lock::acquire(run, &mut |_| Ok(false))?;
+    refuse_unfinished(run)?;
+    // A lease is given back while its tables are there.
+    run.heartbeat = None;
+    run.patiently(state::remove)?;
+    Ok(removed)
+}
+
+fn lock_file(run: &mut Run<'_>, path: &Path, dry_run: bool) -> Result<Vec<String>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let removed = vec![path.display().to_string()];
+    if dry_run {
+        return Ok(removed);
+    }
+    lock::acquire(run, &mut |_| Ok(false))?;
     // Somebody may have been at work until now.
-    refuse_unfinished(&mut run)?;
+    refuse_unfinished(run)?;
     let Some(Held::File(file)) = &run.held else { return Ok(Vec::new()) };
     // Under its own lock: whoever waits for it finds that the file is another one, and tries again.
     std::fs::remove_file(file.path()).map_err(|error| {
         Failure::coded(&codes::C1005, format!("{} cannot be removed: {error}", file.path().display()))
             .or_help("Check the owner of its directory, then `cutover handback`.")
     })?;
-    Ok(vec![lock_file])
+    Ok(removed)
 }
 
 fn refuse_unfinished(run: &mut Run<'_>) -> Result<()> {

@@ -1,8 +1,8 @@
 //! One file per operation, each readable top to bottom as a story: [`deploy`], [`status`], [`resolve`],
-//! [`doctor`], [`new`](mod@new), [`handback`].
+//! [`doctor`], [`lock_status`], [`new`](mod@new), [`handback`].
 //!
 //! What they share: [`migrations`] (the folder), [`plan`] (pure decisions), `execute` (ONE migration), `lock`
-//! (waiting for the deploy lock), `busy` (waiting for a SQLite file or the history table), [`entrypoints`] (scripts
+//! (waiting for the deploy lock), `lease` and `heartbeat` (what stands for it behind a pooler), `life` (whether its holder is there), `busy` (waiting for a SQLite file or the history table), [`entrypoints`] (scripts
 //! around a deploy), `run` (what an operation carries along), `watch` (cancelling, silent servers),
 //! [`interrupt`] (signals and the deadline), [`event`] (what happens, told to observers).
 //!
@@ -18,8 +18,12 @@ pub mod entrypoints;
 pub mod event;
 mod execute;
 pub mod handback;
+mod heartbeat;
 pub mod interrupt;
+mod lease;
+mod life;
 mod lock;
+pub mod lock_status;
 mod lookout;
 pub mod migrations;
 pub mod new;
@@ -28,8 +32,9 @@ pub mod progress;
 pub mod resolve;
 pub mod retry;
 mod run;
+mod side;
 pub mod status;
 mod watch;
 
 pub use execute::duration;
-pub use run::{Options, new_id as run_id};
+pub use run::{OnOrphan, Options, new_id as run_id};

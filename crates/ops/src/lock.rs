@@ -6,9 +6,11 @@
 
 use crate::busy;
 use crate::event::Event;
+use crate::lease;
+use crate::life::{Life, Orphan};
 use crate::run::{self, Run, Trouble};
 use db::lock::{self, Held, Holder, Key, Try};
-use db::{Conn, ErrorKind};
+use db::{Conn, DbError, ErrorKind};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -20,9 +22,25 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const HIDDEN_LIMIT: Duration = Duration::from_secs(3600);
 /// Which lock, for messages.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Which {
+pub(crate) enum Which {
     Ours,
     Prismas,
+}
+
+impl Which {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Which::Ours => "cutover",
+            Which::Prismas => "prisma",
+        }
+    }
+
+    pub(crate) fn key(self) -> Key {
+        match self {
+            Which::Ours => Key::Cutover,
+            Which::Prismas => Key::Prisma,
+        }
+    }
 }
 
 /// Takes the deploy lock. `done` is asked between polls; when it says true the wait ends without the lock.
@@ -35,6 +53,7 @@ pub(crate) fn acquire(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> R
     }
     let held = match run.target.provider {
         Provider::Sqlite => lock_file(run, done)?,
+        _ if run.shared => lease::acquire(run, done).map_err(|trouble| trouble.into_failure(run))?,
         Provider::PostgreSql | Provider::MySql => session_keys(run, done)?,
     };
     let waited = run.waits.over();
@@ -49,6 +68,7 @@ fn session_keys(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<
     prove_exclusion(run)?;
     run.held = Some(Held::Session);
     if !take(run, Which::Prismas, done).map_err(|trouble| trouble.into_failure(run))? {
+        run.life = None;
         let _ = lock::release_session_key(run.conn.as_mut(), Key::Cutover);
         run.held = None;
         return Ok(false);
@@ -69,17 +89,20 @@ fn take(
     which: Which,
     done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>,
 ) -> std::result::Result<bool, Trouble> {
-    let key = if which == Which::Ours { Key::Cutover } else { Key::Prisma };
+    let key = which.key();
     let mut wait = Wait::new(run.options.wait_lock);
     loop {
-        if lock::try_session_key(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))? {
+        let (taken, lessee) = try_key(run, which).map_err(|error| Trouble::of(run, error))?;
+        if taken {
             return Ok(true);
         }
         if wait.looks_worthwhile() {
             if done(run)? {
                 return Ok(false);
             }
-            let mut holder = lock::holder(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))?;
+            let mut holder =
+                lock::holder(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))?.or(lessee);
+            wait.look_for_orphan(run, which, holder.as_mut()).map_err(|error| Trouble::of(run, error))?;
             let mark = format!(
                 "{holder:?} {:?}",
                 run.history.rows.iter().map(|row| row.applied_steps_count).sum::<i64>()
@@ -89,9 +112,22 @@ fn take(
             }
             wait.saw(mark, holder);
         }
-        let name = if which == Which::Ours { "cutover" } else { "prisma" };
-        wait.pause(run, name).map_err(|over| over.unwrap_or_else(|holder| timed_out(which, holder, run)))?;
+        wait.pause(run, which.name())
+            .map_err(|over| over.unwrap_or_else(|holder| timed_out(which, holder, run)))?;
     }
+}
+
+/// One try. A deployer behind a pooler has its keys only while a transaction of it runs: while its lease lasts they are
+/// given back, and it is the one to wait for.
+fn try_key(run: &mut Run<'_>, which: Which) -> std::result::Result<(bool, Option<Holder>), DbError> {
+    if !lock::try_session_key(run.conn.as_mut(), which.key())? {
+        return Ok((false, None));
+    }
+    let lessee = if which == Which::Ours { lease::of_another(run)? } else { None };
+    if lessee.is_some() {
+        lock::release_session_key(run.conn.as_mut(), which.key())?;
+    }
+    Ok((lessee.is_none(), lessee))
 }
 
 fn lock_file(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>) -> Result<bool> {
@@ -133,24 +169,25 @@ fn lock_file(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<boo
 }
 
 /// A wait that starts anew whenever the holder makes progress.
-struct Wait {
+pub(crate) struct Wait {
     limit: Duration,
     began: Instant,
     progress: Instant,
     pause: Duration,
     mark: Option<String>,
     holder: Option<Holder>,
+    orphan: Orphan,
     polls: u32,
 }
 
 /// Why a wait ended: a reason to stop, or the limit (with who was waited for).
-enum Over {
+pub(crate) enum Over {
     Stopped(Failure),
     TimedOut(Option<Box<Holder>>),
 }
 
 impl Over {
-    fn unwrap_or_else(self, timed_out: impl FnOnce(Option<&Holder>) -> Failure) -> Failure {
+    pub(crate) fn unwrap_or_else(self, timed_out: impl FnOnce(Option<&Holder>) -> Failure) -> Failure {
         match self {
             Over::Stopped(failure) => failure,
             Over::TimedOut(holder) => timed_out(holder.as_deref()),
@@ -159,18 +196,40 @@ impl Over {
 }
 
 impl Wait {
-    fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         let now = Instant::now();
-        Self { limit, began: now, progress: now, pause: FIRST_PAUSE, mark: None, holder: None, polls: 0 }
+        let orphan = Orphan::default();
+        Self {
+            limit,
+            began: now,
+            progress: now,
+            pause: FIRST_PAUSE,
+            mark: None,
+            holder: None,
+            orphan,
+            polls: 0,
+        }
+    }
+
+    /// Marks a holder whose client is gone, and ends it where that is wished for.
+    pub(crate) fn look_for_orphan(
+        &mut self,
+        run: &mut Run<'_>,
+        which: Which,
+        holder: Option<&mut Holder>,
+    ) -> std::result::Result<(), DbError> {
+        let Some(holder) = holder.filter(|_| which == Which::Ours) else { return Ok(()) };
+        holder.orphaned = self.orphan.see(run, holder)?;
+        if holder.orphaned { self.orphan.end(run, holder) } else { Ok(()) }
     }
 
     /// Looking at holder and history costs more than a poll: not every time while polls are close.
-    fn looks_worthwhile(&mut self) -> bool {
+    pub(crate) fn looks_worthwhile(&mut self) -> bool {
         self.polls += 1;
         self.polls.is_multiple_of(4) || self.pause >= LONGEST_PAUSE
     }
 
-    fn saw(&mut self, mark: String, holder: Option<Holder>) {
+    pub(crate) fn saw(&mut self, mark: String, holder: Option<Holder>) {
         if self.mark.as_ref() != Some(&mark) {
             self.progress = Instant::now();
             self.mark = Some(mark);
@@ -178,10 +237,13 @@ impl Wait {
         self.holder = holder;
     }
 
-    fn pause(&mut self, run: &mut Run<'_>, lock: &str) -> std::result::Result<(), Over> {
+    pub(crate) fn pause(&mut self, run: &mut Run<'_>, lock: &str) -> std::result::Result<(), Over> {
         // An active holder that does not wait for a lock itself gets on, however long its statement takes.
         let working = self.holder.as_ref().is_some_and(|holder| {
-            holder.state.as_deref() == Some("active") && holder.wait.as_deref() != Some("Lock")
+            holder.state.as_deref() == Some("active")
+                && holder.wait.as_deref() != Some("Lock")
+                // What nobody waits for any more is no progress.
+                && !holder.orphaned
         });
         // What another role does is hidden from us: that it still holds the key must count, but not for ever.
         let hidden = self.holder.as_ref().is_some_and(|holder| holder.state.is_none());
@@ -198,40 +260,49 @@ impl Wait {
 }
 
 /// A second connection asks for our key while we hold it. If it gets it, the key excludes nobody: a pooler or
-/// an exotic server is in between, and no migration may run on such a promise.
+/// an exotic server is in between, and no migration may run on such a promise. It then stays, as our sign of life.
 fn prove_exclusion(run: &mut Run<'_>) -> Result<()> {
-    let ask = || db::connect(run.target).and_then(|mut side| lock::key_is_free(side.as_mut(), Key::Cutover));
-    // A side connection that is lost has said nothing.
-    let is_lost = |free: &std::result::Result<bool, db::DbError>| {
-        free.as_ref().is_err_and(|error| error.kind == ErrorKind::ConnectionLost)
+    let ask = || {
+        let mut side = db::connect(run.target)?;
+        let free = lock::key_is_free(side.as_mut(), Key::Cutover)?;
+        Ok((side, free))
     };
-    let mut free = ask();
+    // A side connection that is lost has said nothing.
+    let is_lost = |asked: &std::result::Result<_, DbError>| {
+        asked.as_ref().is_err_and(|error: &DbError| error.kind == ErrorKind::ConnectionLost)
+    };
+    let mut asked = ask();
     for _ in 0..2 {
-        if is_lost(&free) {
-            free = ask();
+        if is_lost(&asked) {
+            asked = ask();
         }
     }
-    match free {
-        Ok(false) => Ok(()),
-        // All connections taken: nothing is proven against it.
+    match asked {
+        Ok((side, false)) => {
+            run.life = Some(Life::start(side, run.target.clone()));
+            Ok(())
+        }
+        // All connections taken: nothing is proven against it, and nobody may take us for dead.
         Err(error)
             if matches!(error.kind, ErrorKind::Other | ErrorKind::Unreachable | ErrorKind::NotReady) =>
         {
-            Ok(())
+            lock::try_session_key(run.conn.as_mut(), Key::NoSign).map_err(|error| run.failed(error)).map(drop)
         }
         Err(error) => Err(run.failed(error)),
         // Our session may have been ended since it took the key.
-        Ok(true)
+        Ok((_, true))
             if !lock::holds_session_key(run.conn.as_mut(), Key::Cutover)
                 .map_err(|error| run.failed(error))? =>
         {
             Err(lost())
         }
-        Ok(true) => Err(Failure::new(
-            run::pooled(run.target, "the deploy lock does not exclude a second connection to this server")
-                .note(
-                    "advisory locks of one session were given to another: a pooler or proxy shares sessions",
-                ),
+        Ok((_, true)) => Err(Failure::new(
+            run::pooled(
+                run.target,
+                run.options,
+                "the deploy lock does not exclude a second connection to this server",
+            )
+            .note("advisory locks of one session were given to another: a pooler or proxy shares sessions"),
         )),
     }
 }
@@ -244,7 +315,7 @@ pub(crate) fn end_of_session(provider: Provider, process: impl Display) -> Strin
     }
 }
 
-fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
+pub(crate) fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
     let provider = run.target.provider;
     let what = match provider {
         Provider::MySql => "MySQL advisory lock (SELECT GET_LOCK('prisma_migrate', 0))",
@@ -266,10 +337,14 @@ fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
     let help = match holder {
         Some(holder) => {
             diagnostic = diagnostic.note(holder.to_string());
-            format!(
-                "wait for it, or end it with `{}`, then `cutover migrate deploy`",
-                end_of_session(provider, holder.process)
-            )
+            let end = end_of_session(provider, holder.process);
+            match (holder.orphaned, holder.process) {
+                (true, _) => {
+                    format!("wait for it, or end it: `cutover migrate deploy --on-orphan kill`, or `{end}`")
+                }
+                (false, 0) => "`cutover lock status` shows it; `cutover migrate deploy`".to_owned(),
+                (false, _) => format!("wait for it, or end it with `{end}`, then `cutover migrate deploy`"),
+            }
         }
         None => "cutover migrate deploy".to_owned(),
     };
@@ -281,6 +356,10 @@ fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) -> Failure {
 /// # Errors
 /// C2008 if somebody else has it now.
 pub(crate) fn confirm(run: &mut Run<'_>) -> std::result::Result<(), Trouble> {
+    if run.shared && run.options.locking {
+        // Whoever had it in between may have been at work: the history is read again by whoever asks.
+        return lease::acquire(run, &mut |_| Ok(false)).map(drop);
+    }
     if !matches!(run.held, Some(Held::Session)) {
         return Ok(());
     }
@@ -294,6 +373,9 @@ pub(crate) fn confirm(run: &mut Run<'_>) -> std::result::Result<(), Trouble> {
             Ok(false) => return Err(lost().into()),
             Err(error) => return Err(Trouble::of(run, error)),
         }
+    }
+    if retaken && run.life.is_none() {
+        lock::try_session_key(run.conn.as_mut(), Key::NoSign).map_err(|error| Trouble::of(run, error))?;
     }
     if retaken {
         // Somebody may have had it in between.

@@ -2,7 +2,10 @@
 
 use crate::busy::{Busy, Waits};
 use crate::event::{Event, Observer};
+use crate::heartbeat::Heartbeat;
 use crate::interrupt::Interrupt;
+use crate::lease;
+use crate::life::Life;
 use crate::lookout::Orders;
 use crate::plan::demands;
 use crate::retry::LockOptions;
@@ -11,6 +14,7 @@ use db::history::{self, History, Table, Time};
 use db::lock::Held;
 use db::platform::{self, Moment};
 use db::session::{self, Defaults};
+use db::sharing;
 use db::target::{Kind, Target};
 use db::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Refusal, Reply};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
@@ -18,6 +22,16 @@ use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// What is done with the session of a deployer whose client is gone, and which still holds the deploy lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnOrphan {
+    /// Wait for it, as for any other holder that makes no progress.
+    #[default]
+    Wait,
+    /// End it.
+    Kill,
+}
 
 /// What an operation is asked for, as far as connection and lock go.
 #[derive(Clone, Debug)]
@@ -32,6 +46,10 @@ pub struct Options {
     pub query_text: bool,
     /// How the locks of a migration's statements are waited for.
     pub locks: LockOptions,
+    /// Whether a holder whose client is gone is ended.
+    pub on_orphan: OnOrphan,
+    /// What else may lead around a pooler: for messages.
+    pub ways_around: Vec<String>,
 }
 
 impl Default for Options {
@@ -42,6 +60,8 @@ impl Default for Options {
             wait_database: Duration::ZERO,
             query_text: true,
             locks: LockOptions::default(),
+            on_orphan: OnOrphan::Wait,
+            ways_around: Vec::new(),
         }
     }
 }
@@ -66,6 +86,14 @@ pub(crate) struct Run<'a> {
     /// The newest `started_at` that was read or written.
     pub(crate) last_start: Option<Time>,
     pub(crate) held: Option<Held>,
+    /// A pooler gives the server's sessions to several connections in turn: nothing may be left in one, and none is ours.
+    pub(crate) shared: bool,
+    /// Settings of the URL's start-up options that a pooler has refused.
+    pub(crate) own_settings: Vec<(String, String)>,
+    /// What shows that this run is there while it holds the lock.
+    pub(crate) life: Option<Life>,
+    /// What keeps a lease alive.
+    pub(crate) heartbeat: Option<Heartbeat>,
     /// Whether Prisma's key is held too (it is given up for some statements).
     pub(crate) prisma_key: bool,
     pub(crate) defaults: Defaults,
@@ -121,6 +149,10 @@ impl<'a> Run<'a> {
             history: History::default(),
             last_start: None,
             held: None,
+            shared: false,
+            own_settings: Vec::new(),
+            life: None,
+            heartbeat: None,
             prisma_key: false,
             defaults: Defaults::default(),
             begun: false,
@@ -141,8 +173,17 @@ impl<'a> Run<'a> {
 
     /// Reads the history again.
     pub(crate) fn read_history(&mut self) -> Result<()> {
-        let table = self.table.clone();
-        let history = self.patiently(|conn| history::read(conn, &table))?;
+        let (table, settings) = (self.table.clone(), lease::settings(self));
+        let history = self.patiently(|conn| {
+            if settings.is_empty() {
+                return history::read(conn, &table);
+            }
+            // A script that ran in the session that answers may have left it the server's own encoding.
+            conn.execute(&format!("BEGIN; {settings}"))?;
+            let read = history::read(conn, &table);
+            let ended = conn.execute("ROLLBACK");
+            read.and_then(|history| ended.map(|()| history))
+        })?;
         self.table.text_times = history.text_times;
         self.last_start = self.last_start.max(history.last_start());
         self.history = history;
@@ -153,7 +194,8 @@ impl<'a> Run<'a> {
     /// Reads the history again in the middle of a script, whose role may see nothing of it, as the role that we
     /// connected as.
     pub(crate) fn read_history_within_script(&mut self) -> std::result::Result<(), Trouble> {
-        let read = if self.target.provider == Provider::PostgreSql {
+        // Where sessions are shared a script has nothing of a session outside of its transaction.
+        let read = if self.target.provider == Provider::PostgreSql && !self.shared {
             let begin = format!("BEGIN; {}", session::before_row(false, session::ROW_WAIT));
             self.patiently(|conn| conn.execute(&begin)).and_then(|()| {
                 let read = self.read_history();
@@ -309,56 +351,80 @@ impl<'a> Run<'a> {
         }
         // Every session of a run has the time zone of the first.
         let known = std::mem::take(&mut self.defaults.time_zone);
-        let first = known.is_empty();
-        let conn = self.conn.as_mut();
-        let prepared = session::defaults(conn).and_then(|defaults| {
-            let zone = if first { &defaults.time_zone } else { &known };
-            conn.execute(&session::settings(conn.info().version_number, &self.table.schema, zone))?;
-            Ok(defaults)
-        });
-        self.defaults = prepared.map_err(|error| self.failed(error))?;
-        if let Some(value) = self.defaults.statement_timeout.clone().filter(|_| first) {
-            self.observer.on(&Event::SettingSetAside { name: "statement_timeout", value });
-        }
-        if !first {
+        self.defaults = session::defaults(self.conn.as_mut()).map_err(|error| self.failed(error))?;
+        if known.is_empty() {
+            if let Some(value) = self.defaults.statement_timeout.clone() {
+                self.observer.on(&Event::SettingSetAside { name: "statement_timeout", value });
+            }
+        } else {
             self.defaults.time_zone = known;
         }
-        if self.conn.info().process.is_some_and(|process| process != self.defaults.process) {
-            self.refuse_shared_sessions()?;
+        self.own_settings = self.refused_options()?;
+        // Before anything is set: it would be found by whoever gets the session next.
+        self.shared |= self.finds_sessions_shared()?;
+        if self.shared {
+            self.conn.set_process(None);
+            return Ok(());
         }
-        self.conn.set_process(self.defaults.process);
-        Ok(())
+        self.conn.set_process(Some(self.defaults.process));
+        let version = self.conn.info().version_number;
+        let settings = session::settings(version, &self.table.schema, &self.defaults.time_zone);
+        self.conn.execute(&(settings + &self.own_settings(false))).map_err(|error| self.failed(error))
     }
 
     /// What puts a PostgreSQL session back after a script that may have left these traces.
     pub(crate) fn put_back(&self, traces: session::Traces) -> String {
         let version = self.conn.info().version_number;
-        session::put_back(version, &self.table.schema, &self.defaults.time_zone, traces)
+        let text = session::put_back(version, &self.table.schema, &self.defaults.time_zone, traces);
+        if text.is_empty() { text } else { text + &self.own_settings(false) }
     }
 
-    /// Behind a pooler that gives one server session to several connections in turn no lock of a session excludes
-    /// anybody, and it would stay behind after we have gone. Asked before any such lock is taken.
-    fn refuse_shared_sessions(&mut self) -> Result<()> {
-        let shared = db::connect(self.target)
-            .and_then(|mut side| session::shares_sessions(self.conn.as_mut(), side.as_mut()))
-            .map_err(|error| self.failed(error))?;
-        if !shared {
-            return Ok(());
-        }
-        Err(Failure::new(
-            pooled(
-                self.target,
-                "the connection goes through a pooler that shares server sessions (transaction pooling)",
+    /// What the URL says as start-up options, where a pooler takes none.
+    fn refused_options(&self) -> Result<Vec<(String, String)>> {
+        let Kind::Postgres(target) = &self.target.kind else { return Ok(Vec::new()) };
+        let Some(options) = target.options.as_deref().filter(|_| self.conn.info().options_refused) else {
+            return Ok(Vec::new());
+        };
+        db::options::settings(options).map_err(|word| {
+            Failure::new(
+                pooled(
+                    self.target,
+                    self.options,
+                    "the pooler takes no start-up options, and those of the URL cannot be said in another way",
+                )
+                .note(format!("`{word}` in `options` of the URL is no setting (`-c NAME=VALUE`)")),
             )
-            .note("two connections at a time were answered from one session, or one from two"),
-        ))
+        })
+    }
+
+    /// The same as statements, each behind a semicolon.
+    pub(crate) fn own_settings(&self, local: bool) -> String {
+        self.own_settings.iter().fold(String::new(), |sql, (name, value)| {
+            sql + "; " + &db::options::statement(local, name, value)
+        })
+    }
+
+    /// Whether a pooler gives one server session to several connections in turn. No lock of a session excludes anybody
+    /// there, and it would stay behind after we have gone.
+    pub(crate) fn finds_sessions_shared(&mut self) -> Result<bool> {
+        if !sharing::is_proxied(self.conn.as_ref(), self.defaults.process) {
+            return Ok(false);
+        }
+        match db::connect(self.target) {
+            Ok(mut side) => sharing::shares_sessions(self.conn.as_mut(), side.as_mut())
+                .map_err(|error| self.failed(error)),
+            // Nothing is known then.
+            Err(_) => Ok(true),
+        }
     }
 
     /// Finds the way back after a lost connection: a new connection to a server that takes writes. The lock is
     /// not held any more.
     pub(crate) fn reconnect(&mut self, cause: &DbError) -> Result<()> {
         self.observer.on(&Event::ConnectionLost { reason: cause.text() });
-        self.held = None;
+        // A lease is no connection's.
+        self.held = self.held.take().filter(|held| matches!(held, Held::Lease(_)));
+        self.life = None;
         self.prisma_key = false;
         self.begun = false;
         self.prepared = false;
@@ -376,6 +442,9 @@ impl<'a> Run<'a> {
             match db::connect(self.target) {
                 Ok(conn) => {
                     self.conn = conn;
+                    if self.shared {
+                        self.conn.set_process(None);
+                    }
                     // What was a primary a moment ago may be failing over.
                     self.check_server_for(FAILOVER)?;
                     return self.prepare_session();
@@ -463,10 +532,11 @@ pub(crate) fn failure(target: &Target, error: DbError) -> Failure {
     failure.map(|diagnostic| advised(diagnostic, &lines))
 }
 
-/// C1003, with the platform's own way out where the URL shows the platform.
-pub(crate) fn pooled(target: &Target, title: &str) -> Diagnostic {
+/// C1003, with the platform's own way out where the URL shows the platform, and what the environment has to offer.
+pub(crate) fn pooled(target: &Target, options: &Options, title: &str) -> Diagnostic {
     let diagnostic = Diagnostic::error(title).code(&codes::C1003).help(codes::C1003.way_out);
-    advised(diagnostic, &platform::of_url(Moment::Shared, target))
+    let advised = advised(diagnostic, &platform::of_url(Moment::Shared, target));
+    options.ways_around.iter().fold(advised, Diagnostic::note)
 }
 
 /// The first line's way out is more precise than the code's; what more is known are notes.
@@ -543,7 +613,7 @@ mod tests {
     fn a_pooler_of_a_platform_gets_the_platforms_own_direct_address() {
         let help = |url: &str| {
             let (target, _) = Target::parse(&Secret::new(url), std::path::Path::new("/")).unwrap();
-            pooled(&target, "pooled").help.unwrap()
+            pooled(&target, &Options::default(), "pooled").help.unwrap()
         };
         assert!(
             help("postgresql://u@ep-cool-1-pooler.eu-central-1.aws.neon.tech/d")

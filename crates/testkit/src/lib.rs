@@ -1,5 +1,5 @@
-//! What tests stand on: throwaway servers and databases ([`postgres`], [`mariadb`], [`sqlite`]), script
-//! tests ([`script`]) and a TCP proxy that delays, stalls and cuts ([`proxy`]).
+//! What tests stand on: throwaway servers and databases ([`postgres`], [`mariadb`], [`sqlite`]), a pooler
+//! ([`pgbouncer`]), script tests ([`script`]) and a TCP proxy that delays, stalls and cuts ([`proxy`]).
 //!
 //! Everything here reports by panicking with a sentence that says what to do: a missing server is a
 //! failure, never a skip. Assertions go through the databases' own clients (`psql`, `mariadb`) and
@@ -17,6 +17,7 @@ mod address;
 pub mod certificates;
 mod keeper;
 pub mod mariadb;
+pub mod pgbouncer;
 mod port;
 pub mod postgres;
 pub mod proxy;

@@ -25,10 +25,10 @@ pub(super) fn run(arguments: &HandbackArguments, context: &Context<'_>) -> ExitC
     }
 }
 
-fn tell(removed: Result<Vec<std::path::PathBuf>>, dry_run: bool, context: &Context<'_>) -> Result<()> {
+fn tell(removed: Result<Vec<String>>, dry_run: bool, context: &Context<'_>) -> Result<()> {
     let removed = removed?;
     let word = if dry_run { "would remove" } else { "removed" };
-    removed.iter().for_each(|path| context.terminal.out(&format!("{word} {}", path.display())));
+    removed.iter().for_each(|what| context.terminal.out(&format!("{word} {what}")));
     context
         .terminal
         .out("Nothing that only cutover needs is in the database: Prisma Migrate can go on from here.");

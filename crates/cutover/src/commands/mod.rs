@@ -6,6 +6,7 @@ mod deploy;
 mod doctor;
 mod generate;
 mod handback;
+mod lock;
 mod new;
 mod resolve;
 mod status;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
         }
         Command::Migrate(Migrate::Resolve(arguments)) => resolve::run(&arguments, context),
         Command::Doctor(arguments) => doctor::run(&arguments, context),
+        Command::Lock(command) => lock::run(&command, context),
         Command::New(arguments) => new::run(&arguments, context),
         Command::Handback(arguments) => handback::run(&arguments, context),
         Command::Version => version::run(context),

@@ -25,6 +25,7 @@ mod project;
 mod renewal;
 mod schema;
 mod schema_files;
+mod siblings;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -33,7 +34,7 @@ mod waits;
 pub(crate) use inspect::{Inspected, Shown, ShownDatasource, ShownTarget};
 pub(crate) use project::Target;
 
-use crate::args::{LockArguments, ProjectArguments, WaitArguments};
+use crate::args::{LockWaitArguments, ProjectArguments, WaitArguments};
 use diagnostics::{Diagnostic, Failure, Result, Secret, codes};
 use environment::Environment;
 use offers::{DatabaseUrl, Offers, Origin, Setting};
@@ -138,7 +139,7 @@ impl Arguments {
     }
 
     /// The same, with the flags of locks.
-    pub(crate) fn locks(mut self, locks: &LockArguments) -> Self {
+    pub(crate) fn locks(mut self, locks: &LockWaitArguments) -> Self {
         self.waits = self.waits.with_locks(locks);
         self
     }
@@ -181,6 +182,8 @@ struct Given {
     /// Whether a schema was read; its datasource may be missing nevertheless.
     has_schema: bool,
     datasource: Option<psl::Datasource>,
+    /// Variables that may hold an address around a pooler, and what to do with each.
+    ways_around: Vec<String>,
     /// Why a file that has a place for the URL names none.
     url_is_undefined: Option<String>,
 }
@@ -263,6 +266,7 @@ fn read_into(
     for source in SOURCES {
         source(&context, given, told)?;
     }
+    given.ways_around = siblings::ways_around(&context, given);
     tell_stronger_variable(given, told);
     Ok(())
 }

@@ -125,6 +125,8 @@ impl Surroundings {
             wait_database: given.waits.chosen("wait_db").unwrap_or(defaults.wait_database),
             query_text: given.query_text.value_or(!self.in_ci()),
             locks: given.waits.lock_options(),
+            on_orphan: defaults.on_orphan,
+            ways_around: given.ways_around.clone(),
         }
     }
 }

@@ -100,7 +100,7 @@ impl WaitFlags {
     }
 
     /// Those of locks too.
-    pub(super) fn with_locks(mut self, locks: &args::LockArguments) -> Self {
+    pub(super) fn with_locks(mut self, locks: &args::LockWaitArguments) -> Self {
         let times = [
             ("lock_budget", locks.lock_budget),
             ("idle_age", locks.idle_age),

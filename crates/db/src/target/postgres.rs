@@ -236,6 +236,11 @@ impl Default for Keepalives {
 }
 
 impl PostgresTarget {
+    /// What its sessions call themselves.
+    pub fn application(&self) -> &str {
+        self.application_name.as_deref().unwrap_or("cutover")
+    }
+
     /// Reads what follows `postgresql://`.
     pub(super) fn parse(rest: &str, base_dir: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Self> {
         let pieces = url::split(rest)?;

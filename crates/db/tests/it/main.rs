@@ -5,6 +5,7 @@ mod conn;
 mod history;
 mod mysql;
 mod postgres;
+mod sharing;
 
 use db::Conn;
 use db::target::Target;

@@ -6,11 +6,13 @@ use super::transaction::{Part, RowWrite};
 use super::unproven::{self, Unproven};
 use super::{ATTEMPTS, failure};
 use crate::busy::Busy;
+use crate::lease;
 use crate::plan::{Bracket, PlannedMigration, Segment};
 use crate::progress::{self, Intent, Progress};
 use crate::run::Run;
 use crate::watch;
 use db::history::Standing;
+use db::session::Traces;
 use db::{DbError, ErrorKind, Flow, Outcome, Reply, Step, session};
 use diagnostics::{Failure, Provider};
 use std::time::{Duration, Instant};
@@ -273,7 +275,7 @@ fn write_one_row_once(run: &mut Run<'_>, sql: &str, stays: Option<&str>) -> std:
         begin.push_str(" READ WRITE");
     }
     if provider == Provider::PostgreSql {
-        begin = format!("{begin}; {}", session::before_row(false, session::ROW_WAIT));
+        begin = format!("{begin}; {}{}", session::before_row(false, session::ROW_WAIT), lease::settings(run));
     }
     if provider == Provider::Sqlite {
         // A script may have forbidden itself to write; our row is no part of it.
@@ -282,7 +284,8 @@ fn write_one_row_once(run: &mut Run<'_>, sql: &str, stays: Option<&str>) -> std:
     // A trigger of the history may undo the write, at once or at COMMIT.
     let mut read_back = stays.map_or_else(|| "SELECT 1".to_owned(), |id| run.table.has_row(id));
     if provider == Provider::PostgreSql {
-        read_back = format!("{}; {read_back}", session::CONSTRAINTS_NOW);
+        read_back =
+            format!("{}; {read_back}; {}", session::CONSTRAINTS_NOW, lease::last_words(run, Traces::None));
     }
     let steps = [
         Step::new(begin),

@@ -27,10 +27,12 @@ mod unproven;
 
 use crate::busy::Busy;
 use crate::event::Event;
+use crate::lease;
 use crate::lock;
 use crate::plan::{Bracket, PlannedMigration, Segment, segments};
 use crate::run::{Run, Trouble};
 use db::history::NewRow;
+use db::session::Traces;
 use db::{DbError, ErrorKind};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 use patience::Patience;
@@ -61,6 +63,7 @@ pub(crate) fn execute(
 ) -> Result<Done> {
     let began = Instant::now();
     let first = migration.state.done();
+    lease::refuse(run, std::slice::from_ref(migration))?;
     if rival::wait_for_unknown(run, migration)? {
         return Ok(told(run, migration, Done::ByOther, began));
     }
@@ -154,6 +157,7 @@ fn one_transaction(
                 }
                 return match learned(&error, segment) {
                     Some(segments) => {
+                        lease::refuse_segments(run, migration, &segments)?;
                         segmented::run(run, &PlannedMigration { segments, ..migration.clone() })
                     }
                     None => Err(failure::migration(run, migration, part, &error, elapsed, 0)),
@@ -300,12 +304,14 @@ pub(crate) fn in_one_transaction(run: &mut Run<'_>, statements: &[String], check
     let mut busy = Busy::new(run);
     loop {
         let mut texts = vec![db::session::begin(provider).to_owned()];
+        texts.extend([lease::settings(run), lease::check(run)].into_iter().filter(|text| !text.is_empty()));
         if provider == Provider::PostgreSql && run.options.locking {
             texts.push(db::session::claim(run.prisma_key));
         }
         texts.extend_from_slice(statements);
         if provider == Provider::PostgreSql {
             texts.push(db::session::CONSTRAINTS_NOW.to_owned());
+            texts.extend(Some(lease::last_words(run, Traces::None)).filter(|text| !text.is_empty()));
         }
         let written = texts.iter().try_for_each(|text| run.conn.execute(text));
         let checked = written.and_then(|()| run.conn.query(check));

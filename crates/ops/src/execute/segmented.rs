@@ -98,6 +98,10 @@ fn resumed<'m>(
 
 /// Puts the session back after the whole file: what one of its segments sets holds for the next one.
 fn put_back(run: &mut Run<'_>) {
+    if run.shared {
+        // Each transaction has left nothing behind.
+        return;
+    }
     if run.target.provider == Provider::MySql {
         let (before, database) = (run.variables.clone(), run.table.schema.clone());
         let put_back = session::put_back_mysql(run.conn.as_mut(), &before, &database);
@@ -324,6 +328,10 @@ fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> std::result::Result<(
         let reason =
             format!("statement {} asks for the last insert id of a session that is gone", number + 1);
         return Err(unproven(going, number, Unproven::Session, &reason).into());
+    }
+    if run.shared {
+        // Refused where anything would have to be said again.
+        return Ok(());
     }
     for (number, statement) in going.migration.statements().enumerate().take(going.progress.statement) {
         let effect = statement.session;

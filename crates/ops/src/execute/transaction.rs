@@ -9,6 +9,7 @@ use super::patience::{Patience, Subject};
 use super::telling::Place;
 use crate::event::{Event, Observer};
 use crate::interrupt::Reason;
+use crate::lease;
 use crate::lookout::Orders;
 use crate::plan::{Bracket, Segment};
 use crate::run::Run;
@@ -193,11 +194,12 @@ fn after_commit(run: &mut Run<'_>, outcome: Outcome, parts: &[Part], seen: Seen)
 fn failed_part(part: Part, error: &DbError, tags: &[String]) -> Part {
     let inserted = tags.iter().any(|tag| tag.starts_with("INSERT"));
     match part {
+        // The last words before COMMIT prove a lease.
+        Part::Record | Part::ReadBack if super::is_lost_claim(error) => Part::Claim,
         Part::Begin if !tags.is_empty() => Part::Claim,
         // What waited for COMMIT was run before the row was looked for.
         Part::ReadBack => Part::Commit,
         Part::Record if inserted => Part::Commit,
-        Part::Record if super::is_lost_claim(error) => Part::Claim,
         Part::Record => Part::Row,
         part => part,
     }
@@ -249,8 +251,10 @@ fn is_unrecorded(error: &DbError) -> bool {
 /// COMMIT was never sent, or was answered with an error.
 fn roll_back(run: &mut Run<'_>, end: End) -> End {
     run.begun = false;
+    // A lock of the session's outlives the transaction, and the session is given to others.
+    let text = if run.shared { "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()" } else { "ROLLBACK" };
     // SQLite answers with an error where it has ended the transaction by itself.
-    let _ = run.conn.execute("ROLLBACK");
+    let _ = run.conn.execute(text);
     end
 }
 
@@ -403,7 +407,7 @@ impl Transaction<'_> {
             if let Some((index, first)) = file.next() {
                 builder.push(Part::Statement(self.segment.first + index), Step::new(text(first)));
             }
-            let opening = joined([said.opening.as_str(), &claim.early]);
+            let opening = joined([claim.early.as_str(), &said.opening]);
             if !opening.is_empty() {
                 builder.push(Part::Claim, Step::new(opening).inside());
             }
@@ -412,7 +416,7 @@ impl Transaction<'_> {
             let live = run.table.count_live(self.row.name(), self.row.own_id());
             builder.push(Part::Claim, Step::new(live).inside().with_rows());
         } else if !run.begun {
-            builder.push(Part::Begin, Step::new(joined(["BEGIN", &said.opening, &claim.early])));
+            builder.push(Part::Begin, Step::new(joined(["BEGIN", &claim.early, &said.opening])));
         }
         let guard = self.guard;
         if let Some(guard) = guard {
@@ -473,7 +477,7 @@ impl Transaction<'_> {
 
     /// Puts the session back behind COMMIT.
     fn put_back_text(&self, run: &Run<'_>) -> String {
-        if run.target.provider != Provider::PostgreSql || !self.put_back {
+        if run.target.provider != Provider::PostgreSql || !self.put_back || run.shared {
             return String::new();
         }
         run.put_back(self.traces(run))
@@ -482,16 +486,16 @@ impl Transaction<'_> {
     /// Claims the right to commit: before the file's statements, or only before the row if the file's first statement
     /// sets the transaction's characteristics, which no query may precede.
     fn claim(&self, run: &Run<'_>, opened_by_file: bool) -> Claim {
-        let mut claim = Claim::default();
+        let mut claim = Claim { early: lease::settings(run), late: String::new() };
         if run.target.provider != Provider::PostgreSql || !run.options.locking {
             return claim;
         }
         let first = self.segment.statements.get(usize::from(opened_by_file));
         let sets_transaction = first.is_some_and(|first| first.kind.sets_transaction());
         if self.segment.sets_isolation() || !run.defaults.read_committed {
-            claim.early = session::lock_history(&run.table);
+            claim.early = joined([claim.early.as_str(), &session::lock_history(&run.table)]);
         }
-        let keys = session::claim(run.prisma_key);
+        let keys = joined([session::claim(run.prisma_key).as_str(), &lease::check(run)]);
         if sets_transaction {
             claim.late = keys;
         } else {
@@ -525,7 +529,9 @@ impl Transaction<'_> {
     fn read_back_step<'s>(&self, run: &Run<'_>) -> Step<'s> {
         let immediate =
             if run.target.provider == Provider::PostgreSql { session::CONSTRAINTS_NOW } else { "" };
-        Step::new(joined([immediate, &run.table.has_row(self.row.id())])).inside().with_rows().after_answers()
+        let last_words = lease::last_words(run, self.traces(run));
+        let text = joined([immediate, &run.table.has_row(self.row.id()), &last_words]);
+        Step::new(text).inside().with_rows().after_answers()
     }
 
     /// Row and COMMIT. An INSERT of which no row stays is an error, so COMMIT can stand in the same message, and the
@@ -553,7 +559,8 @@ impl Transaction<'_> {
             (Some(opening), true) if stays_prepared => joined(["BEGIN", opening, session::PREPARED_CLAIM]),
             (Some(opening), true) => joined(["BEGIN", opening, &session::claim(run.prisma_key)]),
         };
-        let record = joined([step.sql.as_ref(), &raise, "COMMIT"]);
+        let last_words = lease::last_words(run, self.traces(run));
+        let record = joined([step.sql.as_ref(), &raise, &last_words, "COMMIT"]);
         if put_back.is_empty() {
             step.sql = joined([record.as_str(), next.as_str()]).into();
             builder.push(Part::Record, step);
@@ -570,7 +577,6 @@ impl Transaction<'_> {
 }
 
 /// When the right to commit is claimed.
-#[derive(Default)]
 struct Claim {
     early: String,
     late: String,

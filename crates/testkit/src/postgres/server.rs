@@ -271,7 +271,7 @@ impl Server {
         own.keeper.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn password(&self) -> Option<&str> {
+    pub(crate) fn password(&self) -> Option<&str> {
         self.password.as_deref()
     }
 }

@@ -109,8 +109,8 @@ impl Conn for MySqlConn {
         &self.info
     }
 
-    fn set_process(&mut self, process: i32) {
-        self.info.process = Some(process);
+    fn set_process(&mut self, process: Option<i32>) {
+        self.info.process = process;
     }
 
     fn canceller(&self) -> Box<dyn Cancel> {

@@ -82,13 +82,13 @@ impl Conn for PostgresConn {
         &self.info
     }
 
-    fn set_process(&mut self, process: i32) {
-        self.info.process = Some(process);
+    fn set_process(&mut self, process: Option<i32>) {
+        self.info.process = process;
     }
 
     fn canceller(&self) -> Box<dyn Cancel> {
-        let token = self.driver.as_ref().map(|(client, _)| client.cancel_token());
-        Box::new(Canceller::new(Arc::clone(&self.target), self.address.clone(), self.info.process, token))
+        let key = self.driver.as_ref().and_then(|_| self.observer.seen().key.clone());
+        Box::new(Canceller::new(Arc::clone(&self.target), self.address.clone(), self.info.process, key))
     }
 
     fn poisoned(&self) -> bool {

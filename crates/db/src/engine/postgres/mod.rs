@@ -66,7 +66,8 @@ fn connect_address(target: &Arc<PostgresTarget>, address: &Address) -> Result<Po
     let refused_options =
         connected.as_ref().err().is_some_and(|error| matches!(error.code.as_str(), "08P01" | "0A000"));
     if refused_options {
-        // A pooler that does not know start-up options; the search path is then set by a statement.
+        // A pooler that does not know start-up options; what they would say is then said by statements, once it is known
+        // whether the session is ours.
         let config = driver_config(target, false);
         connected = runtime.block_on(link::connect(target, address, &config, &observer));
     }
@@ -79,8 +80,9 @@ fn connect_address(target: &Arc<PostgresTarget>, address: &Address) -> Result<Po
         version,
         process,
         read_only: on("in_hot_standby") || on("default_transaction_read_only"),
+        options_refused: refused_options || target.pgbouncer,
     };
-    let mut conn = PostgresConn {
+    Ok(PostgresConn {
         runtime,
         driver: Some((client, Box::new(driver))),
         observer,
@@ -88,11 +90,7 @@ fn connect_address(target: &Arc<PostgresTarget>, address: &Address) -> Result<Po
         target: Arc::clone(target),
         address: address.clone(),
         processors: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-    };
-    if refused_options || target.pgbouncer {
-        conn.execute(&format!("SET search_path = {}", quote_identifier(&target.schema)))?;
-    }
-    Ok(conn)
+    })
 }
 
 fn driver_config(target: &PostgresTarget, options: bool) -> tokio_postgres::Config {
@@ -101,7 +99,7 @@ fn driver_config(target: &PostgresTarget, options: bool) -> tokio_postgres::Conf
     if let Some(password) = &target.password {
         config.password(password.expose());
     }
-    config.application_name(target.application_name.as_deref().unwrap_or("cutover"));
+    config.application_name(target.application());
     config.channel_binding(match target.channel_binding {
         crate::target::ChannelBinding::Disable => tokio_postgres::config::ChannelBinding::Disable,
         crate::target::ChannelBinding::Prefer => tokio_postgres::config::ChannelBinding::Prefer,

@@ -31,9 +31,21 @@ pub(super) struct Seen {
     pub(super) completions: VecDeque<Completion>,
     /// The process number of BackendKeyData.
     pub(super) process: Option<i32>,
+    /// All of BackendKeyData: process number and secret, by which a request to cancel is known.
+    pub(super) key: Option<Key>,
     /// Bytes were taken for sending since somebody last reset this.
     pub(super) sent: bool,
     scanner: Scanner,
+}
+
+/// What a request to cancel must say. It is worth a cancelled statement to whoever reads it: never shown.
+#[derive(Clone)]
+pub(super) struct Key(pub(super) Vec<u8>);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(..)")
+    }
 }
 
 /// A handle to what an [`Observed`] stream saw.
@@ -101,6 +113,7 @@ impl Seen {
             b'K' => {
                 if let Some(process) = body.first_chunk::<4>() {
                     self.process = Some(i32::from_be_bytes(*process));
+                    self.key = Some(Key(body));
                 }
             }
             _ => {}

@@ -57,7 +57,7 @@ impl Conn for SqliteConn {
         &self.info
     }
 
-    fn set_process(&mut self, _: i32) {}
+    fn set_process(&mut self, _: Option<i32>) {}
 
     fn canceller(&self) -> Box<dyn Cancel> {
         Box::new(Interrupter(self.connection.get_interrupt_handle()))

@@ -1,0 +1,135 @@
+//! What cannot be done through a pooler in transaction mode is refused before anything is sent, with the way out.
+
+use super::scene::{ask, assert_nothing_stays, left_in_session, transaction_pool};
+use crate::support::{Project, text};
+use testkit::postgres::server;
+
+#[test]
+fn what_needs_a_session_of_its_own_is_refused_with_its_place() {
+    let pooler = transaction_pool(3);
+    for (sql, place) in [
+        ("INSERT INTO t VALUES (1);\nCREATE INDEX CONCURRENTLY t_id ON t (id);", "2_b/migration.sql:2:1"),
+        ("VACUUM t;", "2_b/migration.sql:1:1"),
+        ("INSERT INTO t VALUES (1);\nPREPARE p AS SELECT 1;", "2_b/migration.sql:2:1"),
+        (
+            "SET work_mem = '1MB';\nBEGIN; INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (2);",
+            "2_b/migration.sql:1:1",
+        ),
+        (
+            "BEGIN; CREATE TEMP TABLE x (id int); COMMIT;\nBEGIN; INSERT INTO t VALUES (2); COMMIT;",
+            "2_b/migration.sql:1:8",
+        ),
+    ] {
+        let database = server().create_database("refused");
+        let url = pooler.url(&database.url());
+        let project = Project::new(&[("1_a", "CREATE TABLE t (id int);"), ("2_b", sql)]);
+        let mut command = project.command(&url, &["migrate", "deploy"]);
+        command.env("DIRECT_URL", database.url());
+        let output = command.output().unwrap();
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{sql}\n{said}");
+        assert!(
+            said.contains("C1003") && said.contains(place) && said.contains("directUrl"),
+            "{sql}\n{said}"
+        );
+        assert!(said.contains("--url \"$DIRECT_URL\""), "{sql}\n{said}");
+        assert_eq!(
+            database.psql(
+                "SELECT to_regclass('_prisma_migrations'), to_regclass('t'), to_regnamespace('cutover')"
+            ),
+            "||",
+            "nothing was made: {sql}"
+        );
+        // The way out.
+        let output = project.run(&database.url(), &["migrate", "deploy"]);
+        assert!(output.status.success(), "{sql}\n{}", text(&output));
+    }
+}
+
+/// No list knows that this block commits; it is rolled back then, as far as it was in a transaction of ours, and not sent
+/// alone.
+#[test]
+fn a_block_that_commits_is_refused_once_it_shows() {
+    let (database, pooler) = (server().create_database("commits"), transaction_pool(2));
+    let url = pooler.url(&database.url());
+    let project = Project::new(&[(
+        "1_a",
+        "DO $$ BEGIN CREATE TABLE t (id int); COMMIT; CREATE TABLE u (id int); END $$;",
+    )]);
+    let output = project.run(&url, &["migrate", "deploy"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("C1003") && said.contains("1_a/migration.sql:1:1"), "{said}");
+    assert_eq!(
+        database.psql("SELECT to_regclass('t'), to_regclass('u'), (SELECT count(*) FROM _prisma_migrations)"),
+        "||0"
+    );
+    assert_nothing_stays(&database, &url);
+}
+
+#[test]
+fn a_role_that_may_not_make_the_lease_is_refused() {
+    let (database, pooler) = (server().create_database("norights"), transaction_pool(2));
+    let role = format!("{}_weak", database.name());
+    database.psql(&format!("CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA public TO {role}"));
+    pooler.let_in(&role);
+    let user = format!("//{}@", server().superuser());
+    let url = pooler.url(&database.url().replacen(&user, &format!("//{role}@"), 1));
+    let project = Project::new(&[("1_a", "CREATE TABLE t (id int);")]);
+    let output = project.run(&url, &["migrate", "deploy"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("C1003") && said.contains("schema `cutover`") && said.contains("permission denied"),
+        "{said}"
+    );
+    assert_eq!(database.psql("SELECT to_regclass('t')"), "", "nothing was run");
+    // With the right to make them it goes on.
+    database.psql(&format!("GRANT CREATE ON DATABASE {} TO {role}", database.name()));
+    project.deploy(&url);
+    // Tables that another role has made.
+    let other = pooler.url(&database.url());
+    let second = Project::new(&[("1_a", "CREATE TABLE t (id int);"), ("2_b", "CREATE TABLE u (id int);")]);
+    second.deploy(&other);
+    database.psql(&format!("ALTER TABLE cutover.lease OWNER TO {}", server().superuser()));
+    second.write("3_c", "CREATE TABLE v (id int);");
+    let said = text(&second.run(&url, &["migrate", "deploy"]));
+    assert!(said.contains("C1003") && said.contains("GRANT"), "{said}");
+    database.psql(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"));
+}
+
+/// What the tests of this directory look for is found where it is.
+#[test]
+fn what_a_client_leaves_in_a_pool_is_seen() {
+    let (database, pooler) = (server().create_database("leaves"), transaction_pool(1));
+    let url = pooler.url(&database.url());
+    assert_eq!(left_in_session(&url), "");
+    ask(&url, "SET work_mem = '1MB'");
+    assert_eq!(left_in_session(&url), "work_mem 1024");
+}
+
+#[test]
+fn what_a_file_sets_for_its_session_holds_in_it_and_not_behind_it() {
+    let (database, pooler) = (server().create_database("sets"), transaction_pool(1));
+    database.psql("CREATE SCHEMA app");
+    let url = pooler.url(&database.url());
+    // As pg_dump begins its files.
+    let project = Project::new(&[
+        (
+            "1_a",
+            "SET statement_timeout = 0; SET lock_timeout = 0; SET client_encoding = 'LATIN1'; SELECT \
+             pg_catalog.set_config('search_path', 'app', false); CREATE TABLE a (id int);",
+        ),
+        ("2_b", "CREATE TABLE b (id int);"),
+        (
+            "3_c",
+            "SET ROLE pg_read_all_data; RESET ROLE; CREATE TEMP TABLE x AS SELECT 1; SELECT pg_advisory_lock(1);",
+        ),
+        ("4_fails", "SELECT pg_advisory_lock(2); SET work_mem = '1MB'; SELECT 1 / 0;"),
+    ]);
+    let output = project.run(&url, &["migrate", "deploy"]);
+    assert!(text(&output).contains("P3018") && text(&output).contains("4_fails"), "{}", text(&output));
+    assert_eq!(database.psql("SELECT to_regclass('app.a'), to_regclass('public.b')"), "app.a|b");
+    assert_nothing_stays(&database, &url);
+    assert_eq!(ask(&url, "SHOW client_encoding"), "UTF8");
+}
