@@ -27,7 +27,6 @@ pub(crate) enum Command {
         name: Option<Name>,
         table: Name,
     },
-    AlterStatistics(Name),
     CreateSequence {
         name: Name,
         if_not_exists: bool,
@@ -190,6 +189,8 @@ pub(crate) struct CreateFrom {
     pub replace: bool,
     pub temporary: bool,
     pub if_not_exists: bool,
+    /// Not WITH NO DATA, and no view: the query is carried out.
+    pub runs: bool,
     pub data: Data,
 }
 
@@ -250,6 +251,8 @@ pub(crate) struct ColumnDefinition {
 pub(crate) struct Value {
     pub text: String,
     pub calls: Vec<Name>,
+    /// The sequences that it counts with.
+    pub sequences: Vec<Name>,
     /// It is NULL, which is as good as none.
     pub null: bool,
 }

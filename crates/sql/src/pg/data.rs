@@ -47,6 +47,12 @@ pub(super) fn calls(node: &SyntaxNode) -> Vec<Name> {
         .collect()
 }
 
+/// The sequences that an expression counts with.
+pub(super) fn sequences(node: &SyntaxNode) -> Vec<Name> {
+    let calls = node.descendants().filter(|inner| inner.kind() == SyntaxKind::CALL_EXPR);
+    calls.filter_map(|call| sequence(&call)).map(|used| used.target.name).collect()
+}
+
 /// The function of a call; the special forms (EXTRACT, TRIM) are none, they are built in.
 fn called(call: &SyntaxNode) -> Option<Name> {
     let function = call.children().next()?;

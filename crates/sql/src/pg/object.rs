@@ -73,18 +73,14 @@ fn create_from(node: &SyntaxNode, name: Name, object: Object) -> Command {
         .descendants()
         .take_while(|inner| inner.kind() != SyntaxKind::FROM_CLAUSE)
         .any(|inner| inner.kind() == SyntaxKind::TEMP);
-    let mut data = data(node);
-    // Where no rows are taken, no function runs.
-    if object == Object::View || has(node, SyntaxKind::WITH_NO_DATA) {
-        data.calls.clear();
-    }
     Command::CreateFrom(CreateFrom {
         name,
+        runs: object != Object::View && !has(node, SyntaxKind::WITH_NO_DATA),
         object,
         replace: has(node, SyntaxKind::OR_REPLACE),
         temporary,
         if_not_exists: has(node, SyntaxKind::IF_NOT_EXISTS),
-        data,
+        data: data(node),
     })
 }
 
@@ -117,9 +113,6 @@ fn altered(node: &SyntaxNode) -> Option<Command> {
         SyntaxKind::ALTER_MATERIALIZED_VIEW => Object::MaterializedView,
         SyntaxKind::ALTER_SEQUENCE => Object::Sequence,
         SyntaxKind::ALTER_INDEX => Object::Index,
-        SyntaxKind::ALTER_STATISTICS => {
-            return Some(Command::AlterStatistics(name_in(node, SyntaxKind::STATISTICS_REF)?));
-        }
         _ => return None,
     };
     if has(node, SyntaxKind::ALL_IN_TABLESPACE) {
@@ -422,6 +415,10 @@ fn routine(node: &SyntaxNode) -> Option<Command> {
             }
         }
         SyntaxKind::CREATE_EVENT_TRIGGER => Command::CreateEventTrigger,
+        // Deferred checks are not made before the end.
+        SyntaxKind::SET_CONSTRAINTS if !has(node, SyntaxKind::IMMEDIATE) => Command::Harmless,
+        // Its own row is changed, and the table is not looked at.
+        SyntaxKind::ALTER_STATISTICS => Command::Harmless,
         _ => return None,
     })
 }

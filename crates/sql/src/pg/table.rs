@@ -1,7 +1,7 @@
 //! Columns and constraints, as CREATE TABLE and ALTER TABLE define them.
 
 use super::command::{ColumnDefinition, ConstraintDefinition, CreateTable, Form, Value};
-use super::data::calls;
+use super::data::{calls, sequences};
 use super::tree::{all, child, has, identifier, name_in, names, part, parts, text};
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
@@ -82,7 +82,7 @@ pub(super) fn value(node: &SyntaxNode) -> Option<Value> {
     let expression = node.children().find_map(ast::Expr::cast)?;
     let written = text(expression.syntax());
     let bare = written.split("::").next().unwrap_or(&written).trim();
-    Some(Value { calls: calls(node), null: bare.eq_ignore_ascii_case("null"), text: written })
+    Some(Value { calls: calls(node), sequences: sequences(node), null: bare.eq_ignore_ascii_case("null"), text: written })
 }
 
 /// A constraint, of this column where it stands at one.

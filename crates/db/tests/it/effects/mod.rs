@@ -30,13 +30,39 @@ fn predict(statement: &str, catalog: &Catalog) -> Effect {
     sql::effect(one, statement, catalog)
 }
 
-/// The tables that were there, each with those that it is a part of.
-type There = BTreeMap<String, Vec<String>>;
+/// What was there before, as the observations name it.
+struct There {
+    /// Each table with those that it is a part of.
+    parents: BTreeMap<String, Vec<String>>,
+    /// The tables of indexes.
+    indexes: BTreeMap<String, String>,
+    /// Where names without a qualifier are looked for.
+    path: Vec<String>,
+}
 
-/// Names of a catalogue as the observations have them.
-fn there(catalog: &Catalog) -> There {
-    let parents = |names: &[Name]| names.iter().map(ToString::to_string).collect();
-    catalog.tables.iter().map(|(name, table)| (name.to_string(), parents(&table.parents))).collect()
+impl There {
+    fn of(catalog: &Catalog) -> Self {
+        let words = |names: &[Name]| names.iter().map(ToString::to_string).collect();
+        let mut indexes = BTreeMap::new();
+        for (name, table) in &catalog.tables {
+            for index in &table.indexes {
+                let index = Name { schema: name.schema.clone(), name: index.name.clone() };
+                indexes.insert(index.to_string(), name.to_string());
+            }
+        }
+        let parents = catalog.tables.iter().map(|(name, table)| (name.to_string(), words(&table.parents)));
+        Self { parents: parents.collect(), indexes, path: catalog.search_path.clone() }
+    }
+
+    /// The table that a name stands for: itself, one on the path, or that of an index.
+    fn existing(&self, name: &Name) -> Option<String> {
+        let beside =
+            self.path.iter().map(|schema| Name { schema: Some(schema.clone()), name: name.name.clone() });
+        let names: Vec<String> =
+            std::iter::once(name.clone()).chain(beside).map(|name| name.to_string()).collect();
+        let table = names.iter().find(|name| self.parents.contains_key(*name)).cloned();
+        table.or_else(|| names.iter().find_map(|name| self.indexes.get(name)).cloned())
+    }
 }
 
 /// Compares a prediction with what was observed. A prediction of a text alone names tables as the text does.
@@ -45,7 +71,7 @@ fn judge(effect: &Effect, observed: &Observed, there: &There) -> Verdict {
         .tables
         .iter()
         .filter_map(|table| {
-            let name = existing(&table.table, there)?;
+            let name = there.existing(&table.table)?;
             let known = table.rewrite != Fact::Unknown && table.scan != Fact::Unknown;
             let (rewritten, read) = (table.rewrite.may_be(), table.scan.may_be());
             Some((name, (Seen { lock: table.lock, rewritten, read }, known)))
@@ -82,13 +108,7 @@ fn covering(
     there: &There,
 ) -> Option<(Seen, bool)> {
     let own = predicted.get(table).copied();
-    own.or_else(|| there.get(table)?.iter().find_map(|parent| covering(parent, predicted, there)))
-}
-
-/// The table that a name stands for: as it is, or in the schema of the tests.
-fn existing(name: &Name, there: &There) -> Option<String> {
-    let beside = Name { schema: Some("public".to_owned()), name: name.name.clone() };
-    [name, &beside].into_iter().map(ToString::to_string).find(|name| there.contains_key(name))
+    own.or_else(|| there.parents.get(table)?.iter().find_map(|parent| covering(parent, predicted, there)))
 }
 
 /// What became of all cases.
@@ -107,7 +127,7 @@ impl Tally {
     /// Judges a case; `family` is for the messages.
     fn add(&mut self, family: &str, case: &Case, observed: &Observed, catalog: &Catalog) {
         self.statements += 1;
-        let there = there(catalog);
+        let there = There::of(catalog);
         let place = format!("{family}: {}\n  {}", case.title, case.statement.replace('\n', "\n  "));
         let with_catalog = predict(&case.statement, catalog);
         match judge(&with_catalog, observed, &there) {

@@ -7,15 +7,14 @@ use super::partition;
 use crate::action::Name;
 use crate::catalog::{ConstraintKind, Table, TableKind};
 use crate::effect::{Breakage, Fact, Lock, Reversible};
-use crate::pg::command::{Alter, Change, ConstraintDefinition, Form, Object, Target};
+use crate::pg::command::{Alter, Change, ConstraintDefinition, Form, Object};
 
 /// A table that is being altered.
-pub(super) struct Altered<'a> {
+pub(super) struct Altered {
     /// Its name as the catalogue knows it.
     pub(super) name: Name,
     /// It, and unless ONLY is said what is below it.
     pub(super) family: Vec<Name>,
-    pub(super) target: &'a Target,
 }
 
 pub(super) fn alter(alter: &Alter, costs: &mut Costs<'_>) {
@@ -37,7 +36,7 @@ pub(super) fn alter(alter: &Alter, costs: &mut Costs<'_>) {
 
 fn changes(alter: &Alter, name: Name, costs: &mut Costs<'_>) {
     let family = costs.family(&alter.target);
-    let altered = Altered { name, family, target: &alter.target };
+    let altered = Altered { name, family };
     if alter.changes.is_empty() {
         costs.lock(&altered.name, Lock::AccessShare);
     }
@@ -46,7 +45,7 @@ fn changes(alter: &Alter, name: Name, costs: &mut Costs<'_>) {
     }
 }
 
-fn change(change: &Change, object: Object, altered: &Altered<'_>, costs: &mut Costs<'_>) {
+fn change(change: &Change, object: Object, altered: &Altered, costs: &mut Costs<'_>) {
     let everything = |costs: &mut Costs<'_>, lock| costs.lock_all(&altered.family, lock);
     match change {
         Change::AddColumn { column, if_not_exists } => column::add(column, *if_not_exists, altered, costs),
@@ -97,7 +96,7 @@ fn change(change: &Change, object: Object, altered: &Altered<'_>, costs: &mut Co
 }
 
 /// The changes of settings.
-fn setting(change: &Change, object: Object, altered: &Altered<'_>, costs: &mut Costs<'_>) {
+fn setting(change: &Change, object: Object, altered: &Altered, costs: &mut Costs<'_>) {
     let name = &altered.name;
     let known = costs.table(name);
     match change {
@@ -150,8 +149,11 @@ fn setting(change: &Change, object: Object, altered: &Altered<'_>, costs: &mut C
 }
 
 /// The table and the sequences of its columns, which go where it goes.
-fn with_sequences(altered: &Altered<'_>, lock: Lock, costs: &mut Costs<'_>) {
+fn with_sequences(altered: &Altered, lock: Lock, costs: &mut Costs<'_>) {
     costs.lock(&altered.name, lock);
+    if !costs.knows(&altered.name) {
+        costs.doubt("sequences that belong to the table go where it goes");
+    }
     let sequences = costs.table(&altered.name).map_or_else(Vec::new, |table| table.sequences.clone());
     costs.lock_all(&sequences, lock);
 }
@@ -169,7 +171,7 @@ fn options_lock(options: &[String], object: Object, known: Option<&Table>) -> Lo
     if !view && options.iter().all(weak) { Lock::ShareUpdateExclusive } else { Lock::AccessExclusive }
 }
 
-fn add_constraint(constraint: &ConstraintDefinition, altered: &Altered<'_>, costs: &mut Costs<'_>) {
+fn add_constraint(constraint: &ConstraintDefinition, altered: &Altered, costs: &mut Costs<'_>) {
     let reads = Fact::from(!constraint.not_valid && !constraint.not_enforced);
     let family = if constraint.no_inherit { std::slice::from_ref(&altered.name) } else { &altered.family[..] };
     match &constraint.form {
@@ -191,8 +193,7 @@ fn add_constraint(constraint: &ConstraintDefinition, altered: &Altered<'_>, cost
                     .fold(Fact::No, super::costs::either),
                 Some(_) => Fact::No,
             };
-            let _ = columns;
-            family.iter().for_each(|name| costs.work(name, Lock::AccessExclusive, Fact::No, scan));
+            key(*primary, columns, scan, altered, costs);
         }
         Form::Foreign { table, .. } => {
             let other = costs.resolve(table);
@@ -212,6 +213,23 @@ fn add_constraint(constraint: &ConstraintDefinition, altered: &Altered<'_>, cost
     costs.breaks(Breakage::WritesRefused { table: altered.name.clone(), column });
 }
 
+/// A key of the table. Partitions get it as an index, children by inheritance not at all; a primary key makes columns NOT NULL
+/// in all of them.
+fn key(primary: bool, columns: &[String], scan: Fact, altered: &Altered, costs: &mut Costs<'_>) {
+    costs.work(&altered.name, Lock::AccessExclusive, Fact::No, scan);
+    let partitioned = costs.table(&altered.name).is_some_and(|table| table.kind == TableKind::Partitioned);
+    for name in altered.family.iter().skip(1) {
+        let nullable = |column: &String| column::not_null_scan(name, column, costs) != Fact::No;
+        let tightens = primary && columns.iter().any(nullable);
+        if partitioned {
+            let lock = if tightens { Lock::AccessExclusive } else { Lock::Share };
+            costs.work(name, lock, Fact::No, Fact::Yes);
+        } else if primary {
+            costs.work(name, Lock::AccessExclusive, Fact::No, Fact::from(tightens));
+        }
+    }
+}
+
 /// The columns of an index, by which it is told whether a primary key over it has to look for NULL.
 fn columns_of_index(table: &Name, index: &str, costs: &Costs<'_>) -> Vec<String> {
     let found = costs.table(table).and_then(|table| table.indexes.iter().find(|known| known.name == index));
@@ -219,7 +237,7 @@ fn columns_of_index(table: &Name, index: &str, costs: &Costs<'_>) -> Vec<String>
     found.map_or_else(|| vec![String::new()], |index| index.columns.iter().flatten().cloned().collect())
 }
 
-fn drop_constraint(name: &str, cascade: bool, altered: &Altered<'_>, costs: &mut Costs<'_>) {
+fn drop_constraint(name: &str, cascade: bool, altered: &Altered, costs: &mut Costs<'_>) {
     costs.lock_all(&altered.family, Lock::AccessExclusive);
     costs.undo(Reversible::WithFormerDefinition);
     let known = costs
@@ -247,7 +265,7 @@ fn drop_constraint(name: &str, cascade: bool, altered: &Altered<'_>, costs: &mut
     }
 }
 
-fn alter_constraint(name: &str, enforces: bool, altered: &Altered<'_>, costs: &mut Costs<'_>) {
+fn alter_constraint(name: &str, enforces: bool, altered: &Altered, costs: &mut Costs<'_>) {
     // ENFORCED (from 18 on) checks the rows that are there, of both tables.
     let reads = if enforces { Fact::Unknown } else { Fact::No };
     altered.family.iter().for_each(|table| costs.work(table, Lock::AccessExclusive, Fact::No, reads));
@@ -261,7 +279,7 @@ fn alter_constraint(name: &str, enforces: bool, altered: &Altered<'_>, costs: &m
     costs.undo(Reversible::WithFormerDefinition);
 }
 
-fn validate(name: &str, altered: &Altered<'_>, costs: &mut Costs<'_>) {
+fn validate(name: &str, altered: &Altered, costs: &mut Costs<'_>) {
     let known = costs
         .table(&altered.name)
         .and_then(|table| table.constraints.iter().find(|constraint| constraint.name == name));
@@ -288,8 +306,8 @@ fn index(alter: &Alter, costs: &mut Costs<'_>) {
     };
     for change in &alter.changes {
         let lock = match change {
-            // Since 12.
-            Change::Rename(_) => Lock::ShareUpdateExclusive,
+            // From 12 on, and not under the name of ALTER TABLE.
+            Change::Rename(_) if alter.object == Object::Index => Lock::ShareUpdateExclusive,
             Change::Options(options) => options_lock(options, Object::Index, None),
             Change::ColumnStatistics => Lock::ShareUpdateExclusive,
             Change::AttachIndex(child) => {

@@ -10,7 +10,7 @@ use crate::catalog::{Column, ConstraintKind, Index, Table};
 use crate::effect::{Breakage, Fact, Lock, Reversible};
 use crate::pg::command::{ColumnDefinition, Form, Using};
 
-pub(super) fn add(column: &ColumnDefinition, if_not_exists: bool, altered: &Altered<'_>, costs: &mut Costs<'_>) {
+pub(super) fn add(column: &ColumnDefinition, if_not_exists: bool, altered: &Altered, costs: &mut Costs<'_>) {
     let known = costs.table(&altered.name);
     let exists = known.is_some_and(|table| table.columns.iter().any(|known| known.name == column.name));
     costs.lock_all(&altered.family, Lock::AccessExclusive);
@@ -19,6 +19,10 @@ pub(super) fn add(column: &ColumnDefinition, if_not_exists: bool, altered: &Alte
     }
     let (rewrite, scan) = (new_values(column, costs), checks(column));
     altered.family.iter().for_each(|table| costs.work(table, Lock::AccessExclusive, rewrite, scan));
+    for sequence in column.default.iter().flat_map(|default| &default.sequences) {
+        let sequence = costs.resolve(sequence);
+        costs.lock(&sequence, Lock::RowExclusive);
+    }
     for constraint in &column.constraints {
         let Form::Foreign { table, .. } = &constraint.form else { continue };
         let other = costs.resolve(table);
@@ -78,7 +82,7 @@ fn checks(column: &ColumnDefinition) -> Fact {
     Fact::from(of_constraints || (column.not_null && !fills_itself(column)) || (column.not_null && column.generated == Some(false)))
 }
 
-pub(super) fn drop(name: &str, cascade: bool, altered: &Altered<'_>, costs: &mut Costs<'_>) {
+pub(super) fn drop(name: &str, cascade: bool, altered: &Altered, costs: &mut Costs<'_>) {
     costs.lock_all(&altered.family, Lock::AccessExclusive);
     costs.undo(Reversible::DataLost);
     costs.breaks(Breakage::Gone { object: altered.name.clone(), column: Some(name.to_owned()) });
@@ -122,7 +126,7 @@ fn sequences_of(table: &Name, column: &str, costs: &Costs<'_>) -> Vec<Name> {
     known.sequences.iter().filter(counts).cloned().collect()
 }
 
-pub(super) fn set_default(column: &str, default: Option<&str>, altered: &Altered<'_>, costs: &mut Costs<'_>) {
+pub(super) fn set_default(column: &str, default: Option<&str>, altered: &Altered, costs: &mut Costs<'_>) {
     costs.lock_all(&altered.family, Lock::AccessExclusive);
     costs.undo(Reversible::WithFormerDefinition);
     let known = costs.table(&altered.name);
@@ -135,7 +139,7 @@ pub(super) fn set_default(column: &str, default: Option<&str>, altered: &Altered
     }
 }
 
-pub(super) fn set_expression(column: &str, altered: &Altered<'_>, costs: &mut Costs<'_>) {
+pub(super) fn set_expression(column: &str, altered: &Altered, costs: &mut Costs<'_>) {
     // From 17 on. A virtual column has no values (18).
     let known = |table: &Table| table.columns.iter().find(|known| known.name == column).and_then(|known| known.generated);
     for table in &altered.family {
@@ -145,7 +149,7 @@ pub(super) fn set_expression(column: &str, altered: &Altered<'_>, costs: &mut Co
     costs.undo(Reversible::WithFormerDefinition);
 }
 
-pub(super) fn identity(column: &str, drop: bool, altered: &Altered<'_>, costs: &mut Costs<'_>) {
+pub(super) fn identity(column: &str, drop: bool, altered: &Altered, costs: &mut Costs<'_>) {
     costs.lock_all(&altered.family, Lock::AccessExclusive);
     costs.undo(Reversible::WithFormerDefinition);
     if !costs.knows(&altered.name) {
@@ -159,7 +163,7 @@ pub(super) fn identity(column: &str, drop: bool, altered: &Altered<'_>, costs: &
     }
 }
 
-pub(super) fn set_not_null(column: &str, altered: &Altered<'_>, costs: &mut Costs<'_>) {
+pub(super) fn set_not_null(column: &str, altered: &Altered, costs: &mut Costs<'_>) {
     for table in &altered.family {
         let scan = not_null_scan(table, column, costs);
         costs.work(table, Lock::AccessExclusive, Fact::No, scan);
@@ -192,7 +196,7 @@ pub(super) fn set_type(
     data_type: &str,
     collation: Option<&str>,
     using: Option<&Using>,
-    altered: &Altered<'_>,
+    altered: &Altered,
     costs: &mut Costs<'_>,
 ) {
     let found = costs.table(&altered.name).and_then(|table| table.columns.iter().find(|known| known.name == column));

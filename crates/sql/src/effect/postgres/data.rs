@@ -1,6 +1,6 @@
 //! Queries and writes: what is read and written, and what hangs on it: views, foreign keys, triggers, sequences.
 
-use super::costs::{Costs, either};
+use super::costs::Costs;
 use super::foreign::{self, OnChange};
 use crate::action::Name;
 use crate::catalog::{ConstraintKind, Table, TableKind};
@@ -32,14 +32,25 @@ pub(super) fn look(data: &Data, costs: &mut Costs<'_>) {
     }
 }
 
+/// A query whose rows nobody takes: WITH NO DATA. What it reads is locked all the same.
+pub(super) fn plan(data: &Data, costs: &mut Costs<'_>) {
+    for one in &data.uses {
+        let name = costs.resolve(&one.target.name);
+        if !costs.knows(&name) {
+            costs.doubt("views, triggers and foreign keys of what it uses are not known");
+        }
+        read(&one.target, Lock::AccessShare, Fact::No, costs);
+    }
+}
+
 fn run(one: &Use, costs: &mut Costs<'_>) {
     let name = costs.resolve(&one.target.name);
     if !costs.knows(&name) && one.how != How::Count {
         costs.doubt("views, triggers and foreign keys of what it uses are not known");
     }
     match &one.how {
-        How::Read => read(&one.target, Lock::AccessShare, costs),
-        How::RowLock => read(&one.target, Lock::RowShare, costs),
+        How::Read => read(&one.target, Lock::AccessShare, Fact::Unknown, costs),
+        How::RowLock => read(&one.target, Lock::RowShare, Fact::Unknown, costs),
         How::Count => costs.lock(&name, Lock::RowExclusive),
         How::Insert { columns, or_sets } => {
             write(&one.target, Fact::No, costs);
@@ -85,12 +96,12 @@ fn call(function: &Name, costs: &mut Costs<'_>) {
 }
 
 /// Reads a relation; of a view what it reads too. How much is read is the planner's choice.
-fn read(target: &Target, lock: Lock, costs: &mut Costs<'_>) {
+fn read(target: &Target, lock: Lock, scan: Fact, costs: &mut Costs<'_>) {
     let mut queue = costs.family(target);
     let mut next = 0;
     while let Some(name) = queue.get(next).cloned() {
         next += 1;
-        costs.work(&name, lock, Fact::No, Fact::Unknown);
+        costs.work(&name, lock, Fact::No, scan);
         if costs.table(&name).is_some_and(|table| table.kind == TableKind::View) {
             let below = costs.read_by(&name).into_iter().flat_map(|name| costs.below(&name));
             let below: Vec<Name> = below.filter(|name| !queue.contains(name)).collect();
@@ -176,7 +187,7 @@ fn follow(owner: &Name, how: OnChange, costs: &mut Costs<'_>) {
         OnChange::Refuses => Lock::RowShare,
         OnChange::Writes => Lock::RowExclusive,
     };
-    costs.work(owner, lock, Fact::No, either(Fact::No, Fact::Unknown));
+    costs.work(owner, lock, Fact::No, Fact::Unknown);
     if how == OnChange::Writes && costs.table(owner).is_some_and(|table| !table.triggers.is_empty()) {
         costs.doubt("triggers or rules of the table run code of their own");
     }

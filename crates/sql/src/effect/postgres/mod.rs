@@ -54,7 +54,6 @@ fn weigh(command: &Command, costs: &mut Costs<'_>) {
         Command::Drop(dropped) => drop::drop(dropped, costs),
         Command::Belonging { part, verb, table, data } => object::belonging(*part, *verb, table, data, costs),
         Command::CreateStatistics { table, .. } => object::create_statistics(table, costs),
-        Command::AlterStatistics(name) => object::statistics(name, costs),
         Command::CreateSequence { owner, .. } => object::create_sequence(owner.as_ref(), costs),
         Command::AlterType { name, change } => object::alter_type(name, change, costs),
         Command::AlterDomain { name, change } => object::alter_domain(name, change, costs),

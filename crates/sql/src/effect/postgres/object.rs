@@ -2,10 +2,9 @@
 
 use super::costs::Costs;
 use super::data;
-use super::foreign;
 use super::partition::{default_partition, references};
 use crate::action::Name;
-use crate::catalog::{ConstraintKind, TableKind};
+use crate::catalog::TableKind;
 use crate::effect::{Breakage, Fact, Lock, Reversible};
 use crate::pg::command::{
     Belonging, CreateFrom, CreateIndex, CreateTable, Data, Described, DomainChange, Form, How, Object,
@@ -69,10 +68,10 @@ pub(super) fn create_from(create: &CreateFrom, costs: &mut Costs<'_>) {
     if create.if_not_exists && exists {
         return;
     }
-    if create.object == Object::View {
-        data::look(&create.data, costs);
-    } else {
-        data::data(&create.data, costs);
+    match create.object {
+        Object::View => data::look(&create.data, costs),
+        _ if create.runs => data::data(&create.data, costs),
+        _ => data::plan(&create.data, costs),
     }
     // Without a catalogue it may be there.
     if create.replace && (exists || !costs.catalog.complete) {
@@ -342,8 +341,11 @@ pub(super) fn maintain(tables: &[Name], costs: &mut Costs<'_>) {
 pub(super) fn refresh(view: &Name, concurrently: bool, with_data: bool, costs: &mut Costs<'_>) {
     let view = costs.resolve(view);
     let lock = if concurrently { Lock::Exclusive } else { Lock::AccessExclusive };
-    let rewrite = Fact::from(with_data && !concurrently);
-    costs.copied(&view, lock, rewrite);
+    let indexed = costs.table(&view).is_none_or(|view| !view.indexes.is_empty());
+    costs.copied(&view, lock, Fact::from(with_data && !concurrently));
+    if with_data && indexed {
+        costs.work(&view, lock, Fact::No, Fact::Yes);
+    }
     if concurrently {
         costs.work(&view, lock, Fact::No, Fact::Unknown);
     }

@@ -8,7 +8,7 @@ use crate::effect::{Fact, Lock, Reversible};
 use crate::pg::command::Detach;
 
 /// ATTACH PARTITION: the parent is locked weakly (from 12 on), the partition is read, and the default partition too.
-pub(super) fn attach(altered: &Altered<'_>, partition: &Name, bound: &str, costs: &mut Costs<'_>) {
+pub(super) fn attach(altered: &Altered, partition: &Name, bound: &str, costs: &mut Costs<'_>) {
     let (parent, partition) = (&altered.name, costs.resolve(partition));
     let weak = costs.catalog.version_number == 0 || costs.catalog.version_number >= 120_000;
     costs.lock(parent, if weak { Lock::ShareUpdateExclusive } else { Lock::AccessExclusive });
@@ -69,7 +69,7 @@ pub(super) fn default_partition(parent: &Name, costs: &Costs<'_>) -> Option<Name
     costs.table(parent)?.children.iter().find(is_default).cloned()
 }
 
-pub(super) fn detach(altered: &Altered<'_>, partition: &Name, mode: Detach, costs: &mut Costs<'_>) {
+pub(super) fn detach(altered: &Altered, partition: &Name, mode: Detach, costs: &mut Costs<'_>) {
     let (parent, partition) = (&altered.name, costs.resolve(partition));
     let below = costs.below(&partition);
     let (on_parent, on_partition) = match mode {
@@ -95,13 +95,13 @@ pub(super) fn detach(altered: &Altered<'_>, partition: &Name, mode: Detach, cost
     costs.breaks(crate::effect::Breakage::Hidden { object: parent.clone() });
 }
 
-pub(super) fn inherit(altered: &Altered<'_>, parent: &Name, costs: &mut Costs<'_>) {
+pub(super) fn inherit(altered: &Altered, parent: &Name, costs: &mut Costs<'_>) {
     let parent = costs.resolve(parent);
     costs.lock(&altered.name, Lock::AccessExclusive);
     costs.lock(&parent, Lock::ShareUpdateExclusive);
 }
 
-pub(super) fn leave(altered: &Altered<'_>, parent: &Name, costs: &mut Costs<'_>) {
+pub(super) fn leave(altered: &Altered, parent: &Name, costs: &mut Costs<'_>) {
     let parent = costs.resolve(parent);
     costs.lock(&altered.name, Lock::AccessExclusive);
     costs.lock(&parent, Lock::AccessShare);

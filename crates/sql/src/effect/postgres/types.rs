@@ -165,9 +165,9 @@ fn between(old: &DataType, new: &DataType, catalog: &Catalog) -> Conversion {
         return keeps(Fact::No);
     }
     if old.array || new.array {
-        // Elements are converted one by one, even where each stays as it is; only a limit that goes is none.
+        // Elements are converted one by one, even where each stays as it is. A limit that goes asks for nothing.
         let element = between(&DataType { array: false, ..old.clone() }, &DataType { array: false, ..new.clone() }, catalog);
-        let goes = old.array == new.array && new.modifiers.is_empty() && element.rewrite == Fact::No;
+        let goes = old.array == new.array && old.base == new.base && new.modifiers.is_empty();
         return Conversion { rewrite: if goes { Fact::No } else { Fact::Yes }, ..element };
     }
     let grows = grows(&old.modifiers, &new.modifiers);
