@@ -13,12 +13,11 @@ use std::collections::BTreeMap;
 
 /// Reads all of it.
 pub(super) fn read(conn: &mut dyn Conn) -> Result<Catalog, DbError> {
-    let texts: Vec<String> = [
-        SETTINGS, RELATIONS, COLUMNS, CONSTRAINTS, INDEXES, LINKS, PARTS, TYPES, FUNCTIONS,
-    ]
-    .iter()
-    .map(|text| text.replace(" = ", &format!(" {EQUALS} ")))
-    .collect();
+    let texts: Vec<String> =
+        [SETTINGS, RELATIONS, COLUMNS, CONSTRAINTS, INDEXES, LINKS, PARTS, TYPES, FUNCTIONS]
+            .iter()
+            .map(|text| text.replace(" = ", &format!(" {EQUALS} ")))
+            .collect();
     let mut results = answers(conn, &texts)?.into_iter();
     let mut next = || results.next().unwrap_or_default();
     let mut catalog = settings(conn.info().version_number, next());
@@ -71,7 +70,7 @@ ORDER BY s.place";
 const RELATIONS: &str = "
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, t.spcname, a.amname,
     pg_catalog.pg_get_expr(c.relpartbound, 0::pg_catalog.oid), c.reltuples::pg_catalog.int8,
-    c.relpages::pg_catalog.int8, coalesce(o.relpages, 0), pg_catalog.current_setting('block_size')
+    c.relpages::pg_catalog.int8, coalesce(o.relpages, 0), pg_catalog.current_setting('block_size'), c.relrowsecurity
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_tablespace t ON t.oid = c.reltablespace
@@ -140,10 +139,10 @@ WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
 
 /// What belongs to a table and has a name.
 const PARTS: &str = "
-SELECT 'trigger', t.tgrelid, t.tgname, NULL FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal AND NOT t.tgenabled = 'D'
+SELECT 'trigger', t.tgrelid, t.tgname, NULL FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal
 UNION ALL
 SELECT 'rule', r.ev_class, r.rulename, NULL FROM pg_catalog.pg_rewrite r
-WHERE NOT r.rulename = '_RETURN' AND NOT r.ev_enabled = 'D'
+WHERE NOT r.rulename = '_RETURN'
 UNION ALL
 SELECT 'statistics', s.stxrelid, s.stxname, n.nspname
 FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace";
@@ -239,8 +238,18 @@ impl Tables {
         let rows = u64::try_from(values.number()).ok();
         let pages = values.number() + values.number();
         let bytes = u64::try_from(pages * values.number()).ok();
-        let table =
-            Table { kind, unlogged, tablespace, access_method, bound, rows, bytes, ..Table::default() };
+        let row_security = values.truth();
+        let table = Table {
+            kind,
+            unlogged,
+            tablespace,
+            access_method,
+            bound,
+            rows,
+            bytes,
+            row_security,
+            ..Table::default()
+        };
         self.names.insert(oid, name);
         self.found.insert(oid, table);
     }
@@ -353,11 +362,8 @@ fn types(rows: Rows) -> BTreeMap<Name, DataType> {
     }
     // A domain over a domain refuses what that refuses. Each round reaches one further; they are rarely two deep.
     loop {
-        let refusing: Vec<String> = types
-            .iter()
-            .filter(|(_, known)| known.constrained)
-            .map(|(name, _)| name.to_string())
-            .collect();
+        let refusing: Vec<String> =
+            types.iter().filter(|(_, known)| known.constrained).map(|(name, _)| name.to_string()).collect();
         let mut changed = false;
         for known in types.values_mut().filter(|known| !known.constrained) {
             if known.base.as_ref().is_some_and(|base| refusing.contains(base)) {

@@ -90,8 +90,10 @@ pub struct Table {
     pub sequences: Vec<Name>,
     /// PostgreSQL: the bound of a partition, as the server prints it; `DEFAULT` of a default partition.
     pub bound: Option<String>,
-    /// PostgreSQL: the triggers that users made.
+    /// PostgreSQL: the triggers that users made, those that are switched off too.
     pub triggers: Vec<String>,
+    /// PostgreSQL: row level security is on.
+    pub row_security: bool,
     /// PostgreSQL: rules, apart from those that make a view.
     pub rules: Vec<String>,
     /// PostgreSQL: extended statistics.

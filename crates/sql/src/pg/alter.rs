@@ -1,7 +1,7 @@
 //! ALTER TABLE and its relatives: one [`Change`] for each action.
 
 use super::command::{Alter, Change, Detach, Object, Target, Using};
-use super::data::is_only;
+use super::data::{calls, is_only};
 use super::table::{bound, column, constraint, data_type};
 use super::tree::{all, child, has, identifier, name, name_in, part, table_of_column, text};
 use squawk_syntax::ast::{self, AstNode};
@@ -60,9 +60,7 @@ fn setting(node: &SyntaxNode) -> Option<Change> {
         SyntaxKind::OF_TYPE => Change::OfType,
         SyntaxKind::NOT_OF => Change::NotOf,
         SyntaxKind::REPLICA_IDENTITY => Change::ReplicaIdentity,
-        SyntaxKind::SET_ACCESS_METHOD => {
-            Change::SetAccessMethod(part(node, SyntaxKind::ACCESS_METHOD_REF))
-        }
+        SyntaxKind::SET_ACCESS_METHOD => Change::SetAccessMethod(part(node, SyntaxKind::ACCESS_METHOD_REF)),
         SyntaxKind::SET_TABLESPACE => Change::SetTablespace(part(node, SyntaxKind::TABLESPACE_REF)?),
         SyntaxKind::SET_LOGGED => Change::SetLogged(true),
         SyntaxKind::SET_UNLOGGED => Change::SetLogged(false),
@@ -77,8 +75,10 @@ fn setting(node: &SyntaxNode) -> Option<Change> {
         | SyntaxKind::DISABLE_RULE
         | SyntaxKind::ENABLE_ALWAYS_RULE
         | SyntaxKind::ENABLE_REPLICA_RULE => Change::Rule,
-        SyntaxKind::ENABLE_RLS | SyntaxKind::FORCE_RLS => Change::RowSecurity(true),
-        SyntaxKind::DISABLE_RLS | SyntaxKind::NO_FORCE_RLS => Change::RowSecurity(false),
+        SyntaxKind::ENABLE_RLS => Change::RowSecurity(true),
+        SyntaxKind::DISABLE_RLS => Change::RowSecurity(false),
+        SyntaxKind::FORCE_RLS => Change::ForceRowSecurity(true),
+        SyntaxKind::NO_FORCE_RLS => Change::ForceRowSecurity(false),
         SyntaxKind::ALTER_OPTION_LIST => Change::ForeignOptions,
         SyntaxKind::DEPENDS_ON_EXTENSION | SyntaxKind::NO_DEPENDS_ON_EXTENSION => Change::Depends,
         SyntaxKind::ALTER_SET_STATISTICS => Change::ColumnStatistics,
@@ -182,12 +182,14 @@ fn using(node: &SyntaxNode, column: &str, data_type: &str) -> Option<Using> {
         SyntaxKind::NAME_REF => identifier(&inner) == column,
         SyntaxKind::CAST_EXPR => {
             let cast = self::data_type(&inner)?;
-            inner.first_child().is_some_and(|of| of.kind() == SyntaxKind::NAME_REF && identifier(&of) == column)
+            inner
+                .first_child()
+                .is_some_and(|of| of.kind() == SyntaxKind::NAME_REF && identifier(&of) == column)
                 && cast.eq_ignore_ascii_case(data_type)
         }
         _ => false,
     };
-    Some(if plain { Using::Plain } else { Using::Expression })
+    Some(if plain { Using::Plain } else { Using::Expression(calls(expression.syntax())) })
 }
 
 /// The names of storage parameters.

@@ -19,6 +19,7 @@ pub(crate) enum Command {
     Belonging {
         part: Belonging,
         verb: Verb,
+        name: String,
         table: Name,
         /// What CREATE RULE does.
         data: Data,
@@ -38,6 +39,10 @@ pub(crate) enum Command {
         constrained: bool,
     },
     CreateType(Name),
+    RenameStatistics {
+        name: Name,
+        to: String,
+    },
     AlterType {
         name: Name,
         change: TypeChange,
@@ -174,11 +179,19 @@ pub(crate) struct CreateTable {
     pub partitioned: bool,
     pub columns: Vec<ColumnDefinition>,
     pub constraints: Vec<ConstraintDefinition>,
-    pub like: Vec<Name>,
+    pub like: Vec<Like>,
     pub inherits: Vec<Name>,
     pub partition_of: Option<Name>,
     /// The bound, as written; `DEFAULT` of a default partition.
     pub bound: Option<String>,
+}
+
+/// LIKE in CREATE TABLE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Like {
+    pub table: Name,
+    pub indexes: bool,
+    pub constraints: bool,
 }
 
 /// CREATE TABLE AS and views.
@@ -265,6 +278,8 @@ pub(crate) struct ConstraintDefinition {
     pub not_valid: bool,
     pub no_inherit: bool,
     pub not_enforced: bool,
+    /// The functions that it calls.
+    pub calls: Vec<Name>,
     /// As written.
     pub text: String,
 }
@@ -275,21 +290,41 @@ pub(crate) enum Form {
     Check { columns: Vec<String>, expression: String },
     NotNull { column: String },
     Key { primary: bool, columns: Vec<String>, using_index: Option<String> },
-    Exclusion,
+    Exclusion { columns: Vec<String> },
     Foreign { columns: Vec<String>, table: Name },
 }
 
 /// One change of ALTER.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    AddColumn { column: ColumnDefinition, if_not_exists: bool },
-    DropColumn { name: String, cascade: bool },
+    AddColumn {
+        column: ColumnDefinition,
+        if_not_exists: bool,
+    },
+    DropColumn {
+        name: String,
+        cascade: bool,
+    },
     AddConstraint(ConstraintDefinition),
-    DropConstraint { name: String, cascade: bool },
-    AlterConstraint { name: String, enforces: bool },
+    DropConstraint {
+        name: String,
+        cascade: bool,
+    },
+    AlterConstraint {
+        name: String,
+        enforces: bool,
+    },
     ValidateConstraint(String),
-    SetType { column: String, data_type: String, collation: Option<String>, using: Option<Using> },
-    SetDefault { column: String, default: Option<String> },
+    SetType {
+        column: String,
+        data_type: String,
+        collation: Option<String>,
+        using: Option<Using>,
+    },
+    SetDefault {
+        column: String,
+        default: Option<String>,
+    },
     SetNotNull(String),
     DropNotNull(String),
     /// SET EXPRESSION; `stored` is not said: the column knows.
@@ -297,18 +332,33 @@ pub(crate) enum Change {
     DropExpression(String),
     AddIdentity(String),
     /// SET GENERATED, RESTART, DROP IDENTITY.
-    Identity { column: String, drop: bool },
+    Identity {
+        column: String,
+        drop: bool,
+    },
     /// SET STATISTICS, SET (n_distinct = ...).
     ColumnStatistics,
     /// SET STORAGE, SET COMPRESSION.
     ColumnStorage,
-    RenameColumn { from: String, to: String },
-    RenameConstraint { from: String, to: String },
+    RenameColumn {
+        from: String,
+        to: String,
+    },
+    RenameConstraint {
+        from: String,
+        to: String,
+    },
     Rename(String),
     SetSchema(String),
     Owner,
-    Attach { partition: Name, bound: String },
-    Detach { partition: Name, mode: Detach },
+    Attach {
+        partition: Name,
+        bound: String,
+    },
+    Detach {
+        partition: Name,
+        mode: Detach,
+    },
     AttachIndex(Name),
     Inherit(Name),
     NoInherit(Name),
@@ -325,12 +375,16 @@ pub(crate) enum Change {
     /// ENABLE and DISABLE TRIGGER.
     Trigger,
     Rule,
-    /// ENABLE, FORCE and the opposites of ROW LEVEL SECURITY; true where rows may vanish from sight.
+    /// ENABLE and DISABLE ROW LEVEL SECURITY.
     RowSecurity(bool),
+    /// FORCE ROW LEVEL SECURITY and its opposite.
+    ForceRowSecurity(bool),
     /// OPTIONS of a foreign table.
     ForeignOptions,
     /// ALTER SEQUENCE: counting.
-    Sequence { owner: Option<Name> },
+    Sequence {
+        owner: Option<Name>,
+    },
     /// DEPENDS ON EXTENSION.
     Depends,
     /// MERGE and SPLIT PARTITION, and what is not known here: the strongest.
@@ -342,8 +396,8 @@ pub(crate) enum Change {
 pub(crate) enum Using {
     /// The column itself, or its cast to the new type: what would happen without it.
     Plain,
-    /// Any other expression.
-    Expression,
+    /// Any other expression, and the functions that it calls.
+    Expression(Vec<Name>),
 }
 
 /// How a partition is detached.
@@ -389,7 +443,9 @@ pub(crate) enum TypeChange {
     Rename(String),
     SetSchema(String),
     /// Of attributes.
-    Attributes { cascade: bool },
+    Attributes {
+        cascade: bool,
+    },
 }
 
 /// A change of a domain.
@@ -411,7 +467,9 @@ pub(crate) enum ReindexTarget {
     Table(Name),
     Schema(String),
     /// DATABASE and SYSTEM.
-    All { system: bool },
+    All {
+        system: bool,
+    },
 }
 
 /// What a comment or a label is of.

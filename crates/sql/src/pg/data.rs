@@ -86,7 +86,8 @@ fn with_queries(node: &SyntaxNode) -> Vec<String> {
 pub(super) fn is_only(node: &SyntaxNode) -> bool {
     has_word(node, SyntaxKind::ONLY_KW)
         || node.children().any(|child| {
-            matches!(child.kind(), SyntaxKind::RELATION_NAME | SyntaxKind::TABLE_RELATION_NAME) && is_only(&child)
+            matches!(child.kind(), SyntaxKind::RELATION_NAME | SyntaxKind::TABLE_RELATION_NAME)
+                && is_only(&child)
         })
 }
 

@@ -2,12 +2,13 @@
 //!
 //! Nothing else in the project names that crate, so that it can be replaced here. [`refine`] completes the keys of an
 //! unnamed index; [`read`] turns a whole statement into a [`Command`], plain data for `effect` and `catalog`. One file
-//! per family: `index` (keys), `alter`, `table` (columns and constraints), `data` (queries and writes), `object` (the
-//! rest); `tree` is how all of them look at nodes.
+//! per family: `index` (keys), `alter`, `table` (columns and constraints), `data` (queries and writes), `harmless` (what
+//! locks nothing), `object` (the rest); `tree` is how all of them look at nodes.
 
 mod alter;
 pub(crate) mod command;
 mod data;
+mod harmless;
 mod index;
 mod object;
 mod table;

@@ -2,10 +2,11 @@
 
 use super::alter::alter;
 use super::command::{
-    Belonging, Command, CreateFrom, CreateIndex, Data, Described, DomainChange, Drop, Object,
-    ReindexTarget, Target, TypeChange, Verb,
+    Belonging, Command, CreateFrom, CreateIndex, Data, Described, DomainChange, Drop, Object, ReindexTarget,
+    Target, TypeChange, Verb,
 };
 use super::data::{calls, data, is_only};
+use super::harmless::is_harmless;
 use super::table::{create, data_type};
 use super::tree::{
     all, child, has, has_word, identifier, name, name_in, names, part, parts, table_of_column, text,
@@ -20,7 +21,7 @@ pub(super) fn command(node: &SyntaxNode) -> Command {
     let read = [relation, altered, dropped, belonging, typed, maintenance, described, routine];
     let found = read.iter().find_map(|read| read(node));
     found.unwrap_or_else(|| {
-        if is_harmless(node.kind()) { Command::Harmless } else { Command::Opaque(opaque(node.kind())) }
+        if is_harmless(node) { Command::Harmless } else { Command::Opaque(opaque(node.kind())) }
     })
 }
 
@@ -43,7 +44,9 @@ fn relation(node: &SyntaxNode) -> Option<Command> {
         SyntaxKind::EXPLAIN => Command::Data(data(node)),
         SyntaxKind::CREATE_TABLE | SyntaxKind::CREATE_FOREIGN_TABLE => Command::CreateTable(create(node)),
         SyntaxKind::CREATE_TABLE_AS if has(node, SyntaxKind::EXECUTE) => return None,
-        SyntaxKind::CREATE_TABLE_AS => create_from(node, name_in(node, SyntaxKind::TABLE_NAME)?, Object::Table),
+        SyntaxKind::CREATE_TABLE_AS => {
+            create_from(node, name_in(node, SyntaxKind::TABLE_NAME)?, Object::Table)
+        }
         SyntaxKind::SELECT_INTO => {
             let into = child(node, SyntaxKind::INTO_CLAUSE)?;
             create_from(node, name_in(&into, SyntaxKind::TABLE_NAME)?, Object::Table)
@@ -159,8 +162,7 @@ fn belonging(node: &SyntaxNode) -> Option<Command> {
         _ => return None,
     };
     let on = [SyntaxKind::ON_RELATION, SyntaxKind::ON_TABLE].iter().find_map(|&kind| name_in(node, kind));
-    let table =
-        on.or_else(|| name_in(&child(node, SyntaxKind::RULE_ON)?, SyntaxKind::RELATION_NAME_REF))?;
+    let table = on.or_else(|| name_in(&child(node, SyntaxKind::RULE_ON)?, SyntaxKind::RELATION_NAME_REF))?;
     let mut data = data(node);
     // The function of a trigger, the functions of a policy are named, not run.
     data.calls.clear();
@@ -168,7 +170,18 @@ fn belonging(node: &SyntaxNode) -> Option<Command> {
         let target = Target { name: from, only: true };
         data.uses.push(super::command::Use { target, how: super::command::How::Read });
     }
-    Some(Command::Belonging { part, verb, table, data })
+    let name = identifier(&node.children().find(|child| {
+        matches!(
+            child.kind(),
+            SyntaxKind::TRIGGER
+                | SyntaxKind::TRIGGER_REF
+                | SyntaxKind::RULE
+                | SyntaxKind::RULE_REF
+                | SyntaxKind::POLICY
+                | SyntaxKind::POLICY_REF
+        )
+    })?);
+    Some(Command::Belonging { part, verb, name, table, data })
 }
 
 /// Types, domains, schemas.
@@ -266,9 +279,9 @@ fn maintenance(node: &SyntaxNode) -> Option<Command> {
         },
         SyntaxKind::LOCK => Command::Lock {
             tables: targets(child(node, SyntaxKind::RELATION_LIST), SyntaxKind::RELATION_NAME),
-            mode: child(node, SyntaxKind::LOCK_MODE_CLAUSE)
-                .and_then(|clause| clause.first_child())
-                .map(|mode| text(&mode).split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_uppercase()),
+            mode: child(node, SyntaxKind::LOCK_MODE_CLAUSE).and_then(|clause| clause.first_child()).map(
+                |mode| text(&mode).split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_uppercase(),
+            ),
         },
         SyntaxKind::CLUSTER if has(node, SyntaxKind::CLUSTER_LEGACY) => {
             Command::Rewrite(vec![name(&child(node, SyntaxKind::CLUSTER_LEGACY)?.last_child()?)?])
@@ -296,9 +309,10 @@ fn maintenance(node: &SyntaxNode) -> Option<Command> {
 /// VACUUM FULL, in either spelling, unless it is switched off.
 fn is_full(node: &SyntaxNode) -> bool {
     let options = child(node, SyntaxKind::VACUUM_OPTION_LIST);
-    let option = options.iter().flat_map(|list| all(list, SyntaxKind::VACUUM_OPTION)).find(|option| {
-        part(option, SyntaxKind::VACUUM_OPTION_NAME).as_deref() == Some("full")
-    });
+    let option = options
+        .iter()
+        .flat_map(|list| all(list, SyntaxKind::VACUUM_OPTION))
+        .find(|option| part(option, SyntaxKind::VACUUM_OPTION_NAME).as_deref() == Some("full"));
     has_word(node, SyntaxKind::FULL_KW) || option.is_some_and(|option| !is_switched_off(&option))
 }
 
@@ -418,7 +432,13 @@ fn routine(node: &SyntaxNode) -> Option<Command> {
         // Deferred checks are not made before the end.
         SyntaxKind::SET_CONSTRAINTS if !has(node, SyntaxKind::IMMEDIATE) => Command::Harmless,
         // Its own row is changed, and the table is not looked at.
-        SyntaxKind::ALTER_STATISTICS => Command::Harmless,
+        SyntaxKind::ALTER_STATISTICS => match child(node, SyntaxKind::STATISTICS_RENAME_TO) {
+            Some(rename) => Command::RenameStatistics {
+                name: name_in(node, SyntaxKind::STATISTICS_REF)?,
+                to: name(&rename)?.name,
+            },
+            None => Command::Harmless,
+        },
         _ => return None,
     })
 }
@@ -451,15 +471,6 @@ fn body(node: &SyntaxNode) -> Data {
     }
 }
 
-/// Statements that lock no table: of the session, of what no table depends on, of the whole server.
-fn is_harmless(kind: SyntaxKind) -> bool {
-    is_of_session(kind) || matches!(kind, SyntaxKind::CREATE_AGGREGATE | SyntaxKind::ALTER_AGGREGATE | SyntaxKind::DROP_AGGREGATE | SyntaxKind::CREATE_ACCESS_METHOD | SyntaxKind::DROP_ACCESS_METHOD | SyntaxKind::CREATE_CAST | SyntaxKind::DROP_CAST | SyntaxKind::CREATE_COLLATION | SyntaxKind::ALTER_COLLATION | SyntaxKind::DROP_COLLATION | SyntaxKind::CREATE_CONVERSION | SyntaxKind::ALTER_CONVERSION | SyntaxKind::DROP_CONVERSION | SyntaxKind::CREATE_DATABASE | SyntaxKind::ALTER_DATABASE | SyntaxKind::DROP_DATABASE | SyntaxKind::CREATE_FOREIGN_DATA_WRAPPER | SyntaxKind::ALTER_FOREIGN_DATA_WRAPPER | SyntaxKind::DROP_FOREIGN_DATA_WRAPPER | SyntaxKind::CREATE_GROUP | SyntaxKind::ALTER_GROUP | SyntaxKind::DROP_GROUP | SyntaxKind::CREATE_LANGUAGE | SyntaxKind::ALTER_LANGUAGE | SyntaxKind::DROP_LANGUAGE | SyntaxKind::ALTER_LARGE_OBJECT | SyntaxKind::CREATE_OPERATOR | SyntaxKind::ALTER_OPERATOR | SyntaxKind::DROP_OPERATOR | SyntaxKind::CREATE_OPERATOR_CLASS | SyntaxKind::ALTER_OPERATOR_CLASS | SyntaxKind::DROP_OPERATOR_CLASS | SyntaxKind::CREATE_OPERATOR_FAMILY | SyntaxKind::ALTER_OPERATOR_FAMILY | SyntaxKind::DROP_OPERATOR_FAMILY | SyntaxKind::CREATE_ROLE | SyntaxKind::ALTER_ROLE | SyntaxKind::DROP_ROLE | SyntaxKind::CREATE_SERVER | SyntaxKind::ALTER_SERVER | SyntaxKind::DROP_SERVER | SyntaxKind::CREATE_SUBSCRIPTION | SyntaxKind::ALTER_SUBSCRIPTION | SyntaxKind::DROP_SUBSCRIPTION | SyntaxKind::CREATE_TABLESPACE | SyntaxKind::ALTER_TABLESPACE | SyntaxKind::DROP_TABLESPACE | SyntaxKind::CREATE_TEXT_SEARCH_CONFIGURATION | SyntaxKind::ALTER_TEXT_SEARCH_CONFIGURATION | SyntaxKind::CREATE_TEXT_SEARCH_DICTIONARY | SyntaxKind::ALTER_TEXT_SEARCH_DICTIONARY | SyntaxKind::CREATE_TEXT_SEARCH_PARSER | SyntaxKind::ALTER_TEXT_SEARCH_PARSER | SyntaxKind::DROP_TEXT_SEARCH_PARSER | SyntaxKind::CREATE_TEXT_SEARCH_TEMPLATE | SyntaxKind::ALTER_TEXT_SEARCH_TEMPLATE | SyntaxKind::DROP_TEXT_SEARCH_TEMPLATE | SyntaxKind::DROP_TEXT_SEARCH_CONFIG | SyntaxKind::DROP_TEXT_SEARCH_DICT | SyntaxKind::CREATE_TRANSFORM | SyntaxKind::DROP_TRANSFORM | SyntaxKind::CREATE_USER | SyntaxKind::ALTER_USER | SyntaxKind::DROP_USER | SyntaxKind::CREATE_USER_MAPPING | SyntaxKind::ALTER_USER_MAPPING | SyntaxKind::DROP_USER_MAPPING)
-}
-
-fn is_of_session(kind: SyntaxKind) -> bool {
-    matches!(kind, SyntaxKind::BEGIN | SyntaxKind::COMMIT_TRANSACTION | SyntaxKind::COMMIT_PREPARED | SyntaxKind::ROLLBACK_TRANSACTION | SyntaxKind::ROLLBACK_PREPARED | SyntaxKind::ROLLBACK_TO_SAVEPOINT | SyntaxKind::RELEASE_SAVEPOINT | SyntaxKind::SAVEPOINT_CREATE | SyntaxKind::PREPARE_TRANSACTION | SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::SET_ROLE | SyntaxKind::RESET_ROLE | SyntaxKind::SET_SESSION_AUTH | SyntaxKind::RESET_SESSION_AUTH | SyntaxKind::SET_TRANSACTION | SyntaxKind::SHOW | SyntaxKind::LISTEN | SyntaxKind::UNLISTEN | SyntaxKind::NOTIFY | SyntaxKind::DEALLOCATE | SyntaxKind::CLOSE | SyntaxKind::DISCARD | SyntaxKind::CHECKPOINT | SyntaxKind::ALTER_SYSTEM | SyntaxKind::DROP_PUBLICATION | SyntaxKind::DROP_EVENT_TRIGGER | SyntaxKind::ALTER_EVENT_TRIGGER | SyntaxKind::ALTER_DEFAULT_PRIVILEGES | SyntaxKind::IMPORT_FOREIGN_SCHEMA)
-}
-
 fn opaque(kind: SyntaxKind) -> &'static str {
     match kind {
         SyntaxKind::DO | SyntaxKind::CALL => "it runs code that may do anything",
@@ -471,7 +482,10 @@ fn opaque(kind: SyntaxKind) -> &'static str {
             "it runs the script of an extension"
         }
         SyntaxKind::DROP_OWNED | SyntaxKind::REASSIGN => "it changes whatever a role owns",
+        SyntaxKind::CREATE_SUBSCRIPTION | SyntaxKind::ALTER_SUBSCRIPTION => {
+            "it looks at the tables that it feeds"
+        }
         SyntaxKind::SET_CONSTRAINTS => "it may check constraints that were deferred",
-        _ => "what it does to tables is not known",
+        _ => "what it, or its CASCADE, does to tables is not known",
     }
 }

@@ -1,6 +1,6 @@
 //! Columns and constraints, as CREATE TABLE and ALTER TABLE define them.
 
-use super::command::{ColumnDefinition, ConstraintDefinition, CreateTable, Form, Value};
+use super::command::{ColumnDefinition, ConstraintDefinition, CreateTable, Form, Like, Value};
 use super::data::{calls, sequences};
 use super::tree::{all, child, has, identifier, name_in, names, part, parts, text};
 use squawk_syntax::ast::{self, AstNode};
@@ -26,11 +26,31 @@ pub(super) fn create(node: &SyntaxNode) -> CreateTable {
     for argument in list.children() {
         match argument.kind() {
             SyntaxKind::COLUMN => table.columns.push(column(&argument)),
-            SyntaxKind::LIKE_CLAUSE => table.like.extend(name_in(&argument, SyntaxKind::RELATION_NAME_REF)),
+            SyntaxKind::LIKE_CLAUSE => table.like.extend(like(&argument)),
             _ => table.constraints.extend(constraint(&argument, "")),
         }
     }
     table
+}
+
+/// LIKE: the last word about a property counts.
+fn like(node: &SyntaxNode) -> Option<Like> {
+    let (mut indexes, mut constraints) = (false, false);
+    for option in node.children() {
+        let included = match option.kind() {
+            SyntaxKind::INCLUDING_PROPERTY => true,
+            SyntaxKind::EXCLUDING_PROPERTY => false,
+            _ => continue,
+        };
+        let all = has(&option, SyntaxKind::PROPERTY_ALL);
+        if all || has(&option, SyntaxKind::PROPERTY_INDEXES) {
+            indexes = included;
+        }
+        if all || has(&option, SyntaxKind::PROPERTY_CONSTRAINTS) {
+            constraints = included;
+        }
+    }
+    Some(Like { table: name_in(node, SyntaxKind::RELATION_NAME_REF)?, indexes, constraints })
 }
 
 /// The bound of a partition, as written.
@@ -82,7 +102,12 @@ pub(super) fn value(node: &SyntaxNode) -> Option<Value> {
     let expression = node.children().find_map(ast::Expr::cast)?;
     let written = text(expression.syntax());
     let bare = written.split("::").next().unwrap_or(&written).trim();
-    Some(Value { calls: calls(node), sequences: sequences(node), null: bare.eq_ignore_ascii_case("null"), text: written })
+    Some(Value {
+        calls: calls(node),
+        sequences: sequences(node),
+        null: bare.eq_ignore_ascii_case("null"),
+        text: written,
+    })
 }
 
 /// A constraint, of this column where it stands at one.
@@ -110,7 +135,13 @@ pub(super) fn constraint(node: &SyntaxNode, column: &str) -> Option<ConstraintDe
                     .map(|index| index.name),
             }
         }
-        SyntaxKind::EXCLUDE_CONSTRAINT => Form::Exclusion,
+        SyntaxKind::EXCLUDE_CONSTRAINT => Form::Exclusion {
+            columns: child(node, SyntaxKind::CONSTRAINT_EXCLUSION_LIST).map_or_else(Vec::new, |list| {
+                all(&list, SyntaxKind::CONSTRAINT_EXCLUSION)
+                    .flat_map(|item| parts(&item, SyntaxKind::NAME_REF))
+                    .collect()
+            }),
+        },
         SyntaxKind::REFERENCES_CONSTRAINT => {
             Form::Foreign { columns: own(Vec::new()), table: name_in(node, SyntaxKind::TABLE_NAME_REF)? }
         }
@@ -130,6 +161,7 @@ pub(super) fn constraint(node: &SyntaxNode, column: &str) -> Option<ConstraintDe
         not_valid: has(node, SyntaxKind::NOT_VALID),
         no_inherit: has(node, SyntaxKind::NO_INHERIT),
         not_enforced: has(node, SyntaxKind::NOT_ENFORCED),
+        calls: calls(node),
         text: text(node),
     })
 }

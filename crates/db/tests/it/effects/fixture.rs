@@ -73,13 +73,6 @@ pub(super) fn files(folder: &str) -> Vec<File> {
     paths.iter().filter(|path| **path != base).map(|path| File::read(path, &shared)).collect()
 }
 
-/// Whether what is observed is written into the files.
-pub(super) fn updates() -> bool {
-    let wanted = std::env::var("UPDATE").is_ok_and(|value| value == "1");
-    assert!(!wanted || std::env::var_os("CI").is_none(), "UPDATE=1 is refused where CI is set");
-    wanted
-}
-
 impl File {
     fn read(path: &Path, shared: &str) -> Self {
         let text = fs::read_to_string(path).unwrap();
@@ -115,7 +108,8 @@ impl Case {
         let mut case = Self { title: title.trim().to_owned(), ..Self::default() };
         let mut section = "-- statement";
         for line in rest.lines() {
-            if ["-- setup", "-- session", "-- held by", "-- statement", "-- observed"].contains(&line.trim()) {
+            if ["-- setup", "-- session", "-- held by", "-- statement", "-- observed"].contains(&line.trim())
+            {
                 section = line.trim();
                 continue;
             }

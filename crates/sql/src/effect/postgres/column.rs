@@ -19,6 +19,9 @@ pub(super) fn add(column: &ColumnDefinition, if_not_exists: bool, altered: &Alte
     }
     let (rewrite, scan) = (new_values(column, costs), checks(column));
     altered.family.iter().for_each(|table| costs.work(table, Lock::AccessExclusive, rewrite, scan));
+    let of_default = column.default.iter().flat_map(|default| &default.calls);
+    let of_constraints = column.constraints.iter().flat_map(|constraint| &constraint.calls);
+    costs.run_all(of_default.chain(of_constraints));
     for sequence in column.default.iter().flat_map(|default| &default.sequences) {
         let sequence = costs.resolve(sequence);
         costs.lock(&sequence, Lock::RowExclusive);
@@ -58,10 +61,8 @@ fn new_values(column: &ColumnDefinition, costs: &Costs<'_>) -> Fact {
     if column.identity || column.generated == Some(true) || is_serial(&column.data_type) {
         return Fact::Yes;
     }
-    let of_default = column
-        .default
-        .as_ref()
-        .map_or(Fact::No, |default| any_volatile(&default.calls, costs.catalog));
+    let of_default =
+        column.default.as_ref().map_or(Fact::No, |default| any_volatile(&default.calls, costs.catalog));
     // A domain that refuses values is checked row by row, even where all are NULL (before 19).
     let name = types::parse(&column.data_type, costs.catalog).base;
     let of_type = costs.catalog.types.iter().find(|(known, _)| known.to_string() == name);
@@ -75,11 +76,16 @@ fn new_values(column: &ColumnDefinition, costs: &Costs<'_>) -> Fact {
 
 /// Whether rows are looked at for the new column.
 fn checks(column: &ColumnDefinition) -> Fact {
-    let of_constraints = column.constraints.iter().any(|constraint| {
-        !constraint.not_enforced && !matches!(constraint.form, Form::Foreign { .. })
-    });
+    let of_constraints = column
+        .constraints
+        .iter()
+        .any(|constraint| !constraint.not_enforced && !matches!(constraint.form, Form::Foreign { .. }));
     // NOT NULL without a value: a row would refute it.
-    Fact::from(of_constraints || (column.not_null && !fills_itself(column)) || (column.not_null && column.generated == Some(false)))
+    Fact::from(
+        of_constraints
+            || (column.not_null && !fills_itself(column))
+            || (column.not_null && column.generated == Some(false)),
+    )
 }
 
 pub(super) fn drop(name: &str, cascade: bool, altered: &Altered, costs: &mut Costs<'_>) {
@@ -141,7 +147,9 @@ pub(super) fn set_default(column: &str, default: Option<&str>, altered: &Altered
 
 pub(super) fn set_expression(column: &str, altered: &Altered, costs: &mut Costs<'_>) {
     // From 17 on. A virtual column has no values (18).
-    let known = |table: &Table| table.columns.iter().find(|known| known.name == column).and_then(|known| known.generated);
+    let known = |table: &Table| {
+        table.columns.iter().find(|known| known.name == column).and_then(|known| known.generated)
+    };
     for table in &altered.family {
         let rewrite = costs.table(table).and_then(known).map_or(Fact::Yes, Fact::from);
         costs.work(table, Lock::AccessExclusive, rewrite, Fact::No);
@@ -168,10 +176,7 @@ pub(super) fn set_not_null(column: &str, altered: &Altered, costs: &mut Costs<'_
         let scan = not_null_scan(table, column, costs);
         costs.work(table, Lock::AccessExclusive, Fact::No, scan);
     }
-    costs.breaks(Breakage::WritesRefused {
-        table: altered.name.clone(),
-        column: Some(column.to_owned()),
-    });
+    costs.breaks(Breakage::WritesRefused { table: altered.name.clone(), column: Some(column.to_owned()) });
 }
 
 /// Whether rows are read to see that a column has no NULL: not where it is known, by NOT NULL or (from 12 on) by a valid
@@ -199,12 +204,20 @@ pub(super) fn set_type(
     altered: &Altered,
     costs: &mut Costs<'_>,
 ) {
-    let found = costs.table(&altered.name).and_then(|table| table.columns.iter().find(|known| known.name == column));
+    let found =
+        costs.table(&altered.name).and_then(|table| table.columns.iter().find(|known| known.name == column));
     let conversion = match found {
         Some(found) => types::conversion(found, data_type, costs.catalog),
         None => Conversion { rewrite: Fact::Unknown, keeps_indexes: false, narrows: true },
     };
-    let rewrite = if using == Some(&Using::Expression) { Fact::Yes } else { conversion.rewrite };
+    let computed = match using {
+        Some(Using::Expression(calls)) => {
+            costs.run_all(calls);
+            true
+        }
+        _ => false,
+    };
+    let rewrite = if computed { Fact::Yes } else { conversion.rewrite };
     let other_collation = collation.is_some() || found.is_some_and(|found| found.collation.is_some());
     let keeps_indexes = conversion.keeps_indexes && !other_collation;
     for table in altered.family.clone() {
@@ -228,7 +241,7 @@ pub(super) fn set_type(
         let (table, column) = (altered.name.clone(), Some(column.to_owned()));
         costs.breaks(Breakage::WritesRefused { table, column });
     }
-    let loses = conversion.narrows || using == Some(&Using::Expression);
+    let loses = conversion.narrows || computed;
     costs.undo(if loses { Reversible::DataLost } else { Reversible::WithFormerDefinition });
 }
 
@@ -236,10 +249,9 @@ pub(super) fn set_type(
 /// are built again.
 fn is_looked_at(table: &Table, column: &str, keeps_indexes: bool) -> bool {
     let named = |columns: &[String]| columns.iter().any(|name| name == column);
-    let checked = table
-        .constraints
-        .iter()
-        .any(|constraint| constraint.kind == ConstraintKind::Check && constraint.validated && named(&constraint.columns));
+    let checked = table.constraints.iter().any(|constraint| {
+        constraint.kind == ConstraintKind::Check && constraint.validated && named(&constraint.columns)
+    });
     let indexed = table.indexes.iter().any(|index| {
         let plain = index.columns.iter().flatten().any(|name| name == column);
         (plain && !keeps_indexes) || is_computed_from(index, column)

@@ -17,13 +17,7 @@ pub(super) struct Costs<'c> {
 
 impl<'c> Costs<'c> {
     pub(super) fn new(catalog: &'c Catalog) -> Self {
-        Self {
-            catalog,
-            tables: Vec::new(),
-            unknown: None,
-            breaks: Vec::new(),
-            reversible: Reversible::Yes,
-        }
+        Self { catalog, tables: Vec::new(), unknown: None, breaks: Vec::new(), reversible: Reversible::Yes }
     }
 
     pub(super) fn into_effect(self, transaction: TransactionRule) -> Effect {
@@ -48,7 +42,8 @@ impl<'c> Costs<'c> {
 
     /// A lock, and what is done under it. What is rewritten is read too.
     pub(super) fn work(&mut self, table: &Name, lock: Lock, rewrite: Fact, scan: Fact) {
-        let (rewrite, scan) = if self.has_rows(table) { (rewrite, either(scan, rewrite)) } else { (Fact::No, Fact::No) };
+        let (rewrite, scan) =
+            if self.has_rows(table) { (rewrite, either(scan, rewrite)) } else { (Fact::No, Fact::No) };
         match self.tables.iter_mut().find(|known| known.table == *table) {
             Some(known) => {
                 known.lock = known.lock.max(lock);
@@ -80,6 +75,14 @@ impl<'c> Costs<'c> {
     /// It may do more than is listed.
     pub(super) fn doubt(&mut self, why: &str) {
         self.unknown.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// These functions are run: one that is not built in may do anything.
+    pub(super) fn run_all<'n>(&mut self, calls: impl IntoIterator<Item = &'n Name>) {
+        let catalog = self.catalog;
+        if calls.into_iter().any(|call| super::volatile::may_touch_tables(call, catalog)) {
+            self.doubt("a function is called, which may do anything");
+        }
     }
 
     pub(super) fn breaks(&mut self, breakage: Breakage) {
@@ -122,9 +125,8 @@ impl<'c> Costs<'c> {
 
     /// Partitioned tables, views and foreign tables have no rows of their own to read or write anew.
     fn has_rows(&self, name: &Name) -> bool {
-        self.table(name).is_none_or(|table| {
-            matches!(table.kind, TableKind::Table | TableKind::MaterializedView)
-        })
+        self.table(name)
+            .is_none_or(|table| matches!(table.kind, TableKind::Table | TableKind::MaterializedView))
     }
 
     /// The table, and unless ONLY is said what is below it.
@@ -146,6 +148,12 @@ impl<'c> Costs<'c> {
             }
         }
         all
+    }
+
+    /// The table, and where it is partitioned its partitions: what is not passed on to children by inheritance.
+    pub(super) fn parts(&self, root: &Name) -> Vec<Name> {
+        let partitioned = self.table(root).is_some_and(|table| table.kind == TableKind::Partitioned);
+        if partitioned { self.below(root) } else { vec![root.clone()] }
     }
 
     /// The views that read one of these, and those that read them.

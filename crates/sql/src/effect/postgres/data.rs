@@ -6,16 +6,13 @@ use crate::action::Name;
 use crate::catalog::{ConstraintKind, Table, TableKind};
 use crate::effect::{Fact, Lock, Reversible};
 use crate::pg::command::{Data, How, Target, Use};
-use diagnostics::Provider;
 
 /// A statement that is carried out.
 pub(super) fn data(data: &Data, costs: &mut Costs<'_>) {
     for one in &data.uses {
         run(one, costs);
     }
-    for function in &data.calls {
-        call(function, costs);
-    }
+    costs.run_all(&data.calls);
 }
 
 /// A query that is only looked at, as the one of a view or of a function that is made.
@@ -85,16 +82,6 @@ fn run(one: &Use, costs: &mut Costs<'_>) {
     }
 }
 
-/// A function may do anything, unless it is known for doing nothing to tables.
-fn call(function: &Name, costs: &mut Costs<'_>) {
-    let built_in = function.schema.as_deref().is_none_or(|schema| schema == "pg_catalog");
-    let harmless = crate::functions::is_harmless(&function.name, Provider::PostgreSql)
-        || matches!(function.name.as_str(), "nextval" | "setval" | "currval" | "set_config");
-    if !(built_in && harmless) {
-        costs.doubt("a function is called, which may do anything");
-    }
-}
-
 /// Reads a relation; of a view what it reads too. How much is read is the planner's choice.
 fn read(target: &Target, lock: Lock, scan: Fact, costs: &mut Costs<'_>) {
     let mut queue = costs.family(target);
@@ -102,6 +89,7 @@ fn read(target: &Target, lock: Lock, scan: Fact, costs: &mut Costs<'_>) {
     while let Some(name) = queue.get(next).cloned() {
         next += 1;
         costs.work(&name, lock, Fact::No, scan);
+        policies(&name, costs);
         if costs.table(&name).is_some_and(|table| table.kind == TableKind::View) {
             let below = costs.read_by(&name).into_iter().flat_map(|name| costs.below(&name));
             let below: Vec<Name> = below.filter(|name| !queue.contains(name)).collect();
@@ -110,10 +98,18 @@ fn read(target: &Target, lock: Lock, scan: Fact, costs: &mut Costs<'_>) {
     }
 }
 
+/// Row level security may read other tables.
+fn policies(name: &Name, costs: &mut Costs<'_>) {
+    if costs.table(name).is_some_and(|table| table.row_security) {
+        costs.doubt("policies of the table may read other tables");
+    }
+}
+
 /// Takes the lock of writes, and looks for code that runs with it.
 fn write(target: &Target, scan: Fact, costs: &mut Costs<'_>) {
     for name in costs.family(target) {
         costs.work(&name, Lock::RowExclusive, Fact::No, scan);
+        policies(&name, costs);
         let Some(table) = costs.table(&name) else { continue };
         if !table.triggers.is_empty() || !table.rules.is_empty() {
             costs.doubt("triggers or rules of the table run code of their own");
@@ -131,11 +127,30 @@ fn inserted(name: &Name, columns: &[String], costs: &mut Costs<'_>) {
     let counts = columns.is_empty()
         || table.columns.iter().any(|column| {
             !columns.contains(&column.name)
-                && (column.counts || column.default.as_deref().is_some_and(|text| text.starts_with("nextval(")))
+                && (column.counts
+                    || column.default.as_deref().is_some_and(|text| text.starts_with("nextval(")))
         });
     if counts {
         costs.lock_all(&table.sequences, Lock::RowExclusive);
     }
+    let left_out =
+        table.columns.iter().filter(|column| columns.is_empty() || !columns.contains(&column.name));
+    for default in left_out.filter_map(|column| column.default.as_deref()) {
+        if let Some(sequence) = sequence_of(default) {
+            let sequence = costs.resolve(&sequence);
+            costs.lock(&sequence, Lock::RowExclusive);
+        }
+    }
+}
+
+/// The sequence that a default counts with: `nextval('public.numbers'::regclass)`.
+fn sequence_of(default: &str) -> Option<Name> {
+    let written = default.strip_prefix("nextval('")?.split('\'').next()?;
+    let part = |text: &str| text.trim_matches('"').to_owned();
+    Some(match written.split_once('.') {
+        Some((schema, name)) => Name { schema: Some(part(schema)), name: part(name) },
+        None => Name::unqualified(part(written)),
+    })
 }
 
 fn has_default(table: &Table, column: &str) -> bool {

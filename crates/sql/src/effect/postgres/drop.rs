@@ -3,7 +3,7 @@
 use super::costs::Costs;
 use super::foreign;
 use crate::action::Name;
-use crate::catalog::TableKind;
+use crate::catalog::{Constraint, Table, TableKind};
 use crate::effect::{Breakage, Fact, Lock, Reversible};
 use crate::pg::command::{Drop, Object};
 
@@ -39,9 +39,24 @@ fn relation(name: &Name, dropped: &Drop, costs: &mut Costs<'_>) {
         }
         vec![name.clone()]
     };
+    if dropped.cascade && dropped.object == Object::Sequence {
+        for table in counting_with(name, costs) {
+            costs.lock(&table, Lock::AccessExclusive);
+        }
+    }
     let loses = matches!(dropped.object, Object::Table | Object::MaterializedView | Object::Sequence);
     costs.undo(if loses { Reversible::DataLost } else { Reversible::WithFormerDefinition });
     remove(&gone, costs);
+}
+
+/// The tables with a default that counts with the sequence: CASCADE drops the default.
+fn counting_with(sequence: &Name, costs: &Costs<'_>) -> Vec<Name> {
+    let counts = |default: &String| default.starts_with("nextval(") && default.contains(&sequence.name);
+    let tables = costs.catalog.tables.iter();
+    tables
+        .filter(|(_, table)| table.columns.iter().filter_map(|column| column.default.as_ref()).any(counts))
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 /// Locks what goes, and what it is bound to.
@@ -51,9 +66,9 @@ fn remove(gone: &[Name], costs: &mut Costs<'_>) {
         costs.breaks(Breakage::Gone { object: name.clone(), column: None });
         let Some(table) = costs.table(name) else { continue };
         costs.lock_all(&table.sequences, Lock::AccessExclusive);
-        for other in super::partition::references(table) {
-            foreign::remove(&other, costs);
-        }
+        let own = table.constraints.iter().filter(|key| !comes_from_parent(table, key, costs));
+        let others: Vec<&Name> = own.filter_map(|key| key.references.as_ref()).collect();
+        others.into_iter().for_each(|other| foreign::remove(other, costs));
         for (owner, _) in costs.pointing_to(name) {
             foreign::remove(&owner, costs);
         }
@@ -67,6 +82,13 @@ fn remove(gone: &[Name], costs: &mut Costs<'_>) {
             }
         }
     }
+}
+
+/// Whether a foreign key of a partition is that of its parent, which stays.
+fn comes_from_parent(table: &Table, key: &Constraint, costs: &Costs<'_>) -> bool {
+    let same = |other: &Constraint| other.references == key.references && other.columns == key.columns;
+    let parents = table.parents.iter().filter_map(|parent| costs.table(parent));
+    table.bound.is_some() && parents.flat_map(|parent| &parent.constraints).any(same)
 }
 
 /// What goes together with these: partitions, and with CASCADE children and views.

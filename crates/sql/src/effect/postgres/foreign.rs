@@ -24,10 +24,11 @@ pub(super) fn on_change(constraint: &Constraint, event: &str) -> OnChange {
 }
 
 /// The columns of the other table that the definition names; none if it names none: those of its primary key.
-pub(super) fn referenced_columns(constraint: &Constraint) -> Vec<String> {
+pub(crate) fn referenced_columns(constraint: &Constraint) -> Vec<String> {
     let Some((_, rest)) = constraint.definition.split_once(" REFERENCES ") else { return Vec::new() };
     let rest = rest.split(" ON ").next().unwrap_or(rest);
-    let inside = rest.rsplit_once('(').and_then(|(_, columns)| columns.split_once(')')).map(|(columns, _)| columns);
+    let inside =
+        rest.rsplit_once('(').and_then(|(_, columns)| columns.split_once(')')).map(|(columns, _)| columns);
     inside.map_or_else(Vec::new, |columns| {
         columns.split(", ").map(|column| column.trim_matches('"').to_owned()).collect()
     })
@@ -35,17 +36,14 @@ pub(super) fn referenced_columns(constraint: &Constraint) -> Vec<String> {
 
 /// A foreign key comes: both tables get triggers. `reads` tells whether the rows of both are compared.
 pub(super) fn add(table: &Name, other: &Name, reads: Fact, costs: &mut Costs<'_>) {
-    for name in costs.below(table) {
-        costs.work(&name, Lock::ShareRowExclusive, Fact::No, reads);
-    }
-    for name in costs.below(other) {
+    for name in costs.parts(table).into_iter().chain(costs.parts(other)) {
         costs.work(&name, Lock::ShareRowExclusive, Fact::No, reads);
     }
 }
 
 /// A foreign key goes: the triggers of the other table go too.
 pub(super) fn remove(other: &Name, costs: &mut Costs<'_>) {
-    let all = costs.below(other);
+    let all = costs.parts(other);
     costs.lock_all(&all, Lock::AccessExclusive);
 }
 

@@ -27,6 +27,7 @@ use costs::Costs;
 use diagnostics::Provider;
 
 pub(crate) use column::as_catalogued;
+pub(crate) use foreign::referenced_columns;
 pub(crate) use types::canonical;
 
 /// The effect of a statement of `text`, in a database as `catalog` knows it.
@@ -52,7 +53,9 @@ fn weigh(command: &Command, costs: &mut Costs<'_>) {
         Command::CreateIndex(index) => object::create_index(index, costs),
         Command::Alter(alter) => alter::alter(alter, costs),
         Command::Drop(dropped) => drop::drop(dropped, costs),
-        Command::Belonging { part, verb, table, data } => object::belonging(*part, *verb, table, data, costs),
+        Command::Belonging { part, verb, table, data, .. } => {
+            object::belonging(*part, *verb, table, data, costs)
+        }
         Command::CreateStatistics { table, .. } => object::create_statistics(table, costs),
         Command::CreateSequence { owner, .. } => object::create_sequence(owner.as_ref(), costs),
         Command::AlterType { name, change } => object::alter_type(name, change, costs),
@@ -78,6 +81,7 @@ fn weigh(command: &Command, costs: &mut Costs<'_>) {
         Command::AlterFunction { name, rename } => object::alter_function(name, rename.as_deref(), costs),
         Command::CreateType(_)
         | Command::CreateDomain { .. }
+        | Command::RenameStatistics { .. }
         | Command::CreateEventTrigger
         | Command::Harmless => {}
         Command::Opaque(why) => {

@@ -24,13 +24,13 @@ pub(super) fn create_table(table: &CreateTable, costs: &mut Costs<'_>) {
         let other = costs.resolve(other);
         // A table may point to itself.
         if own.as_ref() != Some(&other) && table.name.as_ref() != Some(&other) {
-            let all = costs.below(&other);
+            let all = costs.parts(&other);
             costs.lock_all(&all, Lock::ShareRowExclusive);
             costs.breaks(Breakage::WritesRefused { table: other, column: None });
         }
     }
     for like in &table.like {
-        let like = costs.resolve(like);
+        let like = costs.resolve(&like.table);
         costs.lock(&like, Lock::AccessShare);
     }
     for parent in &table.inherits {
@@ -96,10 +96,7 @@ pub(super) fn create_index(index: &CreateIndex, costs: &mut Costs<'_>) {
     for name in if partitioned { &all[..] } else { &all[..1] } {
         costs.work(name, lock, Fact::No, Fact::Yes);
     }
-    let calls = index.calls.iter().any(|call| super::volatile::any_volatile(std::slice::from_ref(call), costs.catalog) != Fact::No);
-    if calls && !costs.catalog.complete {
-        costs.doubt("a function of the index may read other tables");
-    }
+    costs.run_all(&index.calls);
     if index.unique {
         costs.breaks(Breakage::WritesRefused { table, column: None });
     }
@@ -134,9 +131,8 @@ pub(super) fn create_statistics(table: &Name, costs: &mut Costs<'_>) {
 
 /// Extended statistics that are dropped.
 pub(super) fn statistics(name: &Name, costs: &mut Costs<'_>) {
-    let found = |known: &Name| {
-        known.name == name.name && (name.schema.is_none() || known.schema == name.schema)
-    };
+    let found =
+        |known: &Name| known.name == name.name && (name.schema.is_none() || known.schema == name.schema);
     let owner = costs.catalog.tables.iter().find(|(_, table)| table.statistics.iter().any(found));
     match owner {
         Some((table, _)) => costs.lock(table, Lock::ShareUpdateExclusive),
@@ -207,7 +203,9 @@ pub(super) fn alter_domain(name: &Name, change: &DomainChange, costs: &mut Costs
                     costs.doubt("the tables with columns of the domain are not known: they are read");
                 }
                 for (table, _) in &users {
-                    if costs.table(table).is_some_and(|table| table.kind == TableKind::Table || table.kind == TableKind::MaterializedView) {
+                    if costs.table(table).is_some_and(|table| {
+                        table.kind == TableKind::Table || table.kind == TableKind::MaterializedView
+                    }) {
                         costs.work(table, Lock::Share, Fact::No, Fact::Yes);
                     }
                 }
@@ -316,7 +314,8 @@ fn every_table(lock: Lock, rewrite: Fact, costs: &mut Costs<'_>) {
         costs.doubt("it works on all tables");
     }
     let catalog = costs.catalog;
-    let has_rows = |kind| matches!(kind, TableKind::Table | TableKind::MaterializedView | TableKind::Partitioned);
+    let has_rows =
+        |kind| matches!(kind, TableKind::Table | TableKind::MaterializedView | TableKind::Partitioned);
     for (name, _) in catalog.tables.iter().filter(|(_, table)| has_rows(table.kind)) {
         costs.work(name, lock, rewrite, Fact::No);
     }
@@ -357,7 +356,8 @@ pub(super) fn refresh(view: &Name, concurrently: bool, with_data: bool, costs: &
         costs.doubt("what the view reads is not known");
     }
     for read in costs.read_by(&view) {
-        let uses = vec![crate::pg::command::Use { target: Target { name: read, only: false }, how: How::Read }];
+        let uses =
+            vec![crate::pg::command::Use { target: Target { name: read, only: false }, how: How::Read }];
         data::data(&Data { uses, calls: Vec::new() }, costs);
     }
 }

@@ -42,7 +42,10 @@ pub(super) fn attach(altered: &Altered, partition: &Name, bound: &str, costs: &m
 }
 
 fn has_check(table: &Table) -> bool {
-    table.constraints.iter().any(|constraint| constraint.kind == ConstraintKind::Check && constraint.validated)
+    table
+        .constraints
+        .iter()
+        .any(|constraint| constraint.kind == ConstraintKind::Check && constraint.validated)
 }
 
 /// The tables that the foreign keys point to.
@@ -63,9 +66,8 @@ fn needs_indexes(parent: &Name, partition: &Name, costs: &Costs<'_>) -> bool {
 
 /// The partition that takes what fits nowhere else.
 pub(super) fn default_partition(parent: &Name, costs: &Costs<'_>) -> Option<Name> {
-    let is_default = |name: &&Name| {
-        costs.table(name).is_some_and(|table| table.bound.as_deref() == Some("DEFAULT"))
-    };
+    let is_default =
+        |name: &&Name| costs.table(name).is_some_and(|table| table.bound.as_deref() == Some("DEFAULT"));
     costs.table(parent)?.children.iter().find(is_default).cloned()
 }
 
@@ -88,6 +90,10 @@ pub(super) fn detach(altered: &Altered, partition: &Name, mode: Detach, costs: &
     let keys: Vec<Name> = costs.table(&partition).map_or_else(Vec::new, references);
     for other in keys {
         costs.lock(&other, Lock::ShareRowExclusive);
+    }
+    // No row may point to what goes.
+    for (owner, _) in costs.pointing_to(&partition) {
+        costs.work(&owner, Lock::AccessExclusive, Fact::No, Fact::Yes);
     }
     if !costs.knows(parent) {
         costs.doubt("the default partition and foreign keys of the partition are not known");

@@ -80,7 +80,11 @@ pub(super) fn parse(written: &str, catalog: &Catalog) -> DataType {
 fn own(written: &str, catalog: &Catalog) -> String {
     let bare = written.split(['(', '[']).next().unwrap_or(written).trim();
     let part = |text: &str| {
-        if text.starts_with('"') { text.trim_matches('"').replace("\"\"", "\"") } else { text.to_ascii_lowercase() }
+        if text.starts_with('"') {
+            text.trim_matches('"').replace("\"\"", "\"")
+        } else {
+            text.to_ascii_lowercase()
+        }
     };
     let name = match bare.split_once('.') {
         Some((schema, name)) => Name { schema: Some(part(schema)), name: part(name) },
@@ -104,7 +108,9 @@ fn built_in(name: &str) -> Option<&'static str> {
         "double precision" | "float8" | "float" => "double precision",
         "decimal" | "numeric" | "dec" => "numeric",
         "char" | "character" | "bpchar" | "nchar" | "national character" | "national char" => "character",
-        "varchar" | "character varying" | "char varying" | "national character varying" => "character varying",
+        "varchar" | "character varying" | "char varying" | "national character varying" => {
+            "character varying"
+        }
         "text" => "text",
         "name" => "name",
         "bytea" => "bytea",
@@ -166,16 +172,22 @@ fn between(old: &DataType, new: &DataType, catalog: &Catalog) -> Conversion {
     }
     if old.array || new.array {
         // Elements are converted one by one, even where each stays as it is. A limit that goes asks for nothing.
-        let element = between(&DataType { array: false, ..old.clone() }, &DataType { array: false, ..new.clone() }, catalog);
+        let element = between(
+            &DataType { array: false, ..old.clone() },
+            &DataType { array: false, ..new.clone() },
+            catalog,
+        );
         let goes = old.array == new.array && old.base == new.base && new.modifiers.is_empty();
         return Conversion { rewrite: if goes { Fact::No } else { Fact::Yes }, ..element };
     }
-    let grows = grows(&old.modifiers, &new.modifiers);
+    let grows = grows(old, new);
     let rewrite = |stays: bool| Fact::from(!stays);
     match (old.base.as_str(), new.base.as_str()) {
         (one, other) if one == other => {
             let stays = match one {
-                "numeric" => new.modifiers.is_empty() || (grows && old.modifiers.get(1) == new.modifiers.get(1)),
+                "numeric" => {
+                    new.modifiers.is_empty() || (grows && old.modifiers.get(1) == new.modifiers.get(1))
+                }
                 // Blanks are added up to the length.
                 "character" | "bit" => false,
                 _ => grows,
@@ -190,9 +202,10 @@ fn between(old: &DataType, new: &DataType, catalog: &Catalog) -> Conversion {
         ("xml", "text" | "character varying") => {
             Conversion { rewrite: rewrite(new.modifiers.is_empty()), keeps_indexes: false, narrows: false }
         }
-        ("integer", "oid" | "regclass") | ("oid" | "regclass", "integer") | ("oid", "regclass") | ("regclass", "oid") => {
-            Conversion { rewrite: Fact::No, keeps_indexes: false, narrows: false }
-        }
+        ("integer", "oid" | "regclass")
+        | ("oid" | "regclass", "integer")
+        | ("oid", "regclass")
+        | ("regclass", "oid") => Conversion { rewrite: Fact::No, keeps_indexes: false, narrows: false },
         ("timestamp without time zone", "timestamp with time zone")
         | ("timestamp with time zone", "timestamp without time zone") => {
             let stays = match catalog.time_zone.as_deref() {
@@ -210,8 +223,11 @@ fn between(old: &DataType, new: &DataType, catalog: &Catalog) -> Conversion {
 }
 
 /// No limit is there, or one that is at least as large as before.
-fn grows(old: &[i32], new: &[i32]) -> bool {
-    match (old.first(), new.first()) {
+fn grows(old: &DataType, new: &DataType) -> bool {
+    // Times have six digits where nothing is said.
+    let timed = old.base.starts_with("time") || old.base == "interval";
+    let limit = |of: &DataType| of.modifiers.first().copied().or(timed.then_some(6));
+    match (limit(old), limit(new)) {
         (_, None) => true,
         (None, Some(_)) => false,
         (Some(old), Some(new)) => new >= old,
@@ -236,5 +252,8 @@ fn is_citext(name: &str) -> bool {
 fn is_utc(zone: &str) -> bool {
     let zone = zone.trim_matches('\'').to_ascii_lowercase();
     let zone = zone.strip_prefix("etc/").unwrap_or(&zone);
-    matches!(zone, "utc" | "uct" | "gmt" | "zulu" | "universal" | "greenwich" | "gmt0" | "gmt+0" | "gmt-0" | "0")
+    matches!(
+        zone,
+        "utc" | "uct" | "gmt" | "zulu" | "universal" | "greenwich" | "gmt0" | "gmt+0" | "gmt-0" | "0"
+    )
 }

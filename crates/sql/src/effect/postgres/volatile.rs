@@ -3,6 +3,7 @@
 use crate::action::Name;
 use crate::catalog::{Catalog, Volatility};
 use crate::effect::Fact;
+use diagnostics::Provider;
 
 /// Whether one of these functions is volatile.
 pub(super) fn any_volatile(calls: &[Name], catalog: &Catalog) -> Fact {
@@ -17,15 +18,30 @@ fn is_volatile(name: &Name, catalog: &Catalog) -> Fact {
     if built_in && CONSTANT.binary_search(&name.name.as_str()).is_ok() {
         return Fact::No;
     }
-    let named = |known: &&Name| {
-        known.name == name.name && (name.schema.is_none() || known.schema == name.schema)
-    };
-    let found = catalog.functions.iter().filter(|(known, _)| named(known)).map(|(_, volatility)| *volatility).max();
+    let named =
+        |known: &&Name| known.name == name.name && (name.schema.is_none() || known.schema == name.schema);
+    let found =
+        catalog.functions.iter().filter(|(known, _)| named(known)).map(|(_, volatility)| *volatility).max();
     match found {
         Some(Volatility::Volatile) => Fact::Yes,
         Some(_) => Fact::No,
         None => Fact::Unknown,
     }
+}
+
+/// Whether a function may read or change tables: one that is not built in, or that runs a text.
+pub(super) fn may_touch_tables(name: &Name, catalog: &Catalog) -> bool {
+    let built_in = name.schema.as_deref().is_none_or(|schema| schema == "pg_catalog");
+    let runs_texts = name.name.contains("_to_xml") || matches!(name.name.as_str(), "ts_stat" | "ts_rewrite");
+    if !built_in || runs_texts {
+        return true;
+    }
+    let own = catalog.functions.keys().any(|own| own.name == name.name);
+    let known = VOLATILE.binary_search(&name.name.as_str()).is_ok()
+        || CONSTANT.binary_search(&name.name.as_str()).is_ok()
+        || crate::functions::is_harmless(&name.name, Provider::PostgreSql)
+        || name.name == "set_config";
+    own || !(known || catalog.complete)
 }
 
 /// Built-in functions with a value of their own each time that are of use as a default. Sorted.
