@@ -221,15 +221,34 @@ fn all_projects_are_read() {
     assert!(read > 100, "{read}");
 }
 
-fn scripts(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    for path in entries.map(|entry| entry.unwrap().path()) {
-        if path.is_dir() {
-            found.extend(scripts(&path));
-        } else if path.extension().is_some_and(|extension| extension == "sql") {
-            found.push(path);
+/// What is cut off anywhere is read, or not, and does no harm.
+#[test]
+fn the_beginnings_of_all_statements_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/effects/postgresql");
+    let mut catalog = Catalog::unknown(Provider::PostgreSql);
+    for path in scripts(&folder) {
+        let text = fs::read_to_string(&path).unwrap();
+        for statement in &script(Provider::PostgreSql, &text).statements {
+            let whole = statement.span.slice(&text);
+            let ends = whole.char_indices().filter(|(_, character)| " (),.;'\"".contains(*character));
+            for (end, _) in ends.take(40) {
+                let Ok(cut) = sql::split(&whole[..end], &sql::Options::new(Provider::PostgreSql)) else {
+                    continue;
+                };
+                for statement in &cut.statements {
+                    effect(statement, &whole[..end], &catalog);
+                }
+            }
+            catalog.apply(statement, &text);
         }
     }
-    found
+}
+
+fn scripts(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let inside = |path: PathBuf| {
+        let is_script = path.extension().is_some_and(|extension| extension == "sql");
+        if path.is_dir() { scripts(&path) } else { Vec::from_iter(is_script.then_some(path)) }
+    };
+    entries.flat_map(|entry| inside(entry.path())).collect()
 }

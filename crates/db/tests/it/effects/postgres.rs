@@ -145,18 +145,13 @@ fn observe_held_up(database: &Database<'_>, case: &Case) -> Result<Observed, Str
     Ok(compare(&before, &after, &locks, read, |relation| has_rows(&mut session, relation)))
 }
 
-fn new_database(file: &File) -> Database<'static> {
-    let database = server().create_database("effects");
-    database.psql(&file.base());
-    database
-}
-
-/// What a case finds, and what its statement does. What is rolled back may share a database with others.
-fn run(file: &File, case: &Case, shared: &Database<'_>) -> Result<(Catalog, Observed), String> {
+/// What a case finds, and what its statement does. What is rolled back may share a database with others; else it gets a
+/// copy of what its file begins with.
+fn run(case: &Case, base: &Database<'_>, shared: &Database<'_>) -> Result<(Catalog, Observed), String> {
     if case.setup.is_empty() && case.held_by.is_empty() {
         return run_in(case, shared);
     }
-    let database = new_database(file);
+    let database = base.copy("effects");
     if !case.setup.is_empty() {
         database.try_psql(&case.setup)?;
     }
@@ -268,9 +263,12 @@ fn recorded_here() -> bool {
 /// Runs the cases of a file, writes what was observed if that is wanted, and judges the predictions.
 fn check_file(mut file: File) -> Tally {
     let mut tally = Tally::default();
-    let (family, shared) = (file.family(), new_database(&file));
+    let family = file.family();
+    let base = server().create_database("effects");
+    base.psql(&file.base());
+    let shared = base.copy("effects");
     for index in 0..file.cases.len() {
-        let answer = run(&file, &file.cases[index], &shared);
+        let answer = run(&file.cases[index], &base, &shared);
         let case = &mut file.cases[index];
         let (catalog, observed) = match answer {
             Ok(answer) => answer,
