@@ -34,7 +34,9 @@ mod words;
 pub use action::{
     Action, Change, CreateIndex, DetachMode, IndexKey, Name, ObjectType, Part, ReindexTarget, TableKeys,
 };
-pub use catalog::{Catalog, Column, Constraint, ConstraintKind, Index, Table, TableKind};
+pub use catalog::{
+    Catalog, Column, Constraint, ConstraintKind, DataType, Index, Table, TableKind, Volatility,
+};
 pub use code::Code;
 pub use directive::Directive;
 pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect, effect};

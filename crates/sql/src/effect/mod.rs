@@ -8,7 +8,7 @@
 //! One file per database. Each is checked by the tables in `fixtures/effects`, which run on the real servers.
 
 mod mysql;
-mod postgres;
+pub(crate) mod postgres;
 mod sqlite;
 
 use crate::action::Name;

@@ -3,6 +3,7 @@
 mod actions;
 mod code;
 mod directives;
+mod effects;
 mod index_names;
 mod kinds;
 mod mysql;

@@ -21,6 +21,12 @@ pub struct Database<'a> {
 
 impl<'a> Database<'a> {
     pub(super) fn create(server: &'a Server, prefix: &str) -> Self {
+        let name = Self::new_name(prefix);
+        server.psql(&format!("CREATE DATABASE {name}"));
+        Self { server, name }
+    }
+
+    fn new_name(prefix: &str) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         // Names that need no quotes, 63 bytes at most.
@@ -29,9 +35,7 @@ impl<'a> Database<'a> {
             .take(30)
             .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
             .collect();
-        let name = format!("t_{prefix}_{}_{number}", std::process::id());
-        server.psql(&format!("CREATE DATABASE {name}"));
-        Self { server, name }
+        format!("t_{prefix}_{}_{number}", std::process::id())
     }
 
     /// A database of this very name, empty or (`exists` false) not there; one that was there before is gone.
@@ -41,6 +45,13 @@ impl<'a> Database<'a> {
             server.psql(&format!("CREATE DATABASE {name}"));
         }
         Self { server, name: name.to_owned() }
+    }
+
+    /// A copy of it, to which nobody may be connected meanwhile.
+    pub fn copy(&self, prefix: &str) -> Database<'a> {
+        let name = Self::new_name(prefix);
+        self.server.psql(&format!("CREATE DATABASE {name} TEMPLATE {}", self.name));
+        Database { server: self.server, name }
     }
 
     /// The name, which needs no quotes.
