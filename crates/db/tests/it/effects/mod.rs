@@ -30,6 +30,12 @@ fn predict(statement: &str, catalog: &Catalog) -> Effect {
     sql::effect(one, statement, catalog)
 }
 
+/// Whether the one statement of a case is taken for one that others do not wait behind.
+fn reaches_rows_alone(statement: &str, catalog: &Catalog) -> bool {
+    let script = sql::split(statement, &Options::new(catalog.provider)).unwrap();
+    script.statements.iter().all(|statement| statement.reach.is_rows())
+}
+
 /// What was there before, as the observations name it.
 struct There {
     /// Each table with those that it is a part of.
@@ -136,6 +142,16 @@ impl Tally {
             Verdict::Exact => {}
             Verdict::Unknown => self.unknown.push(format!("{family}: {}", case.title)),
             verdict => self.wrong.push(difference(&place, verdict, &with_catalog, observed)),
+        }
+        // What waits with a bound is chosen by the words alone.
+        let strong = observed
+            .iter()
+            .find(|(table, seen)| seen.lock.blocks_writes() && there.parents.contains_key(*table));
+        if let Some((table, seen)) = strong.filter(|_| reaches_rows_alone(&case.statement, catalog)) {
+            self.wrong.push(format!(
+                "{place}\n  its reach is rows alone, and it locks {table}: {}",
+                seen.lock.name()
+            ));
         }
         let from_text = predict(&case.statement, &Catalog::unknown(catalog.provider));
         match judge(&from_text, observed, &there) {
