@@ -11,6 +11,7 @@
 //! matches that want an arm.
 
 pub mod activity;
+pub mod catalog;
 mod conn;
 mod engine;
 mod error;

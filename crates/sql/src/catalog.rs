@@ -4,6 +4,9 @@
 //! [`Catalog::apply`] adds what an earlier statement changes, so that a later one is judged by the database that it will
 //! meet.
 
+mod mysql;
+mod sqlite;
+
 use crate::action::Name;
 use crate::statement::Statement;
 use diagnostics::Provider;
@@ -20,6 +23,8 @@ pub struct Catalog {
     pub maria: bool,
     /// The session's TimeZone, if known: it decides whether a change between timestamp types rewrites.
     pub time_zone: Option<String>,
+    /// MySQL family: the session's `foreign_key_checks`; SQLite: its `foreign_keys`. None if not known.
+    pub foreign_key_checks: Option<bool>,
     /// Where names without a qualifier are looked for, in order; empty if not known.
     pub search_path: Vec<String>,
     /// Everything that exists is in here, so that a name that is not found does not exist.
@@ -64,6 +69,12 @@ pub struct Table {
     pub sequences: Vec<Name>,
     /// MySQL and MariaDB: its engine.
     pub engine: Option<String>,
+    /// MySQL and MariaDB: the character set and collation of columns that name none.
+    pub character_set: Option<(String, String)>,
+    /// The names of its triggers.
+    pub triggers: Vec<String>,
+    /// It has partitions (MySQL and MariaDB, where they are no tables of their own).
+    pub partitioned: bool,
     /// About how many rows it has, by the server's statistics.
     pub rows: Option<u64>,
     /// Its size in bytes, with its indexes.
@@ -143,6 +154,7 @@ impl Catalog {
             version_number: 0,
             maria: false,
             time_zone: None,
+            foreign_key_checks: None,
             search_path: Vec::new(),
             complete: false,
             tables: BTreeMap::new(),
@@ -150,7 +162,13 @@ impl Catalog {
     }
 
     /// Takes note of what `statement` of `text` changes.
-    pub fn apply(&mut self, _statement: &Statement, _text: &str) {}
+    pub fn apply(&mut self, statement: &Statement, text: &str) {
+        match self.provider {
+            Provider::PostgreSql => {}
+            Provider::MySql => mysql::apply(self, statement, text),
+            Provider::Sqlite => sqlite::apply(self, statement, text),
+        }
+    }
 
     /// What was made so far is committed: others may use it from now on.
     pub fn commit(&mut self) {

@@ -7,7 +7,7 @@
 //!
 //! One file per database. Each is checked by the tables in `fixtures/effects`, which run on the real servers.
 
-mod mysql;
+pub(crate) mod mysql;
 mod postgres;
 mod sqlite;
 
