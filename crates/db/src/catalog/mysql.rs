@@ -155,10 +155,12 @@ fn foreign_keys(
 ) -> Result<(), DbError> {
     let found = rows(
         conn,
-        "SELECT table_schema = DATABASE(), table_schema, table_name, constraint_name, column_name, referenced_table_schema, \
-         referenced_table_name FROM information_schema.key_column_usage WHERE referenced_table_name IS NOT NULL AND \
-         (table_schema = DATABASE() OR referenced_table_schema = DATABASE()) ORDER BY table_schema, table_name, \
-         constraint_name, ordinal_position",
+        "SELECT k.table_schema = DATABASE(), k.table_schema, k.table_name, k.constraint_name, k.column_name, \
+         k.referenced_table_schema, k.referenced_table_name, CONCAT('ON DELETE ', r.delete_rule, ' ON UPDATE ', r.update_rule) \
+         FROM information_schema.key_column_usage k LEFT JOIN information_schema.referential_constraints r ON \
+         r.constraint_schema = k.constraint_schema AND r.table_name = k.table_name AND r.constraint_name = k.constraint_name \
+         WHERE k.referenced_table_name IS NOT NULL AND (k.table_schema = DATABASE() OR k.referenced_table_schema = DATABASE()) \
+         ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position",
     )?;
     for mut row in found {
         let own = row.text() == "1";
@@ -166,6 +168,7 @@ fn foreign_keys(
         let key = if own { name(table) } else { Name { schema: Some(schema), name: table } };
         let (constraint, column) = (row.text(), row.text());
         let parent = Name { schema: row.next(), name: row.text() };
+        let definition = row.text();
         let table = tables.entry(key).or_default();
         let known = |own: &&mut Constraint| own.kind == ConstraintKind::Foreign && own.name == constraint;
         match table.constraints.last_mut().filter(known) {
@@ -175,7 +178,7 @@ fn foreign_keys(
                 kind: ConstraintKind::Foreign,
                 columns: vec![column],
                 validated: true,
-                definition: String::new(),
+                definition,
                 references: Some(parent),
             }),
         }

@@ -239,13 +239,17 @@ fn change(catalog: &Catalog, table: &mut Table, spec: &Spec) {
             add_index(table, *index_type, name.clone(), columns)
         }
         Spec::AddPrimaryKey { columns } => primary_key(table, columns),
-        Spec::AddForeignKey { name, columns, parent } => {
+        Spec::AddForeignKey { name, columns, parent, actions } => {
             let constraint = constraint(ConstraintKind::Foreign, name.clone(), columns);
             let covered = table.indexes.iter().any(|index| index.columns.starts_with(columns));
             if !covered {
                 add_index(table, IndexType::Plain, name.clone(), columns);
             }
-            table.constraints.push(Constraint { references: Some(catalog.key_of(parent)), ..constraint });
+            table.constraints.push(Constraint {
+                references: Some(catalog.key_of(parent)),
+                definition: actions.clone(),
+                ..constraint
+            });
         }
         Spec::AddCheck { name } => {
             table.constraints.push(constraint(ConstraintKind::Check, name.clone(), &[]));
@@ -332,7 +336,12 @@ fn add_column(catalog: &Catalog, table: &mut Table, column: &ColumnDefinition) {
         add_index(table, IndexType::Unique, None, &own);
     }
     if let Some(parent) = &column.references {
-        let spec = Spec::AddForeignKey { name: None, columns: own.to_vec(), parent: parent.clone() };
+        let spec = Spec::AddForeignKey {
+            name: None,
+            columns: own.to_vec(),
+            parent: parent.clone(),
+            actions: String::new(),
+        };
         change(catalog, table, &spec);
     }
 }

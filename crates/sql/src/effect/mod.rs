@@ -9,7 +9,7 @@
 
 pub(crate) mod mysql;
 mod postgres;
-mod sqlite;
+pub(crate) mod sqlite;
 
 use crate::action::Name;
 use crate::catalog::Catalog;

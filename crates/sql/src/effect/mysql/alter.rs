@@ -16,7 +16,10 @@ pub(crate) enum IndexType {
 /// What happens to partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PartitionChange {
+    /// Of RANGE and LIST: the rows that are there stay where they are.
     Add,
+    /// Of HASH and KEY, as far as the text tells: rows move.
+    AddHash,
     Drop,
     Truncate,
     Reorganize,
@@ -25,11 +28,13 @@ pub(crate) enum PartitionChange {
     Rebuild,
     /// PARTITION BY, REMOVE PARTITIONING.
     Redefine,
-    /// CONVERT PARTITION and CONVERT TABLE of MariaDB.
-    Convert,
+    /// CONVERT PARTITION ... TO TABLE of MariaDB.
+    ConvertToTable,
+    /// CONVERT TABLE ... TO PARTITION of MariaDB: its rows are looked at.
+    ConvertToPartition,
     /// ANALYZE, CHECK.
     Look,
-    /// OPTIMIZE, REPAIR.
+    Optimize,
     Repair,
     /// DISCARD and IMPORT PARTITION ... TABLESPACE.
     Tablespace,
@@ -63,6 +68,8 @@ pub(crate) enum Spec {
         index_type: IndexType,
         name: Option<String>,
         columns: Vec<Option<String>>,
+        /// Those of the columns of which not only the beginning is indexed.
+        whole: Vec<String>,
         if_not_exists: bool,
     },
     AddPrimaryKey {
@@ -72,6 +79,8 @@ pub(crate) enum Spec {
         name: Option<String>,
         columns: Vec<Option<String>>,
         parent: Name,
+        /// ON DELETE and ON UPDATE, as written.
+        actions: String,
     },
     AddCheck {
         name: Option<String>,
@@ -110,7 +119,9 @@ pub(crate) enum Spec {
     Note,
     OrderBy,
     /// ENABLE and DISABLE KEYS.
-    Keys,
+    Keys {
+        enable: bool,
+    },
     AddVersioning,
     DropVersioning,
     Partitions {
@@ -267,8 +278,8 @@ fn spec(words: &mut Words<'_>, before: &mut Vec<Spec>) -> Option<Spec> {
         }
         return Some(Spec::OrderBy);
     }
-    if words.take_any(&["ENABLE", "DISABLE"]).is_some() {
-        return words.take("KEYS").then_some(Spec::Keys);
+    if let Some(word) = words.take_any(&["ENABLE", "DISABLE"]) {
+        return words.take("KEYS").then_some(Spec::Keys { enable: word == "ENABLE" });
     }
     partitions(words).or_else(|| option(words))
 }
@@ -278,8 +289,14 @@ fn add(words: &mut Words<'_>, before: &mut Vec<Spec>) -> Option<Spec> {
         return Some(Spec::AddVersioning);
     }
     if words.at_word("PARTITION") {
+        let mut ahead = words.clone();
+        let mut bounded = false;
+        while let Some(token) = ahead.advance() {
+            bounded |= token.is_word(words.text(), "VALUES");
+        }
         skip_rest(words);
-        return Some(Spec::Partitions { change: PartitionChange::Add, with: None });
+        let change = if bounded { PartitionChange::Add } else { PartitionChange::AddHash };
+        return Some(Spec::Partitions { change, with: None });
     }
     if words.take("PERIOD") {
         return None;
@@ -347,8 +364,11 @@ fn key(words: &mut Words<'_>, constraint: Option<String>) -> Option<Spec> {
         let columns = key_columns(words)?;
         words.take("REFERENCES").then_some(())?;
         let parent = words.name()?;
+        let first = words.look(0);
         skip_rest(words);
-        return Some(Spec::AddForeignKey { name: constraint.or(index), columns, parent });
+        let actions =
+            first.map(|first| words.span_from(first).slice(words.text()).to_owned()).unwrap_or_default();
+        return Some(Spec::AddForeignKey { name: constraint.or(index), columns, parent, actions });
     }
     let index_type = match words.take_any(&["UNIQUE", "FULLTEXT", "SPATIAL"]) {
         Some("UNIQUE") => IndexType::Unique,
@@ -359,8 +379,9 @@ fn key(words: &mut Words<'_>, constraint: Option<String>) -> Option<Spec> {
     words.take_any(&["INDEX", "KEY"]);
     let if_not_exists = words.if_not_exists();
     let name = if at_parenthesis(words) || words.at_word("USING") { None } else { words.part() };
+    let whole = whole_columns(words.clone());
     let columns = key_columns(words)?;
-    Some(Spec::AddIndex { index_type, name: name.or(constraint), columns, if_not_exists })
+    Some(Spec::AddIndex { index_type, name: name.or(constraint), columns, whole, if_not_exists })
 }
 
 fn at_parenthesis(words: &Words<'_>) -> bool {
@@ -400,6 +421,27 @@ fn key_columns(words: &mut Words<'_>) -> Option<Vec<Option<String>>> {
         }
     }
     Some(columns)
+}
+
+/// The columns of the parentheses at `words` that no length follows.
+fn whole_columns(mut words: Words<'_>) -> Vec<String> {
+    let mut whole = Vec::new();
+    if words.take("USING") {
+        words.advance();
+    }
+    words.symbol(b'(');
+    while let Some(column) = words.part() {
+        if !at_parenthesis(&words) {
+            whole.push(column);
+        }
+        while words.look(0).is_some_and(|token| !token.is_symbol(b',') && !token.is_symbol(b')')) {
+            words.skip_one();
+        }
+        if !words.symbol(b',') {
+            break;
+        }
+    }
+    whole
 }
 
 /// To the next comma outside parentheses.
@@ -493,15 +535,15 @@ fn altered(words: &mut Words<'_>) -> Option<Spec> {
 }
 
 fn converted(words: &mut Words<'_>) -> Option<Spec> {
-    if words.take_any(&["PARTITION", "TABLE"]).is_some() {
-        let with = if words.previous().is_some_and(|token| token.is_word(words.text(), "TABLE")) {
-            words.name()
-        } else {
-            words.part();
-            None
-        };
+    if let Some(word) = words.take_any(&["PARTITION", "TABLE"]) {
+        let with = if word == "TABLE" { words.name() } else { None };
         skip_rest(words);
-        return Some(Spec::Partitions { change: PartitionChange::Convert, with });
+        let change = if word == "TABLE" {
+            PartitionChange::ConvertToPartition
+        } else {
+            PartitionChange::ConvertToTable
+        };
+        return Some(Spec::Partitions { change, with });
     }
     words.take("TO").then_some(())?;
     let mut character_set = None;
@@ -549,7 +591,8 @@ fn partitions(words: &mut Words<'_>) -> Option<Spec> {
         "EXCHANGE" => PartitionChange::Exchange,
         "REBUILD" => PartitionChange::Rebuild,
         "ANALYZE" | "CHECK" => PartitionChange::Look,
-        "OPTIMIZE" | "REPAIR" => PartitionChange::Repair,
+        "OPTIMIZE" => PartitionChange::Optimize,
+        "REPAIR" => PartitionChange::Repair,
         "DISCARD" | "IMPORT" => PartitionChange::Tablespace,
         _ => PartitionChange::Redefine,
     };
@@ -649,12 +692,13 @@ pub(crate) fn index_statement(mut words: Words<'_>) -> Option<Alter> {
     }
     words.take("ON").then_some(())?;
     let table = words.name()?;
+    let whole = whole_columns(words.clone());
     let columns = key_columns(&mut words)?;
     let mut specs = Vec::new();
     if replaces {
         specs.push(Spec::DropIndex { name: name.clone(), if_exists: true });
     }
-    specs.push(Spec::AddIndex { index_type, name: Some(name), columns, if_not_exists });
+    specs.push(Spec::AddIndex { index_type, name: Some(name), columns, whole, if_not_exists });
     Some(with_clauses(words, table, specs))
 }
 

@@ -23,6 +23,7 @@ pub(super) fn alter(mut builder: Builder<'_>, words: Words<'_>) -> Option<Effect
             words.if_exists();
             let name = words.name()?;
             builder.lock(&name, Lock::AccessExclusive);
+            super::rows::sources(&mut builder, words, Lock::AccessShare);
             builder.reversible(Reversible::WithFormerDefinition);
             return Some(builder.harmless());
         }
@@ -45,6 +46,11 @@ pub(super) fn index(builder: Builder<'_>, words: Words<'_>) -> Option<Effect> {
 fn table(mut builder: Builder<'_>, alter: &Alter) -> Effect {
     let known = builder.catalog.table_of(&alter.table);
     let cost = asked(cost(alter, known, &builder), alter);
+    // Found as it is wanted, the table is looked at and left.
+    let idle = known.is_some_and(|table| {
+        builder.catalog.maria && mariadb::nothing_to_do(&alter.specs, Facts::new(builder.catalog, table))
+    });
+    let lock = if idle { Lock::ShareUpdateExclusive } else { Lock::AccessExclusive };
     let partitions = alter.specs.iter().find_map(|spec| match spec {
         Spec::Partitions { change, with } => Some((*change, with.clone())),
         _ => None,
@@ -54,7 +60,7 @@ fn table(mut builder: Builder<'_>, alter: &Alter) -> Effect {
     } else {
         builder.table(TableEffect {
             table: alter.table.clone(),
-            lock: Lock::AccessExclusive,
+            lock,
             lock_during_work: cost.work,
             rewrite: cost.rewrite,
             scan: cost.scan,
@@ -91,7 +97,7 @@ fn by_text(spec: &Spec) -> Cost {
         Spec::AddColumn { column, if_not_exists: false } if column.generated == Some(true) => Cost::COPY,
         Spec::AlterDefault { .. } => Cost::INSTANT,
         Spec::RenameTable(_) => Cost::EXCLUSIVE,
-        Spec::Keys => Cost { scan: Fact::Unknown, algorithm: None, ..Cost::EXCLUSIVE },
+        Spec::Keys { .. } => Cost { scan: Fact::Unknown, algorithm: None, ..Cost::EXCLUSIVE },
         Spec::Note | Spec::RenameIndex { .. } | Spec::AlterIndex | Spec::DropForeignKey { .. } => {
             Cost { algorithm: None, ..Cost::NOCOPY }
         }
@@ -137,7 +143,9 @@ fn relatives(builder: &mut Builder<'_>, alter: &Alter, spec: &Spec) {
         Spec::AddColumn { column, .. } => column.references.as_ref(),
         _ => None,
     };
-    if let Some(parent) = parent.filter(|parent| **parent != alter.table) {
+    // The rows of the parent are looked at, unless that is switched off.
+    let checks = builder.catalog.foreign_key_checks != Some(false);
+    if let Some(parent) = parent.filter(|parent| checks && **parent != alter.table) {
         builder.lock(parent, Lock::Share);
     }
 }
@@ -154,7 +162,7 @@ fn reversible(spec: &Spec) -> Reversible {
         | Spec::AlterIndex
         | Spec::RenameTable(_)
         | Spec::AddVersioning
-        | Spec::Keys => Reversible::Yes,
+        | Spec::Keys { .. } => Reversible::Yes,
         Spec::AddPrimaryKey { .. }
         | Spec::ChangeColumn { .. }
         | Spec::AlterDefault { .. }
@@ -170,7 +178,10 @@ fn reversible(spec: &Spec) -> Reversible {
             change: PartitionChange::Drop | PartitionChange::Truncate | PartitionChange::Tablespace,
             ..
         } => Reversible::DataLost,
-        Spec::Partitions { change: PartitionChange::Look | PartitionChange::Repair, .. } => Reversible::Yes,
+        Spec::Partitions {
+            change: PartitionChange::Look | PartitionChange::Repair | PartitionChange::Optimize,
+            ..
+        } => Reversible::Yes,
         Spec::Partitions { .. } => Reversible::WithFormerDefinition,
         // Characters that the new set does not have are lost.
         Spec::Convert { .. } | Spec::OrderBy | Spec::Other => Reversible::Unknown,

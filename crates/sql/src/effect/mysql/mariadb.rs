@@ -9,6 +9,7 @@ use super::cost::Cost;
 use super::facts::{Facts, completed, type_of};
 use super::types::{self, TypeChange};
 use crate::catalog::Column;
+use crate::effect::Fact;
 
 /// The cost of all of `specs` together.
 pub(super) fn cost(specs: &[Spec], facts: Facts<'_>) -> Cost {
@@ -19,10 +20,24 @@ pub(super) fn cost(specs: &[Spec], facts: Facts<'_>) -> Cost {
     if adds_virtual_beside_others(specs, facts) {
         total = total.and(Cost::COPY);
     }
+    // Rows of another form are not indexed on the way.
+    if total.scan == Fact::Yes && specs.iter().any(|spec| reforms(spec, facts)) {
+        total = total.and(Cost::REBUILD);
+    }
     // A table with a full-text index is built anew without writers: its hidden columns are made for each row.
     let fulltext = facts.has_fulltext()
         || specs.iter().any(|spec| matches!(spec, Spec::AddIndex { index_type: IndexType::Fulltext, .. }));
     if total.rebuilds() && fulltext { total.shared() } else { total }
+}
+
+/// Rows get another form, though those that are there keep theirs.
+fn reforms(spec: &Spec, facts: Facts<'_>) -> bool {
+    match spec {
+        Spec::AddColumn { column, .. } => column.generated != Some(false) && !is_there_already(spec, facts),
+        Spec::DropColumn { .. } => !is_there_already(spec, facts),
+        Spec::ChangeColumn { column, .. } => column.position.is_some(),
+        _ => false,
+    }
 }
 
 /// MyISAM, Aria and others: what is no note is a copy.
@@ -34,7 +49,7 @@ fn other_engine(spec: &Spec, facts: Facts<'_>) -> Cost {
         | Spec::RenameTable(_)
         | Spec::RenameIndex { .. }
         | Spec::AlterIndex => Cost::INSTANT,
-        Spec::Keys => Cost { scan: crate::effect::Fact::Yes, ..Cost::EXCLUSIVE },
+        Spec::Keys { enable } => Cost { scan: Fact::from(*enable), ..Cost::EXCLUSIVE },
         _ if is_there_already(spec, facts) => Cost::INSTANT,
         _ => Cost::COPY,
     }
@@ -59,7 +74,7 @@ fn one(spec: &Spec, all: &[Spec], facts: Facts<'_>) -> Cost {
         Spec::AddColumn { column, .. } => add_column(column, facts),
         Spec::DropColumn { name, .. } => drop_column(name, facts),
         Spec::ChangeColumn { from, column } => change_column(from, column, facts),
-        Spec::AddIndex { index_type, columns, .. } => add_index(*index_type, columns, facts),
+        Spec::AddIndex { index_type, columns, whole, .. } => add_index(*index_type, columns, whole, facts),
         Spec::AddPrimaryKey { .. } if all.contains(&Spec::DropPrimaryKey) => Cost::INSTANT,
         Spec::AddPrimaryKey { .. } => Cost::REBUILD,
         Spec::DropPrimaryKey => drop_primary_key(all, facts),
@@ -80,7 +95,7 @@ fn one(spec: &Spec, all: &[Spec], facts: Facts<'_>) -> Cost {
         }
         Spec::Engine(engine) if !facts.engine_is(engine) => Cost::COPY,
         Spec::Engine(_) | Spec::Rebuild => Cost::REBUILD,
-        Spec::Keys => Cost::EXCLUSIVE,
+        Spec::Keys { .. } => Cost::EXCLUSIVE,
         Spec::RenameColumn { .. }
         | Spec::AlterDefault { .. }
         | Spec::DropForeignKey { .. }
@@ -146,7 +161,7 @@ fn drop_column(name: &str, facts: Facts<'_>) -> Cost {
     if facts.has_fulltext() && !is_virtual { Cost::REBUILD_SHARED } else { index }
 }
 
-fn add_index(index_type: IndexType, columns: &[Option<String>], facts: Facts<'_>) -> Cost {
+fn add_index(index_type: IndexType, columns: &[Option<String>], whole: &[String], facts: Facts<'_>) -> Cost {
     let added = columns.iter().flatten().any(|column| facts.column(column).is_none());
     match index_type {
         IndexType::Fulltext if facts.has_fulltext() => Cost::INDEX_SHARED,
@@ -155,38 +170,53 @@ fn add_index(index_type: IndexType, columns: &[Option<String>], facts: Facts<'_>
         // A column of the same statement: rows that do not have it yet cannot be indexed.
         IndexType::Plain | IndexType::Unique if added => Cost::REBUILD,
         IndexType::Plain => Cost::INDEX,
-        IndexType::Unique if hashes(columns, facts) => Cost::COPY,
+        IndexType::Unique if hashes(whole, facts) => Cost::COPY,
         IndexType::Unique => Cost::INDEX,
     }
 }
 
 /// A unique index over whole long values is one over a hash of them, which is a hidden column.
-fn hashes(columns: &[Option<String>], facts: Facts<'_>) -> bool {
-    columns.iter().flatten().any(|name| {
+fn hashes(columns: &[String], facts: Facts<'_>) -> bool {
+    columns.iter().any(|name| {
         let data_type = facts.column(name).and_then(type_of);
         data_type
             .is_some_and(|data_type| data_type.base.ends_with("text") || data_type.base.ends_with("blob"))
     })
 }
 
+/// The key that is dropped is the key that is added.
+fn keeps_primary_key(all: &[Spec], facts: Facts<'_>) -> bool {
+    let old = facts.primary_key().unwrap_or_default();
+    all.iter().any(|spec| match spec {
+        Spec::AddPrimaryKey { columns } => {
+            let same = |(new, old): (&Option<String>, &String)| {
+                new.as_deref().is_some_and(|new| new.eq_ignore_ascii_case(old))
+            };
+            columns.len() == old.len() && columns.iter().zip(old).all(same)
+        }
+        _ => false,
+    })
+}
+
+/// The statement finds the table as it wants it.
+pub(super) fn nothing_to_do(specs: &[Spec], facts: Facts<'_>) -> bool {
+    specs.iter().all(|spec| match spec {
+        Spec::DropPrimaryKey | Spec::AddPrimaryKey { .. } => {
+            specs.contains(&Spec::DropPrimaryKey) && keeps_primary_key(specs, facts)
+        }
+        _ => is_there_already(spec, facts),
+    })
+}
+
 fn drop_primary_key(all: &[Spec], facts: Facts<'_>) -> Cost {
-    let new = all.iter().find_map(|spec| match spec {
-        Spec::AddPrimaryKey { columns } => Some(columns),
-        _ => None,
-    });
-    let same = |new: &[Option<String>]| {
-        let old = facts.primary_key().unwrap_or_default();
-        new.len() == old.len()
-            && new
-                .iter()
-                .zip(old)
-                .all(|(new, old)| new.as_deref().is_some_and(|new| new.eq_ignore_ascii_case(old)))
-    };
-    match new {
-        Some(columns) if same(columns) => Cost::INSTANT,
-        Some(_) => Cost::REBUILD,
-        None if facts.has_other_unique_key(all) => Cost::REBUILD,
-        None => Cost::COPY,
+    if keeps_primary_key(all, facts) {
+        Cost::INSTANT
+    } else if all.iter().any(|spec| matches!(spec, Spec::AddPrimaryKey { .. }))
+        || facts.has_other_unique_key(all)
+    {
+        Cost::REBUILD
+    } else {
+        Cost::COPY
     }
 }
 

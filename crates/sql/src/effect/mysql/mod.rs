@@ -181,20 +181,27 @@ impl<'c> Builder<'c> {
         self.effect.tables.push(new);
     }
 
-    /// The tables that the foreign keys of `table` point to, and those whose keys point to it.
-    fn relatives(&self, table: &Name) -> (Vec<Name>, Vec<Name>) {
-        let qualified = self.catalog.key_of(table);
+    /// The tables that the foreign keys of `table` point to.
+    fn parents(&self, table: &Name) -> Vec<Name> {
+        let key = self.catalog.key_of(table);
         let own = self.catalog.table_of(table).map(parents).unwrap_or_default();
-        let parents =
-            own.into_iter().map(|name| self.catalog.key_of(&name)).filter(|name| *name != qualified);
-        let children = self.catalog.tables.iter().filter(|(name, other)| {
-            **name != qualified
-                && self::parents(other).iter().any(|name| self.catalog.key_of(name) == qualified)
-        });
-        (parents.collect(), children.map(|(name, _)| name.clone()).collect())
+        own.into_iter().map(|(name, _)| self.catalog.key_of(&name)).filter(|name| *name != key).collect()
+    }
+
+    /// The tables whose foreign keys point to `table`, with what the keys do.
+    fn children(&self, table: &Name) -> Vec<(Name, String)> {
+        let key = self.catalog.key_of(table);
+        let others = self.catalog.tables.iter().filter(|(name, _)| **name != key);
+        let keys =
+            others.flat_map(|(name, other)| parents(other).into_iter().map(move |parent| (name, parent)));
+        keys.filter(|(_, (parent, _))| self.catalog.key_of(parent) == key)
+            .map(|(name, (_, actions))| (name.clone(), actions))
+            .collect()
     }
 }
 
-fn parents(table: &Table) -> Vec<Name> {
-    table.constraints.iter().filter_map(|constraint| constraint.references.clone()).collect()
+/// The foreign keys of a table: where they point to, and what they do.
+fn parents(table: &Table) -> Vec<(Name, String)> {
+    let keys = table.constraints.iter();
+    keys.filter_map(|key| Some((key.references.clone()?, key.definition.clone()))).collect()
 }

@@ -76,7 +76,7 @@ fn one(spec: &Spec, all: &[Spec], facts: Facts<'_>) -> Cost {
         | Spec::RenameIndex { .. }
         | Spec::AlterIndex
         | Spec::Note => Cost::NOCOPY.as_inplace(),
-        Spec::Keys => Cost::EXCLUSIVE,
+        Spec::Keys { .. } => Cost::EXCLUSIVE,
         // Not of MySQL, decided elsewhere, or not read.
         Spec::AddVersioning
         | Spec::DropVersioning

@@ -13,21 +13,20 @@ pub(super) fn set(mut builder: Builder<'_>, words: Words<'_>) -> Effect {
     builder.harmless()
 }
 
-/// SELECT and its relatives; EXPLAIN, SHOW and DESCRIBE take no lock that counts.
+/// SELECT and its relatives; SHOW takes no lock that counts.
 pub(super) fn query(mut builder: Builder<'_>, words: Words<'_>) -> Effect {
-    let shows = ["EXPLAIN", "DESCRIBE", "DESC", "SHOW", "HELP"].iter().any(|word| words.at_word(word));
-    if shows {
+    if ["SHOW", "HELP"].iter().any(|word| words.at_word(word)) {
         builder.effect.unknown = None;
         return builder.harmless();
     }
     let mut ahead = words.clone();
     let mut locks = Lock::AccessShare;
     while ahead.look(0).is_some() {
-        if ahead.take_all(&["FOR", "UPDATE"])
-            || ahead.take_all(&["FOR", "SHARE"])
-            || ahead.take_all(&["LOCK", "IN"])
-        {
-            locks = Lock::RowShare;
+        // Rows that are read to be written are opened as if they were.
+        if ahead.take_all(&["FOR", "UPDATE"]) {
+            locks = Lock::RowExclusive;
+        } else if ahead.take_all(&["FOR", "SHARE"]) || ahead.take_all(&["LOCK", "IN"]) {
+            locks = locks.max(Lock::RowShare);
         }
         ahead.advance();
     }
@@ -96,59 +95,124 @@ pub(super) fn data(mut builder: Builder<'_>, verb: DataVerb, mut words: Words<'_
     // WITH before it, ANALYZE FORMAT=JSON before that.
     words.skip_to(keyword).then_some(())?;
     while words.take_any(&["LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "QUICK", "IGNORE"]).is_some() {}
-    words.take_any(&["INTO", "FROM"]);
-    let targets = targets(&mut words, verb)?;
+    let (opened, changed) = match verb {
+        DataVerb::Update => updated(words.clone())?,
+        DataVerb::Delete => deleted(words.clone())?,
+        _ => {
+            words.take("INTO");
+            (Vec::new(), vec![words.name()?])
+        }
+    };
     let filtered = words.clone().skip_to("WHERE") || words.clone().skip_to("LIMIT");
-    let all_rows = matches!(verb, DataVerb::Update | DataVerb::Delete) && !filtered && targets.len() == 1;
+    let rows = matches!(verb, DataVerb::Update | DataVerb::Delete) && !filtered && changed.len() == 1;
     sources(&mut builder, whole, Lock::AccessShare);
-    for table in &targets {
-        written(&mut builder, table, Fact::from(all_rows));
+    for table in &opened {
+        if !builder.catalog.lacks(table) {
+            builder.lock(table, Lock::RowExclusive);
+        }
     }
-    builder.reversible(match verb {
-        DataVerb::Insert => Reversible::Yes,
-        _ => Reversible::DataLost,
-    });
-    if verb == DataVerb::Insert && whole_has_duplicate_update(&words) {
-        builder.reversible(Reversible::DataLost);
+    let updates = verb == DataVerb::Insert && words.skip_to("DUPLICATE");
+    for table in &changed {
+        let acts = |verb: DataVerb| match verb {
+            DataVerb::Insert => (updates, false),
+            DataVerb::Update => (true, false),
+            DataVerb::Delete => (false, true),
+            DataVerb::Replace | DataVerb::Merge => (true, true),
+        };
+        written(&mut builder, table, Fact::from(rows), acts(verb));
     }
+    let adds = verb == DataVerb::Insert && !updates;
+    builder.reversible(if adds { Reversible::Yes } else { Reversible::DataLost });
     Some(builder.harmless())
 }
 
-fn whole_has_duplicate_update(words: &Words<'_>) -> bool {
-    let mut words = words.clone();
-    words.skip_to("DUPLICATE")
-}
+/// A table and the name that it has in the statement.
+type Named = (Name, String);
 
-/// The tables that are named as written. Of a join every table counts, because an alias may stand for the written one.
-fn targets(words: &mut Words<'_>, verb: DataVerb) -> Option<Vec<Name>> {
-    let mut names = vec![words.name()?];
-    if verb == DataVerb::Insert || verb == DataVerb::Replace {
-        return Some(names);
-    }
-    let mut ahead = words.clone();
-    let mut joined = false;
-    while ahead.look(0).is_some() && !ahead.at_word("SET") && !ahead.at_word("WHERE") {
-        let more =
-            ahead.symbol(b',') || ahead.take_any(&["JOIN", "STRAIGHT_JOIN", "FROM", "USING"]).is_some();
-        if more && let Some(name) = ahead.clone().name() {
-            joined = true;
-            names.push(name);
-            ahead.name();
-            continue;
+/// The tables from `words` to SET or WHERE, at any depth of joins.
+fn references(words: &mut Words<'_>) -> Option<Vec<Named>> {
+    let mut tables = Vec::new();
+    let mut expected = true;
+    while words.look(0).is_some() && !words.at_word("SET") && !words.at_word("WHERE") {
+        if words.look(0).is_some_and(|token| token.is_symbol(b'(')) {
+            // A query, a list of columns, or a join in parentheses, which is not read.
+            words.skip_one();
+            expected = false;
+        } else if expected {
+            let table = words.name()?;
+            words.take("AS");
+            let ends = [
+                "SET", "WHERE", "ON", "USING", "JOIN", "LEFT", "RIGHT", "INNER", "CROSS", "NATURAL", "ORDER",
+                "LIMIT",
+            ];
+            let alias = if ends.iter().any(|word| words.at_word(word)) { None } else { words.part() };
+            let alias = alias.unwrap_or_else(|| table.name.clone());
+            tables.push((table, alias));
+            expected = false;
+        } else if words.symbol(b',') || words.take_any(&["JOIN", "STRAIGHT_JOIN"]).is_some() {
+            expected = true;
+        } else {
+            words.advance();
         }
-        ahead.skip_one();
     }
-    if joined && verb == DataVerb::Delete {
-        // `DELETE a FROM orders a JOIN ...`: the first is an alias, perhaps.
-        return Some(names);
-    }
-    Some(names)
+    Some(tables)
 }
 
-fn written(builder: &mut Builder<'_>, table: &Name, all_rows: Fact) {
+/// UPDATE: all tables that are opened to be written, and those of which a column is set.
+fn updated(mut words: Words<'_>) -> Option<(Vec<Name>, Vec<Name>)> {
+    let tables = references(&mut words)?;
+    let all: Vec<Name> = tables.iter().map(|(table, _)| table.clone()).collect();
+    let mut set = Vec::new();
+    words.take("SET").then_some(())?;
+    loop {
+        let column = words.name()?;
+        let alias = column.schema.as_deref();
+        let named = tables.iter().find(|(_, own)| alias.is_some_and(|alias| alias.eq_ignore_ascii_case(own)));
+        match named {
+            Some((table, _)) => set.push(table.clone()),
+            // A column without a table may be of any.
+            None => return Some((all.clone(), all)),
+        }
+        while !words.is_done() && !words.look(0)?.is_symbol(b',') && !words.at_word("WHERE") {
+            words.skip_one();
+        }
+        if !words.symbol(b',') {
+            return Some((all, set));
+        }
+    }
+}
+
+/// DELETE FROM a, DELETE a FROM a JOIN b, DELETE FROM a USING a JOIN b: of a join only the named ones are written.
+fn deleted(mut words: Words<'_>) -> Option<(Vec<Name>, Vec<Name>)> {
+    let from = words.take("FROM");
+    let mut targets = Vec::new();
+    loop {
+        targets.push(words.name()?);
+        // `a.*` is a way to write `a`.
+        if words.symbol(b'.') {
+            words.advance();
+        }
+        if !words.symbol(b',') {
+            break;
+        }
+    }
+    let joins = if from { words.take("USING") } else { words.take("FROM") };
+    if !joins {
+        return Some((Vec::new(), targets));
+    }
+    let tables = references(&mut words)?;
+    let named = targets.into_iter().map(|target| {
+        let own = |(_, alias): &&Named| target.schema.is_none() && alias.eq_ignore_ascii_case(&target.name);
+        tables.iter().find(own).map_or(target.clone(), |(table, _)| table.clone())
+    });
+    Some((Vec::new(), named.collect()))
+}
+
+/// A table that is written; `acts`: rows of it are changed, and removed.
+fn written(builder: &mut Builder<'_>, table: &Name, all_rows: Fact, acts: (bool, bool)) {
     let known = builder.catalog.table_of(table);
     if builder.catalog.lacks(table) {
-        // An alias.
+        // A name of the statement itself.
         return;
     }
     let other_engine = known.is_some_and(|known| {
@@ -172,20 +236,35 @@ fn written(builder: &mut Builder<'_>, table: &Name, all_rows: Fact) {
         }
         Some(_) => {}
     }
-    let (parents, children) = builder.relatives(table);
-    for parent in parents {
-        builder.lock(&parent, Lock::RowShare);
+    // MySQL opens the tables that keys point to; MariaDB looks at their rows alone.
+    if !builder.catalog.maria {
+        for parent in builder.parents(table) {
+            builder.lock(&parent, Lock::RowShare);
+        }
     }
-    for child in children {
-        builder.lock(&child, Lock::RowExclusive);
+    let (updates, deletes) = acts;
+    for (child, actions) in builder.children(table) {
+        let follows =
+            (updates && acts_on(&actions, "ON UPDATE")) || (deletes && acts_on(&actions, "ON DELETE"));
+        builder.lock(&child, if follows { Lock::RowExclusive } else { Lock::AccessShare });
     }
+}
+
+/// Whether a foreign key changes the child's rows.
+fn acts_on(actions: &str, event: &str) -> bool {
+    let upper = actions.to_ascii_uppercase();
+    let Some((_, behind)) = upper.split_once(event) else { return false };
+    let words: Vec<&str> = behind.split_whitespace().take(2).collect();
+    matches!(words.as_slice(), ["CASCADE", ..] | ["SET", "NULL" | "DEFAULT"])
 }
 
 /// LOAD DATA.
 pub(super) fn load(mut builder: Builder<'_>, mut words: Words<'_>) -> Option<Effect> {
+    let whole = words.clone();
     (words.skip_to("INTO") && words.take("TABLE")).then_some(())?;
     let table = words.name()?;
-    written(&mut builder, &table, Fact::No);
+    let replaces = whole.clone().skip_to("REPLACE");
+    written(&mut builder, &table, Fact::No, (replaces, replaces));
     Some(builder.harmless())
 }
 

@@ -38,6 +38,7 @@ fn create(mut builder: Builder<'_>, mut words: Words<'_>) -> Option<Effect> {
             }
             builder.reversible(if replaces { Reversible::WithFormerDefinition } else { Reversible::Yes });
             builder.effect.unknown = None;
+            super::rows::sources(&mut builder, words, Lock::AccessShare);
             return Some(builder.harmless());
         }
         if words.take("TRIGGER") {
@@ -79,7 +80,10 @@ fn create_table(mut builder: Builder<'_>, mut words: Words<'_>, replaces: bool) 
     let name = words.name()?;
     if replaces && !builder.catalog.lacks(&name) {
         gone(&mut builder, &name);
-    } else if if_not_exists && builder.catalog.table_of(&name).is_some() {
+    } else if if_not_exists && !builder.catalog.lacks(&name) {
+        builder.lock(&name, Lock::AccessShare);
+    }
+    if if_not_exists && builder.catalog.table_of(&name).is_some() {
         return Some(builder.harmless());
     }
     let mut ahead = words.clone();
@@ -87,9 +91,10 @@ fn create_table(mut builder: Builder<'_>, mut words: Words<'_>, replaces: bool) 
     while let Some(token) = ahead.advance() {
         if token.is_word(words.text(), "REFERENCES") {
             let parent = ahead.name()?;
-            if builder.catalog.key_of(&parent) != builder.catalog.key_of(&name) {
-                // The parent learns of its child: its definition is read anew by everybody.
-                builder.lock(&parent, PARENT_OF_NEW);
+            // MySQL takes one on the parent (its manual, 15.1.20.5); MariaDB none.
+            let own = builder.catalog.key_of(&parent) == builder.catalog.key_of(&name);
+            if !own && !builder.catalog.maria {
+                builder.lock(&parent, Lock::AccessExclusive);
             }
         } else if token.is_word(words.text(), "LIKE") {
             let original = ahead.clone().name();
@@ -111,15 +116,17 @@ fn create_table(mut builder: Builder<'_>, mut words: Words<'_>, replaces: bool) 
     Some(builder.harmless())
 }
 
-/// What a new foreign key takes on the table that it points to.
-const PARENT_OF_NEW: Lock = Lock::AccessExclusive;
-
 /// A table that goes with its rows.
 fn gone(builder: &mut Builder<'_>, name: &Name) {
     builder.lock(name, Lock::AccessExclusive);
-    let (parents, children) = builder.relatives(name);
-    for relative in parents.iter().chain(&children) {
-        builder.lock(relative, Lock::AccessExclusive);
+    // MySQL takes the other ends of foreign keys as well (its manual, 10.11.4); MariaDB does not.
+    if !builder.catalog.maria {
+        for parent in builder.parents(name) {
+            builder.lock(&parent, Lock::AccessExclusive);
+        }
+        for (child, _) in builder.children(name) {
+            builder.lock(&child, Lock::AccessExclusive);
+        }
     }
     builder.reversible(Reversible::DataLost);
     let object = builder.catalog.key_of(name);
@@ -142,7 +149,7 @@ fn drop(mut builder: Builder<'_>, mut words: Words<'_>) -> Option<Effect> {
             builder.effect.tables.clear();
             builder.effect.breaks.clear();
         } else if !builder.catalog.complete {
-            builder.unknown("the tables that its foreign keys point to are not known");
+            builder.unknown("the tables at the other ends of its foreign keys are not known");
         }
         return (!names.is_empty()).then(|| builder.harmless());
     }
@@ -302,19 +309,34 @@ pub(super) fn partitions(
     change: PartitionChange,
     with: Option<&Name>,
 ) {
+    let engine = builder.catalog.table_of(table).and_then(|table| table.engine.as_deref());
+    let is_innodb = engine.is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB"));
     let (work, rewrite, scan) = match change {
-        PartitionChange::Add => (Lock::Share, Fact::Unknown, Fact::Unknown),
+        PartitionChange::Add => (Lock::Share, Fact::No, Fact::No),
+        PartitionChange::AddHash => (Lock::Share, Fact::Yes, Fact::Yes),
         PartitionChange::Drop | PartitionChange::Truncate => (Lock::AccessExclusive, Fact::No, Fact::No),
-        PartitionChange::Exchange | PartitionChange::Convert => (Lock::AccessExclusive, Fact::No, Fact::Yes),
+        // Whether its rows belong into the partition is looked at.
+        PartitionChange::Exchange | PartitionChange::ConvertToPartition => {
+            (Lock::AccessExclusive, Fact::No, Fact::Yes)
+        }
         PartitionChange::Reorganize
         | PartitionChange::Coalesce
         | PartitionChange::Rebuild
-        | PartitionChange::Repair => (Lock::AccessExclusive, Fact::Yes, Fact::Yes),
+        | PartitionChange::Optimize => (Lock::AccessExclusive, Fact::Yes, Fact::Yes),
+        // InnoDB repairs nothing, and says so.
+        PartitionChange::Repair if is_innodb => (Lock::RowExclusive, Fact::No, Fact::No),
+        PartitionChange::Repair => (Lock::AccessExclusive, Fact::Yes, Fact::Yes),
         PartitionChange::Redefine => (Lock::Share, Fact::Yes, Fact::Yes),
         PartitionChange::Look => (Lock::AccessShare, Fact::No, Fact::Yes),
-        PartitionChange::Tablespace => (Lock::AccessExclusive, Fact::No, Fact::No),
+        PartitionChange::Tablespace | PartitionChange::ConvertToTable => {
+            (Lock::AccessExclusive, Fact::No, Fact::No)
+        }
     };
-    let lock = if change == PartitionChange::Look { Lock::AccessShare } else { Lock::AccessExclusive };
+    let lock = match change {
+        PartitionChange::Look => Lock::AccessShare,
+        PartitionChange::Repair => work,
+        _ => Lock::AccessExclusive,
+    };
     builder.table(TableEffect {
         table: table.clone(),
         lock,
