@@ -4,11 +4,12 @@
 //! Everything here is asked on a connection beside the one that it is about ([`side`]). What the role may not see is none,
 //! and never an error: a migration does not fail because its audience is not admitted.
 
-use crate::engine::{mysql, postgres};
+use crate::engine::{mysql, postgres, sqlite};
 use crate::target::Target;
 use crate::{Conn, DbError};
 use diagnostics::Provider;
 use serde::Serialize;
+use std::path::Path;
 use std::time::Duration;
 
 /// Another session.
@@ -177,7 +178,7 @@ fn mysql_backend(conn: &mut dyn Conn, process: i32) -> Result<Option<Backend>, D
 }
 
 /// What the session waits for, if it waits for a lock: `ACCESS EXCLUSIVE on public.orders`.
-pub fn waiting(conn: &mut dyn Conn, process: i32) -> Result<Option<String>, DbError> {
+pub fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<String>, DbError> {
     match conn.provider() {
         Provider::PostgreSql => postgres::activity::waiting(conn, process),
         Provider::MySql => mysql::activity::waiting(conn, process),
@@ -186,7 +187,7 @@ pub fn waiting(conn: &mut dyn Conn, process: i32) -> Result<Option<String>, DbEr
 }
 
 /// Who keeps the session waiting; those that wait in front of it too.
-pub fn blockers(conn: &mut dyn Conn, process: i32) -> Result<Vec<Blocker>, DbError> {
+pub fn blockers(conn: &mut dyn Conn, process: i64) -> Result<Vec<Blocker>, DbError> {
     match conn.provider() {
         Provider::PostgreSql => postgres::activity::blockers(conn, process),
         Provider::MySql => mysql::activity::blockers(conn, process),
@@ -194,8 +195,13 @@ pub fn blockers(conn: &mut dyn Conn, process: i32) -> Result<Vec<Blocker>, DbErr
     }
 }
 
+/// SQLite: the processes that have the file open, those that hold a lock of it first. Nobody where the system does not tell.
+pub fn file_holders(path: &Path) -> Vec<Blocker> {
+    sqlite::activity::holders(path)
+}
+
 /// How many sessions wait for what this one holds or waits for itself.
-pub fn queued_behind(conn: &mut dyn Conn, process: i32) -> Result<usize, DbError> {
+pub fn queued_behind(conn: &mut dyn Conn, process: i64) -> Result<usize, DbError> {
     match conn.provider() {
         Provider::PostgreSql => postgres::activity::queued_behind(conn, process),
         Provider::MySql => mysql::activity::queued_behind(conn, process).map(|(count, _)| count),
@@ -204,7 +210,7 @@ pub fn queued_behind(conn: &mut dyn Conn, process: i32) -> Result<usize, DbError
 }
 
 /// How far the session's statement is, where the server tells.
-pub fn progress(conn: &mut dyn Conn, process: i32) -> Result<Option<Progress>, DbError> {
+pub fn progress(conn: &mut dyn Conn, process: i64) -> Result<Option<Progress>, DbError> {
     match conn.provider() {
         Provider::PostgreSql => postgres::activity::progress(conn, process),
         Provider::MySql => mysql::activity::progress(conn, process),
@@ -270,7 +276,9 @@ pub fn end(conn: &mut dyn Conn, blocker: &Blocker, which: Which) -> Result<Ended
                         && blocker.state_seconds.is_some_and(|seconds| seconds >= age.as_secs_f64())
                 }
                 Which::Open(age) => {
-                    blocker.transaction_seconds.is_some_and(|seconds| seconds >= age.as_secs_f64())
+                    // LOCK TABLES needs no transaction.
+                    let open = blocker.transaction_seconds.or(blocker.state_seconds);
+                    open.is_some_and(|seconds| seconds >= age.as_secs_f64())
                 }
             };
             if !due {

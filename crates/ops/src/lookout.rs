@@ -75,7 +75,7 @@ pub(crate) struct News {
 /// The watch over one call.
 pub(crate) struct Lookout {
     orders: Orders,
-    process: i32,
+    process: i64,
     began: Instant,
     last_answer: Instant,
     last_look: Option<Instant>,
@@ -94,7 +94,7 @@ pub(crate) struct Lookout {
 
 /// One look: the questions, then the answers.
 pub(crate) struct Looking {
-    process: i32,
+    process: i64,
     orders: Orders,
     settled: Vec<Blocker>,
     asks_progress: bool,
@@ -163,7 +163,7 @@ pub(crate) fn ended_by_policy(
 }
 
 impl Lookout {
-    pub(crate) fn new(orders: Orders, process: i32) -> Self {
+    pub(crate) fn new(orders: Orders, process: i64) -> Self {
         let now = Instant::now();
         Self {
             every: EVERY,

@@ -98,7 +98,7 @@ impl Watch {
         state.attempts += 1;
         let number = state.attempts;
         state.attempt = Some(Attempt {
-            lookout: orders.zip(process).map(|(orders, process)| Lookout::new(orders, process)),
+            lookout: orders.zip(process).map(|(orders, process)| Lookout::new(orders, i64::from(process))),
             number,
             cancel,
             process,

@@ -2,7 +2,9 @@
 //!
 //! One file per database. Nothing is locked that anybody could wait for, and nothing is waited for.
 
+mod mysql;
 mod postgres;
+mod sqlite;
 
 use crate::{Conn, DbError};
 use diagnostics::Provider;
@@ -15,6 +17,7 @@ use sql::Catalog;
 pub fn read(conn: &mut dyn Conn) -> Result<Catalog, DbError> {
     match conn.provider() {
         Provider::PostgreSql => postgres::read(conn),
-        provider @ (Provider::MySql | Provider::Sqlite) => Ok(Catalog::unknown(provider)),
+        Provider::MySql => mysql::read(conn),
+        Provider::Sqlite => sqlite::read(conn),
     }
 }

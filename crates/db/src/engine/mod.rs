@@ -2,7 +2,7 @@
 
 pub(crate) mod mysql;
 pub(crate) mod postgres;
-mod sqlite;
+pub(crate) mod sqlite;
 mod tls;
 
 use crate::DbError;

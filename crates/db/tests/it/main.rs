@@ -1,6 +1,7 @@
 //! What every engine must do, on real databases.
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
+mod activity_mysql;
 mod conn;
 mod effects;
 mod history;

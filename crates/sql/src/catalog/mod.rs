@@ -4,7 +4,9 @@
 //! [`Catalog::apply`] adds what an earlier statement changes, so that a later one is judged by the database that it will
 //! meet. How a statement changes it is in one file per database.
 
+mod mysql;
 mod postgres;
+mod sqlite;
 
 use crate::action::Name;
 use crate::statement::Statement;
@@ -22,6 +24,8 @@ pub struct Catalog {
     pub maria: bool,
     /// The session's TimeZone, if known: it decides whether a change between timestamp types rewrites.
     pub time_zone: Option<String>,
+    /// MySQL family: the session's `foreign_key_checks`; SQLite: its `foreign_keys`. None if not known.
+    pub foreign_key_checks: Option<bool>,
     /// Where names without a qualifier are looked for, in order; empty if not known.
     pub search_path: Vec<String>,
     /// Everything that exists is in here, so that a name that is not found does not exist.
@@ -90,8 +94,6 @@ pub struct Table {
     pub sequences: Vec<Name>,
     /// PostgreSQL: the bound of a partition, as the server prints it; `DEFAULT` of a default partition.
     pub bound: Option<String>,
-    /// PostgreSQL: the triggers that users made, those that are switched off too.
-    pub triggers: Vec<String>,
     /// PostgreSQL: row level security is on.
     pub row_security: bool,
     /// PostgreSQL: rules, apart from those that make a view.
@@ -106,6 +108,12 @@ pub struct Table {
     pub access_method: Option<String>,
     /// MySQL and MariaDB: its engine.
     pub engine: Option<String>,
+    /// MySQL and MariaDB: the character set and collation of columns that name none.
+    pub character_set: Option<(String, String)>,
+    /// The triggers that users made, those that are switched off too.
+    pub triggers: Vec<String>,
+    /// It has partitions (MySQL and MariaDB, where they are no tables of their own).
+    pub partitioned: bool,
     /// About how many rows it has, by the server's statistics.
     pub rows: Option<u64>,
     /// Its size in bytes, with its indexes.
@@ -185,6 +193,7 @@ impl Catalog {
             version_number: 0,
             maria: false,
             time_zone: None,
+            foreign_key_checks: None,
             search_path: Vec::new(),
             complete: false,
             tables: BTreeMap::new(),
@@ -198,7 +207,8 @@ impl Catalog {
     pub fn apply(&mut self, statement: &Statement, text: &str) {
         match self.provider {
             Provider::PostgreSql => postgres::apply(self, statement, text),
-            Provider::MySql | Provider::Sqlite => {}
+            Provider::MySql => mysql::apply(self, statement, text),
+            Provider::Sqlite => sqlite::apply(self, statement, text),
         }
     }
 

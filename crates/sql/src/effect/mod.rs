@@ -7,9 +7,9 @@
 //!
 //! One file per database. Each is checked by the tables in `fixtures/effects`, which run on the real servers.
 
-mod mysql;
+pub(crate) mod mysql;
 pub(crate) mod postgres;
-mod sqlite;
+pub(crate) mod sqlite;
 
 use crate::action::Name;
 use crate::catalog::Catalog;

@@ -39,7 +39,7 @@ const PROTECTED: &str = "CASE \
 const FROM_SESSIONS: &str =
     "pg_catalog.pg_stat_activity a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid";
 
-pub(crate) fn waiting(conn: &mut dyn Conn, process: i32) -> Result<Option<String>, DbError> {
+pub(crate) fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<String>, DbError> {
     // Of one session, and without the locks of all: this is asked many times a second.
     let state = conn
         .query(&format!("SELECT wait_event_type = 'Lock' FROM pg_catalog.pg_stat_get_activity({process})"))?;
@@ -107,7 +107,7 @@ fn blocker(row: Row) -> Blocker {
     }
 }
 
-pub(crate) fn blockers(conn: &mut dyn Conn, process: i32) -> Result<Vec<Blocker>, DbError> {
+pub(crate) fn blockers(conn: &mut dyn Conn, process: i64) -> Result<Vec<Blocker>, DbError> {
     // Of what the session waits for, each of those in the way holds something, or waits in front of it.
     let rows = conn.query(&format!(
         "SELECT {}, pg_catalog.concat_ws('|', w.locktype, COALESCE(h.mode, 'queue'), CASE WHEN w.database = (SELECT d.oid FROM \
@@ -146,7 +146,7 @@ fn held(raw: &str) -> String {
 }
 
 /// Prepared transactions that hold what the session waits for: no session has them.
-fn prepared(conn: &mut dyn Conn, process: i32) -> Result<Vec<Blocker>, DbError> {
+fn prepared(conn: &mut dyn Conn, process: i64) -> Result<Vec<Blocker>, DbError> {
     let rows = conn.query(&format!(
         "SELECT DISTINCT p.gid, p.owner, p.prepared, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - p.prepared) FROM \
          pg_catalog.pg_prepared_xacts p JOIN pg_catalog.pg_locks x ON x.pid IS NULL AND x.locktype = 'transactionid' AND \
@@ -175,7 +175,7 @@ fn prepared(conn: &mut dyn Conn, process: i32) -> Result<Vec<Blocker>, DbError> 
         .collect())
 }
 
-pub(crate) fn queued_behind(conn: &mut dyn Conn, process: i32) -> Result<usize, DbError> {
+pub(crate) fn queued_behind(conn: &mut dyn Conn, process: i64) -> Result<usize, DbError> {
     // pg_blocking_pids is asked of those alone that wait for one of the same tables.
     let rows = conn.query(&format!(
         "SELECT count(DISTINCT w.pid) FROM pg_catalog.pg_locks w WHERE NOT w.granted AND w.pid <> {process} AND EXISTS (SELECT 1 \
@@ -306,7 +306,7 @@ fn since(view: &str) -> u32 {
     }
 }
 
-pub(crate) fn progress(conn: &mut dyn Conn, process: i32) -> Result<Option<Progress>, DbError> {
+pub(crate) fn progress(conn: &mut dyn Conn, process: i64) -> Result<Option<Progress>, DbError> {
     let version = conn.info().version_number;
     let parts: Vec<String> = PROGRESS
         .iter()

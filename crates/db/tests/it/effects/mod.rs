@@ -3,8 +3,11 @@
 //! Judged is both: with the catalogue the answer is what was observed, no less and no more; from the text alone it is never
 //! weaker.
 
+mod cases;
 mod fixture;
+mod mariadb;
 mod postgres;
+mod sqlite;
 
 use fixture::{Case, Observed, Seen};
 use sql::{Catalog, Effect, Fact, Name, Options};
