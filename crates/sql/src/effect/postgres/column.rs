@@ -193,7 +193,13 @@ pub(super) fn not_null_scan(table: &Name, column: &str, costs: &Costs<'_>) -> Fa
             && !parts.contains(" OR ")
             && parts.split(" AND ").any(|part| part.trim() == proves || part.trim() == quoted)
     });
-    Fact::from(!found.not_null && !proven)
+    // From 18 on NOT NULL may be NOT VALID.
+    let unproven = known.constraints.iter().any(|constraint| {
+        constraint.kind == ConstraintKind::NotNull
+            && !constraint.validated
+            && constraint.columns.iter().any(|name| name == column)
+    });
+    Fact::from(unproven || (!found.not_null && !proven))
 }
 
 pub(super) fn set_type(
