@@ -267,6 +267,10 @@ fn is_looked_at(table: &Table, column: &str, keeps_indexes: bool) -> bool {
 
 /// An index with an expression or a condition over the column is built again in any case.
 fn is_computed_from(index: &Index, column: &str) -> bool {
+    if index.definition.is_empty() {
+        // It could not be read.
+        return true;
+    }
     let computed = index.columns.iter().any(Option::is_none) || index.definition.contains(" WHERE ");
     let behind = index.definition.split_once(" USING ").map_or(index.definition.as_str(), |(_, rest)| rest);
     let condition = behind.split_once(" WHERE ").map_or("", |(_, condition)| condition);

@@ -127,6 +127,10 @@ fn write(target: &Target, scan: Fact, costs: &mut Costs<'_>) {
 fn runs_own_functions(table: &Table, costs: &Costs<'_>) -> bool {
     let functions = &costs.catalog.functions;
     let called = |text: &str| {
+        if text.is_empty() {
+            // It could not be read.
+            return true;
+        }
         // What stands before a parenthesis, up to what cannot be part of a name.
         text.match_indices('(').any(|(at, _)| {
             let before = text[..at].trim_end_matches('"');
