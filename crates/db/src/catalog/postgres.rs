@@ -1,8 +1,8 @@
 //! PostgreSQL's catalogue, in one batch of queries.
 //!
-//! The server opens a table to print an expression over its columns, and waits there for a session that has it locked
-//! with ACCESS EXCLUSIVE. So such expressions (checks, keys and conditions of indexes) are read of tables that nobody has
-//! locked so or waits to: what is missing then only makes the judgement stricter. Sizes are those of the last VACUUM or
+//! The server opens a table to print a check or an index of it, and waits there for a session that has it locked with
+//! ACCESS EXCLUSIVE. So these are printed of tables that nobody has locked so or waits to: what is missing then only makes
+//! the judgement stricter. Sizes are those of the last VACUUM or
 //! ANALYZE, because to ask for the files takes a lock as well.
 
 use crate::history::EQUALS;
@@ -101,7 +101,7 @@ ORDER BY a.attrelid, a.attnum";
 const CONSTRAINTS: &str = "
 WITH locked AS MATERIALIZED (SELECT l.relation FROM pg_catalog.pg_locks l WHERE l.mode = 'AccessExclusiveLock')
 SELECT k.conrelid, k.conname, k.contype, k.conkey, k.convalidated, k.confrelid,
-    CASE WHEN NOT k.contype = 'c' OR NOT EXISTS (SELECT 1 FROM locked WHERE locked.relation = k.conrelid)
+    CASE WHEN NOT k.contype = ANY ('{c,x}'::pg_catalog.\"char\"[]) OR NOT EXISTS (SELECT 1 FROM locked WHERE locked.relation = k.conrelid)
         THEN pg_catalog.pg_get_constraintdef(k.oid) END
 FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
@@ -112,8 +112,7 @@ ORDER BY k.conrelid, k.conname";
 const INDEXES: &str = "
 WITH locked AS MATERIALIZED (SELECT l.relation FROM pg_catalog.pg_locks l WHERE l.mode = 'AccessExclusiveLock')
 SELECT i.indrelid, c.relname, i.indisunique, i.indisvalid, i.indkey, i.indnkeyatts,
-    CASE WHEN (i.indexprs IS NULL AND i.indpred IS NULL)
-            OR NOT EXISTS (SELECT 1 FROM locked WHERE locked.relation = i.indrelid OR locked.relation = i.indexrelid)
+    CASE WHEN NOT EXISTS (SELECT 1 FROM locked WHERE locked.relation = i.indrelid OR locked.relation = i.indexrelid)
         THEN pg_catalog.pg_get_indexdef(i.indexrelid) END,
     c.relpages::pg_catalog.int8, pg_catalog.current_setting('block_size')
 FROM pg_catalog.pg_index i

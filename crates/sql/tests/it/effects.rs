@@ -3,7 +3,7 @@
 
 use crate::script;
 use diagnostics::Provider;
-use sql::{Breakage, Catalog, Effect, Fact, Lock, Name, Reversible, effect};
+use sql::{Breakage, Catalog, Effect, Fact, Lock, Name, Reversible, TransactionRule, effect};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -194,6 +194,37 @@ fn settings_count_from_where_they_are_set() {
         catalog.apply(&script(Provider::PostgreSql, setting).statements[0], setting);
         assert_eq!(on(&of(text, &catalog), "public.a").1, rewrite, "{setting}");
     }
+}
+
+#[test]
+fn what_stands_alone_because_of_its_table_is_told() {
+    let catalog = after(
+        150_000,
+        "CREATE TABLE p (id int) PARTITION BY RANGE (id); CREATE TABLE a (id int PRIMARY KEY)",
+    );
+    for (text, rule) in [
+        ("REINDEX TABLE p", TransactionRule::Outside),
+        ("REINDEX TABLE a", TransactionRule::Any),
+        ("CREATE INDEX CONCURRENTLY ON a (id)", TransactionRule::Outside),
+        ("ALTER TYPE t ADD VALUE 'x'", TransactionRule::CommitBeforeUse),
+    ] {
+        assert_eq!(of(text, &catalog).transaction, rule, "{text}");
+    }
+}
+
+#[test]
+fn not_null_that_is_not_valid_is_not_known() {
+    let catalog =
+        after(180_000, "CREATE TABLE a (b int); ALTER TABLE a ADD CONSTRAINT n NOT NULL b NOT VALID");
+    assert_eq!(on(&of("ALTER TABLE a ALTER b SET NOT NULL", &catalog), "public.a").2, Fact::Yes);
+    assert_eq!(on(&of("ALTER TABLE a VALIDATE CONSTRAINT n", &catalog), "public.a").2, Fact::Yes);
+}
+
+#[test]
+fn a_temporary_table_is_none_of_the_database() {
+    let catalog = after(150_000, "CREATE TABLE a (id int); CREATE TEMP TABLE t (id int)");
+    assert_eq!(of("ALTER TABLE t ADD COLUMN b int", &catalog).tables, []);
+    assert_eq!(of("DROP TABLE IF EXISTS t", &catalog).tables, []);
 }
 
 /// Every statement of the projects among the fixtures is read, whatever it is.

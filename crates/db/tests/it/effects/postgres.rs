@@ -6,8 +6,8 @@ use crate::connect;
 use db::Conn;
 use diagnostics::Provider;
 use sql::{
-    Catalog, Constraint, Effect, Fact, Lock, Name, Options, Reversible, TableEffect, TableKind,
-    TransactionRule,
+    Catalog, Constraint, ConstraintKind, Effect, Fact, Lock, Name, Options, Reversible, TableEffect,
+    TableKind, TransactionRule,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::postgres::{Database, Session, server};
@@ -306,6 +306,36 @@ fn predictions_are_what_the_server_does() {
     assert!(tally.statements >= 150, "{} statements are too few", tally.statements);
     assert!(tally.unknown.len() * 10 <= tally.statements, "more than one in ten is not known");
     assert!(tally.exact_from_text * 5 >= tally.statements * 2, "too little is exact from the text alone");
+}
+
+#[test]
+fn reading_the_catalogue_waits_for_nobody() {
+    let database = server().create_database("unwaiting");
+    database.psql(
+        "CREATE TABLE locked (id int PRIMARY KEY, label text DEFAULT 'x' CHECK (label <> ''), twice int GENERATED ALWAYS AS (id * 2) \
+         STORED, EXCLUDE USING btree (id WITH =));
+         CREATE INDEX ON locked (lower(label)) WHERE id > 5; CREATE VIEW seen AS SELECT * FROM locked;
+         CREATE TABLE parted (id int) PARTITION BY RANGE (id);
+         CREATE TABLE part PARTITION OF parted FOR VALUES FROM (0) TO (9);
+         CREATE TABLE free (id int CHECK (id > 0))",
+    );
+    let mut holder = database.session();
+    holder.run("BEGIN; LOCK TABLE locked, parted, seen IN ACCESS EXCLUSIVE MODE");
+    let mut conn = connect(&database.url());
+    conn.execute("SET lock_timeout = '1s'").unwrap();
+    let catalog = db::catalog::read(conn.as_mut()).unwrap();
+    let table =
+        |name: &str| &catalog.tables[&Name { schema: Some("public".to_owned()), name: name.to_owned() }];
+    let definitions = |name: &str| {
+        let checks =
+            table(name).constraints.iter().filter(|constraint| constraint.kind == ConstraintKind::Check);
+        checks.map(|check| check.definition.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(table("locked").columns.len(), 3);
+    assert_eq!(table("locked").indexes.len(), 3);
+    assert_eq!(definitions("locked"), [""], "who has it locked may be changing it");
+    assert_eq!(definitions("free"), ["CHECK ((id > 0))"]);
+    assert_eq!(table("part").bound.as_deref(), Some("FOR VALUES FROM (0) TO (9)"));
 }
 
 /// Without a server: had the predictions been the strongest throughout, the fixtures would tell.

@@ -103,6 +103,8 @@ pub(super) fn apply(catalog: &mut Catalog, statement: &Statement, text: &str) {
             tables.iter().for_each(|name| forget(catalog, name));
             catalog.types.retain(|name, _| !gone(name));
         }
+        // Whatever used the function is gone.
+        Command::DropFunction { cascade: true, .. } => catalog.complete = false,
         // A block of code, an extension, elements of a schema: anything may be there now.
         Command::Opaque(_) | Command::CreateSchema { bare: false, .. } => catalog.complete = false,
         _ => {}

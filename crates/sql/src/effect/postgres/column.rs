@@ -193,7 +193,13 @@ pub(super) fn not_null_scan(table: &Name, column: &str, costs: &Costs<'_>) -> Fa
             && !parts.contains(" OR ")
             && parts.split(" AND ").any(|part| part.trim() == proves || part.trim() == quoted)
     });
-    Fact::from(!found.not_null && !proven)
+    // From 18 on NOT NULL may be NOT VALID.
+    let unproven = known.constraints.iter().any(|constraint| {
+        constraint.kind == ConstraintKind::NotNull
+            && !constraint.validated
+            && constraint.columns.iter().any(|name| name == column)
+    });
+    Fact::from(unproven || (!found.not_null && !proven))
 }
 
 pub(super) fn set_type(
@@ -261,6 +267,10 @@ fn is_looked_at(table: &Table, column: &str, keeps_indexes: bool) -> bool {
 
 /// An index with an expression or a condition over the column is built again in any case.
 fn is_computed_from(index: &Index, column: &str) -> bool {
+    if index.definition.is_empty() {
+        // It could not be read.
+        return true;
+    }
     let computed = index.columns.iter().any(Option::is_none) || index.definition.contains(" WHERE ");
     let behind = index.definition.split_once(" USING ").map_or(index.definition.as_str(), |(_, rest)| rest);
     let condition = behind.split_once(" WHERE ").map_or("", |(_, condition)| condition);

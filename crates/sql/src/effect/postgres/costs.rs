@@ -13,18 +13,31 @@ pub(super) struct Costs<'c> {
     unknown: Option<String>,
     breaks: Vec<Breakage>,
     reversible: Reversible,
+    stands_alone: bool,
 }
 
 impl<'c> Costs<'c> {
     pub(super) fn new(catalog: &'c Catalog) -> Self {
-        Self { catalog, tables: Vec::new(), unknown: None, breaks: Vec::new(), reversible: Reversible::Yes }
+        Self {
+            catalog,
+            tables: Vec::new(),
+            unknown: None,
+            breaks: Vec::new(),
+            reversible: Reversible::Yes,
+            stands_alone: false,
+        }
     }
 
-    pub(super) fn into_effect(self, transaction: TransactionRule) -> Effect {
+    /// The whole of it; `transaction` is what the kind of the statement tells.
+    pub(super) fn into_effect(mut self, transaction: TransactionRule) -> Effect {
+        // What does not exist is not locked: a temporary table, or one that the statement passes over or fails on.
+        if self.catalog.complete {
+            self.tables.retain(|table| self.catalog.tables.contains_key(&table.table));
+        }
         Effect {
             tables: self.tables,
             unknown: self.unknown,
-            transaction,
+            transaction: if self.stands_alone { TransactionRule::Outside } else { transaction },
             reversible: self.reversible,
             breaks: self.breaks,
         }
@@ -77,6 +90,11 @@ impl<'c> Costs<'c> {
         self.unknown.get_or_insert_with(|| why.to_owned());
     }
 
+    /// The server refuses it in a transaction, because of what the table is.
+    pub(super) fn stands_alone(&mut self) {
+        self.stands_alone = true;
+    }
+
     /// These functions are run: one that is not built in may do anything.
     pub(super) fn run_all<'n>(&mut self, calls: impl IntoIterator<Item = &'n Name>) {
         let catalog = self.catalog;
@@ -118,7 +136,7 @@ impl<'c> Costs<'c> {
         self.catalog.complete || self.table(name).is_some_and(|table| table.new)
     }
 
-    /// The catalogue is complete and has no such table: the statement passes over it or fails.
+    /// The catalogue is complete and has no such table.
     pub(super) fn is_missing(&self, name: &Name) -> bool {
         self.catalog.complete && self.table(name).is_none()
     }

@@ -117,7 +117,30 @@ fn write(target: &Target, scan: Fact, costs: &mut Costs<'_>) {
         if table.kind == TableKind::View {
             costs.doubt("the tables of the view are written");
         }
+        if runs_own_functions(table, costs) {
+            costs.doubt("a default or a check of the table calls a function, which may do anything");
+        }
     }
+}
+
+/// Whether a default or a check calls a function that is not built in.
+fn runs_own_functions(table: &Table, costs: &Costs<'_>) -> bool {
+    let functions = &costs.catalog.functions;
+    let called = |text: &str| {
+        if text.is_empty() {
+            // It could not be read.
+            return true;
+        }
+        // What stands before a parenthesis, up to what cannot be part of a name.
+        text.match_indices('(').any(|(at, _)| {
+            let before = text[..at].trim_end_matches('"');
+            let name = before.rsplit(|letter: char| !letter.is_alphanumeric() && letter != '_').next();
+            functions.keys().any(|own| Some(own.name.as_str()) == name)
+        })
+    };
+    let defaults = table.columns.iter().filter_map(|column| column.default.as_deref());
+    let checks = table.constraints.iter().filter(|constraint| constraint.kind == ConstraintKind::Check);
+    defaults.chain(checks.map(|check| check.definition.as_str())).any(called)
 }
 
 /// New rows: their foreign keys are looked up, their defaults count.

@@ -303,7 +303,10 @@ pub(super) fn rewrite(tables: &[Name], costs: &mut Costs<'_>) {
     }
     for table in tables {
         let table = costs.resolve(table);
-        for name in costs.below(&table) {
+        if costs.table(&table).is_some_and(|known| known.kind == TableKind::Partitioned) {
+            costs.stands_alone();
+        }
+        for name in costs.parts(&table) {
             costs.work(&name, Lock::AccessExclusive, Fact::Yes, Fact::No);
         }
     }
@@ -387,7 +390,10 @@ pub(super) fn reindex(target: &ReindexTarget, concurrently: bool, costs: &mut Co
         ReindexTarget::Table(table) => {
             let table = costs.resolve(table);
             let partitioned = costs.table(&table).is_some_and(|known| known.kind == TableKind::Partitioned);
-            if partitioned { costs.below(&table) } else { vec![table] }
+            if partitioned {
+                costs.stands_alone();
+            }
+            costs.parts(&table)
         }
         ReindexTarget::Schema(schema) => inside(schema),
         ReindexTarget::All { system: true } => Vec::new(),

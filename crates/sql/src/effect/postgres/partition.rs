@@ -39,6 +39,10 @@ pub(super) fn attach(altered: &Altered, partition: &Name, bound: &str, costs: &m
     for other in keys {
         super::foreign::add(&partition, &other, Fact::Yes, costs);
     }
+    // Foreign keys that point to the parent point to its partitions.
+    for (owner, _) in costs.pointing_to(parent) {
+        costs.lock(&owner, Lock::ShareRowExclusive);
+    }
 }
 
 fn has_check(table: &Table) -> bool {
