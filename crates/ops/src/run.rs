@@ -116,6 +116,8 @@ pub(crate) struct Run<'a> {
     pub(crate) transactions_only: bool,
     /// What was told of waits.
     pub(crate) waits: Waits,
+    /// MySQL: what the database is made of, once that was read.
+    pub(crate) catalog: Option<sql::Catalog>,
     /// PostgreSQL: no transaction of another session has been open for long before this moment.
     pub(crate) quiet_until: Option<Instant>,
     /// A request to stop was told.
@@ -164,6 +166,7 @@ impl<'a> Run<'a> {
             node: None,
             transactions_only: false,
             waits: Waits::default(),
+            catalog: None,
             quiet_until: None,
             told_cancelling: false,
             id: new_id(),
@@ -430,6 +433,7 @@ impl<'a> Run<'a> {
         self.prepared = false;
         // Others may have been at work meanwhile.
         self.no_code = false;
+        self.catalog = None;
         let limit = self.options.wait_database.max(RECONNECT);
         let began = Instant::now();
         loop {

@@ -37,7 +37,7 @@ pub(super) enum Regime {
 }
 
 /// How the first statement of the segment waits.
-pub(super) fn of(run: &Run<'_>, subject: Subject<'_>) -> Regime {
+pub(super) fn of(run: &mut Run<'_>, subject: Subject<'_>) -> Regime {
     let Some(statement) = subject.segment.statements.first() else { return Regime::Rows };
     if subject.segment.bracket == Bracket::Span && subject.segment.statements.len() > 1 {
         return Regime::Once;
@@ -55,12 +55,22 @@ pub(super) fn of(run: &Run<'_>, subject: Subject<'_>) -> Regime {
     }
 }
 
-/// Whether a change builds or copies. What is not known does.
-fn is_heavy(run: &Run<'_>, statement: &Statement, text: &str) -> bool {
+/// Whether a change builds or copies. What is not known does; the catalogue is read once, where the text does not tell.
+fn is_heavy(run: &mut Run<'_>, statement: &Statement, text: &str) -> bool {
     let mut catalog = sql::Catalog::unknown(Provider::MySql);
     let info = run.conn.info();
     (catalog.version_number, catalog.maria) = (info.version_number, info.version.contains("MariaDB"));
-    let effect = sql::effect(statement, text, &catalog);
+    if !builds_or_copies(&sql::effect(statement, text, &catalog)) {
+        return false;
+    }
+    if run.catalog.is_none() {
+        // What cannot be read is not known.
+        run.catalog = db::catalog::read(run.conn.as_mut()).ok();
+    }
+    run.catalog.as_ref().is_none_or(|catalog| builds_or_copies(&sql::effect(statement, text, catalog)))
+}
+
+fn builds_or_copies(effect: &sql::Effect) -> bool {
     effect.unknown.is_some()
         || effect.tables.iter().any(|table| {
             table.rewrite.may_be()

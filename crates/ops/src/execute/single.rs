@@ -88,7 +88,12 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
         patience.begin();
         let (outcome, elapsed) = apart(run, going, (regime, segment), &sent, &mut patience)?;
         match outcome {
-            Outcome::Completed => return going.record(run, next).map_err(|error| Trouble::of(run, error)),
+            Outcome::Completed => {
+                if let Some(catalog) = &mut run.catalog {
+                    segment.statements.iter().for_each(|statement| catalog.apply(statement, source.text()));
+                }
+                return going.record(run, next).map_err(|error| Trouble::of(run, error));
+            }
             Outcome::Lost { cause, .. } => return Err(Trouble::Lost(cause)),
             Outcome::Stopped { .. } => return Err(stopped(run, going).into()),
             Outcome::Failed { index: at, error } => {
