@@ -3,8 +3,9 @@
 use super::{Catalog, Column, Constraint, ConstraintKind, Index, Table, TableKind};
 use crate::action::Name;
 use crate::classify::{Value, assignments};
-use crate::effect::mysql::alter::{Alter, IndexType, Spec, alter_table, index_statement};
+use crate::effect::mysql::alter::{alter_table, index_statement};
 use crate::effect::mysql::column::{ColumnDefinition, ColumnType, DefaultValue, definition};
+use crate::effect::mysql::spec::{Alter, IndexType, Spec};
 use crate::effect::mysql::tokens;
 use crate::kind::{DdlVerb, Kind};
 use crate::statement::Statement;

@@ -210,6 +210,15 @@ impl Suite<'_> {
     }
 }
 
+/// Whether `UPDATE=1` asks for expectations to be rewritten, for tests that keep theirs in files of another form.
+///
+/// # Panics
+/// Where CI is set: there nothing is rewritten.
+pub fn updates() -> bool {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    wants_update(set("UPDATE").as_deref(), set("CI").as_deref())
+}
+
 /// Whether expectations are to be rewritten, by the values of `UPDATE` and `CI`.
 fn wants_update(update: Option<&str>, ci: Option<&str>) -> bool {
     let wanted = update == Some("1");

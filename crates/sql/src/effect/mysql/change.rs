@@ -1,9 +1,10 @@
 //! ALTER TABLE and its relatives as an [`Effect`].
 
-use super::alter::{Alter, Asked, AskedLock, IndexType, PartitionChange, Spec, alter_table, index_statement};
+use super::alter::{alter_table, index_statement};
 use super::column::{ColumnDefinition, DefaultValue};
 use super::cost::Cost;
 use super::facts::{Facts, completed, type_of};
+use super::spec::{Alter, Asked, AskedLock, IndexType, PartitionChange, Spec};
 use super::types::{TypeChange, change as change_of_type};
 use super::{Builder, mariadb, mysql8};
 use crate::action::Name;

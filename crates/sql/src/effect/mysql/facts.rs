@@ -1,7 +1,7 @@
 //! What the catalogue knows of one table, as the rules ask for it.
 
-use super::alter::Spec;
 use super::column::{ColumnType, character_set_of, parse_type};
+use super::spec::Spec;
 use super::types::{Server, default_collation};
 use crate::catalog::{Catalog, Column, ConstraintKind, Table};
 

@@ -17,6 +17,7 @@ mod facts;
 mod mariadb;
 mod mysql8;
 mod rows;
+pub(crate) mod spec;
 mod tables;
 mod types;
 

@@ -1,11 +1,11 @@
 //! What a change of a table costs on MySQL 8.0 and newer, by its manual: "Online DDL Operations" (17.12.1 of 8.0 and 8.4),
 //! tables 17.16 to 17.25. Nothing here was measured.
 
-use super::alter::{IndexType, Spec};
 use super::column::{ColumnDefinition, DefaultValue, Position};
 use super::cost::Cost;
 use super::facts::{Facts, completed, type_of};
 use super::mariadb::is_there_already;
+use super::spec::{IndexType, Spec};
 use super::types::{self, TypeChange};
 
 /// From here on a column can be added at any place, and dropped, by a note (8.0.29).
