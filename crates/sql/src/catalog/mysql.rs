@@ -7,6 +7,7 @@ use crate::effect::mysql::alter::{alter_table, index_statement};
 use crate::effect::mysql::column::{ColumnDefinition, ColumnType, DefaultValue, definition};
 use crate::effect::mysql::spec::{Alter, IndexType, Spec};
 use crate::effect::mysql::tokens;
+use crate::effect::mysql::types::{Server, default_collation};
 use crate::kind::{DdlVerb, Kind};
 use crate::statement::Statement;
 use crate::words::Words;
@@ -223,7 +224,7 @@ fn change(catalog: &Catalog, table: &mut Table, spec: &Spec) {
         Spec::AddColumn { column, .. } => add_column(catalog, table, column),
         Spec::DropColumn { name, .. } => drop_column(table, name),
         Spec::ChangeColumn { from, column } => {
-            let new = described(table, column);
+            let new = described(catalog, table, column);
             if let Some(old) = table.columns.iter_mut().find(|own| own.name.eq_ignore_ascii_case(from)) {
                 *old = new;
             }
@@ -286,10 +287,13 @@ fn convert(table: &mut Table, character_set: Option<&String>, collation: Option<
     table.character_set = Some(both);
 }
 
-fn described(table: &Table, column: &ColumnDefinition) -> Column {
+fn described(catalog: &Catalog, table: &Table, column: &ColumnDefinition) -> Column {
+    let server = Server { maria: catalog.maria, version: catalog.version_number };
     let own = |data_type: &ColumnType| {
         let set = data_type.character_set.clone()?;
-        Some((set, data_type.collation.clone().unwrap_or_default()))
+        let default = default_collation(&set, server).unwrap_or_default();
+        let collation = data_type.collation.clone().unwrap_or_else(|| default.to_owned());
+        Some((set, collation))
     };
     let text = column.data_type.is_text();
     Column {
@@ -327,7 +331,7 @@ fn add_column(catalog: &Catalog, table: &mut Table, column: &ColumnDefinition) {
             .position(|own| own.name.eq_ignore_ascii_case(name))
             .map_or(table.columns.len(), |at| at + 1),
     };
-    let described = described(table, column);
+    let described = described(catalog, table, column);
     table.columns.insert(at, described);
     let own = [Some(column.name.clone())];
     if column.primary {

@@ -3,6 +3,7 @@
 mod actions;
 mod code;
 mod directives;
+mod effects_mysql8;
 mod index_names;
 mod kinds;
 mod mysql;

@@ -85,7 +85,7 @@ fn cost(alter: &Alter, table: Option<&Table>, builder: &Builder<'_>) -> Cost {
     let cost = match (builder.catalog.maria, builder.catalog.version_number) {
         (true, _) => mariadb::cost(&alter.specs, facts),
         (false, 1..) => mysql8::cost(&alter.specs, facts),
-        (false, 0) => mariadb::cost(&alter.specs, facts).or(mysql8::cost(&alter.specs, facts)),
+        (false, 0) => mariadb::cost(&alter.specs, facts.on_mariadb()).or(mysql8::cost(&alter.specs, facts)),
     };
     let renames = |spec: &Spec| matches!(spec, Spec::RenameTable(_));
     if alter.specs.iter().all(renames) { cost.and(Cost::EXCLUSIVE) } else { cost }

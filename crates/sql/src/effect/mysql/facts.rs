@@ -24,6 +24,12 @@ impl<'c> Facts<'c> {
         }
     }
 
+    /// The same, were the server MariaDB.
+    pub(super) fn on_mariadb(mut self) -> Self {
+        self.server.maria = true;
+        self
+    }
+
     pub(super) fn is_innodb(self) -> bool {
         self.engine_is("InnoDB")
     }
