@@ -1,7 +1,7 @@
 //! The rules of MySQL 8, by its manual: there is no such server among those that the tests start.
 
 use diagnostics::Provider;
-use sql::{Algorithm, Catalog, Effect, Fact, Lock, Options};
+use sql::{Algorithm, Catalog, Effect, Fact, Lock};
 
 /// A catalogue of MySQL of this version with a few tables.
 fn catalog(version: u32) -> Catalog {
@@ -13,7 +13,7 @@ fn catalog(version: u32) -> Catalog {
         CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT NOT NULL, v VARCHAR(50) CHARACTER SET utf8mb4, w VARCHAR(20) CHARACTER SET utf8mb4,
           e ENUM('x','y'), gv INT AS (a + 1) VIRTUAL, KEY ka (a), CONSTRAINT fk FOREIGN KEY (b) REFERENCES p (id)) ENGINE=InnoDB;
         CREATE TABLE f (id INT PRIMARY KEY, a INT, tx TEXT, FULLTEXT KEY ft (tx)) ENGINE=InnoDB";
-    for statement in sql::split(script, &Options::new(Provider::MySql)).unwrap().statements {
+    for statement in crate::script(Provider::MySql, script).statements {
         catalog.apply(&statement, script);
     }
     assert!(catalog.complete);
@@ -21,7 +21,7 @@ fn catalog(version: u32) -> Catalog {
 }
 
 fn effect(text: &str, version: u32) -> Effect {
-    let script = sql::split(text, &Options::new(Provider::MySql)).unwrap();
+    let script = crate::script(Provider::MySql, text);
     sql::effect(&script.statements[0], text, &catalog(version))
 }
 
@@ -103,10 +103,68 @@ fn a_server_that_is_not_known_gets_the_stronger_of_both_rules() {
 #[test]
 fn text_that_is_not_read_counts_as_the_strongest() {
     for text in ["ALTER TABLE t FROBNICATE", "CALL p()", "BEGIN NOT ATOMIC SELECT 1; END"] {
-        let script = sql::split(text, &Options::new(Provider::MySql)).unwrap();
+        let script = crate::script(Provider::MySql, text);
         let effect = sql::effect(&script.statements[0], text, &catalog(80_400));
         let named =
             effect.tables.iter().all(|table| table.rewrite.may_be() && table.lock == Lock::AccessExclusive);
         assert!(effect.unknown.is_some() || (named && !effect.tables.is_empty()), "{text}: {effect:?}");
+    }
+}
+
+#[test]
+fn what_running_code_meets_is_told() {
+    use sql::{Breakage, Name};
+    let table = || Name { schema: Some("shop".to_owned()), name: "t".to_owned() };
+    let gone = |column: Option<&str>| Breakage::Gone { object: table(), column: column.map(str::to_owned) };
+    let refused =
+        |column: Option<&str>| Breakage::WritesRefused { table: table(), column: column.map(str::to_owned) };
+    let renamed = |column: Option<&str>, to: &str| Breakage::Renamed {
+        object: table(),
+        column: column.map(str::to_owned),
+        to: to.to_owned(),
+    };
+    let expected: &[(&str, Vec<Breakage>)] = &[
+        ("ALTER TABLE t ADD COLUMN n INT", vec![]),
+        ("ALTER TABLE t ADD COLUMN n INT NOT NULL DEFAULT 1", vec![]),
+        ("ALTER TABLE t ADD COLUMN n INT NOT NULL", vec![refused(Some("n"))]),
+        ("ALTER TABLE t DROP COLUMN e", vec![gone(Some("e"))]),
+        ("ALTER TABLE t CHANGE a a2 INT", vec![renamed(Some("a"), "a2")]),
+        ("ALTER TABLE t MODIFY a INT NOT NULL", vec![refused(Some("a"))]),
+        (
+            "ALTER TABLE t MODIFY a BIGINT",
+            vec![Breakage::TypeChanged { table: table(), column: "a".to_owned() }],
+        ),
+        ("ALTER TABLE t ALTER b DROP DEFAULT", vec![refused(Some("b"))]),
+        ("ALTER TABLE t ALTER a DROP DEFAULT", vec![]),
+        ("CREATE UNIQUE INDEX n ON t (a)", vec![refused(Some("a"))]),
+        ("CREATE INDEX n ON t (a)", vec![]),
+        ("ALTER TABLE t ADD CHECK (a > 0)", vec![refused(None)]),
+        ("RENAME TABLE t TO t2", vec![renamed(None, "t2")]),
+        ("DROP TABLE t", vec![gone(None)]),
+        ("REVOKE SELECT ON t FROM app", vec![Breakage::Hidden { object: table() }]),
+    ];
+    for (text, breaks) in expected {
+        assert_eq!(effect(text, 80_400).breaks, *breaks, "{text}");
+    }
+}
+
+#[test]
+fn what_can_be_undone_is_told() {
+    use sql::Reversible::{DataLost, Unknown, WithFormerDefinition, Yes};
+    let expected = [
+        ("ALTER TABLE t ADD COLUMN n INT", Yes),
+        ("ALTER TABLE t DROP COLUMN e", DataLost),
+        ("ALTER TABLE t ADD COLUMN n INT, DROP COLUMN e", DataLost),
+        ("ALTER TABLE t MODIFY a BIGINT", WithFormerDefinition),
+        ("DROP INDEX ka ON t", WithFormerDefinition),
+        ("ALTER TABLE t CONVERT TO CHARACTER SET latin1", Unknown),
+        ("TRUNCATE t", DataLost),
+        ("INSERT INTO t (id, b) VALUES (1, 1)", Yes),
+        ("UPDATE t SET a = 1", DataLost),
+        ("CREATE TABLE n (id INT)", Yes),
+        ("DROP VIEW w", WithFormerDefinition),
+    ];
+    for (text, reversible) in expected {
+        assert_eq!(effect(text, 80_400).reversible, reversible, "{text}");
     }
 }

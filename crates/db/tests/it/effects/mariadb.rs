@@ -525,7 +525,7 @@ fn shape(catalog: &Catalog) -> Vec<String> {
     for (name, table) in &catalog.tables {
         let name = &name.name;
         lines.push(format!("{name} {:?} {:?}", table.kind, table.triggers));
-        if table.kind == TableKind::View {
+        if table.kind != TableKind::Table {
             continue;
         }
         for column in &table.columns {

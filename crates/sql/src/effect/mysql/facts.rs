@@ -126,6 +126,9 @@ pub(super) fn type_of(column: &Column) -> Option<ColumnType> {
 /// The type that a definition gives a column of the table: without a character set of its own it has that of the table.
 pub(super) fn completed(written: &ColumnType, facts: Facts<'_>) -> ColumnType {
     let mut data_type = written.clone();
+    if facts.server.maria {
+        data_type.json_as_text();
+    }
     if !data_type.is_text() {
         return data_type;
     }
