@@ -4,6 +4,7 @@ mod actions;
 mod code;
 mod directives;
 mod effects_mysql8;
+mod effects_properties;
 mod index_names;
 mod kinds;
 mod mysql;

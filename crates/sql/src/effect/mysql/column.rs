@@ -291,7 +291,7 @@ impl ColumnType {
         let length = self.arguments.first()?.parse::<u64>().ok()?;
         match self.base.as_str() {
             "varbinary" => Some(length),
-            "varchar" => Some(length * bytes_of(self.character_set.as_deref()?)?),
+            "varchar" => Some(length.saturating_mul(bytes_of(self.character_set.as_deref()?)?)),
             _ => None,
         }
     }
