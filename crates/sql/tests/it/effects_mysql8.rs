@@ -37,7 +37,7 @@ fn cost(text: &str, version: u32) -> (Option<Algorithm>, bool, Fact) {
 #[test]
 fn changes_cost_what_the_manual_says() {
     use Algorithm::{Copy, Inplace, Instant};
-    // "Online DDL Operations", tables 17.16 to 17.25.
+    // "Online DDL Operations".
     let manual: &[(&str, u32, Algorithm, bool, Fact)] = &[
         ("ADD COLUMN n INT", 80_012, Instant, true, Fact::No),
         ("ADD COLUMN n INT FIRST", 80_012, Inplace, true, Fact::Yes),
