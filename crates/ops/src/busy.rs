@@ -36,7 +36,7 @@ pub(crate) fn tell(
     run: &mut Run<'_>,
     began: Instant,
     lock: &str,
-    holder: Option<&Holder>,
+    holder: impl FnOnce(&Run<'_>) -> Option<Holder>,
     remaining: Duration,
 ) {
     if run.held.is_none() {
@@ -47,11 +47,27 @@ pub(crate) fn tell(
         return;
     }
     run.waits.told = Some((lock.to_owned(), Instant::now()));
+    let holder = holder(run);
     run.observer.on(&Event::WaitingForLock {
-        holder: holder.cloned(),
+        holder,
         lock: lock.to_owned(),
         remaining: run.interrupt.within_deadline(remaining),
     });
+}
+
+/// SQLite: the process that has the file locked, where the system tells.
+pub(crate) fn file_holder(run: &Run<'_>) -> Option<Holder> {
+    if run.target.provider != Provider::Sqlite {
+        return None;
+    }
+    let holders = db::activity::file_holders(&run.sqlite_path());
+    let found = holders.into_iter().find(|process| process.lock.is_some())?;
+    Some(Holder {
+        process: i32::try_from(found.process).unwrap_or_default(),
+        application: found.application,
+        state: found.lock,
+        ..Holder::default()
+    })
 }
 
 /// The wait for a SQLite file, or for the history table, that somebody else holds.
@@ -105,7 +121,7 @@ impl Busy {
     fn next(&mut self, run: &mut Run<'_>) -> Option<Duration> {
         let began = *self.began.get_or_insert_with(Instant::now);
         let remaining = self.limit.checked_sub(began.elapsed()).filter(|left| !left.is_zero())?;
-        tell(run, began, &self.lock, None, remaining);
+        tell(run, began, &self.lock, file_holder, remaining);
         let pause = self.pause.min(remaining);
         self.pause = (self.pause * 2).min(Duration::from_secs(1));
         Some(pause)

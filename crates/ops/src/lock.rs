@@ -252,7 +252,7 @@ impl Wait {
         let Some(remaining) = limit.checked_sub(waited).filter(|left| !left.is_zero()) else {
             return Err(Over::TimedOut(self.holder.take().map(Box::new)));
         };
-        busy::tell(run, self.began, lock, self.holder.as_ref(), remaining);
+        busy::tell(run, self.began, lock, |_| self.holder.clone(), remaining);
         run.interrupt.sleep(self.pause.min(remaining)).map_err(Over::Stopped)?;
         self.pause = (self.pause * 3 / 2).min(LONGEST_PAUSE);
         Ok(())

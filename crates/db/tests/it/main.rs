@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 mod activity_mysql;
+mod activity_sqlite;
 mod conn;
 mod effects;
 mod history;

@@ -76,7 +76,11 @@ pub(super) fn migration(
         Err(diagnostic) => *diagnostic,
     };
     if file_is_locked(run, part, error) {
-        return Failure::new(diagnostic.note(state(migration, kept)).help(codes::C2012.way_out));
+        let told = match crate::busy::file_holder(run) {
+            Some(holder) => diagnostic.note(holder.to_string()),
+            None => diagnostic,
+        };
+        return Failure::new(told.note(state(migration, kept)).help(codes::C2012.way_out));
     }
     let state = if part == Part::PutBack {
         format!("all statements of migration `{}` are applied and stay", migration.name)

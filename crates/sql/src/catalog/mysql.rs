@@ -3,9 +3,11 @@
 use super::{Catalog, Column, Constraint, ConstraintKind, Index, Table, TableKind};
 use crate::action::Name;
 use crate::classify::{Value, assignments};
-use crate::effect::mysql::alter::{Alter, IndexType, Spec, alter_table, index_statement};
+use crate::effect::mysql::alter::{alter_table, index_statement};
 use crate::effect::mysql::column::{ColumnDefinition, ColumnType, DefaultValue, definition};
+use crate::effect::mysql::spec::{Alter, IndexType, PartitionChange, Spec};
 use crate::effect::mysql::tokens;
+use crate::effect::mysql::types::{Server, default_collation};
 use crate::kind::{DdlVerb, Kind};
 use crate::statement::Statement;
 use crate::words::Words;
@@ -112,6 +114,12 @@ fn create(catalog: &mut Catalog, mut words: Words<'_>) -> Option<()> {
         }
         return Some(());
     }
+    if words.take("SEQUENCE") {
+        words.if_not_exists();
+        let key = catalog.key_of(&words.name()?);
+        catalog.tables.insert(key, Table { kind: TableKind::Sequence, new: true, ..Table::default() });
+        return Some(());
+    }
     let mut head = words.clone();
     for _ in 0..12 {
         if head.take("VIEW") {
@@ -201,7 +209,12 @@ fn alter(catalog: &mut Catalog, alter: &Alter) -> Option<()> {
     catalog.tables.remove(&key);
     follow(catalog, &key, &new_key);
     catalog.tables.insert(new_key, table);
-    let read = !alter.specs.iter().any(|spec| matches!(spec, Spec::Other));
+    // A partition that becomes a table has a name that is not read.
+    let read = !alter.specs.iter().any(|spec| {
+        let converts = [PartitionChange::ConvertToTable, PartitionChange::ConvertToPartition];
+        matches!(spec, Spec::Other)
+            || matches!(spec, Spec::Partitions { change, .. } if converts.contains(change))
+    });
     read.then_some(())
 }
 
@@ -222,7 +235,7 @@ fn change(catalog: &Catalog, table: &mut Table, spec: &Spec) {
         Spec::AddColumn { column, .. } => add_column(catalog, table, column),
         Spec::DropColumn { name, .. } => drop_column(table, name),
         Spec::ChangeColumn { from, column } => {
-            let new = described(table, column);
+            let new = described(catalog, table, column);
             if let Some(old) = table.columns.iter_mut().find(|own| own.name.eq_ignore_ascii_case(from)) {
                 *old = new;
             }
@@ -285,20 +298,27 @@ fn convert(table: &mut Table, character_set: Option<&String>, collation: Option<
     table.character_set = Some(both);
 }
 
-fn described(table: &Table, column: &ColumnDefinition) -> Column {
+fn described(catalog: &Catalog, table: &Table, column: &ColumnDefinition) -> Column {
+    let server = Server { maria: catalog.maria, version: catalog.version_number };
     let own = |data_type: &ColumnType| {
         let set = data_type.character_set.clone()?;
-        Some((set, data_type.collation.clone().unwrap_or_default()))
+        let default = default_collation(&set, server).unwrap_or_default();
+        let collation = data_type.collation.clone().unwrap_or_else(|| default.to_owned());
+        Some((set, collation))
     };
-    let text = column.data_type.is_text();
+    let mut written = column.data_type.clone();
+    if catalog.maria {
+        written.json_as_text();
+    }
+    let text = written.is_text();
     Column {
         name: column.name.clone(),
-        data_type: printed(&column.data_type),
+        data_type: printed(&written),
         not_null: column.not_null,
         default: column.default_text.clone().filter(|_| column.default != DefaultValue::None),
         generated: column.generated,
         counts: column.counts,
-        character_set: own(&column.data_type).or_else(|| table.character_set.clone().filter(|_| text)),
+        character_set: own(&written).or_else(|| table.character_set.clone().filter(|_| text)),
         collation: None,
     }
 }
@@ -326,7 +346,7 @@ fn add_column(catalog: &Catalog, table: &mut Table, column: &ColumnDefinition) {
             .position(|own| own.name.eq_ignore_ascii_case(name))
             .map_or(table.columns.len(), |at| at + 1),
     };
-    let described = described(table, column);
+    let described = described(catalog, table, column);
     table.columns.insert(at, described);
     let own = [Some(column.name.clone())];
     if column.primary {

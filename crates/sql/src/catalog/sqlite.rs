@@ -156,6 +156,13 @@ fn columns(words: &mut Words<'_>) -> Vec<Option<String>> {
 fn alter(catalog: &mut Catalog, mut words: Words<'_>) -> Option<()> {
     words.take_all(&["ALTER", "TABLE"]).then_some(())?;
     let key = key(catalog, &words.name()?);
+    let mut ahead = words.clone();
+    let constraint = ahead.take("ALTER")
+        || (ahead.take_any(&["ADD", "DROP"]).is_some() && ahead.take_any(&["CONSTRAINT", "CHECK"]).is_some());
+    if constraint {
+        // Nothing of SQLite's effects depends on them.
+        return Some(());
+    }
     if words.take("ADD") {
         words.take("COLUMN");
         let name = words.part()?;

@@ -142,6 +142,14 @@ fn alter(builder: &mut Builder<'_>, mut words: Words<'_>) -> Option<()> {
     words.take_all(&["ALTER", "TABLE"]).then_some(())?;
     let table = words.name()?;
     let key = plain(&table);
+    if let Some((scan, reversible)) = constraint(words.clone()) {
+        builder.table(&table, Lock::Share, Fact::No, Fact::from(scan));
+        builder.reversible(reversible);
+        if scan {
+            builder.effect.breaks.push(Breakage::WritesRefused { table: key, column: None });
+        }
+        return Some(());
+    }
     if words.take("ADD") {
         words.take("COLUMN");
         let column = words.part()?;
@@ -184,6 +192,25 @@ fn alter(builder: &mut Builder<'_>, mut words: Words<'_>) -> Option<()> {
     let to = words.part()?;
     builder.effect.breaks.push(Breakage::Renamed { object: key, column: Some(column), to });
     Some(())
+}
+
+/// Constraints that come and go, from SQLite 3.53 on: whether the rows are looked at, and how it can be undone. `words`
+/// stands behind the table's name.
+fn constraint(mut words: Words<'_>) -> Option<(bool, Reversible)> {
+    if words.take("ADD") {
+        let named = words.take("CONSTRAINT");
+        return (named || words.at_word("CHECK")).then_some((true, Reversible::Yes));
+    }
+    if words.take("DROP") {
+        return words.take("CONSTRAINT").then_some((false, Reversible::WithFormerDefinition));
+    }
+    words.take("ALTER").then_some(())?;
+    words.take("COLUMN");
+    words.part()?;
+    if words.take_all(&["SET", "NOT", "NULL"]) {
+        return Some((true, Reversible::Yes));
+    }
+    words.take_all(&["DROP", "NOT", "NULL"]).then_some((false, Reversible::Yes))
 }
 
 /// What of a column's definition decides about the cost.

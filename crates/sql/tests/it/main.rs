@@ -4,6 +4,8 @@ mod actions;
 mod code;
 mod directives;
 mod effects;
+mod effects_mysql8;
+mod effects_properties;
 mod index_names;
 mod kinds;
 mod mysql;

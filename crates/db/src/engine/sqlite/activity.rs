@@ -101,6 +101,10 @@ fn lock_of(process: i64, files: &[File], locks: &str) -> Option<String> {
     own.max_by_key(|(rank, _)| *rank).map(|(_, words)| words)
 }
 
+/// Bytes of the index of the log: who writes, who copies the log back into the database.
+const WRITER: u64 = 120;
+const CHECKPOINTER: u64 = 121;
+
 /// How strong a lock is, and what SQLite calls it.
 fn rank(file: &File, writes: bool, start: u64, end: u64) -> (u8, String) {
     let covers = |byte: u64| start <= byte && byte <= end;
@@ -109,9 +113,18 @@ fn rank(file: &File, writes: bool, start: u64, end: u64) -> (u8, String) {
             true if covers(SHARED) => (5, "EXCLUSIVE"),
             true if covers(PENDING) => (4, "PENDING"),
             true if covers(RESERVED) => (3, "RESERVED"),
-            _ => (2, "SHARED"),
+            // In WAL mode whoever has the database open has this one.
+            _ => (1, "SHARED"),
         };
         return (rank, format!("{name} on the database"));
+    }
+    if file.word == "index of the log" {
+        let (rank, name) = match writes {
+            true if covers(WRITER) => (4, "WRITE"),
+            true if covers(CHECKPOINTER) => (3, "CHECKPOINT"),
+            _ => (2, "READ"),
+        };
+        return (rank, format!("{name} on the write-ahead log"));
     }
     let name = if writes { "a write lock" } else { "a read lock" };
     (u8::from(writes), format!("{name} on the {}", file.word))

@@ -65,7 +65,7 @@ impl File {
             text.push('\n');
         }
         let text = format!("{}\n", text.trim_end());
-        if std::env::var_os("UPDATE").is_some() && std::env::var_os("CI").is_none() {
+        if testkit::script::updates() {
             fs::write(&self.path, text).unwrap();
             return;
         }

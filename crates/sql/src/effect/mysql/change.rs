@@ -1,9 +1,10 @@
 //! ALTER TABLE and its relatives as an [`Effect`].
 
-use super::alter::{Alter, Asked, AskedLock, IndexType, PartitionChange, Spec, alter_table, index_statement};
+use super::alter::{alter_table, index_statement};
 use super::column::{ColumnDefinition, DefaultValue};
 use super::cost::Cost;
 use super::facts::{Facts, completed, type_of};
+use super::spec::{Alter, Asked, AskedLock, IndexType, PartitionChange, Spec};
 use super::types::{TypeChange, change as change_of_type};
 use super::{Builder, mariadb, mysql8};
 use crate::action::Name;
@@ -84,7 +85,7 @@ fn cost(alter: &Alter, table: Option<&Table>, builder: &Builder<'_>) -> Cost {
     let cost = match (builder.catalog.maria, builder.catalog.version_number) {
         (true, _) => mariadb::cost(&alter.specs, facts),
         (false, 1..) => mysql8::cost(&alter.specs, facts),
-        (false, 0) => mariadb::cost(&alter.specs, facts).or(mysql8::cost(&alter.specs, facts)),
+        (false, 0) => mariadb::cost(&alter.specs, facts.on_mariadb()).or(mysql8::cost(&alter.specs, facts)),
     };
     let renames = |spec: &Spec| matches!(spec, Spec::RenameTable(_));
     if alter.specs.iter().all(renames) { cost.and(Cost::EXCLUSIVE) } else { cost }

@@ -269,6 +269,15 @@ pub(crate) fn default_value(words: &mut Words<'_>) -> DefaultValue {
 }
 
 impl ColumnType {
+    /// MariaDB keeps JSON as a text.
+    pub(crate) fn json_as_text(&mut self) {
+        if self.base == "json" {
+            "longtext".clone_into(&mut self.base);
+            self.character_set = Some("utf8mb4".to_owned());
+            self.collation = Some("utf8mb4_bin".to_owned());
+        }
+    }
+
     /// A character type, which has a character set.
     pub(crate) fn is_text(&self) -> bool {
         matches!(
@@ -282,7 +291,7 @@ impl ColumnType {
         let length = self.arguments.first()?.parse::<u64>().ok()?;
         match self.base.as_str() {
             "varbinary" => Some(length),
-            "varchar" => Some(length * bytes_of(self.character_set.as_deref()?)?),
+            "varchar" => Some(length.saturating_mul(bytes_of(self.character_set.as_deref()?)?)),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! What the catalogue knows of one table, as the rules ask for it.
 
-use super::alter::Spec;
 use super::column::{ColumnType, character_set_of, parse_type};
+use super::spec::Spec;
 use super::types::{Server, default_collation};
 use crate::catalog::{Catalog, Column, ConstraintKind, Table};
 
@@ -22,6 +22,12 @@ impl<'c> Facts<'c> {
             server: Server { maria: catalog.maria, version: catalog.version_number },
             version: catalog.version_number,
         }
+    }
+
+    /// The same, were the server MariaDB.
+    pub(super) fn on_mariadb(mut self) -> Self {
+        self.server.maria = true;
+        self
     }
 
     pub(super) fn is_innodb(self) -> bool {
@@ -120,6 +126,9 @@ pub(super) fn type_of(column: &Column) -> Option<ColumnType> {
 /// The type that a definition gives a column of the table: without a character set of its own it has that of the table.
 pub(super) fn completed(written: &ColumnType, facts: Facts<'_>) -> ColumnType {
     let mut data_type = written.clone();
+    if facts.server.maria {
+        data_type.json_as_text();
+    }
     if !data_type.is_text() {
         return data_type;
     }

@@ -3,10 +3,10 @@
 //! MariaDB 11.2 lets others write while rows are copied where a number of conditions hold (MDEV-16329); a copy counts as
 //! one that keeps writers out all the same.
 
-use super::alter::{IndexType, Spec};
 use super::column::{ColumnDefinition, ColumnType, DefaultValue};
 use super::cost::Cost;
 use super::facts::{Facts, completed, type_of};
+use super::spec::{IndexType, Spec};
 use super::types::{self, TypeChange};
 use crate::catalog::Column;
 use crate::effect::Fact;

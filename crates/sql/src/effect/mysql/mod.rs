@@ -17,8 +17,9 @@ mod facts;
 mod mariadb;
 mod mysql8;
 mod rows;
+pub(crate) mod spec;
 mod tables;
-mod types;
+pub(crate) mod types;
 
 use super::{Breakage, Effect, Fact, Lock, Reversible, TableEffect};
 use crate::action::Name;

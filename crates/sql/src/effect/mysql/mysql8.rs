@@ -1,11 +1,11 @@
-//! What a change of a table costs on MySQL 8.0 and newer, by its manual: "Online DDL Operations" (17.12.1 of 8.0 and 8.4),
-//! tables 17.16 to 17.25. Nothing here was measured.
+//! What a change of a table costs on MySQL 8.0 and newer, by its manual: "Online DDL Operations" (17.12.1 in that of
+//! 8.4). Nothing here was measured.
 
-use super::alter::{IndexType, Spec};
 use super::column::{ColumnDefinition, DefaultValue, Position};
 use super::cost::Cost;
 use super::facts::{Facts, completed, type_of};
 use super::mariadb::is_there_already;
+use super::spec::{IndexType, Spec};
 use super::types::{self, TypeChange};
 
 /// From here on a column can be added at any place, and dropped, by a note (8.0.29).
@@ -23,10 +23,8 @@ pub(super) fn cost(specs: &[Spec], facts: Facts<'_>) -> Cost {
             .fold(Cost::INSTANT, Cost::and);
     }
     let total = specs.iter().map(|spec| one(spec, specs, facts)).fold(Cost::INSTANT, Cost::and);
-    let fulltext = facts.has_fulltext()
-        || specs.iter().any(|spec| matches!(spec, Spec::AddIndex { index_type: IndexType::Fulltext, .. }));
-    // "ALGORITHM=INPLACE is not supported for tables with FULLTEXT indexes" where the table is built anew (17.12.6).
-    if total.rebuilds() && fulltext && facts.has_fulltext() { total.and(Cost::COPY) } else { total }
+    // Tables with a full-text index are not built anew in place (17.12.1, notes on FORCE and OPTIMIZE).
+    if total.rebuilds() && facts.has_fulltext() { total.and(Cost::COPY) } else { total }
 }
 
 fn noted(spec: &Spec) -> bool {

@@ -1,6 +1,6 @@
 //! Statements about whole tables and other objects: CREATE, DROP, RENAME, TRUNCATE, maintenance, rights, partitions.
 
-use super::alter::PartitionChange;
+use super::spec::PartitionChange;
 use super::{Builder, change};
 use crate::action::Name;
 use crate::effect::{Breakage, Effect, Fact, Lock, Reversible, TableEffect};

@@ -17,9 +17,9 @@ pub(super) enum TypeChange {
 
 /// Which server: the two differ in what they can leave as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Server {
-    pub(super) maria: bool,
-    pub(super) version: u32,
+pub(crate) struct Server {
+    pub(crate) maria: bool,
+    pub(crate) version: u32,
 }
 
 /// The change from one type to another.
@@ -155,7 +155,7 @@ pub(super) fn convert(
 }
 
 /// The default collation of a character set, where it is known. MariaDB 11.6 has other ones, MySQL 8 its own.
-pub(super) fn default_collation(character_set: &str, server: Server) -> Option<&'static str> {
+pub(crate) fn default_collation(character_set: &str, server: Server) -> Option<&'static str> {
     let old = server.maria && server.version < 110_600;
     match character_set {
         "ascii" if old || !server.maria => Some("ascii_general_ci"),
