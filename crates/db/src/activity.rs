@@ -1,11 +1,10 @@
 //! What other sessions of the server do: who is in the way, who waits behind us, how far a long statement is. Read-only,
 //! but for [`end`].
 //!
-//! Everything here is asked on a connection beside the one that it is about ([`side`]). What the role may not see is none,
+//! Everything here is asked on a connection beside the one that it is about. What the role may not see is none,
 //! and never an error: a migration does not fail because its audience is not admitted.
 
 use crate::engine::{mysql, postgres, sqlite};
-use crate::target::Target;
 use crate::{Conn, DbError};
 use diagnostics::Provider;
 use serde::Serialize;
@@ -130,16 +129,6 @@ pub struct Progress {
     pub phase: String,
     /// How much of that is done.
     pub percent: Option<f64>,
-}
-
-/// A connection beside the one that works, whose questions mean the server's own objects whatever the role's search path.
-pub fn side(target: &Target) -> Result<Box<dyn Conn>, DbError> {
-    let mut conn = crate::connect(target)?;
-    if conn.provider() == Provider::PostgreSql {
-        // As one transaction: a pooler may give the next statement another session, for which it changes nothing.
-        conn.execute("SET search_path = pg_catalog, pg_temp")?;
-    }
-    Ok(conn)
 }
 
 /// The session with this process number; `None` once it has ended.

@@ -159,7 +159,7 @@ pub fn put_back(version_number: u32, schema: &str, time_zone: &str, traces: Trac
 }
 
 /// Claims the right to commit, inside a transaction: raises an error with [`CLAIM_MARK`] if another session
-/// holds a key. `prisma` is false while Prisma's key is given up.
+/// holds a key, and answers with the process. `prisma` is false while Prisma's key is given up.
 ///
 /// The check of the history must be a statement *after* this one: in one statement the snapshot is older than
 /// the lock. A cast is what raises, because a division by a constant zero is folded and always fails.
@@ -169,7 +169,7 @@ pub fn claim(prisma: bool) -> String {
         keys.push_str(&format!(" AND pg_catalog.pg_try_advisory_xact_lock({})", Key::Prisma.number()));
     }
     format!(
-        "SELECT CASE WHEN {keys} THEN 1 ELSE \
+        "SELECT CASE WHEN {keys} THEN pg_catalog.pg_backend_pid() ELSE \
          pg_catalog.concat('{CLAIM_MARK}', pg_catalog.pg_backend_pid())::pg_catalog.int4 END"
     )
 }

@@ -61,8 +61,9 @@ struct Attempt {
     last_answer: Instant,
     idle_looks: u32,
     abandon: bool,
-    /// What is looked out for; none for questions of ours.
+    /// What is looked out for; none for questions of ours, and while the process is not known.
     lookout: Option<Lookout>,
+    orders: Option<Orders>,
     /// Tells this attempt from the next while the lock is not held.
     number: u64,
 }
@@ -98,7 +99,11 @@ impl Watch {
         state.attempts += 1;
         let number = state.attempts;
         state.attempt = Some(Attempt {
-            lookout: orders.zip(process).map(|(orders, process)| Lookout::new(orders, i64::from(process))),
+            lookout: orders
+                .clone()
+                .zip(process)
+                .map(|(orders, process)| Lookout::new(orders, process.into())),
+            orders,
             number,
             cancel,
             process,
@@ -147,6 +152,15 @@ impl Watched<'_> {
     /// Bytes go out still: the server is alive, and has answered nothing.
     pub(crate) fn sending(&self) {
         self.with(|attempt| attempt.last_answer = Instant::now());
+    }
+
+    /// The process that runs it, where sessions are shared and each transaction has another.
+    pub(crate) fn is_at(&self, process: i32) {
+        self.with(|attempt| {
+            let orders = attempt.orders.clone().filter(|_| attempt.lookout.is_none());
+            attempt.lookout =
+                orders.map(|orders| Lookout::new(orders, process.into())).or(attempt.lookout.take());
+        });
     }
 
     /// What was seen since this was last asked.
@@ -296,7 +310,7 @@ fn with_side<T>(
     ask: impl FnOnce(&mut dyn db::Conn) -> T,
 ) -> Option<T> {
     if side.as_ref().is_none_or(|conn| conn.poisoned()) {
-        *side = activity::side(target).ok();
+        *side = db::connect(target).ok();
     }
     side.as_mut().map(|conn| ask(conn.as_mut()))
 }

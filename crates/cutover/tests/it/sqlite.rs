@@ -50,6 +50,28 @@ fn a_file_that_is_locked_around_a_statement_of_its_own_is_waited_for() {
 }
 
 #[test]
+fn the_process_that_has_the_file_is_named() {
+    let database = Database::create("named");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id INTEGER);")]);
+    project.deploy(&database.url());
+    project.write("2_m", "INSERT INTO a VALUES (1);");
+    let writer = database.connect();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("waiting_for_lock", |event| {
+        is(event, "waiting_for_lock")
+            && event["holder"]["process"] == std::process::id()
+            && event["holder"]["state"] == "RESERVED on the database"
+    });
+    let output =
+        project.run(&database.url(), &["migrate", "deploy", "--wait-lock", "1s", "--detailed-exitcode"]);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    writer.execute_batch("COMMIT").unwrap();
+    let (status, stderr, _) = deployer.finish();
+    assert!(status.success(), "{stderr}");
+}
+
+#[test]
 fn a_file_that_is_locked_between_two_transactions_is_waited_for() {
     const PAIRS: usize = 60;
     let database = Database::create("between");

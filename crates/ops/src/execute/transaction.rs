@@ -102,6 +102,8 @@ struct Seen {
     begun_next: bool,
     /// How many parts were answered.
     answered: usize,
+    /// A pooler shares sessions: each transaction has another process.
+    shared: bool,
     start: Option<Time>,
     taken: bool,
     violation: Option<DbError>,
@@ -265,7 +267,7 @@ fn send(
     parts: &[Part],
     (patience, orders): (&mut Patience, Option<Orders>),
 ) -> (Outcome, Seen) {
-    let mut seen = Seen::default();
+    let mut seen = Seen { shared: run.shared, ..Seen::default() };
     let observer = run.observer;
     let mut looks = Looks::default();
     let limit = orders.as_ref().and_then(|orders| orders.step);
@@ -321,6 +323,11 @@ impl Transaction<'_> {
         match reply {
             Reply::Tick { .. } => {}
             Reply::Row { index, row } => match parts.get(index) {
+                // Wanted where nothing else tells the process.
+                Some(Part::Begin | Part::Claim) if seen.shared => {
+                    let process = row.first().and_then(Option::as_deref).and_then(|text| text.parse().ok());
+                    process.into_iter().for_each(|process| watched.is_at(process));
+                }
                 // SQLite's claim counts the live rows of the name.
                 Some(Part::Claim) => {
                     seen.taken |= row.first().is_some_and(|count| count.as_deref() != Some("0"))
@@ -409,14 +416,16 @@ impl Transaction<'_> {
             }
             let opening = joined([claim.early.as_str(), &said.opening]);
             if !opening.is_empty() {
-                builder.push(Part::Claim, Step::new(opening).inside());
+                let step = Step::new(opening).inside();
+                builder.push(Part::Claim, if run.shared { step.with_rows() } else { step });
             }
         } else if run.target.provider != Provider::PostgreSql {
             builder.push(Part::Begin, Step::new(session::begin(run.target.provider)));
             let live = run.table.count_live(self.row.name(), self.row.own_id());
             builder.push(Part::Claim, Step::new(live).inside().with_rows());
         } else if !run.begun {
-            builder.push(Part::Begin, Step::new(joined(["BEGIN", &claim.early, &said.opening])));
+            let step = Step::new(joined(["BEGIN", &claim.early, &said.opening]));
+            builder.push(Part::Begin, if run.shared { step.with_rows() } else { step });
         }
         let guard = self.guard;
         if let Some(guard) = guard {

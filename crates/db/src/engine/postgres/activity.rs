@@ -1,7 +1,6 @@
 //! PostgreSQL: who is in the way, who waits behind us, how far a long statement is.
 //!
-//! Names and operators are qualified where these questions are asked on a connection that a script has had; on a side
-//! connection the search path is the server's own.
+//! Asked on connections of our own, or between two scripts, whose search path has the server's objects first.
 
 use crate::activity::{Blocker, Ended, Progress, Which};
 use crate::history::{EQUALS, postgres_literal};
@@ -19,6 +18,16 @@ fn session_columns() -> String {
          pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - a.xact_start), \
          pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - a.state_change), \
          pg_catalog.left(a.query, 200), {PROTECTED}, a.backend_start"
+    )
+}
+
+/// The table that a lock is on, qualified whatever the search path: a row of `pg_locks` under this name. None for one of
+/// another database.
+fn relation_of(lock: &str) -> String {
+    format!(
+        "(SELECT pg_catalog.concat(n.nspname, '.', c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = \
+         c.relnamespace JOIN pg_catalog.pg_database d ON d.oid = {lock}.database AND d.datname = \
+         pg_catalog.current_database() WHERE c.oid = {lock}.relation)"
     )
 }
 
@@ -47,9 +56,8 @@ pub(crate) fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<String
         return Ok(None);
     }
     let rows = conn.query(&format!(
-        "SELECT l.locktype, l.mode, CASE WHEN l.database = d.oid THEN l.relation::pg_catalog.regclass::text END FROM \
-         pg_catalog.pg_locks l, pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database() AND l.pid = \
-         {process} AND NOT l.granted"
+        "SELECT l.locktype, l.mode, {} FROM pg_catalog.pg_locks l WHERE l.pid = {process} AND NOT l.granted",
+        relation_of("l")
     ))?;
     Ok(rows.into_iter().next().map(|row| {
         let [locktype, mode, relation] = fields(row);
@@ -110,16 +118,15 @@ fn blocker(row: Row) -> Blocker {
 pub(crate) fn blockers(conn: &mut dyn Conn, process: i64) -> Result<Vec<Blocker>, DbError> {
     // Of what the session waits for, each of those in the way holds something, or waits in front of it.
     let rows = conn.query(&format!(
-        "SELECT {}, pg_catalog.concat_ws('|', w.locktype, COALESCE(h.mode, 'queue'), CASE WHEN w.database = (SELECT d.oid FROM \
-         pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) THEN w.relation::pg_catalog.regclass::text \
-         END) FROM (SELECT DISTINCT b.pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids({process})) AS b(pid)) b JOIN \
+        "SELECT {}, pg_catalog.concat_ws('|', w.locktype, COALESCE(h.mode, 'queue'), {}) FROM (SELECT DISTINCT b.pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids({process})) AS b(pid)) b JOIN \
          {FROM_SESSIONS} ON a.pid = b.pid LEFT JOIN LATERAL (SELECT * FROM pg_catalog.pg_locks w WHERE w.pid = {process} AND NOT \
          w.granted LIMIT 1) w ON true LEFT JOIN LATERAL (SELECT l.mode FROM pg_catalog.pg_locks l WHERE l.pid = b.pid AND \
          l.granted AND l.locktype = w.locktype AND l.relation IS NOT DISTINCT FROM w.relation AND l.page IS NOT DISTINCT FROM \
          w.page AND l.tuple IS NOT DISTINCT FROM w.tuple AND l.virtualxid IS NOT DISTINCT FROM w.virtualxid AND l.transactionid \
          IS NOT DISTINCT FROM w.transactionid AND l.classid IS NOT DISTINCT FROM w.classid AND l.objid IS NOT DISTINCT FROM \
          w.objid LIMIT 1) h ON true ORDER BY a.xact_start NULLS LAST",
-        session_columns()
+        session_columns(),
+        relation_of("w")
     ))?;
     let mut found: Vec<Blocker> = rows.into_iter().map(blocker).collect();
     for blocker in &mut found {
@@ -264,12 +271,13 @@ pub(crate) fn in_the_way(
         })
         .collect();
     let rows = conn.query(&format!(
-        "SELECT {}, pg_catalog.concat(l.locktype, '|', l.mode, '|', l.relation::pg_catalog.regclass::text) FROM {FROM_SESSIONS} JOIN \
+        "SELECT {}, pg_catalog.concat_ws('|', l.locktype, l.mode, {}) FROM {FROM_SESSIONS} JOIN \
          LATERAL (SELECT * FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.granted AND l.locktype = 'relation' AND l.database = \
          (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) AND ({}) LIMIT 1) l ON true \
          WHERE a.xact_start < pg_catalog.clock_timestamp() - interval '{} ms' AND a.pid <> pg_catalog.pg_backend_pid() ORDER BY \
          a.xact_start",
         session_columns(),
+        relation_of("l"),
         conditions.join(" OR "),
         age.as_millis()
     ))?;
