@@ -192,7 +192,13 @@ impl Patience {
         };
         let subject = transaction.subject();
         let postgres = run.target.provider == Provider::PostgreSql;
-        let Some(cause) = self.cause_of(run, &error).filter(|_| postgres) else { return Ok(false) };
+        let Some(cause) = self.cause_of(run, &error).filter(|_| postgres) else {
+            // Ended by us all the same: a policy.
+            if let Some(failure) = self.failure(run, subject, statement, &error) {
+                *end = End::GivenUp(Box::new(failure));
+            }
+            return Ok(false);
+        };
         match self.decide(run, subject.segment) {
             Next::GiveUp(why) => {
                 let failure = self.given_up(subject, Some((statement, &error)), why);

@@ -243,7 +243,12 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
             attached: going.migration.statements().any(|statement| statement.kind == Kind::Attach),
             guard: None,
         };
-        match attempt(run, &transaction, &mut patience)? {
+        let end = match attempt(run, &transaction, &mut patience) {
+            Ok(end) => end,
+            // Asked to stop between two attempts, or before the first: nothing of the segment is there.
+            Err(failure) => return Err(going.stop(run, failure)),
+        };
+        match end {
             End::Committed => {
                 let recorded = is_recorded(run, going, segment, &logs)?;
                 going.advance(next, logs);

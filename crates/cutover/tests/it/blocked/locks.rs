@@ -34,6 +34,23 @@ fn the_budget_ends_it_and_leaves_nothing() {
 }
 
 #[test]
+fn a_deadline_between_two_attempts_leaves_nothing() {
+    let (database, project) = prepared();
+    let mut reader = database.application_session();
+    reader.run("BEGIN; SELECT count(*) FROM a");
+    for file in [
+        "ALTER TABLE a ADD COLUMN note text;",
+        "ALTER TABLE a ADD COLUMN note text; CREATE INDEX CONCURRENTLY ON b (n);",
+    ] {
+        project.write("2_m", file);
+        let output =
+            project.run(&database.url(), &["migrate", "deploy", "--deadline", "3s", "--detailed-exitcode"]);
+        assert_eq!(output.status.code(), Some(8), "{}", text(&output));
+        assert_eq!(database.psql("SELECT count(*) FROM _prisma_migrations"), "1", "{file}");
+    }
+}
+
+#[test]
 fn old_transactions_on_the_table_are_waited_for_before_anything_is_sent() {
     let (database, project) = prepared();
     project.write("2_m", "ALTER TABLE a ADD COLUMN note text;");

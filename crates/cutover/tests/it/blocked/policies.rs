@@ -64,6 +64,23 @@ fn fail_fails_with_the_first_attempt_and_names_who_is_in_the_way() {
 }
 
 #[test]
+fn fail_ends_a_wait_for_rows_too() {
+    let (database, project) = prepared();
+    database.psql("INSERT INTO a VALUES (1)");
+    project.write("2_column", "UPDATE a SET id = id + 1;");
+    let mut writer = database.application_session();
+    writer.run("BEGIN; UPDATE a SET id = 7");
+    let arguments = ["migrate", "deploy", "--on-blocked", "fail", "--detailed-exitcode"];
+    let output = project.run(&database.url(), &arguments);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    assert!(
+        text(&output).contains("C2022") && text(&output).contains(&format!("pid {}", writer.pid())),
+        "{}",
+        text(&output)
+    );
+}
+
+#[test]
 fn cancel_idle_ends_who_has_been_idle_for_long_enough_and_nobody_else() {
     let (database, project) = prepared();
     let in_the_way = idle(&database, "a");
