@@ -140,7 +140,7 @@ fn on_sqlite_the_process_is_shown_that_holds_the_file() {
     assert_eq!(told["held"][0]["lock"], "file");
     assert_eq!(told["held"][0]["holder"]["process"], std::process::id(), "{told:#}");
     let output =
-        lock(&project, &database.url(), &["release", "--yes-database", &told["database"].as_str().unwrap()]);
+        lock(&project, &database.url(), &["release", "--yes-database", told["database"].as_str().unwrap()]);
     assert_eq!(output.status.code(), Some(5), "{}", text(&output));
     assert!(
         text(&output).contains("C2012") && text(&output).contains(&std::process::id().to_string()),
