@@ -27,6 +27,7 @@ pub mod lock_status;
 pub mod migrations;
 pub mod new;
 pub mod plan;
+mod pooler;
 pub mod progress;
 pub mod resolve;
 mod run;
