@@ -48,6 +48,11 @@ fn what_needs_a_session_of_its_own_is_refused_with_its_place() {
             "||",
             "nothing was made: {sql}"
         );
+        let dry = text(&project.run(&url, &["migrate", "deploy", "--dry-run"]));
+        assert!(
+            dry.contains("C1003") && dry.contains(place),
+            "a dry run makes the same checks: {sql}\n{dry}"
+        );
         // The way out.
         let output = project.run(&database.url(), &["migrate", "deploy"]);
         assert!(output.status.success(), "{sql}\n{}", text(&output));
