@@ -111,6 +111,50 @@ pub(crate) struct WaitArguments {
     pub(crate) no_query_text: bool,
 }
 
+/// How the locks of migrations are waited for.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Locks")]
+pub(crate) struct LockWaitArguments {
+    /// How long a migration may take to get its locks, all attempts and pauses together: 10m unless given (or
+    /// CUTOVER_LOCK_BUDGET)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) lock_budget: Option<Duration>,
+    /// What is done about sessions that are in the way (or CUTOVER_ON_BLOCKED)
+    #[arg(long, value_name = "POLICY", value_enum)]
+    pub(crate) on_blocked: Option<OnBlocked>,
+    /// How long a session must be idle in its transaction for `--on-blocked cancel-idle`: 60s unless given (or
+    /// CUTOVER_IDLE_AGE)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) idle_age: Option<Duration>,
+    /// Give way when so many sessions wait behind ours: 5 unless given (or CUTOVER_MAX_QUEUED)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_queued: Option<u32>,
+    /// Give way when a session has waited behind ours for so long: 500ms unless given (or CUTOVER_MAX_QUEUE_WAIT)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) max_queue_wait: Option<Duration>,
+    /// How long a statement that locks nobody out may take, such as CREATE INDEX CONCURRENTLY: 60m unless given (or
+    /// CUTOVER_CONCURRENT_BUDGET)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) concurrent_budget: Option<Duration>,
+    /// MySQL and MariaDB: how long a change that builds or copies may wait for the metadata lock at its end: 60s unless
+    /// given (or CUTOVER_METADATA_LOCK_WAIT)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) metadata_lock_wait: Option<Duration>,
+}
+
+/// The values of `--on-blocked`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OnBlocked {
+    /// Wait for them (the default)
+    Wait,
+    /// Fail with the first attempt that meets one
+    Fail,
+    /// End those that are idle in a transaction
+    CancelIdle,
+    /// End those whose transaction is older than 10 seconds
+    Terminate,
+}
+
 /// How results are told.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
@@ -150,6 +194,8 @@ pub(crate) struct DeployArguments {
     pub(crate) on_orphan: OnOrphan,
     #[command(flatten)]
     pub(crate) wait: WaitArguments,
+    #[command(flatten)]
+    pub(crate) locks: LockWaitArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

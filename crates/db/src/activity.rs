@@ -1,7 +1,16 @@
-//! What other sessions of the server do. Read-only.
+//! What other sessions of the server do: who is in the way, who waits behind us, how far a long statement is. Read-only,
+//! but for [`end`].
+//!
+//! Everything here is asked on a connection beside the one that it is about ([`side`]). What the role may not see is none,
+//! and never an error: a migration does not fail because its audience is not admitted.
 
+use crate::engine::{mysql, postgres, sqlite};
+use crate::target::Target;
 use crate::{Conn, DbError};
 use diagnostics::Provider;
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
 
 /// Another session.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +30,116 @@ impl Backend {
     pub fn is_idle(&self) -> bool {
         self.state.as_deref().is_some_and(|state| state.starts_with("idle"))
     }
+}
+
+/// A session that keeps another one waiting, or would.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Blocker {
+    /// Its process on the server; 0 for a prepared transaction, which has none.
+    pub process: i64,
+    /// Its role.
+    pub user: Option<String>,
+    /// What it calls itself.
+    pub application: Option<String>,
+    /// Where it comes from.
+    pub client: Option<String>,
+    /// `active`, `idle in transaction`, or what kind of process of the server it is.
+    pub state: Option<String>,
+    /// Seconds since its transaction began.
+    pub transaction_seconds: Option<f64>,
+    /// Seconds since its state last changed.
+    pub state_seconds: Option<f64>,
+    /// The lock that is in the way: `ACCESS SHARE on public.orders`.
+    pub lock: Option<String>,
+    /// What it runs or ran last, cut to 200 characters.
+    pub query: Option<String>,
+    /// Why it must never be ended.
+    pub protected: Option<String>,
+    /// It waits itself, in front of the other.
+    pub in_queue: bool,
+    /// What makes it this session and no later one with the same number: when it began.
+    pub started: Option<String>,
+}
+
+impl Blocker {
+    /// True for a session that has a transaction open and does nothing in it.
+    pub fn is_idle_in_transaction(&self) -> bool {
+        self.state.as_deref().is_some_and(|state| state.starts_with("idle in transaction"))
+    }
+
+    /// One line for a reader: `pid 7, user app (psql) from 10.0.0.1, idle in transaction for 42 s ...`.
+    pub fn line(&self) -> String {
+        let mut line = match self.process {
+            0 => String::new(),
+            process => format!("pid {process}"),
+        };
+        let mut add = |text: String| {
+            if !line.is_empty() {
+                line.push_str(", ");
+            }
+            line.push_str(&text);
+        };
+        if let Some(user) = &self.user {
+            add(format!("user {user}"));
+        }
+        if let Some(application) = &self.application {
+            add(format!("application {application}"));
+        }
+        if let Some(client) = &self.client {
+            add(format!("from {client}"));
+        }
+        if let Some(state) = &self.state {
+            let long =
+                self.state_seconds.map_or(String::new(), |seconds| format!(" for {}", seconds_text(seconds)));
+            add(format!("{state}{long}"));
+        }
+        if let Some(seconds) = self.transaction_seconds {
+            add(format!("transaction open for {}", seconds_text(seconds)));
+        }
+        if let Some(lock) = &self.lock {
+            add(if self.in_queue { lock.clone() } else { format!("holds {lock}") });
+        }
+        if let Some(query) = &self.query {
+            let words: Vec<&str> = query.split_whitespace().collect();
+            let verb = if self.state.as_deref() == Some("active") { "runs" } else { "last ran" };
+            add(format!("{verb}: {}", words.join(" ")));
+        }
+        line
+    }
+
+    /// The same session in the same transaction, whatever else of it has changed.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.process == other.process && self.started == other.started && self.lock == other.lock
+    }
+}
+
+/// `42 s`, `3 min 5 s`.
+fn seconds_text(seconds: f64) -> String {
+    let whole = seconds.max(0.0).floor();
+    if whole < 60.0 {
+        format!("{whole} s")
+    } else {
+        format!("{} min {} s", (whole / 60.0).floor(), whole % 60.0)
+    }
+}
+
+/// How far a long statement is, by the server's own account.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Progress {
+    /// What it does: `building index: scanning table`.
+    pub phase: String,
+    /// How much of that is done.
+    pub percent: Option<f64>,
+}
+
+/// A connection beside the one that works, whose questions mean the server's own objects whatever the role's search path.
+pub fn side(target: &Target) -> Result<Box<dyn Conn>, DbError> {
+    let mut conn = crate::connect(target)?;
+    if conn.provider() == Provider::PostgreSql {
+        // As one transaction: a pooler may give the next statement another session, for which it changes nothing.
+        conn.execute("SET search_path = pg_catalog, pg_temp")?;
+    }
+    Ok(conn)
 }
 
 /// The session with this process number; `None` once it has ended.
@@ -56,4 +175,117 @@ fn mysql_backend(conn: &mut dyn Conn, process: i32) -> Result<Option<Backend>, D
         since: None,
         unchanged_seconds: next().and_then(|text| text.parse().ok()),
     }))
+}
+
+/// What the session waits for, if it waits for a lock: `ACCESS EXCLUSIVE on public.orders`.
+pub fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<String>, DbError> {
+    match conn.provider() {
+        Provider::PostgreSql => postgres::activity::waiting(conn, process),
+        Provider::MySql => mysql::activity::waiting(conn, process),
+        Provider::Sqlite => Ok(None),
+    }
+}
+
+/// Who keeps the session waiting; those that wait in front of it too.
+pub fn blockers(conn: &mut dyn Conn, process: i64) -> Result<Vec<Blocker>, DbError> {
+    match conn.provider() {
+        Provider::PostgreSql => postgres::activity::blockers(conn, process),
+        Provider::MySql => mysql::activity::blockers(conn, process),
+        Provider::Sqlite => Ok(Vec::new()),
+    }
+}
+
+/// SQLite: the processes that have the file open, those that hold a lock of it first. Nobody where the system does not tell.
+pub fn file_holders(path: &Path) -> Vec<Blocker> {
+    sqlite::activity::holders(path)
+}
+
+/// How many sessions wait for what this one holds or waits for itself.
+pub fn queued_behind(conn: &mut dyn Conn, process: i64) -> Result<usize, DbError> {
+    match conn.provider() {
+        Provider::PostgreSql => postgres::activity::queued_behind(conn, process),
+        Provider::MySql => mysql::activity::queued_behind(conn, process).map(|(count, _)| count),
+        Provider::Sqlite => Ok(0),
+    }
+}
+
+/// How far the session's statement is, where the server tells.
+pub fn progress(conn: &mut dyn Conn, process: i64) -> Result<Option<Progress>, DbError> {
+    match conn.provider() {
+        Provider::PostgreSql => postgres::activity::progress(conn, process),
+        Provider::MySql => mysql::activity::progress(conn, process),
+        Provider::Sqlite => Ok(None),
+    }
+}
+
+/// PostgreSQL: how long the oldest transaction of another session of this database has been open; none if there is none.
+pub fn oldest_transaction(conn: &mut dyn Conn) -> Result<Option<Duration>, DbError> {
+    postgres::activity::oldest_transaction(conn)
+}
+
+/// PostgreSQL: sessions whose transactions are older than `age` and hold a lock that conflicts with one of `wanted`, the
+/// session's own excepted. Names are looked up on the search path of `conn`.
+pub fn in_the_way(
+    conn: &mut dyn Conn,
+    wanted: &[(sql::Name, sql::Lock)],
+    age: Duration,
+) -> Result<Vec<Blocker>, DbError> {
+    postgres::activity::in_the_way(conn, wanted, age)
+}
+
+/// Those of these sessions that are in a transaction still: the others are in nobody's way.
+pub fn still_in_transaction(conn: &mut dyn Conn, sessions: &[Blocker]) -> Result<Vec<Blocker>, DbError> {
+    match conn.provider() {
+        Provider::PostgreSql => postgres::activity::still_in_transaction(conn, sessions),
+        Provider::MySql | Provider::Sqlite => Ok(sessions.to_vec()),
+    }
+}
+
+/// Which sessions may be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those that have done nothing in an open transaction for so long.
+    Idle(Duration),
+    /// Those whose transaction has been open for so long.
+    Open(Duration),
+}
+
+/// What became of a wish to end a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was ended.
+    Yes,
+    /// Not yet, or not any more, what the wish is about: it has gone on, or is not old enough.
+    NotDue,
+    /// It must not, or may not, be ended, and why.
+    Spared(String),
+}
+
+/// Ends the session if it is still the same, still one of `which`, and not protected; all of that is asked in the very
+/// statement that ends it.
+pub fn end(conn: &mut dyn Conn, blocker: &Blocker, which: Which) -> Result<Ended, DbError> {
+    match conn.provider() {
+        Provider::PostgreSql => postgres::activity::end(conn, blocker, which),
+        Provider::MySql => {
+            if let Some(reason) = &blocker.protected {
+                return Ok(Ended::Spared(reason.clone()));
+            }
+            let due = match which {
+                Which::Idle(age) => {
+                    blocker.is_idle_in_transaction()
+                        && blocker.state_seconds.is_some_and(|seconds| seconds >= age.as_secs_f64())
+                }
+                Which::Open(age) => {
+                    // LOCK TABLES needs no transaction.
+                    let open = blocker.transaction_seconds.or(blocker.state_seconds);
+                    open.is_some_and(|seconds| seconds >= age.as_secs_f64())
+                }
+            };
+            if !due {
+                return Ok(Ended::NotDue);
+            }
+            mysql::activity::end(conn, blocker).map(|ended| if ended { Ended::Yes } else { Ended::NotDue })
+        }
+        Provider::Sqlite => Ok(Ended::NotDue),
+    }
 }

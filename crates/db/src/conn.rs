@@ -3,6 +3,7 @@
 use crate::{DbError, ErrorKind};
 use diagnostics::Provider;
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 /// One row of a result, every value as the server prints it; `None` is NULL.
@@ -12,10 +13,12 @@ pub type Row = Vec<Option<String>>;
 pub type Rows = Vec<Row>;
 
 /// One statement of a [`Batch`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Step<'a> {
     /// The text, sent as it is: one statement of a script, or a message of our own with several (PostgreSQL).
     pub sql: Cow<'a, str>,
+    /// Gives the text at the moment at which it is sent, instead of `sql` (PostgreSQL): it depends on what came before.
+    pub late: Option<&'a (dyn Fn() -> String + 'a)>,
     /// Not sent before every earlier statement was answered without error.
     pub barrier: bool,
     /// Only run while the connection is inside a transaction. A server that is sent statements ahead checks
@@ -32,7 +35,12 @@ pub struct Step<'a> {
 impl<'a> Step<'a> {
     /// A statement that may be sent ahead and whose rows nobody wants.
     pub fn new(sql: impl Into<Cow<'a, str>>) -> Self {
-        Self { sql: sql.into(), barrier: false, inside: false, rows: false, notices: false }
+        Self { sql: sql.into(), late: None, barrier: false, inside: false, rows: false, notices: false }
+    }
+
+    /// A statement whose text is made when every earlier one was answered.
+    pub fn late(text: &'a (dyn Fn() -> String + 'a)) -> Self {
+        Self { late: Some(text), ..Self::new("").after_answers() }
     }
 
     /// The same, waiting for every answer before it.
@@ -61,6 +69,13 @@ impl<'a> Step<'a> {
     pub fn with_rows(mut self) -> Self {
         self.rows = true;
         self
+    }
+}
+
+impl fmt::Debug for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = if self.late.is_some() { "(made when it is sent)" } else { &self.sql };
+        f.debug_struct("Step").field("sql", &text).field("barrier", &self.barrier).finish_non_exhaustive()
     }
 }
 

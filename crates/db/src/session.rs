@@ -6,9 +6,13 @@ use crate::history::{Table, postgres_literal, quote_identifier};
 use crate::lock::Key;
 use crate::{Conn, DbError};
 use diagnostics::Provider;
+use std::time::Duration;
 
 /// The marker in the error text of a claim that found a key taken.
 pub const CLAIM_MARK: &str = "cutover:lock:";
+
+/// The longest that a PostgreSQL session waits for a lock unless it is told otherwise, as a setting's value.
+pub const LONGEST_LOCK_WAIT: &str = "2s";
 
 /// What a PostgreSQL session says of itself before the first migration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,13 +24,22 @@ pub struct Defaults {
     pub standard_conforming_strings: bool,
     /// The process that answers, by its own word.
     pub process: i32,
+    /// `TimeZone`: it decides whether a change between timestamp types rewrites, and what its values mean.
+    pub time_zone: String,
+    /// `statement_timeout` of the role, the database or the server, as the server prints it; none if it is 0. It does not
+    /// hold for migrations.
+    pub statement_timeout: Option<String>,
+    /// `deadlock_timeout`: whoever waits longer than that may be chosen as the victim of a deadlock.
+    pub deadlock_timeout: Duration,
 }
 
 /// Reads what matters of the session's defaults.
 pub fn defaults(conn: &mut dyn Conn) -> Result<Defaults, DbError> {
     let rows = conn.query(
         "SELECT pg_catalog.current_setting('default_transaction_isolation'), \
-         pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.pg_backend_pid()",
+         pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.pg_backend_pid(), \
+         pg_catalog.current_setting('TimeZone'), pg_catalog.current_setting('statement_timeout'), (SELECT s.setting FROM \
+         pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) 'deadlock_timeout')",
     )?;
     let mut values = rows.into_iter().flatten();
     let mut next = || values.next().flatten().unwrap_or_default();
@@ -34,6 +47,9 @@ pub fn defaults(conn: &mut dyn Conn) -> Result<Defaults, DbError> {
         read_committed: next() == "read committed",
         standard_conforming_strings: next() == "on",
         process: next().parse().unwrap_or_default(),
+        time_zone: next(),
+        statement_timeout: Some(next()).filter(|value| !matches!(value.as_str(), "" | "0")),
+        deadlock_timeout: Duration::from_millis(next().parse().unwrap_or(1000)),
     })
 }
 
@@ -43,11 +59,13 @@ pub(crate) const SHARED_LIMITS: &str = "SET LOCAL idle_in_transaction_session_ti
 
 /// What the session must be for a transaction of a migration where sessions are shared; it ends with the transaction.
 /// A pooler says the client's name and encoding to a session only as long as no script has changed them.
-pub fn shared_settings(version_number: u32, schema: &str, application: &str) -> String {
+pub fn shared_settings(version_number: u32, schema: &str, application: &str, time_zone: &str) -> String {
     let mut sql = format!(
-        "SET LOCAL search_path = {}; SET LOCAL client_encoding = 'UTF8'; SET LOCAL application_name = {}; {SHARED_LIMITS}",
+        "SET LOCAL search_path = {}; SET LOCAL client_encoding = 'UTF8'; SET LOCAL application_name = {}; SET LOCAL TimeZone = {}; \
+         SET LOCAL lock_timeout = '{LONGEST_LOCK_WAIT}'; SET LOCAL statement_timeout = 0; {SHARED_LIMITS}",
         quote_identifier(schema),
-        crate::options::literal(application)
+        crate::options::literal(application),
+        crate::options::literal(time_zone)
     );
     if version_number >= 140_000 {
         sql.push_str("; SET LOCAL client_connection_check_interval = '1s'");
@@ -73,11 +91,14 @@ pub fn leave_nothing(traces: Traces) -> &'static str {
 
 /// Our settings for a PostgreSQL session that runs migrations, as one message: nothing ends the session that
 /// holds the lock, and a client that is gone is noticed soon.
-pub fn settings(version_number: u32, schema: &str) -> String {
+/// `time_zone` is what the session had at first, said again so that every session of a run has the same.
+pub fn settings(version_number: u32, schema: &str, time_zone: &str) -> String {
     let mut sql = format!(
-        "SET search_path = {}; SET idle_in_transaction_session_timeout = 0; SET tcp_keepalives_idle = 60; \
-         SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6",
-        quote_identifier(schema)
+        "SET search_path = {}; SET TimeZone = {}; SET lock_timeout = '{LONGEST_LOCK_WAIT}'; SET statement_timeout = 0; SET \
+         idle_in_transaction_session_timeout = 0; SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET \
+         tcp_keepalives_count = 6",
+        quote_identifier(schema),
+        postgres_literal(time_zone)
     );
     if version_number >= 140_000 {
         sql.push_str("; SET idle_session_timeout = 0; SET client_connection_check_interval = '1s'");
@@ -139,7 +160,7 @@ pub const PREPARED_CLAIM: &str = "EXECUTE cutover_claim";
 
 /// Puts a PostgreSQL session back after a script, outside of a transaction, and keeps the session-level
 /// locks: DISCARD ALL would drop them.
-pub fn put_back(version_number: u32, schema: &str, traces: Traces) -> String {
+pub fn put_back(version_number: u32, schema: &str, time_zone: &str, traces: Traces) -> String {
     let objects = match traces {
         Traces::None => return String::new(),
         Traces::Settings => "DISCARD SEQUENCES; ",
@@ -147,7 +168,7 @@ pub fn put_back(version_number: u32, schema: &str, traces: Traces) -> String {
     };
     format!(
         "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; {objects}{}",
-        settings(version_number, schema)
+        settings(version_number, schema, time_zone)
     )
 }
 
@@ -178,13 +199,23 @@ pub const CONSTRAINTS_NOW: &str = "SET CONSTRAINTS ALL IMMEDIATE";
 
 /// What must be true of the session before our own row is written, inside the script's transaction and only in it:
 /// what the script has set holds again for its later transactions.
-/// `constraints` checks deferred constraints now, as the role that the script has chosen.
-pub fn before_row(constraints: bool) -> String {
+/// `constraints` checks deferred constraints now, as the role that the script has chosen; `wait` bounds what the row may wait
+/// for its table.
+pub fn before_row(constraints: bool, wait: Duration) -> String {
     let constraints = if constraints { "SET CONSTRAINTS ALL IMMEDIATE; " } else { "" };
     format!(
         "{constraints}SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL role TO DEFAULT; SET LOCAL client_encoding = 'UTF8'; \
-         SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'; "
+         SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = 0; {}; ",
+        lock_timeout(wait)
     )
+}
+
+/// How long our own row may wait for the history table where nothing bounds it more.
+pub const ROW_WAIT: Duration = Duration::from_secs(10);
+
+/// Bounds what the statements that follow in this transaction wait for each lock; zero: no bound.
+pub fn lock_timeout(wait: Duration) -> String {
+    format!("SET LOCAL lock_timeout = '{}ms'", wait.as_millis())
 }
 
 /// The variables of a MySQL or MariaDB session, by name.
@@ -208,12 +239,29 @@ const NO_SETTINGS: &[&str] = &[
     "warning_count",
 ];
 
-/// Our settings for a MySQL or MariaDB session that runs migrations, and all of its variables then.
-pub fn prepare_mysql(conn: &mut dyn Conn) -> Result<Variables, DbError> {
-    // Nothing ends the session that holds the lock.
-    conn.execute("SET SESSION wait_timeout = 31536000")?;
-    variables(conn)
+/// Our settings for a MySQL or MariaDB session that runs migrations, all of its variables then, and the `max_statement_time`
+/// (MariaDB) that would have held, in seconds.
+pub fn prepare_mysql(conn: &mut dyn Conn) -> Result<(Variables, Option<String>), DbError> {
+    // Nothing ends the session that holds the lock; rows are waited for without a bound.
+    conn.execute("SET SESSION wait_timeout = 31536000, SESSION innodb_lock_wait_timeout = 100000000")?;
+    let mut limit = None;
+    if conn.info().version.contains("MariaDB") {
+        let rows = conn.query("SELECT @@SESSION.max_statement_time + 0")?;
+        limit = rows.into_iter().flatten().flatten().next().filter(|value| value.parse() != Ok(0.0));
+        if limit.is_some() {
+            conn.execute("SET SESSION max_statement_time = 0")?;
+        }
+    }
+    Ok((variables(conn)?, limit))
 }
+
+/// MySQL and MariaDB: bounds what the next statement waits for metadata locks, in seconds; [`MYSQL_WAIT_AGAIN`] takes that back.
+pub fn mysql_wait(seconds: u64) -> String {
+    format!("SET @cutover_lock_wait = @@SESSION.lock_wait_timeout, SESSION lock_wait_timeout = {seconds}")
+}
+
+/// Takes [`mysql_wait`] back: what the script or the server had set holds again.
+pub const MYSQL_WAIT_AGAIN: &str = "SET SESSION lock_wait_timeout = @cutover_lock_wait";
 
 fn variables(conn: &mut dyn Conn) -> Result<Variables, DbError> {
     let rows = conn.query("SHOW SESSION VARIABLES")?;

@@ -352,9 +352,19 @@ pub static C2021: Code = Code {
     way_out: "Change the statement or the setting that the message names, then `cutover migrate deploy`.",
 };
 
-/// A holder may be alive.
+/// The locks of a migration were not obtained.
 pub static C2022: Code = Code {
     id: "C2022",
+    default_class: Class::LockOrRunning,
+    title: "The locks of a migration were not obtained",
+    what: "A statement needs a table for itself, and other sessions did not let go of it within `--lock-budget`; every attempt was rolled back.",
+    why: "Whoever waits for such a lock keeps everybody waiting who comes later, so each attempt waits for two seconds at most and then lets the others go on.",
+    way_out: "Wait for the sessions that the message names, or end them (`--on-blocked cancel-idle` ends those that are idle in a transaction), then `cutover migrate deploy`.",
+};
+
+/// A holder may be alive.
+pub static C2023: Code = Code {
+    id: "C2023",
     default_class: Class::Refused,
     title: "The holder of the deploy lock may be alive",
     what: "`lock release` found a holder of which nothing proves that it is gone.",
@@ -606,9 +616,9 @@ pub static P3022: Code = Code {
 pub static ALL: &[&Code] = &[
     &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C2001, &C2002, &C2003, &C2004, &C2005, &C2006,
     &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017, &C2018, &C2019,
-    &C2020, &C2021, &C2022, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013,
-    &P1014, &P1017, &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019,
-    &P3022,
+    &C2020, &C2021, &C2022, &C2023, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012,
+    &P1013, &P1014, &P1017, &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018,
+    &P3019, &P3022,
 ];
 
 #[cfg(test)]

@@ -77,6 +77,11 @@ impl Busy {
         Self { lock, began: None, limit: run.options.wait_lock, pause: Duration::from_millis(10) }
     }
 
+    /// The same, for so long.
+    pub(crate) fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
     /// Waits a little; false once the limit is reached.
     pub(crate) fn pause(&mut self, run: &mut Run<'_>) -> Result<bool> {
         let Some(pause) = self.next(run) else { return Ok(false) };

@@ -422,7 +422,9 @@ fn apply(
             && !changes_session
             && run.defaults.read_committed
             && next.is_some_and(|next| next.is_one_transaction() && next.segments[0].opens_early());
-        match execute::execute(run, &migration, ride).map_err(|failure| told_applied(failure, &applied))? {
+        match execute::execute(run, &migration, next.filter(|_| ride))
+            .map_err(|failure| told_applied(failure, &applied))?
+        {
             Done::Applied | Done::Found => applied.push(migration.name.clone()),
             Done::ByOther => {}
         }

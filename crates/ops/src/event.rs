@@ -1,5 +1,6 @@
 //! What happens during an operation, told to observers as it happens.
 
+use db::activity::{Blocker, Progress};
 use db::lock::Holder;
 use db::{Notice, history::Time};
 use diagnostics::{Diagnostic, Failure, render};
@@ -108,6 +109,85 @@ pub enum Event {
         #[serde(flatten, serialize_with = "diagnostic_fields")]
         warning: Diagnostic,
     },
+    /// A default of the role, the database or the server does not hold for migrations.
+    SettingSetAside {
+        /// Its name.
+        name: &'static str,
+        /// What it would have been.
+        value: String,
+    },
+    /// A statement waits for a lock that others hold, or would.
+    Blocked {
+        /// The migration.
+        migration: String,
+        /// The statement's number, from 1; 0 before the first one is sent.
+        statement: usize,
+        /// Which attempt it is, from 1; 0 before the first.
+        attempt: u32,
+        /// What is waited for.
+        lock: String,
+        /// How long it has been.
+        #[serde(serialize_with = "seconds")]
+        waited: Duration,
+        /// How long this attempt may wait; none for one that is bounded by the budgets alone.
+        #[serde(serialize_with = "optional_seconds")]
+        limit: Option<Duration>,
+        /// How many sessions wait behind ours.
+        queued: usize,
+        /// Who is in the way, the oldest first.
+        blockers: Vec<Blocker>,
+    },
+    /// An attempt did not get its locks and was rolled back.
+    AttemptEnded {
+        /// The migration.
+        migration: String,
+        /// The statement's number, from 1; 0 for one of cutover.
+        statement: usize,
+        /// Which attempt it was, from 1.
+        attempt: u32,
+        /// `lock_timeout`, `gave_way`, `deadlock`, `serialization_failure`.
+        cause: &'static str,
+        /// The database's code.
+        code: String,
+        /// How long it was allowed to wait.
+        #[serde(serialize_with = "optional_seconds")]
+        limit: Option<Duration>,
+        /// What it waited for, where that was seen.
+        lock: Option<String>,
+        /// How many sessions waited behind it, at most.
+        queued: usize,
+        /// The pause before the next attempt, which ends early when nobody is in the way any more.
+        #[serde(serialize_with = "seconds")]
+        pause: Duration,
+        /// What is left of the budget.
+        #[serde(serialize_with = "seconds")]
+        remaining: Duration,
+    },
+    /// A session that was in the way was ended, as `--on-blocked` asks.
+    SessionEnded {
+        /// Which.
+        session: Blocker,
+    },
+    /// A session that is in the way was not ended, although `--on-blocked` asks for such.
+    SessionSpared {
+        /// Which.
+        session: Blocker,
+        /// Why.
+        reason: String,
+    },
+    /// How far a long statement is, by the server's own account.
+    StatementProgress {
+        /// The migration.
+        migration: String,
+        /// The statement's number, from 1.
+        statement: usize,
+        /// How far.
+        #[serde(flatten)]
+        progress: Progress,
+        /// How long it has been running.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+    },
     /// The attempt was rolled back and is made again.
     Retried {
         /// The migration.
@@ -174,6 +254,13 @@ pub trait Observer: Sync {
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e6)
+}
+
+fn optional_seconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => seconds(duration, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 fn time<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {

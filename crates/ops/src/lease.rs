@@ -164,8 +164,12 @@ pub(crate) fn settings(run: &Run<'_>) -> String {
     match &run.target.kind {
         Kind::Postgres(target) if run.shared => {
             let version = run.conn.info().version_number;
-            session::shared_settings(version, &run.table.schema, target.application())
-                + &run.own_settings(true)
+            session::shared_settings(
+                version,
+                &run.table.schema,
+                target.application(),
+                &run.defaults.time_zone,
+            ) + &run.own_settings(true)
         }
         _ => String::new(),
     }

@@ -117,7 +117,7 @@ pub fn status(look: &Look, observer: &dyn Observer, interrupt: &Arc<Interrupt>) 
 /// Ends what holds the lock. `confirmed` says that the name of the database was typed, for what may be alive.
 ///
 /// # Errors
-/// C2022 if a holder may be alive and nothing was typed; C2012 for a SQLite file, whose lock ends with its process alone.
+/// C2023 if a holder may be alive and nothing was typed; C2012 for a SQLite file, whose lock ends with its process alone.
 pub fn release(
     look: &Look,
     confirmed: bool,
@@ -294,7 +294,7 @@ fn file_is_held(held: &HeldLock) -> Failure {
 fn may_be_alive(database: &str, held: &HeldLock) -> Failure {
     Failure::new(
         Diagnostic::error("the holder of the deploy lock may be alive, and nothing was ended")
-            .code(&codes::C2022)
+            .code(&codes::C2023)
             .note(held.holder.to_string())
             .help(format!(
                 "wait for it; or end it, with what it runs: `cutover lock release --yes-database {}`",

@@ -6,7 +6,9 @@ use crate::heartbeat::Heartbeat;
 use crate::interrupt::Interrupt;
 use crate::lease;
 use crate::life::Life;
+use crate::lookout::Orders;
 use crate::plan::demands;
+use crate::retry::LockOptions;
 use crate::watch::{Watch, Watched};
 use db::history::{self, History, Table, Time};
 use db::lock::Held;
@@ -41,6 +43,8 @@ pub struct Options {
     pub wait_database: Duration,
     /// Whether to show what other sessions run: it can hold what is in the database.
     pub query_text: bool,
+    /// How the locks of a migration's statements are waited for.
+    pub locks: LockOptions,
     /// Whether a holder whose client is gone is ended.
     pub on_orphan: OnOrphan,
     /// What else may lead around a pooler: for messages.
@@ -54,6 +58,7 @@ impl Default for Options {
             wait_lock: Duration::from_secs(600),
             wait_database: Duration::ZERO,
             query_text: true,
+            locks: LockOptions::default(),
             on_orphan: OnOrphan::Wait,
             ways_around: Vec::new(),
         }
@@ -110,6 +115,8 @@ pub(crate) struct Run<'a> {
     pub(crate) transactions_only: bool,
     /// What was told of waits.
     pub(crate) waits: Waits,
+    /// PostgreSQL: no transaction of another session has been open for long before this moment.
+    pub(crate) quiet_until: Option<Instant>,
     /// A request to stop was told.
     told_cancelling: bool,
     /// Names this run in what it records.
@@ -156,6 +163,7 @@ impl<'a> Run<'a> {
             node: None,
             transactions_only: false,
             waits: Waits::default(),
+            quiet_until: None,
             told_cancelling: false,
             id: new_id(),
             watch: None,
@@ -187,7 +195,7 @@ impl<'a> Run<'a> {
     pub(crate) fn read_history_within_script(&mut self) -> std::result::Result<(), Trouble> {
         // Where sessions are shared a script has nothing of a session outside of its transaction.
         let read = if self.target.provider == Provider::PostgreSql && !self.shared {
-            let begin = format!("BEGIN; {}", session::before_row(false));
+            let begin = format!("BEGIN; {}", session::before_row(false, session::ROW_WAIT));
             self.patiently(|conn| conn.execute(&begin)).and_then(|()| {
                 let read = self.read_history();
                 let ended = self.conn.execute("ROLLBACK");
@@ -209,11 +217,12 @@ impl<'a> Run<'a> {
     ) -> std::result::Result<T, DbError> {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
-        let _watched = watch.begin(self.conn.canceller(), None, 0);
+        let _watched = watch.begin(self.conn.canceller(), None, 0, None);
         ask(self.conn.as_mut())
     }
 
-    /// Asks the database something; a SQLite file that is busy is waited for, as long as for the deploy lock.
+    /// Asks the database something; a SQLite file that is busy, or a history table that is locked, is waited for, as long as
+    /// for the deploy lock.
     pub(crate) fn patiently<T>(
         &mut self,
         mut ask: impl FnMut(&mut dyn Conn) -> std::result::Result<T, DbError>,
@@ -225,7 +234,7 @@ impl<'a> Run<'a> {
                     self.interrupt.check()?;
                 }
                 Err(error)
-                    if error.kind == ErrorKind::LockTimeout && self.target.provider == Provider::Sqlite =>
+                    if error.kind == ErrorKind::LockTimeout && self.target.provider != Provider::MySql =>
                 {
                     if !busy.pause(self)? {
                         return Err(self.failed(error));
@@ -243,25 +252,28 @@ impl<'a> Run<'a> {
     }
 
     /// Sends a batch while the watcher looks on: a request to stop cancels what runs, a silent server is given
-    /// up. `on` returns true to send nothing more.
+    /// up, waits for locks are looked after as `orders` say. `on` returns true to send nothing more.
     pub(crate) fn send(
         &mut self,
         batch: &Batch<'_>,
+        orders: Option<Orders>,
         on: &mut dyn FnMut(Reply, &Watched<'_>) -> bool,
     ) -> Outcome {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
         let bytes = batch.steps.iter().map(|step| step.sql.len()).sum();
-        let watched = watch.begin(self.conn.canceller(), self.conn.info().process, bytes);
+        let watched = watch.begin(self.conn.canceller(), self.conn.info().process, bytes, orders);
         let (observer, told) = (self.observer, &mut self.told_cancelling);
-        self.conn.send(batch, &mut |reply| {
+        let outcome = self.conn.send(batch, &mut |reply| {
             if let Some(reason) = interrupt.reason().filter(|_| !*told) {
                 *told = true;
                 observer
                     .on(&Event::Cancelling { reason: reason.text(), committing: !watched.is_cancellable() });
             }
-            if !matches!(reply, Reply::Tick { sent: false }) {
-                watched.answered();
+            match reply {
+                Reply::Tick { sent: false } => {}
+                Reply::Tick { sent: true } => watched.sending(),
+                _ => watched.answered(),
             }
             let stop = on(reply, &watched);
             if watched.silent() {
@@ -271,7 +283,10 @@ impl<'a> Run<'a> {
             } else {
                 Flow::Continue
             }
-        })
+        });
+        watched.settled();
+        on(Reply::Tick { sent: false }, &watched);
+        outcome
     }
 
     /// The file of a SQLite database.
@@ -322,14 +337,27 @@ impl<'a> Run<'a> {
     /// Prepares the session for migrations: reads its defaults, makes our settings.
     pub(crate) fn prepare_session(&mut self) -> Result<()> {
         if self.target.provider == Provider::MySql {
-            self.variables =
-                session::prepare_mysql(self.conn.as_mut()).map_err(|error| self.failed(error))?;
+            let prepared = session::prepare_mysql(self.conn.as_mut()).map_err(|error| self.failed(error))?;
+            let first = self.variables.is_empty();
+            self.variables = prepared.0;
+            if let Some(value) = prepared.1.filter(|_| first) {
+                self.observer.on(&Event::SettingSetAside { name: "max_statement_time", value });
+            }
             self.node = demands::node(&self.variables);
         }
         if self.target.provider != Provider::PostgreSql {
             return Ok(());
         }
+        // Every session of a run has the time zone of the first.
+        let known = std::mem::take(&mut self.defaults.time_zone);
         self.defaults = session::defaults(self.conn.as_mut()).map_err(|error| self.failed(error))?;
+        if known.is_empty() {
+            if let Some(value) = self.defaults.statement_timeout.clone() {
+                self.observer.on(&Event::SettingSetAside { name: "statement_timeout", value });
+            }
+        } else {
+            self.defaults.time_zone = known;
+        }
         self.own_settings = self.refused_options()?;
         // Before anything is set: it would be found by whoever gets the session next.
         self.shared |= self.finds_sessions_shared()?;
@@ -338,8 +366,16 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.conn.set_process(Some(self.defaults.process));
-        let settings = session::settings(self.conn.info().version_number, &self.table.schema);
+        let version = self.conn.info().version_number;
+        let settings = session::settings(version, &self.table.schema, &self.defaults.time_zone);
         self.conn.execute(&(settings + &self.own_settings(false))).map_err(|error| self.failed(error))
+    }
+
+    /// What puts a PostgreSQL session back after a script that may have left these traces.
+    pub(crate) fn put_back(&self, traces: session::Traces) -> String {
+        let version = self.conn.info().version_number;
+        let text = session::put_back(version, &self.table.schema, &self.defaults.time_zone, traces);
+        if text.is_empty() { text } else { text + &self.own_settings(false) }
     }
 
     /// Finds the way back after a lost connection: a new connection to a server that takes writes. The lock is

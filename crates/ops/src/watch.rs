@@ -1,19 +1,20 @@
-//! The second pair of eyes while a call is under way: cancels it when the operation is asked to stop, and finds
-//! out when a server has gone silent.
+//! The second pair of eyes while a call is under way: cancels it when the operation is asked to stop, sees what it waits for
+//! and who is in the way, ends waits that keep others waiting, and finds out when a server has gone silent.
 //!
 //! One thread for a whole run. It acts only between [`Watch::begin`] and the end of the returned guard, so that
 //! a cancel request can never hit what comes after its attempt; the guard's end waits for a request that is on
 //! its way.
 
 use crate::interrupt::Interrupt;
+use crate::lookout::{Lookout, News, Orders};
 use db::target::Target;
 use db::{Cancel, activity};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// One cancel request can be lost between two statements, so it is repeated.
-const CANCEL_EVERY: Duration = Duration::from_millis(40);
+/// How often it looks at what is under way. One cancel request can be lost between two statements, so it is repeated.
+const TURN: Duration = Duration::from_millis(20);
 /// How long a call may give no answer before the server is asked what its session does.
 const SILENCE: Duration = Duration::from_secs(10);
 /// Bytes that the slowest line takes in a second. A proxy may take all of them at once and send them on at this rate.
@@ -21,6 +22,8 @@ const SLOWEST_LINE: u64 = 20_000;
 /// How long an answer is awaited once a stop is asked for: a COMMIT that waits for a standby gives none, neither does code
 /// that takes no notice of being cancelled, and orchestrators kill after about ten seconds.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(4);
+/// How long the end of a look is awaited.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// A peer that acknowledges and stays silent is given up after the server has said twice that the session does
 /// nothing.
 const SILENT_LOOKS: u32 = 2;
@@ -40,6 +43,9 @@ struct Shared {
 #[derive(Default)]
 struct State {
     attempt: Option<Attempt>,
+    attempts: u64,
+    /// It is looking at the attempt, without the lock.
+    looking: bool,
     quit: bool,
 }
 
@@ -55,6 +61,10 @@ struct Attempt {
     last_answer: Instant,
     idle_looks: u32,
     abandon: bool,
+    /// What is looked out for; none for questions of ours.
+    lookout: Option<Lookout>,
+    /// Tells this attempt from the next while the lock is not held.
+    number: u64,
 }
 
 impl Shared {
@@ -76,9 +86,20 @@ impl Watch {
     }
 
     /// Says that a call begins on the connection that `cancel` belongs to.
-    /// `bytes` is what will be sent: a slow line is no silent server.
-    pub(crate) fn begin(&self, cancel: Box<dyn Cancel>, process: Option<i32>, bytes: usize) -> Watched<'_> {
-        self.shared.lock().attempt = Some(Attempt {
+    /// `bytes` is what will be sent: a slow line is no silent server. `orders` say what is done about waits for locks.
+    pub(crate) fn begin(
+        &self,
+        cancel: Box<dyn Cancel>,
+        process: Option<i32>,
+        bytes: usize,
+        orders: Option<Orders>,
+    ) -> Watched<'_> {
+        let mut state = self.shared.lock();
+        state.attempts += 1;
+        let number = state.attempts;
+        state.attempt = Some(Attempt {
+            lookout: orders.zip(process).map(|(orders, process)| Lookout::new(orders, i64::from(process))),
+            number,
             cancel,
             process,
             cancellable: true,
@@ -88,6 +109,7 @@ impl Watch {
             idle_looks: 0,
             abandon: false,
         });
+        drop(state);
         // Not woken: it looks by itself soon enough, and waking it for each of a thousand migrations costs more than
         // they do.
         Watched { shared: &self.shared }
@@ -116,7 +138,43 @@ impl Watched<'_> {
         self.with(|attempt| {
             attempt.last_answer = Instant::now();
             attempt.idle_looks = 0;
+            if let Some(lookout) = &mut attempt.lookout {
+                lookout.answered();
+            }
         });
+    }
+
+    /// Bytes go out still: the server is alive, and has answered nothing.
+    pub(crate) fn sending(&self) {
+        self.with(|attempt| attempt.last_answer = Instant::now());
+    }
+
+    /// What was seen since this was last asked.
+    pub(crate) fn news(&self) -> Option<News> {
+        self.shared.lock().attempt.as_mut()?.lookout.as_mut()?.take_news()
+    }
+
+    /// Waits for the end of a look that is under way: whom it has ended must be told.
+    fn settle(&self) -> MutexGuard<'_, State> {
+        let began = Instant::now();
+        let mut state = self.shared.lock();
+        // A side connection that hangs tells nothing.
+        while state.looking && began.elapsed() < LONGEST_LOOK {
+            state = self.shared.changed.wait_timeout(state, TURN).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
+    }
+
+    /// The same, for what asks for news afterwards.
+    pub(crate) fn settled(&self) {
+        drop(self.settle());
+    }
+
+    /// What was seen at all, at the end of an attempt.
+    pub(crate) fn report(&self) -> News {
+        let mut state = self.settle();
+        let lookout = state.attempt.as_mut().and_then(|attempt| attempt.lookout.as_mut());
+        lookout.map(|lookout| lookout.report()).unwrap_or_default()
     }
 
     /// From now on the answer decides, and nothing is cancelled.
@@ -156,11 +214,14 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
             return;
         }
         let Some(attempt) = state.attempt.as_mut() else {
-            state =
-                shared.changed.wait_timeout(state, CANCEL_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+            state = shared.changed.wait_timeout(state, TURN).unwrap_or_else(PoisonError::into_inner).0;
             continue;
         };
-        if interrupt.reason().is_some() {
+        if attempt.lookout.as_ref().is_some_and(Lookout::is_over) {
+            if attempt.cancellable {
+                let _ = attempt.cancel.cancel();
+            }
+        } else if interrupt.reason().is_some() {
             // A block of code can take no notice of being cancelled; without its client it is ended by the server.
             attempt.abandon |= attempt.stop_since.get_or_insert_with(Instant::now).elapsed() >= FAREWELL;
             if attempt.cancellable {
@@ -184,24 +245,58 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
             let pause = Duration::from_secs(1);
             state = shared.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
             continue;
+        } else if let Some(lookout) = &mut attempt.lookout
+            && let Some(mut looking) = lookout.due()
+        {
+            // The call can end meanwhile: what is seen then is of nothing that is under way.
+            let number = attempt.number;
+            state.looking = true;
+            drop(state);
+            with_side(&mut side, target, |conn| looking.look(conn));
+            state = shared.lock();
+            state.looking = false;
+            shared.changed.notify_all();
+            if let Some(attempt) = state.attempt.as_mut().filter(|attempt| attempt.number == number)
+                && let Some(lookout) = &mut attempt.lookout
+            {
+                lookout.saw(looking);
+            }
+            // What is to be ended is ended now.
+            if state
+                .attempt
+                .as_ref()
+                .and_then(|attempt| attempt.lookout.as_ref())
+                .is_some_and(Lookout::is_over)
+            {
+                continue;
+            }
         }
-        state = shared.changed.wait_timeout(state, CANCEL_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+        state = shared.changed.wait_timeout(state, TURN).unwrap_or_else(PoisonError::into_inner).0;
     }
 }
 
 /// Whether the server says that the session does nothing, or is gone. A server that cannot be asked says
 /// nothing.
 fn looks_idle(side: &mut Option<Box<dyn db::Conn>>, target: &Target, process: i32) -> bool {
-    if side.as_ref().is_none_or(|conn| conn.poisoned()) {
-        *side = db::connect(target).ok();
-    }
-    let Some(conn) = side.as_mut() else { return false };
-    match activity::backend(conn.as_mut(), process) {
+    with_side(side, target, |conn| match activity::backend(conn, process) {
         Ok(None) => true,
         Ok(Some(backend)) => {
             backend.is_idle()
                 && backend.unchanged_seconds.is_none_or(|seconds| seconds >= SILENCE.as_secs_f64() / 2.0)
         }
         Err(_) => false,
+    })
+    .unwrap_or(false)
+}
+
+/// Asks something on the side connection, which is made when it is needed.
+fn with_side<T>(
+    side: &mut Option<Box<dyn db::Conn>>,
+    target: &Target,
+    ask: impl FnOnce(&mut dyn db::Conn) -> T,
+) -> Option<T> {
+    if side.as_ref().is_none_or(|conn| conn.poisoned()) {
+        *side = activity::side(target).ok();
     }
+    side.as_mut().map(|conn| ask(conn.as_mut()))
 }

@@ -3,7 +3,7 @@
 //! ([`SessionEffect`]), whose code it may run ([`Code`]) and what the catalogue must show after it ([`Expectation`]).
 //!
 //! The way of a text: `scanner` (bytes to tokens) -> `boundary` (tokens to statements) -> `classify` (the
-//! kind) -> `ddl` and `pg` (the actions) -> `session` -> `code`. `statement.rs` walks it.
+//! kind) -> `ddl` and `pg` (the actions) -> `reach` -> `session` -> `code`. `statement.rs` walks it.
 //!
 //! What does not live here: I/O, and anything that needs a server. The only module that knows
 //! `squawk-syntax` is `pg`.
@@ -25,6 +25,7 @@ mod index_name;
 mod kind;
 mod mode;
 mod pg;
+mod reach;
 mod scanner;
 mod session;
 mod statement;
@@ -33,13 +34,16 @@ mod words;
 pub use action::{
     Action, Change, CreateIndex, DetachMode, IndexKey, Name, ObjectType, Part, ReindexTarget, TableKeys,
 };
-pub use catalog::{Catalog, Column, Constraint, ConstraintKind, Index, Table, TableKind};
+pub use catalog::{
+    Catalog, Column, Constraint, ConstraintKind, DataType, Index, Table, TableKind, Volatility,
+};
 pub use code::Code;
 pub use directive::Directive;
 pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect, effect};
 pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;
 pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
+pub use reach::Reach;
 pub use scanner::{ScanError, ScanErrorKind};
 pub use session::SessionEffect;
 pub use statement::{Options, Script, Statement, split, strip_bom};

@@ -6,6 +6,7 @@ use crate::code::{self, Code};
 use crate::directive::{self, Directive};
 use crate::kind::Kind;
 use crate::mode::Follower;
+use crate::reach::{self, Reach};
 use crate::scanner::{Mode, ScanError, Scanner, Token, TokenKind};
 use crate::session::{self, Calls, SessionEffect};
 use crate::words::Words;
@@ -29,6 +30,9 @@ pub struct Statement {
     /// Whose code it may run.
     #[serde(default)]
     pub code: Code,
+    /// Which tables it may keep others from.
+    #[serde(default)]
+    pub reach: Reach,
 }
 
 /// A text, taken apart.
@@ -181,7 +185,8 @@ impl<'t> Reading<'t> {
         }
         let session = session::effect(&kind, &actions, &self.calls);
         let code = code::code(&kind, &actions, session, self.calls.unknown, self.text);
-        Statement { span, kind, actions, session, code }
+        let reach = reach::reach(&kind, &actions, self.words(provider));
+        Statement { span, kind, actions, session, code, reach }
     }
 }
 

@@ -218,7 +218,7 @@ fn unicode_escapes(text: &str) -> String {
 }
 
 /// The value of a plain or dollar-quoted string; none for a form that needs more than un-doubling.
-fn unquote_string(raw: &str) -> Option<String> {
+pub(crate) fn unquote_string(raw: &str) -> Option<String> {
     if let Some(rest) = raw.strip_prefix('$') {
         let tag = rest.find('$')? + 2;
         return raw.get(tag..raw.len() - tag).map(str::to_owned);

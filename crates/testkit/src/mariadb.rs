@@ -236,6 +236,18 @@ impl Database<'_> {
         ask(&self.server.address, &self.name, sql)
     }
 
+    /// The same as another user, who has no password.
+    pub fn session_as(&self, user: &str) -> Session {
+        Session::open_as(self, user)
+    }
+
+    /// The server's own client with one statement, not started.
+    pub fn client_command(&self, sql: &str) -> Command {
+        let mut command = client("mariadb", &self.server.address);
+        command.args(["--database", &self.name, "--execute", sql]);
+        command
+    }
+
     /// A session that stays open.
     pub fn session(&self) -> Session {
         Session::open(self)

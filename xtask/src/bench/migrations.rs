@@ -13,7 +13,8 @@ pub(super) struct Project {
 }
 
 impl Project {
-    fn with(files: impl Iterator<Item = (String, String)>) -> Result<Self, String> {
+    /// These files.
+    pub(super) fn with(files: impl Iterator<Item = (String, String)>) -> Result<Self, String> {
         let directory = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
         let mut project = Self { directory, names: Vec::new() };
         for (name, sql) in files {

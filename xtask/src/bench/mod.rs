@@ -11,6 +11,7 @@ mod peer;
 mod postgres;
 mod report;
 mod sqlite;
+mod stall;
 
 use crate::{release, root};
 use report::{Line, Report};
@@ -47,6 +48,7 @@ fn measured(arguments: &Arguments) -> Result<Report, String> {
     postgres::thousand(&binary, &mut report)?;
     postgres::twenty(&binary, &mut report)?;
     sqlite::thousand(&binary, &mut report)?;
+    stall::stalls(&binary, &mut report)?;
     Ok(report)
 }
 

@@ -30,7 +30,8 @@ pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCod
 }
 
 fn prepare(arguments: &DeployArguments, context: &Context<'_>, interrupt: &Interrupt) -> Result<Deploy> {
-    let asked = Arguments::new(&arguments.project, &arguments.wait).strict(arguments.strict);
+    let asked =
+        Arguments::new(&arguments.project, &arguments.wait).locks(&arguments.locks).strict(arguments.strict);
     let project = context.project(&asked, arguments.output.json, interrupt);
     let unreadable_url = |failure: &Failure| failure.diagnostic().code == Some(&diagnostics::codes::P1013);
     if !arguments.output.json && project.as_ref().err().is_none_or(unreadable_url) {

@@ -88,7 +88,7 @@ impl Call<'_> {
             return Ok(true);
         }
         Err(Failure::coded(
-            &diagnostics::codes::C2022,
+            &diagnostics::codes::C2023,
             format!(
                 "the name that was typed is not that of the database, `{}`; nothing was ended",
                 report.database

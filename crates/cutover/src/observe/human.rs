@@ -63,6 +63,9 @@ impl Observer for Human<'_> {
         if let Event::Warning { warning } = event {
             self.terminal.warn(warning);
         }
+        if self.level >= Level::Normal {
+            blocked(event).iter().for_each(|line| self.terminal.talk(line));
+        }
         if let Some((level, line)) = waiting(event).or_else(|| working(event))
             && self.level >= level
         {
@@ -98,6 +101,39 @@ fn waiting(event: &Event) -> Option<(Level, String)> {
     Some((Level::Normal, line))
 }
 
+/// What is said of sessions that are in the way: a line for the wait, and one for each of them.
+fn blocked(event: &Event) -> Vec<String> {
+    let Event::Blocked { migration, statement, attempt, lock, waited, limit, queued, blockers } = event
+    else {
+        return Vec::new();
+    };
+    let place = match (statement, attempt) {
+        (0, 0) => "before its first statement".to_owned(),
+        (0, attempt) => format!("attempt {attempt}"),
+        (statement, attempt) => format!("statement {statement}, attempt {attempt}"),
+    };
+    let limit = limit.map_or(String::new(), |limit| format!(" of at most {}", time(limit)));
+    let behind = match queued {
+        0 => String::new(),
+        1 => "; 1 session waits behind it".to_owned(),
+        more => format!("; {more} sessions wait behind it"),
+    };
+    let mut lines =
+        vec![format!("{migration} ({place}) has waited {}{limit} for {lock}{behind}", time(*waited))];
+    lines.extend(blockers.iter().map(|blocker| format!("  in the way: {}", one_line(&blocker.line()))));
+    lines
+}
+
+/// How an attempt ended, for a reader.
+fn cause(word: &str) -> &str {
+    match word {
+        "lock_timeout" => "did not get its lock in time",
+        "gave_way" => "gave way to those who wait behind it",
+        "deadlock" => "was rolled back to end a deadlock",
+        other => other,
+    }
+}
+
 /// What is said of migrations.
 fn working(event: &Event) -> Option<(Level, String)> {
     let line = match event {
@@ -110,6 +146,38 @@ fn working(event: &Event) -> Option<(Level, String)> {
         }
         Event::Notice { migration, notice, .. } => {
             format!("{migration} {}: {}", notice.severity.to_lowercase(), one_line(&notice.message))
+        }
+        Event::SettingSetAside { name, value } => {
+            format!("{name} is {value} by default here; for migrations it is off")
+        }
+        Event::AttemptEnded {
+            migration,
+            attempt,
+            cause: word,
+            code,
+            limit,
+            pause,
+            remaining,
+            queued,
+            ..
+        } => {
+            let limit = limit.map_or(String::new(), |limit| format!(" of {}", time(limit)));
+            let behind = if *queued == 0 { String::new() } else { format!("; {queued} waited behind it") };
+            format!(
+                "{migration} {} (attempt {attempt}{limit}, {code}){behind}; it was rolled back and is tried again within {}, \
+                 for another {}",
+                cause(word),
+                time(*pause),
+                time(*remaining)
+            )
+        }
+        Event::SessionEnded { session } => format!("ended a session that was in the way: {}", session.line()),
+        Event::SessionSpared { session, reason } => {
+            format!("a session that is in the way was not ended, because: {reason}: {}", session.line())
+        }
+        Event::StatementProgress { migration, statement, progress, elapsed } => {
+            let percent = progress.percent.map_or(String::new(), |percent| format!(" {percent:.0} %"));
+            format!("{migration} statement {statement}: {}{percent}, for {}", progress.phase, time(*elapsed))
         }
         Event::Retried { migration, reason } => {
             format!("{migration} was rolled back and runs again: {reason}")

@@ -14,15 +14,7 @@ pub(super) fn read(context: &Context<'_>, given: &mut Given, _: &mut Told) -> Re
             given.path(name).offer(Setting { value: current_dir.join(path), origin: Origin::Flag(flag) });
         }
     }
-    for (name, flag, time) in [
-        ("wait_db", "--wait-db", arguments.wait_db),
-        ("wait_lock", "--wait-lock", arguments.wait_lock),
-        ("deadline", "--deadline", arguments.deadline),
-    ] {
-        if let Some(value) = time {
-            given.time(name).offer(Setting { value, origin: Origin::Flag(flag) });
-        }
-    }
+    arguments.waits.offer(&mut given.waits);
     if arguments.strict {
         given.strict.offer(Setting { value: true, origin: Origin::Flag("--strict") });
     }

@@ -119,7 +119,7 @@ impl Surroundings {
             target,
             migrations,
             options: self.options_of(&given),
-            deadline: given.deadline.chosen().map(|deadline| deadline.value),
+            deadline: given.waits.chosen("deadline"),
             findings,
             files: told.environment.iter().map(|line| line.trim().to_owned()).collect(),
             directory: self.current_dir.clone(),
@@ -143,9 +143,23 @@ impl Surroundings {
         shown.extend(one("schema", &given.schema, path, None));
         shown.extend(one("migrations", &given.migrations, path, None));
         shown.extend(one("url", &given.url, |url| db::target::masked(&url.url), None));
-        shown.extend(one("wait_db", &given.wait_db, time, Some(defaults.wait_database)));
-        shown.extend(one("wait_lock", &given.wait_lock, time, Some(defaults.wait_lock)));
-        shown.extend(one("deadline", &given.deadline, time, None));
+        let locks = &defaults.locks;
+        let times = [
+            ("wait_db", Some(defaults.wait_database)),
+            ("wait_lock", Some(defaults.wait_lock)),
+            ("deadline", None),
+            ("lock_budget", Some(locks.budget)),
+            ("idle_age", Some(locks.idle_age)),
+            ("max_queue_wait", Some(locks.max_queue_wait)),
+            ("concurrent_budget", Some(locks.concurrent_budget)),
+            ("metadata_lock_wait", Some(locks.metadata_lock_wait)),
+        ];
+        for (name, default) in times {
+            shown.extend(one(name, &given.waits.offers(name), time, default));
+        }
+        shown.extend(one("max_queued", &given.waits.max_queued, usize::to_string, Some(locks.max_queued)));
+        let policy = |policy: &ops::retry::OnBlocked| super::waits::policy_word(*policy).to_owned();
+        shown.extend(one("on_blocked", &given.waits.on_blocked, policy, Some(locks.on_blocked)));
         shown.extend(one("strict", &given.strict, yes, Some(false)));
         shown.extend(one("query_text", &given.query_text, yes, Some(!self.in_ci())));
         shown

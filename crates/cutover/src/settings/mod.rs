@@ -29,17 +29,17 @@ mod siblings;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod waits;
 
 pub(crate) use inspect::{Inspected, Shown, ShownDatasource, ShownTarget};
 pub(crate) use project::Target;
 
-use crate::args::{ProjectArguments, WaitArguments};
+use crate::args::{LockWaitArguments, ProjectArguments, WaitArguments};
 use diagnostics::{Diagnostic, Failure, Result, Secret, codes};
 use environment::Environment;
 use offers::{DatabaseUrl, Offers, Origin, Setting};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// What the process was started with.
 #[derive(Clone, Debug)]
@@ -111,9 +111,7 @@ pub(crate) struct Arguments {
     url: Option<Secret>,
     config: Option<PathBuf>,
     environment: Option<String>,
-    wait_db: Option<Duration>,
-    wait_lock: Option<Duration>,
-    deadline: Option<Duration>,
+    waits: waits::WaitFlags,
     no_query_text: bool,
     strict: bool,
 }
@@ -122,9 +120,7 @@ impl Arguments {
     /// The flags of a command that connects.
     pub(crate) fn new(project: &ProjectArguments, wait: &WaitArguments) -> Self {
         Self {
-            wait_db: wait.wait_db,
-            wait_lock: wait.wait_lock,
-            deadline: wait.deadline,
+            waits: waits::WaitFlags::new(wait),
             no_query_text: wait.no_query_text,
             ..Self::of_project(project)
         }
@@ -140,6 +136,12 @@ impl Arguments {
             environment: project.env.clone(),
             ..Self::default()
         }
+    }
+
+    /// The same, with the flags of locks.
+    pub(crate) fn locks(mut self, locks: &LockWaitArguments) -> Self {
+        self.waits = self.waits.with_locks(locks);
+        self
     }
 
     /// The same, stopping where the reference only warns.
@@ -172,9 +174,7 @@ struct Given {
     schema: Offers<PathBuf>,
     migrations: Offers<PathBuf>,
     url: Offers<DatabaseUrl>,
-    wait_db: Offers<Duration>,
-    wait_lock: Offers<Duration>,
-    deadline: Offers<Duration>,
+    waits: waits::Waits,
     strict: Offers<bool>,
     query_text: Offers<bool>,
     /// The environment of `cutover.toml`.
@@ -192,15 +192,6 @@ impl Given {
     /// The path of this name.
     fn path(&mut self, name: &str) -> &mut Offers<PathBuf> {
         if name == "schema" { &mut self.schema } else { &mut self.migrations }
-    }
-
-    /// The time of this name.
-    fn time(&mut self, name: &str) -> &mut Offers<Duration> {
-        match name {
-            "wait_db" => &mut self.wait_db,
-            "wait_lock" => &mut self.wait_lock,
-            _ => &mut self.deadline,
-        }
     }
 
     /// The switch of this name.

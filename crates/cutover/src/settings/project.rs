@@ -79,7 +79,7 @@ impl Surroundings {
         }
         let migrations = self.migrations_of(&given).map_err(|failure| failure.map(with_command))?;
         let options = self.options_of(&given);
-        let deadline = given.deadline.chosen().map(|deadline| deadline.value);
+        let deadline = given.waits.chosen("deadline");
         Ok(Target { target, migrations, schemas, options, deadline, strict: given.strict.value_or(false) })
     }
 
@@ -121,9 +121,10 @@ impl Surroundings {
         let defaults = ops::Options::default();
         ops::Options {
             locking: self.locking(),
-            wait_lock: given.wait_lock.value_or(defaults.wait_lock),
-            wait_database: given.wait_db.value_or(defaults.wait_database),
+            wait_lock: given.waits.chosen("wait_lock").unwrap_or(defaults.wait_lock),
+            wait_database: given.waits.chosen("wait_db").unwrap_or(defaults.wait_database),
             query_text: given.query_text.value_or(!self.in_ci()),
+            locks: given.waits.lock_options(),
             on_orphan: defaults.on_orphan,
             ways_around: given.ways_around.clone(),
         }

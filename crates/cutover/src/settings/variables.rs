@@ -3,7 +3,7 @@
 
 use super::offers::{DatabaseUrl, Origin, Setting};
 use super::{Context, Given, Told};
-use diagnostics::{Failure, Result, Secret, codes};
+use diagnostics::{Result, Secret};
 
 /// The variable for the schema; it is looked at early, because it says where a `.env` file may be.
 pub(super) const SCHEMA: &str = "CUTOVER_SCHEMA";
@@ -23,21 +23,7 @@ pub(super) fn read(context: &Context<'_>, given: &mut Given, _: &mut Told) -> Re
             given.path(name).offer(Setting { value, origin: origin(variable) });
         }
     }
-    for (name, variable) in
-        [("wait_db", "CUTOVER_WAIT_DB"), ("wait_lock", "CUTOVER_WAIT_LOCK"), ("deadline", "CUTOVER_DEADLINE")]
-    {
-        let Some(text) = surroundings.variable(variable) else { continue };
-        match crate::args::time(text) {
-            Ok(value) => given.time(name).offer(Setting { value, origin: origin(variable) }),
-            // What a stronger source has given must not stop anybody.
-            Err(_) if given.time(name).is_given() => {}
-            Err(why) => {
-                let title = format!("The environment variable `{variable}` cannot be used: {why}");
-                return Err(Failure::coded(&codes::C1004, title)
-                    .or_help(format!("Write for example `{variable}=10m`, or unset it.")));
-            }
-        }
-    }
+    super::waits::read_variables(context, given)?;
     if let Some(url) = surroundings.variable(URL) {
         let value = DatabaseUrl::new(Secret::new(url), &surroundings.current_dir);
         given.url.offer(Setting { value, origin: origin(URL) });

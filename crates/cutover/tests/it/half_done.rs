@@ -45,7 +45,7 @@ fn row(database: &Database<'_>) -> String {
 fn a_block_that_commits_is_never_run_twice() {
     for kill in [false, true] {
         let (database, project) = prepared("CREATE TABLE log (i int);");
-        project.write("2_m", "DO $$ BEGIN INSERT INTO log VALUES (1); COMMIT; LOCK TABLE held; INSERT INTO log VALUES (2); END $$;");
+        project.write("2_m", "-- cutover:lock-timeout=10min\nDO $$ BEGIN INSERT INTO log VALUES (1); COMMIT; UPDATE held SET id = id; INSERT INTO log VALUES (2); END $$;");
         stopped_at_the_gate(
             &database,
             &project,
@@ -212,7 +212,7 @@ fn code_that_may_have_changed_the_session_is_named_and_not_forgotten() {
     project.write(
         "2_m",
         "DO $$ BEGIN PERFORM set_config('search_path', 'other', false); END $$;\nCREATE INDEX CONCURRENTLY ti ON t (id);\n\
-         LOCK TABLE public.held;\n",
+         UPDATE public.held SET id = id;\n",
     );
     stopped_at_the_gate(&database, &project, Deployer::kill);
     let output = project.run(&database.url(), &["migrate", "deploy"]);

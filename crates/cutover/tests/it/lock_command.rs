@@ -65,7 +65,7 @@ fn on_postgresql_the_holder_is_shown_and_ended_once_the_database_is_named() {
     {
         let output = lock(&project, &url, arguments);
         assert_eq!(output.status.code(), Some(3), "{}", text(&output));
-        assert!(text(&output).contains("C2022") && text(&output).contains(said), "{}", text(&output));
+        assert!(text(&output).contains("C2023") && text(&output).contains(said), "{}", text(&output));
         assert!(!database.psql(waiting).is_empty(), "it is still there");
     }
     end(deployer);

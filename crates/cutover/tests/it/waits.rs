@@ -63,10 +63,12 @@ fn a_history_that_stays_locked_is_told_as_such_and_the_file_runs_once() {
     project.write("2_b", "SELECT nextval('s');");
     let mut holder = database.session();
     holder.run("BEGIN; LOCK TABLE _prisma_migrations IN EXCLUSIVE MODE");
-    let output = project.run(&database.url(), &["migrate", "deploy", "--detailed-exitcode"]);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
-    assert!(stderr.contains("55P03") && stderr.contains("keeps the history table locked"), "{stderr}");
+    let arguments = ["migrate", "deploy", "--lock-budget", "1s", "--detailed-exitcode"];
+    let (status, stderr, events) = project.spawn(&database.url(), &arguments).finish();
+    assert_eq!(status.code(), Some(5), "{stderr}");
+    assert!(stderr.contains("C2022") && stderr.contains("history table"), "{stderr}");
+    assert!(stderr.contains(&format!("pid {}", holder.pid())), "{stderr}");
+    assert!(events.iter().any(|event| is(event, "blocked")), "{events:#?}");
     assert_eq!(database.psql("SELECT last_value FROM s"), "1", "the file ran once");
     drop(holder);
     project.deploy(&database.url());
@@ -87,10 +89,13 @@ fn a_constraint_that_waits_too_long_is_the_files_own_failure() {
     );
     let mut holder = database.session();
     holder.run("BEGIN; UPDATE p SET id = 2");
-    let output = project.run(&database.url(), &["migrate", "deploy"]);
+    let output = project.run(&database.url(), &["migrate", "deploy", "--lock-budget", "1s"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-    assert!(stderr.contains("55P03") && !stderr.contains("P1017"), "{stderr}");
+    assert!(
+        stderr.contains("canceling statement due to lock timeout") && !stderr.contains("P1017"),
+        "{stderr}"
+    );
     assert_eq!(database.psql("SELECT last_value FROM s"), "1", "the file ran once");
     drop(holder);
     project.deploy(&database.url());

@@ -1,8 +1,8 @@
 //! The I/O half of each database, and the few calls that differ between them.
 
-mod mysql;
-mod postgres;
-mod sqlite;
+pub(crate) mod mysql;
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
 mod tls;
 
 use crate::DbError;

@@ -1,7 +1,9 @@
 //! What every engine must do, on real databases.
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
+mod activity_mysql;
 mod conn;
+mod effects;
 mod history;
 mod mysql;
 mod postgres;

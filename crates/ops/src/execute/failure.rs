@@ -146,7 +146,7 @@ fn where_it_happened(part: Part) -> &'static str {
         Part::Commit => "at COMMIT (deferred constraints are checked here)",
         Part::PutBack | Part::Next => "after COMMIT",
         Part::Guard(_) => "in the checks around a table rebuild",
-        Part::Statement(_) => "in a statement",
+        Part::Limit | Part::Statement(_) => "in a statement",
     }
 }
 

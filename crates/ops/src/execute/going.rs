@@ -275,7 +275,7 @@ fn write_one_row_once(run: &mut Run<'_>, sql: &str, stays: Option<&str>) -> std:
         begin.push_str(" READ WRITE");
     }
     if provider == Provider::PostgreSql {
-        begin = format!("{begin}; {}{}", session::before_row(false), lease::settings(run));
+        begin = format!("{begin}; {}{}", session::before_row(false, session::ROW_WAIT), lease::settings(run));
     }
     if provider == Provider::Sqlite {
         // A script may have forbidden itself to write; our row is no part of it.

@@ -7,16 +7,21 @@
 //!
 //! What does not live here: which migrations run (`plan`), and how long to wait for the lock (`lock`).
 
+mod concurrent;
 mod failure;
 pub use failure::duration;
 mod going;
 mod guard;
 mod ledger;
+mod limits;
+mod patience;
 mod rebuild;
+mod regime;
 mod rival;
 pub(crate) use rival::wait_for_newcomers;
 mod segmented;
 mod single;
+mod telling;
 mod transaction;
 mod unproven;
 
@@ -30,6 +35,7 @@ use db::history::NewRow;
 use db::session::Traces;
 use db::{DbError, ErrorKind};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use patience::Patience;
 use rival::{Rival, rival};
 use std::time::{Duration, Instant};
 use transaction::{End, Part, RowWrite, Transaction};
@@ -50,7 +56,11 @@ pub(crate) enum Done {
 
 /// Runs one migration. `begin_next` says that another one-transaction file follows, whose BEGIN may ride behind
 /// this one's COMMIT.
-pub(crate) fn execute(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: bool) -> Result<Done> {
+pub(crate) fn execute(
+    run: &mut Run<'_>,
+    migration: &PlannedMigration,
+    begin_next: Option<&PlannedMigration>,
+) -> Result<Done> {
     let began = Instant::now();
     let first = migration.state.done();
     lease::refuse(run, std::slice::from_ref(migration))?;
@@ -63,7 +73,10 @@ pub(crate) fn execute(run: &mut Run<'_>, migration: &PlannedMigration, begin_nex
         first: first + 1,
     });
     let done = if migration.is_one_transaction() {
-        one_transaction(run, migration, begin_next)
+        let opening = begin_next
+            .and_then(|next| next.segments.first())
+            .map(|segment| transaction::opening(segment, run));
+        one_transaction(run, migration, opening.as_deref())
     } else {
         segmented::run(run, migration)
     };
@@ -90,9 +103,13 @@ fn told(run: &Run<'_>, migration: &PlannedMigration, done: Done, began: Instant)
     done
 }
 
-fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: bool) -> Result<Done> {
+fn one_transaction(
+    run: &mut Run<'_>,
+    migration: &PlannedMigration,
+    begin_next: Option<&str>,
+) -> Result<Done> {
     let [segment] = &migration.segments[..] else { return segmented::run(run, migration) };
-    let mut busy = Busy::new(run);
+    let mut patience = Patience::new(run, segment);
     for last in (0..ATTEMPTS).rev().map(|left| left == 0) {
         let id = run.history.next_id(&migration.name);
         let row =
@@ -107,8 +124,9 @@ fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: 
             attached: false,
             guard: None,
         };
-        match attempt(run, &transaction, &mut busy)? {
+        match attempt(run, &transaction, &mut patience)? {
             End::Committed => return Ok(Done::Applied),
+            End::GivenUp(failure) => return Err(*failure),
             End::Taken => match rival(run, &migration.name, &id, None)? {
                 Rival::Applied => return Ok(Done::ByOther),
                 // Our own id, of a row that was resolved meanwhile: the next one is another.
@@ -150,32 +168,19 @@ fn one_transaction(run: &mut Run<'_>, migration: &PlannedMigration, begin_next: 
     Err(lock::lost())
 }
 
-/// Runs a transaction, waiting for a busy SQLite file, or for a history table that somebody has locked, as long as
-/// nothing of it has run.
-fn attempt(run: &mut Run<'_>, transaction: &Transaction<'_>, busy: &mut Busy) -> Result<End> {
+/// Runs a transaction, as often as it takes to get what others have locked.
+fn attempt(run: &mut Run<'_>, transaction: &Transaction<'_>, patience: &mut Patience) -> Result<End> {
     loop {
-        let end = match transaction.segment.bracket {
-            Bracket::Rebuild => rebuild::run(run, transaction)?,
+        patience.before(run, transaction)?;
+        let mut end = match transaction.segment.bracket {
+            Bracket::Rebuild => rebuild::run(run, transaction, patience)?,
             Bracket::OwnTransaction if run.target.provider == Provider::Sqlite => {
-                rebuild::run_own(run, transaction)?
+                rebuild::run_own(run, transaction, patience)?
             }
-            _ => transaction::run(run, transaction),
+            _ => transaction::run(run, transaction, patience),
         };
-        match &end {
-            End::Failed { part, error, .. }
-                if error.kind == ErrorKind::LockTimeout && may_wait(run, transaction, *part) =>
-            {
-                if !busy.pause(run)? {
-                    return Ok(end);
-                }
-                if matches!(end, End::Failed { part: Part::Commit, .. }) {
-                    run.observer.on(&Event::Retried {
-                        migration: transaction.migration.to_owned(),
-                        reason: "readers kept COMMIT waiting".to_owned(),
-                    });
-                }
-            }
-            _ => return Ok(end),
+        if !patience.after(run, transaction, &mut end)? {
+            return Ok(end);
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use super::going::{Going, Progressed};
 use super::ledger;
+use super::patience::Patience;
 use super::rival::{Rival, rival, wait_for};
 use super::transaction::{End, Part, RowWrite, Transaction};
 use super::unproven::{Unproven, unproven};
 use super::{
     ATTEMPTS, Done, attempt, failure, is_applied, is_lost_claim, lost_each_time, relock, single, way_back,
 };
-use crate::busy::Busy;
 use crate::event::Event;
 use crate::plan::{Bracket, PlannedMigration, Segment, State, asks_for_id};
 use crate::progress::Progress;
@@ -111,8 +111,7 @@ fn put_back(run: &mut Run<'_>) {
         return;
     }
     run.prepared = false;
-    let sql = session::put_back(run.conn.info().version_number, &run.table.schema, session::Traces::All)
-        + &run.own_settings(false);
+    let sql = run.put_back(session::Traces::All);
     // A lost connection takes its session with it; anything else must keep the next migration from running.
     run.session_spoiled =
         run.conn.execute(&sql).err().filter(|error| error.kind != ErrorKind::ConnectionLost);
@@ -124,7 +123,7 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
     let empty = Segment::empty();
     let progress = Progress::start(&run.id, run.node.as_deref());
     let logs = progress.logs(None);
-    let mut busy = Busy::new(run);
+    let mut patience = Patience::new(run, &empty);
     for _ in 0..ATTEMPTS {
         let id = run.history.next_id(&migration.name);
         let row =
@@ -134,12 +133,12 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
             source: &migration.source,
             segment: &empty,
             row: RowWrite::InsertUnfinished { row, logs: &logs },
-            begin_next: false,
+            begin_next: None,
             put_back: false,
             attached: false,
             guard: None,
         };
-        match attempt(run, &transaction, &mut busy)? {
+        match attempt(run, &transaction, &mut patience)? {
             End::Committed => {
                 let going = Going::new(migration, id, progress.clone(), logs.clone());
                 if !migration.ledger || alone(run, &going)? {
@@ -164,6 +163,7 @@ fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Optio
             End::Failed { error, .. } if migration.ledger && error.kind == ErrorKind::Deadlock => {
                 run.read_history()?;
             }
+            End::GivenUp(failure) => return Err(*failure),
             End::Stopped(reason) => return Err(failure::stopped(reason, migration, 0)),
             End::Lost(cause) => {
                 way_back(run, &cause)?;
@@ -228,7 +228,7 @@ fn go_on(run: &mut Run<'_>, going: &mut Going<'_>) -> Result<Option<DbError>> {
 }
 
 fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> Result<Progressed> {
-    let mut busy = Busy::new(run);
+    let mut patience = Patience::new(run, segment);
     for last in (0..ATTEMPTS).rev().map(|left| left == 0) {
         let next = going.after(segment, run);
         let logs = next.logs(None);
@@ -238,12 +238,12 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
             source: &going.migration.source,
             segment,
             row,
-            begin_next: false,
+            begin_next: None,
             put_back: false,
             attached: going.migration.statements().any(|statement| statement.kind == Kind::Attach),
             guard: None,
         };
-        match attempt(run, &transaction, &mut busy)? {
+        match attempt(run, &transaction, &mut patience)? {
             End::Committed => {
                 let recorded = is_recorded(run, going, segment, &logs)?;
                 going.advance(next, logs);
@@ -257,6 +257,7 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
                 return Ok(Progressed::Done);
             }
             End::Lost(cause) => return Ok(Progressed::Lost(cause)),
+            End::GivenUp(failure) => return Err(going.stop(run, *failure)),
             End::Taken => {
                 let rival = rival(run, &going.migration.name, &going.id, Some(&going.logs))?;
                 let mine = matches!(rival, Rival::Nobody);

@@ -1,25 +1,30 @@
 //! One statement outside of a transaction: recorded before it runs and after, and settled by the catalogue where
 //! an interruption left only the record before.
 
+use super::concurrent::{created_index, index_before, remove_half_built};
 use super::failure;
 use super::going::{Going, Progressed};
 use super::ledger;
+use super::patience::{Patience, Subject};
+use super::regime::{self, Regime};
+use super::telling::Place;
 use super::transaction::Part;
 use super::unproven::{self, Unproven, unproven};
+use crate::busy::Busy;
 use crate::event::Event;
 use crate::lock;
 use crate::plan::Segment;
 use crate::progress::{self, Intent};
 use crate::run::{Run, Trouble};
 use db::lock::Key;
-use db::probe::{self, Attachment, Index, ServerObject};
+use db::probe::{self, Attachment, ServerObject};
 use db::{Batch, Conn, DbError, ErrorKind, Outcome, Reply};
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
-use sql::{Action, CreateIndex, Expectation, Kind, Name, Statement};
+use diagnostics::{Diagnostic, Failure, Provider, Result};
+use sql::{Expectation, Kind, Statement};
 use std::time::Duration;
 
 /// What is found before a statement runs.
-enum Before {
+pub(super) enum Before {
     /// It must run; `index` is the name of the index that it makes.
     Run { index: Option<String> },
     /// Its effect is there.
@@ -46,57 +51,112 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
         lock::confirm(run)?;
     }
     let next = going.after(segment, run);
-    let looked = match look(run, going, segment, &texts) {
-        // Nothing of it has run: an attempt of which nothing stays leaves no row.
-        Err(Trouble::Failed(failure)) if going.progress.intent.is_none() => {
-            return Err(going.stop(run, failure).into());
+    let subject = Subject { migration: &going.migration.name, source: &source, segment };
+    let regime = regime::of(run, subject);
+    let mut patience = Patience::new(run, segment);
+    if regime == Regime::Ramped
+        && let Err(failure) = patience.wait_out(run, subject)
+    {
+        return Err(if going.progress.intent.is_none() { going.stop(run, failure) } else { failure }.into());
+    }
+    // An attempt that did not get its locks: whatever it left is found by looking again.
+    let mut again = false;
+    loop {
+        let looked = if again && !looks_again(&statement.kind) && !going.migration.ledger {
+            Before::Run { index: None }
+        } else {
+            match look(run, going, segment, &texts) {
+                // Nothing of it has run: an attempt of which nothing stays leaves no row.
+                Err(Trouble::Failed(failure)) if going.progress.intent.is_none() => {
+                    return Err(going.stop(run, failure).into());
+                }
+                looked => looked?,
+            }
+        };
+        let (sent, index) = match looked {
+            Before::DoneAlready => return going.record(run, next).map_err(|error| Trouble::of(run, error)),
+            Before::Run { index } => (texts.iter().map(|text| (*text).to_owned()).collect(), index),
+            Before::RunInstead(other) => (vec![other], None),
+        };
+        let objects = ledger::objects(run, statement).map_err(|error| Trouble::of(run, error))?;
+        let intent = Intent {
+            statement: progress::hash(texts.iter().copied()),
+            index: index.clone(),
+            objects: objects.clone(),
+        };
+        going.intend(run, intent).map_err(|error| Trouble::of(run, error))?;
+        patience.begin();
+        let (outcome, elapsed) = apart(run, going, (regime, segment), &sent, &mut patience)?;
+        match outcome {
+            Outcome::Completed => return going.record(run, next).map_err(|error| Trouble::of(run, error)),
+            Outcome::Lost { cause, .. } => return Err(Trouble::Lost(cause)),
+            Outcome::Stopped { .. } => return Err(stopped(run, going).into()),
+            Outcome::Failed { index: at, error } => {
+                let subject = Subject { migration: &going.migration.name, source: &source, segment };
+                match regime.again(run, subject, &mut patience, &error, objects.as_deref()) {
+                    Ok(true) => {
+                        again = true;
+                        continue;
+                    }
+                    Ok(false) => {}
+                    // Asked to stop during the pause: nothing of it is there.
+                    Err(failure) => return Err(going.stop(run, failure).into()),
+                }
+                let failed =
+                    Failed { subject, statement, number: number + at, index: index.as_deref(), objects };
+                return Err(failed.tell(run, going, &error, (elapsed, &patience)).into());
+            }
         }
-        looked => looked?,
-    };
-    let (sent, index) = match looked {
-        Before::DoneAlready => return going.record(run, next).map_err(|error| Trouble::of(run, error)),
-        Before::Run { index } => (texts.iter().map(|text| (*text).to_owned()).collect(), index),
-        Before::RunInstead(other) => (vec![other], None),
-    };
-    let objects = ledger::objects(run, statement).map_err(|error| Trouble::of(run, error))?;
-    let intent = Intent {
-        statement: progress::hash(texts.iter().copied()),
-        index: index.clone(),
-        objects: objects.clone(),
-    };
-    going.intend(run, intent).map_err(|error| Trouble::of(run, error))?;
-    let concurrently = is_concurrent(&statement.kind) && run.prisma_key;
+    }
+}
+
+/// Statements of which the catalogue says before each attempt what an earlier one has left.
+fn looks_again(kind: &Kind) -> bool {
+    matches!(kind, Kind::CreateIndexConcurrently | Kind::DetachConcurrently | Kind::ReindexConcurrently)
+}
+
+/// Sends the statement, with what its session must know before it, and without Prisma's key where that would be waited for.
+fn apart(
+    run: &mut Run<'_>,
+    going: &Going<'_>,
+    (regime, segment): (Regime, &Segment),
+    sent: &[String],
+    patience: &mut Patience,
+) -> std::result::Result<(Outcome, Duration), Trouble> {
+    let concurrently =
+        segment.statements.first().is_some_and(|first| is_concurrent(&first.kind)) && run.prisma_key;
     if concurrently {
         // Sessions that wait inside pg_advisory_lock hold snapshots that the statement would wait for.
         db::lock::release_session_key(run.conn.as_mut(), Key::Prisma)
             .map_err(|error| Trouble::of(run, error))?;
         run.prisma_key = false;
     }
-    let (mut outcome, mut elapsed) = send(run, going, number, &sent);
+    let settings = regime.settings(run, segment, patience);
+    if let Some(settings) = &settings {
+        run.conn.execute(settings).map_err(|error| Trouble::of(run, error))?;
+    }
+    let (mut outcome, mut elapsed) = send(run, going, (regime, segment.first), sent, patience);
     if run.target.provider == Provider::Sqlite {
         // A busy file has not begun the statement.
-        let mut busy = crate::busy::Busy::new(run);
+        let mut busy = Busy::new(run);
         while matches!(&outcome, Outcome::Failed { error, .. } if error.kind == ErrorKind::LockTimeout)
             && busy.pause(run)?
         {
-            (outcome, elapsed) = send(run, going, number, &sent);
+            (outcome, elapsed) = send(run, going, (regime, segment.first), sent, patience);
         }
+    }
+    if settings.is_some()
+        && run.target.provider == Provider::MySql
+        && !matches!(outcome, Outcome::Lost { .. })
+    {
+        run.conn.execute(db::session::MYSQL_WAIT_AGAIN).map_err(|error| Trouble::of(run, error))?;
     }
     if concurrently && !matches!(outcome, Outcome::Lost { .. }) {
         lock::retake_prismas_key(run)?;
         // Prisma Migrate may have been at work meanwhile.
         run.read_history_within_script()?;
     }
-    match outcome {
-        Outcome::Completed => going.record(run, next).map_err(|error| Trouble::of(run, error)),
-        Outcome::Lost { cause, .. } => Err(Trouble::Lost(cause)),
-        Outcome::Stopped { .. } => Err(stopped(run, going).into()),
-        Outcome::Failed { index: at, error } => {
-            let length = segment.statements.len();
-            let failed = Failed { statement, length, number: number + at, index: index.as_deref(), objects };
-            Err(failed.tell(run, going, &error, elapsed).into())
-        }
-    }
+    Ok((outcome, elapsed))
 }
 
 /// Statements for which Prisma's key is given up.
@@ -111,7 +171,13 @@ fn is_concurrent(kind: &Kind) -> bool {
     )
 }
 
-fn send(run: &mut Run<'_>, going: &Going<'_>, number: usize, texts: &[String]) -> (Outcome, Duration) {
+fn send(
+    run: &mut Run<'_>,
+    going: &Going<'_>,
+    (regime, number): (Regime, usize),
+    texts: &[String],
+    patience: &mut Patience,
+) -> (Outcome, Duration) {
     let mut batch: Batch<'_> =
         texts.iter().map(|text| db::Step::new(text.as_str()).after_answers()).collect();
     if let Some(last) = batch.steps.last_mut() {
@@ -121,7 +187,14 @@ fn send(run: &mut Run<'_>, going: &Going<'_>, number: usize, texts: &[String]) -
     let mut took = Duration::ZERO;
     let name = &going.migration.name;
     let observer = run.observer;
-    let outcome = run.send(&batch, &mut |reply, _| {
+    let orders = regime.orders(run, patience);
+    let limit = orders.as_ref().and_then(|orders| orders.step.or(orders.budget));
+    let (mut statement, attempt) = (number + 1, patience.ramp.attempt());
+    let outcome = run.send(&batch, orders, &mut |reply, watched| {
+        if let Some(news) = watched.news() {
+            let place = Place { migration: name, statement, attempt, limit };
+            patience.telling.tell(observer, place, &news);
+        }
         match reply {
             Reply::Notice { index, notice } => {
                 let statement = number + index + 1;
@@ -129,6 +202,7 @@ fn send(run: &mut Run<'_>, going: &Going<'_>, number: usize, texts: &[String]) -
             }
             Reply::Done { index, answer } => {
                 took = answer.elapsed;
+                statement = number + index + 2;
                 observer.on(&Event::StatementFinished {
                     migration: name.clone(),
                     statement: number + index + 1,
@@ -136,7 +210,10 @@ fn send(run: &mut Run<'_>, going: &Going<'_>, number: usize, texts: &[String]) -
                     elapsed: answer.elapsed,
                 });
             }
-            Reply::Failed { elapsed, .. } => took = elapsed,
+            Reply::Failed { elapsed, .. } => {
+                took = elapsed;
+                patience.seen = watched.report();
+            }
             Reply::Tick { .. } | Reply::Row { .. } => {}
         }
         false
@@ -144,7 +221,7 @@ fn send(run: &mut Run<'_>, going: &Going<'_>, number: usize, texts: &[String]) -
     (outcome, took)
 }
 
-fn stopped(run: &mut Run<'_>, going: &Going<'_>) -> Failure {
+pub(super) fn stopped(run: &mut Run<'_>, going: &Going<'_>) -> Failure {
     let reason = run.interrupt.reason().unwrap_or(crate::interrupt::Reason::Deadline);
     let failure = failure::stopped(reason, going.migration, going.progress.statement);
     going.stop(run, failure)
@@ -152,10 +229,10 @@ fn stopped(run: &mut Run<'_>, going: &Going<'_>) -> Failure {
 
 /// A statement that failed or was cancelled.
 struct Failed<'f> {
-    /// The first of the step.
+    /// The step.
+    subject: Subject<'f>,
+    /// Its first statement.
     statement: &'f Statement,
-    /// How many statements the step has.
-    length: usize,
     /// Which one failed, from 0 over the whole file.
     number: usize,
     /// The index that it makes.
@@ -167,12 +244,20 @@ struct Failed<'f> {
 impl Failed<'_> {
     /// A half-built index is removed, so that it ends valid or absent; what may have done a part of its work keeps the row,
     /// from which the next deploy finds out.
-    fn tell(&self, run: &mut Run<'_>, going: &Going<'_>, error: &DbError, elapsed: Duration) -> Failure {
-        let (statement, number) = (self.statement, self.number);
+    fn tell(
+        &self,
+        run: &mut Run<'_>,
+        going: &Going<'_>,
+        error: &DbError,
+        (elapsed, patience): (Duration, &Patience),
+    ) -> Failure {
+        let (statement, number, length) =
+            (self.statement, self.number, self.subject.segment.statements.len());
         if going.migration.ledger {
             // Work that is open would be committed by what is recorded now.
             let _ = run.conn.execute("ROLLBACK");
         }
+        let blocked = patience.failure(run, self.subject, number + 1, error);
         let left = remove_half_built(run, going, statement, self.index);
         let stopped_by = run.interrupt.reason().filter(|_| error.kind == ErrorKind::Cancelled);
         // What cannot be read as a statement has not run; inside of a block it may be the text of an EXECUTE.
@@ -186,23 +271,28 @@ impl Failed<'_> {
             unread || !unproven::may_be_half_done(&statement.kind) || nothing_happened(run, statement)
         };
         if left.is_none() && untouched {
-            return match stopped_by {
-                Some(_) => stopped(run, going),
-                None => going.fail(run, Part::Statement(number), error, elapsed),
+            return match (stopped_by, blocked) {
+                (Some(_), _) => stopped(run, going),
+                (None, Some(blocked)) => going.stop(run, blocked),
+                (None, None) => going.fail(run, Part::Statement(number), error, elapsed),
             };
         }
         going.keep(run, error);
         let failure = match stopped_by {
             Some(reason) => reason.failure().map(|told| told.meta("migration", going.migration.name.clone())),
-            None => failure::migration(run, going.migration, Part::Statement(number), error, elapsed, number)
-                .map(|mut told| {
+            None => {
+                let of_statement = || {
+                    failure::migration(run, going.migration, Part::Statement(number), error, elapsed, number)
+                };
+                blocked.unwrap_or_else(of_statement).map(|mut told| {
                     // What it says of the database holds for transactions.
                     told.notes.pop();
                     told
-                }),
+                })
+            }
         };
         let asks = if going.migration.ledger {
-            self.length > 1 || !ledger::is_provable(statement)
+            length > 1 || !ledger::is_provable(statement)
         } else {
             matches!(statement.kind, Kind::Do | Kind::Call | Kind::Unknown)
         };
@@ -216,7 +306,7 @@ impl Failed<'_> {
             )
         }));
         if asks {
-            told.help(unproven::help(going, going.progress.statement, Unproven::Step(self.length)))
+            told.help(unproven::help(going, going.progress.statement, Unproven::Step(length)))
         } else {
             told.help("cutover migrate deploy (it looks at the catalogue and completes the statement)")
         }
@@ -225,7 +315,7 @@ impl Failed<'_> {
 }
 
 /// Whether the catalogue shows that a failed statement left nothing behind.
-fn nothing_happened(run: &mut Run<'_>, statement: &Statement) -> bool {
+pub(super) fn nothing_happened(run: &mut Run<'_>, statement: &Statement) -> bool {
     let conn = run.conn.as_mut();
     let nothing = match statement.actions.first().and_then(sql::expectation) {
         Some(Expectation::IndexAbsent { names }) => names.iter().try_fold(true, |nothing, name| {
@@ -241,42 +331,6 @@ fn nothing_happened(run: &mut Run<'_>, statement: &Statement) -> bool {
     };
     // What cannot be looked at may have happened.
     nothing.unwrap_or(false)
-}
-
-/// Drops the INVALID index that a failed build leaves. Some = that was not possible, and why: the record before the
-/// statement stays for the next deploy.
-fn remove_half_built(
-    run: &mut Run<'_>,
-    going: &Going<'_>,
-    statement: &Statement,
-    index: Option<&str>,
-) -> Option<String> {
-    let (name, table) = index.zip(created_index(statement).map(|created| &created.table))?;
-    // Not behind a signal's five seconds, and not by the script's own limit.
-    let _ = run.conn.execute("SET lock_timeout = '3s'; SET statement_timeout = 0");
-    let removed = match probe::index(run.conn.as_mut(), table, name) {
-        Ok(Some(left)) if !left.valid && !left.building => {
-            run.conn.execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS {}", left.qualified))
-        }
-        Ok(_) => Ok(()),
-        Err(error) => Err(error),
-    };
-    let _ = run.conn.execute("RESET lock_timeout; RESET statement_timeout");
-    let error = removed.err()?;
-    Some(format!(
-        "the build of index `{name}` left it INVALID and it could not be removed ({}); migration `{}` keeps its \
-         unfinished row, and the next deploy builds it again",
-        error.text(),
-        going.migration.name
-    ))
-}
-
-/// The index that a CREATE INDEX CONCURRENTLY makes.
-fn created_index(statement: &Statement) -> Option<&CreateIndex> {
-    statement.actions.iter().find_map(|action| match action {
-        Action::CreateIndex(created) if created.concurrently => Some(created),
-        _ => None,
-    })
 }
 
 /// Looks at the catalogue before the statement runs: for the first time, or again after an interruption.
@@ -383,97 +437,4 @@ fn harmless_again(kind: &Kind) -> bool {
             | Kind::Set { .. }
             | Kind::Reset { .. }
     )
-}
-
-/// CREATE INDEX CONCURRENTLY: what stands under its name decides.
-fn index_before(
-    run: &mut Run<'_>,
-    going: &Going<'_>,
-    created: &CreateIndex,
-    intent: Option<&Intent>,
-    number: usize,
-) -> std::result::Result<Before, Trouble> {
-    let name = match (intent.and_then(|intent| intent.index.clone()), &created.index) {
-        (Some(recorded), _) => recorded,
-        (None, Some(named)) => named.name.clone(),
-        (None, None) => free_name(run, created)?,
-    };
-    let Some(found) = settled_index(run, &created.table, &name)? else {
-        return Ok(Before::Run { index: Some(name) });
-    };
-    let text = created.definition.slice(going.migration.source.text());
-    let expected = probe::expected_definition(run.conn.as_mut(), &created.table, created.unique, text)
-        .map_err(|error| Trouble::of(run, error))?;
-    // Without a right to make the copy, a valid index under the recorded name of an interrupted build is the one
-    // that was built.
-    let same = match &expected {
-        Some(expected) => *expected == found.definition,
-        None => intent.is_some(),
-    };
-    match (found.valid, same) {
-        (true, true) => Ok(Before::DoneAlready),
-        (false, true) => {
-            run.conn
-                .execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS {}", found.qualified))
-                .map_err(|error| Trouble::of(run, error))?;
-            Ok(Before::Run { index: Some(name) })
-        }
-        // The server passes over it with a notice.
-        (true, false) if created.if_not_exists && intent.is_none() => Ok(Before::Run { index: None }),
-        (_, false) => Err(Trouble::Failed(another_index(going, number, &found, expected.as_deref()))),
-    }
-}
-
-/// The index as it stands once no build of it is under way.
-fn settled_index(run: &mut Run<'_>, table: &Name, name: &str) -> std::result::Result<Option<Index>, Trouble> {
-    loop {
-        let found = probe::index(run.conn.as_mut(), table, name).map_err(|error| Trouble::of(run, error))?;
-        match found {
-            Some(index) if index.building => {
-                run.interrupt.sleep(Duration::from_millis(500)).map_err(Trouble::Failed)?;
-            }
-            other => return Ok(other),
-        }
-    }
-}
-
-/// The name that the server will choose for an index without one. A half-built index under the first choice is
-/// taken for a leftover, and its name for the one to use.
-fn free_name(run: &mut Run<'_>, created: &CreateIndex) -> std::result::Result<String, Trouble> {
-    let mut attempt = 0;
-    loop {
-        let name = sql::default_index_name(created, attempt);
-        match name_is_usable(run.conn.as_mut(), &created.table, &name) {
-            Ok(true) => return Ok(name),
-            Ok(false) => attempt += 1,
-            Err(error) => return Err(Trouble::of(run, error)),
-        }
-    }
-}
-
-fn name_is_usable(conn: &mut dyn Conn, table: &Name, name: &str) -> std::result::Result<bool, DbError> {
-    if probe::index(conn, table, name)?.is_some_and(|index| !index.valid) {
-        return Ok(true);
-    }
-    Ok(!probe::relation_exists_beside(conn, table, name)?)
-}
-
-fn another_index(going: &Going<'_>, number: usize, found: &Index, expected: Option<&str>) -> Failure {
-    let mut diagnostic = Diagnostic::error(format!("another index has the name {}", found.qualified))
-        .code(&codes::C2010)
-        .meta("migration", going.migration.name.clone())
-        .note(format!("the database has:{}", found.definition));
-    if let Some(expected) = expected {
-        diagnostic = diagnostic.note(format!("the migration asks for:{expected}"));
-    }
-    if let Some(statement) = going.migration.statements().nth(number) {
-        diagnostic = diagnostic.label(&going.migration.source, statement.span, "");
-    }
-    if !found.valid {
-        diagnostic = diagnostic.note("it is INVALID: a build of it failed or was interrupted");
-    }
-    Failure::new(diagnostic.help(format!(
-        "drop it (`DROP INDEX CONCURRENTLY {};`) or rename it, then `cutover migrate deploy`",
-        found.qualified
-    )))
 }

@@ -4,17 +4,23 @@
 //! that is written before COMMIT, so both go through here.
 
 use super::guard::{self, Guard, Look, Looks};
+use super::limits::{Bound, Said};
+use super::patience::{Patience, Subject};
+use super::telling::Place;
 use crate::event::{Event, Observer};
 use crate::interrupt::Reason;
 use crate::lease;
+use crate::lookout::Orders;
 use crate::plan::{Bracket, Segment};
 use crate::run::Run;
 use crate::watch::Watched;
 use db::history::{NewRow, Standing, Time};
 use db::session::{self, Traces};
 use db::{Batch, DbError, ErrorKind, Outcome, Reply, Step};
-use diagnostics::{Provider, Source};
+use diagnostics::{Failure, Provider, Source};
 use sql::{Code, Kind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 /// What is written about the migration in the same transaction.
@@ -36,8 +42,8 @@ pub(super) struct Transaction<'a> {
     pub(super) source: &'a Source,
     pub(super) segment: &'a Segment,
     pub(super) row: RowWrite<'a>,
-    /// Begin the next migration's transaction in the same write as this COMMIT.
-    pub(super) begin_next: bool,
+    /// Begin the next migration's transaction in the same write as this COMMIT; its opening, behind BEGIN.
+    pub(super) begin_next: Option<&'a str>,
     /// The file has attached other files, some of which may have been committed when COMMIT says busy.
     pub(super) attached: bool,
     /// Put the session back behind COMMIT: after the last transaction of a file.
@@ -51,6 +57,8 @@ pub(super) struct Transaction<'a> {
 pub(super) enum Part {
     Begin,
     Claim,
+    /// How long what follows may wait for a lock.
+    Limit,
     /// A statement of the file, counted from 0 over the whole file.
     Statement(usize),
     /// A look around a table rebuild.
@@ -77,6 +85,8 @@ pub(super) enum End {
     /// Rolled back, because the row could not be written: another deployer has recorded the migration, or something
     /// takes rows of the history away.
     Taken,
+    /// Rolled back: its locks were not obtained, and no other attempt follows.
+    GivenUp(Box<Failure>),
     /// Asked to stop; rolled back.
     Stopped(Reason),
     /// The connection was lost before COMMIT was answered: only the history knows.
@@ -90,6 +100,8 @@ struct Seen {
     /// COMMIT was answered with ROLLBACK.
     undone: bool,
     begun_next: bool,
+    /// How many parts were answered.
+    answered: usize,
     start: Option<Time>,
     taken: bool,
     violation: Option<DbError>,
@@ -99,9 +111,12 @@ struct Seen {
 }
 
 /// Runs a transaction once.
-pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>) -> End {
-    let (batch, parts) = transaction.batch(run);
-    let (outcome, seen) = send(run, transaction, &batch, &parts);
+pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>, patience: &mut Patience) -> End {
+    let waited = Arc::new(AtomicU64::new(0));
+    let said = Said::of(transaction.segment, patience.limits(run, transaction.segment), &waited);
+    let orders = patience.orders(run, said.bounded, &waited);
+    let (batch, parts) = transaction.batch(run, &said);
+    let (outcome, seen) = send(run, transaction, &batch, &parts, (patience, orders));
     // What may run anything may also deallocate what is prepared.
     run.prepared &= transaction.traces(run) != Traces::All;
     run.begun = seen.begun_next;
@@ -248,12 +263,21 @@ fn send(
     transaction: &Transaction<'_>,
     batch: &Batch<'_>,
     parts: &[Part],
+    (patience, orders): (&mut Patience, Option<Orders>),
 ) -> (Outcome, Seen) {
     let mut seen = Seen::default();
     let observer = run.observer;
     let mut looks = Looks::default();
-    let outcome = run.send(batch, &mut |reply, watched| {
+    let limit = orders.as_ref().and_then(|orders| orders.step);
+    let attempt = patience.ramp.attempt();
+    let outcome = run.send(batch, orders, &mut |reply, watched| {
+        if let Some(news) = watched.news() {
+            let statement = statement_at(parts, seen.answered);
+            let place = Place { migration: transaction.migration, statement, attempt, limit };
+            patience.telling.tell(observer, place, &news);
+        }
         match &reply {
+            Reply::Failed { .. } => patience.seen = watched.report(),
             Reply::Row { index, row } if matches!(parts[*index], Part::Guard(_)) => looks.row(row),
             Reply::Done { index, .. } => {
                 if let Part::Guard(look) = parts[*index] {
@@ -267,6 +291,21 @@ fn send(
         seen.taken || seen.violation.is_some()
     });
     (outcome, seen)
+}
+
+/// The number (from 1) of the first statement of the file at or behind this part; 0 where there is none.
+fn statement_at(parts: &[Part], from: usize) -> usize {
+    match parts.get(from..).unwrap_or_default().iter().find(|part| !matches!(part, Part::Limit)) {
+        Some(Part::Statement(number)) => number + 1,
+        _ => 0,
+    }
+}
+
+impl<'a> Transaction<'a> {
+    /// What is tried.
+    pub(super) fn subject(&self) -> Subject<'a> {
+        Subject { migration: self.migration, source: self.source, segment: self.segment }
+    }
 }
 
 impl Transaction<'_> {
@@ -307,6 +346,7 @@ impl Transaction<'_> {
                 observer.on(&Event::Notice { migration: migration(), statement, notice });
             }
             Reply::Done { index, answer } => {
+                seen.answered = index + 1;
                 match parts[index] {
                     Part::Statement(number) => observer.on(&Event::StatementFinished {
                         migration: migration(),
@@ -330,10 +370,15 @@ impl Transaction<'_> {
                     }
                     Part::Record => {
                         seen.committed = answer.tags.iter().any(|tag| tag == "COMMIT");
-                        seen.begun_next = self.begin_next && answer.in_transaction;
+                        seen.begun_next = self.begin_next.is_some() && answer.in_transaction;
                     }
                     Part::Next => seen.begun_next = answer.in_transaction,
-                    Part::Begin | Part::Claim | Part::Guard(_) | Part::ReadBack | Part::PutBack => {}
+                    Part::Begin
+                    | Part::Claim
+                    | Part::Limit
+                    | Part::Guard(_)
+                    | Part::ReadBack
+                    | Part::PutBack => {}
                 }
                 if matches!(parts.get(index + 1), Some(Part::Commit | Part::Record)) {
                     watched.committing();
@@ -348,7 +393,7 @@ impl Transaction<'_> {
     }
 
     /// The statements to send, and what each of them is.
-    fn batch<'s>(&'s self, run: &Run<'_>) -> (Batch<'s>, Vec<Part>) {
+    fn batch<'s>(&'s self, run: &Run<'_>, said: &'s Said) -> (Batch<'s>, Vec<Part>) {
         let mut builder = Builder { batch: Batch::default(), parts: Vec::new() };
         let statements = &self.segment.statements;
         let own = self.segment.bracket == Bracket::OwnTransaction;
@@ -362,15 +407,16 @@ impl Transaction<'_> {
             if let Some((index, first)) = file.next() {
                 builder.push(Part::Statement(self.segment.first + index), Step::new(text(first)));
             }
-            if !claim.early.is_empty() {
-                builder.push(Part::Claim, Step::new(claim.early).inside());
+            let opening = joined([claim.early.as_str(), &said.opening]);
+            if !opening.is_empty() {
+                builder.push(Part::Claim, Step::new(opening).inside());
             }
         } else if run.target.provider != Provider::PostgreSql {
             builder.push(Part::Begin, Step::new(session::begin(run.target.provider)));
             let live = run.table.count_live(self.row.name(), self.row.own_id());
             builder.push(Part::Claim, Step::new(live).inside().with_rows());
         } else if !run.begun {
-            builder.push(Part::Begin, Step::new(joined(["BEGIN", &claim.early])));
+            builder.push(Part::Begin, Step::new(joined(["BEGIN", &claim.early, &said.opening])));
         }
         let guard = self.guard;
         if let Some(guard) = guard {
@@ -388,8 +434,9 @@ impl Transaction<'_> {
             if let Some(guard) = counted {
                 builder.look(Look::CountsBefore, &guard.count);
             }
+            builder.limit(said.before.get(index));
             let mut step = Step::new(text(statement)).inside();
-            if !self.segment.pipelined {
+            if !self.segment.pipelined || said.one_by_one {
                 step = step.after_answers();
             }
             builder.push(Part::Statement(self.segment.first + index), step);
@@ -402,11 +449,11 @@ impl Transaction<'_> {
         }
         match closing.and_then(|index| statements.get(index)) {
             Some(commit) => {
-                builder.push(Part::Row, self.row_step(run, &claim.late));
+                builder.push(Part::Row, self.row_step(run, said, &claim.late));
                 builder.push(Part::ReadBack, self.read_back_step(run));
                 builder.push(Part::Commit, Step::new(text(commit)).inside().after_answers());
             }
-            None => self.record(run, &claim.late, &mut builder),
+            None => self.record(run, said, &claim.late, &mut builder),
         }
         let put_back = self.put_back_text(run);
         if closing.is_some() && !put_back.is_empty() {
@@ -433,8 +480,7 @@ impl Transaction<'_> {
         if run.target.provider != Provider::PostgreSql || !self.put_back || run.shared {
             return String::new();
         }
-        let text = session::put_back(run.conn.info().version_number, &run.table.schema, self.traces(run));
-        if text.is_empty() { text } else { text + &run.own_settings(false) }
+        run.put_back(self.traces(run))
     }
 
     /// Claims the right to commit: before the file's statements, or only before the row if the file's first statement
@@ -459,11 +505,11 @@ impl Transaction<'_> {
     }
 
     /// The row, and what must be true of the session before it.
-    fn row_step<'s>(&self, run: &Run<'_>, late_claim: &str) -> Step<'s> {
+    fn row_step<'s>(&self, run: &Run<'_>, said: &Said, late_claim: &str) -> Step<'s> {
         let postgres = run.target.provider == Provider::PostgreSql;
         let traces = self.traces(run);
         let before = if postgres && traces != Traces::None {
-            session::before_row(self.segment.changes_role)
+            session::before_row(self.segment.changes_role, said.of_row)
         } else {
             String::new()
         };
@@ -490,8 +536,8 @@ impl Transaction<'_> {
 
     /// Row and COMMIT. An INSERT of which no row stays is an error, so COMMIT can stand in the same message, and the
     /// opening of the next migration's transaction behind it; an UPDATE that hits no row must be seen before COMMIT.
-    fn record(&self, run: &Run<'_>, late_claim: &str, builder: &mut Builder<'_>) {
-        let mut step = self.row_step(run, late_claim);
+    fn record(&self, run: &Run<'_>, said: &Said, late_claim: &str, builder: &mut Builder<'_>) {
+        let mut step = self.row_step(run, said, late_claim);
         let insert = matches!(self.row, RowWrite::InsertFinished(_) | RowWrite::InsertUnfinished { .. });
         if run.target.provider != Provider::PostgreSql || !insert {
             builder.push(Part::Row, step);
@@ -508,10 +554,10 @@ impl Transaction<'_> {
         let put_back = self.put_back_text(run);
         let stays_prepared = run.prepared && run.prisma_key && self.traces(run) != Traces::All;
         let next = match (self.begin_next, run.options.locking) {
-            (false, _) => String::new(),
-            (true, false) => "BEGIN".to_owned(),
-            (true, true) if stays_prepared => joined(["BEGIN", session::PREPARED_CLAIM]),
-            (true, true) => joined(["BEGIN", &session::claim(run.prisma_key)]),
+            (None, _) => String::new(),
+            (Some(opening), false) => joined(["BEGIN", opening]),
+            (Some(opening), true) if stays_prepared => joined(["BEGIN", opening, session::PREPARED_CLAIM]),
+            (Some(opening), true) => joined(["BEGIN", opening, &session::claim(run.prisma_key)]),
         };
         let last_words = lease::last_words(run, self.traces(run));
         let record = joined([step.sql.as_ref(), &raise, &last_words, "COMMIT"]);
@@ -574,7 +620,22 @@ struct Builder<'b> {
     parts: Vec<Part>,
 }
 
+/// What stands behind BEGIN of a segment that is tried for the first time.
+pub(super) fn opening(segment: &Segment, run: &Run<'_>) -> String {
+    let patience = Patience::new(run, segment);
+    let limits = patience.limits(run, segment);
+    limits.and_then(|limits| limits.opening(segment)).map(session::lock_timeout).unwrap_or_default()
+}
+
 impl<'b> Builder<'b> {
+    fn limit(&mut self, said: Option<&'b Bound>) {
+        match said {
+            None | Some(Bound::Nothing) => {}
+            Some(Bound::Known(text)) => self.push(Part::Limit, Step::new(text.as_str()).inside()),
+            Some(Bound::Late(text)) => self.push(Part::Limit, Step::late(text).inside()),
+        }
+    }
+
     fn look(&mut self, look: Look, sql: &'b str) {
         if !sql.is_empty() {
             self.push(Part::Guard(look), Step::new(sql).inside().with_rows());

@@ -7,10 +7,12 @@ pub mod decide;
 pub(crate) mod demands;
 mod mysql;
 pub mod segments;
+pub mod waits;
 
 pub use decide::{Findings, decide};
 pub(crate) use mysql::asks_for_id;
 pub use segments::Segment;
+pub use waits::Waits;
 
 use crate::progress::Progress;
 use diagnostics::Source;

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::Bracket;
+use super::{Bracket, Waits, waits};
 use diagnostics::{Code, Diagnostic, Failure, Provider, Result, Source, codes};
 use serde::Serialize;
 use sql::{Action, Code as Runs, DataVerb, DdlVerb, Kind, Script, Statement, TransactionRule};
@@ -29,6 +29,8 @@ pub struct Segment {
     pub changes_role: bool,
     /// Whose code its statements, or those of a segment before it, may run.
     pub code: Runs,
+    /// What the file says of its waits for locks.
+    pub waits: Waits,
 }
 
 impl Segment {
@@ -53,6 +55,7 @@ impl Segment {
             changes_session: false,
             changes_role: false,
             code: Runs::None,
+            waits: Waits::default(),
         }
     }
 }
@@ -130,6 +133,7 @@ pub fn segments(script: &Script, source: &Source, provider: Provider) -> Result<
         code = code.max(segment.code);
         (segment.changes_session, segment.changes_role, segment.code) = (session, role, code);
     }
+    waits::read(script, source, &mut segments)?;
     cutter.refuse_read_only_sessions(&segments)?;
     cutter.refuse_what_ends_early(&segments)?;
     Ok(segments)
@@ -217,6 +221,7 @@ impl Cutter<'_> {
             changes_session: effects().any(|effect| !effect.is_empty()),
             changes_role: effects().any(|effect| effect.role || effect.calls_functions),
             code: statements.iter().map(|statement| statement.code).max().unwrap_or(Runs::None),
+            waits: Waits::default(),
         }
     }
 

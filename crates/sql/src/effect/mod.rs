@@ -7,9 +7,9 @@
 //!
 //! One file per database. Each is checked by the tables in `fixtures/effects`, which run on the real servers.
 
-mod mysql;
-mod postgres;
-mod sqlite;
+pub(crate) mod mysql;
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
 
 use crate::action::Name;
 use crate::catalog::Catalog;
@@ -101,7 +101,7 @@ pub enum Algorithm {
 pub struct TableEffect {
     /// The table, view or sequence; the table of an index.
     pub table: Name,
-    /// The strongest lock on it at any moment.
+    /// The strongest lock on it at any moment, or on one of its indexes: who reads a table opens all of them.
     pub lock: Lock,
     /// The strongest lock for as long as the work lasts: less than `lock` where that is taken for a moment only (MySQL's
     /// changes in place, at their beginning and end).

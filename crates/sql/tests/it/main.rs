@@ -3,11 +3,13 @@
 mod actions;
 mod code;
 mod directives;
+mod effects;
 mod index_names;
 mod kinds;
 mod mysql;
 mod postgres;
 mod properties;
+mod reach;
 mod sessions;
 mod sqlite;
 

@@ -2,7 +2,7 @@
 
 use diagnostics::{Provider, Span};
 use proptest::prelude::*;
-use sql::{Kind, Options, Script, split};
+use sql::{Catalog, Kind, Options, Script, effect, split};
 
 /// Pieces from which texts with quotes, comments and bodies come about.
 const PIECES: &[&str] = &[
@@ -163,6 +163,20 @@ proptest! {
     }
 
     #[test]
+    fn every_statement_has_an_effect(text in texts(), provider in providers()) {
+        let Ok(script) = split(&text, &Options::new(provider)) else { return Ok(()) };
+        let mut catalog = Catalog::unknown(provider);
+        for statement in &script.statements {
+            let found = effect(statement, &text, &catalog);
+            for (place, table) in found.tables.iter().enumerate() {
+                prop_assert!(table.lock_during_work <= table.lock);
+                prop_assert!(found.tables[..place].iter().all(|other| other.table != table.table));
+            }
+            catalog.apply(statement, &text);
+        }
+    }
+
+    #[test]
     fn nothing_but_blanks_comments_and_semicolons_stands_between_statements(
         text in texts(),
         options in options(),
@@ -203,8 +217,11 @@ fn depth_does_not_exhaust_the_stack() {
         for head in ["SELECT ", "CREATE INDEX CONCURRENTLY ON t ", "CREATE PROCEDURE p() BEGIN "] {
             let text = format!("{head}{}1{}", open.repeat(deep), close.repeat(deep));
             for provider in Provider::ALL {
-                let read = split(&text, &Options::new(provider));
-                assert!(read.is_ok_and(|script| script.statements.len() <= 1));
+                let script = split(&text, &Options::new(provider)).unwrap();
+                assert!(script.statements.len() <= 1);
+                for statement in &script.statements {
+                    effect(statement, &text, &Catalog::unknown(provider));
+                }
             }
         }
     }

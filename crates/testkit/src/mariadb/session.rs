@@ -17,7 +17,16 @@ pub struct Session {
 
 impl Session {
     pub(super) fn open(database: &Database<'_>) -> Self {
+        Self::start(super::client("mariadb", &database.server.address), database)
+    }
+
+    pub(super) fn open_as(database: &Database<'_>, user: &str) -> Self {
         let mut command = super::client("mariadb", &database.server.address);
+        command.arg(format!("--user={user}")).env_remove("MYSQL_PWD");
+        Self::start(command, database)
+    }
+
+    fn start(mut command: std::process::Command, database: &Database<'_>) -> Self {
         command.args(["--batch", "--skip-column-names", "--unbuffered", "--database", &database.name]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut client = command.spawn().expect("mariadb can be started");

@@ -9,6 +9,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
+/// A role that is no superuser, as applications have one.
+pub const APPLICATION_ROLE: &str = "cutover_test_application";
+
 /// A database of its own for one test, dropped with this value.
 #[derive(Debug)]
 pub struct Database<'a> {
@@ -18,6 +21,12 @@ pub struct Database<'a> {
 
 impl<'a> Database<'a> {
     pub(super) fn create(server: &'a Server, prefix: &str) -> Self {
+        let name = Self::new_name(prefix);
+        server.psql(&format!("CREATE DATABASE {name}"));
+        Self { server, name }
+    }
+
+    fn new_name(prefix: &str) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         // Names that need no quotes, 63 bytes at most.
@@ -26,9 +35,7 @@ impl<'a> Database<'a> {
             .take(30)
             .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
             .collect();
-        let name = format!("t_{prefix}_{}_{number}", std::process::id());
-        server.psql(&format!("CREATE DATABASE {name}"));
-        Self { server, name }
+        format!("t_{prefix}_{}_{number}", std::process::id())
     }
 
     /// A database of this very name, empty or (`exists` false) not there; one that was there before is gone.
@@ -38,6 +45,13 @@ impl<'a> Database<'a> {
             server.psql(&format!("CREATE DATABASE {name}"));
         }
         Self { server, name: name.to_owned() }
+    }
+
+    /// A copy of it, to which nobody may be connected meanwhile.
+    pub fn copy(&self, prefix: &str) -> Database<'a> {
+        let name = Self::new_name(prefix);
+        self.server.psql(&format!("CREATE DATABASE {name} TEMPLATE {}", self.name));
+        Database { server: self.server, name }
     }
 
     /// The name, which needs no quotes.
@@ -77,6 +91,31 @@ impl<'a> Database<'a> {
         Session::open(self.server, &self.name)
     }
 
+    /// The same as [`APPLICATION_ROLE`], which may do anything in this database and is no superuser.
+    pub fn application_session(&self) -> Session {
+        self.admit_application();
+        Session::open_as(self.server, &self.name, APPLICATION_ROLE)
+    }
+
+    /// The URL for [`APPLICATION_ROLE`].
+    pub fn application_url(&self) -> String {
+        self.admit_application();
+        let superuser = format!("//{}", self.server.superuser());
+        self.url().replacen(&superuser, &format!("//{APPLICATION_ROLE}"), 1)
+    }
+
+    /// Makes the role, with the superuser's password, and lets it in.
+    fn admit_application(&self) {
+        let password = self.server.password().map_or(String::new(), |text| format!("PASSWORD '{text}'"));
+        self.psql(&format!(
+            "DO $$ BEGIN CREATE ROLE {APPLICATION_ROLE} LOGIN {password}; EXCEPTION WHEN duplicate_object OR unique_violation \
+             THEN NULL; END $$; GRANT ALL ON DATABASE {} TO {APPLICATION_ROLE}; GRANT ALL ON SCHEMA public TO \
+             {APPLICATION_ROLE}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {APPLICATION_ROLE}; ALTER DEFAULT PRIVILEGES IN \
+             SCHEMA public GRANT ALL ON TABLES TO {APPLICATION_ROLE}",
+            self.name
+        ));
+    }
+
     /// Waits until the backend `pid` waits for a lock.
     pub fn wait_until_blocked(&self, pid: u32) {
         let sql = format!("SELECT wait_event_type FROM pg_stat_activity WHERE pid = {pid}");
@@ -105,14 +144,14 @@ impl Drop for Database<'_> {
 }
 
 /// `psql` on a database, through the socket where there is one, with nothing of the user's environment.
-pub(super) fn psql_command(server: &Server, database: &str) -> Command {
+pub(super) fn psql_command(server: &Server, database: &str, user: &str) -> Command {
     let mut command = Command::new(programs::psql_program());
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG")) {
         command.env_remove(name);
     }
     let host = server.socket_dir().map_or_else(|| server.host().into(), |folder| folder.to_string_lossy());
     command.args(["--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--no-password", "-h"]);
-    command.arg(&*host).args(["-p", &server.port().to_string(), "-U", server.superuser(), "-d", database]);
+    command.arg(&*host).args(["-p", &server.port().to_string(), "-U", user, "-d", database]);
     if let Some(password) = server.password() {
         command.env("PGPASSWORD", password);
     }
@@ -122,7 +161,7 @@ pub(super) fn psql_command(server: &Server, database: &str) -> Command {
 
 /// Runs a script through psql's standard input.
 pub(super) fn psql(server: &Server, database: &str, sql: &str) -> Result<String, String> {
-    let mut command = psql_command(server, database);
+    let mut command = psql_command(server, database, server.superuser());
     command.args(["-v", "ON_ERROR_STOP=1"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("psql can be started");

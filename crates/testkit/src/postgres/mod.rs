@@ -13,7 +13,7 @@ mod session;
 mod snapshot;
 mod tls;
 
-pub use database::Database;
+pub use database::{APPLICATION_ROLE, Database};
 pub use programs::psql_program;
 pub use server::{Server, server};
 pub use session::Session;

@@ -25,8 +25,12 @@ pub struct Session {
 
 impl Session {
     pub(super) fn open(server: &Server, database: &str) -> Self {
+        Self::open_as(server, database, server.superuser())
+    }
+
+    pub(super) fn open_as(server: &Server, database: &str, user: &str) -> Self {
         let (reader, writer) = io::pipe().expect("pipes are there");
-        let mut command = psql_command(server, database);
+        let mut command = psql_command(server, database, user);
         // Errors and notices arrive between the rows, in the order in which they happened.
         command
             .stdin(Stdio::piped())

@@ -112,10 +112,8 @@ impl Suite<'_> {
     /// With all failures of all scenarios; when there are no scenarios; when a database of
     /// [`Suite::databases`] has none.
     pub fn run(&self) -> Summary {
-        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let update = wants_update(set("UPDATE").as_deref(), set("CI").as_deref());
         let filter = set("SCRIPT");
-        match self.check(update, filter.as_deref()) {
+        match self.check(updates(), filter.as_deref()) {
             Ok(summary) => summary,
             Err(failures) => panic!("{failures}"),
         }
@@ -208,6 +206,18 @@ impl Suite<'_> {
         let described = failures.iter().map(describe).collect();
         (scenario.on, described)
     }
+}
+
+/// Whether expectations are to be rewritten: `UPDATE=1` is in the environment.
+///
+/// # Panics
+/// Where `CI` is set too.
+pub fn updates() -> bool {
+    wants_update(set("UPDATE").as_deref(), set("CI").as_deref())
+}
+
+fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Whether expectations are to be rewritten, by the values of `UPDATE` and `CI`.

@@ -11,6 +11,10 @@ pub(super) enum Kind {
     Time,
     /// `true` or `false`.
     Boolean,
+    /// A number from 1 on.
+    Count,
+    /// What is done about sessions that are in the way.
+    Policy,
 }
 
 impl Kind {
@@ -23,6 +27,8 @@ impl Kind {
             }
             Kind::Time => "a time such as \"60s\", \"10m\" or \"1h 30m\"",
             Kind::Boolean => "true or false",
+            Kind::Count => "a number from 1 on",
+            Kind::Policy => "one of \"wait\", \"fail\", \"cancel-idle\", \"terminate\"",
         }
     }
 }
@@ -83,6 +89,55 @@ pub(super) const KEYS: &[Key] = &[
         meaning: "After this time what runs is cancelled and rolled back.",
         example: "\"30m\"",
         stronger: "`--deadline`, `CUTOVER_DEADLINE`",
+    },
+    Key {
+        name: "lock_budget",
+        kind: Kind::Time,
+        meaning: "How long a migration may take to get its locks, all attempts and pauses together.",
+        example: "\"10m\"",
+        stronger: "`--lock-budget`, `CUTOVER_LOCK_BUDGET`",
+    },
+    Key {
+        name: "on_blocked",
+        kind: Kind::Policy,
+        meaning: "What is done about sessions that are in the way.",
+        example: "\"wait\"",
+        stronger: "`--on-blocked`, `CUTOVER_ON_BLOCKED`",
+    },
+    Key {
+        name: "idle_age",
+        kind: Kind::Time,
+        meaning: "How long a session must be idle in its transaction to be ended by `cancel-idle`.",
+        example: "\"60s\"",
+        stronger: "`--idle-age`, `CUTOVER_IDLE_AGE`",
+    },
+    Key {
+        name: "max_queued",
+        kind: Kind::Count,
+        meaning: "Give way when so many sessions wait behind ours.",
+        example: "5",
+        stronger: "`--max-queued`, `CUTOVER_MAX_QUEUED`",
+    },
+    Key {
+        name: "max_queue_wait",
+        kind: Kind::Time,
+        meaning: "Give way when a session has waited behind ours for so long.",
+        example: "\"500ms\"",
+        stronger: "`--max-queue-wait`, `CUTOVER_MAX_QUEUE_WAIT`",
+    },
+    Key {
+        name: "concurrent_budget",
+        kind: Kind::Time,
+        meaning: "How long a statement that locks nobody out may take, such as CREATE INDEX CONCURRENTLY.",
+        example: "\"60m\"",
+        stronger: "`--concurrent-budget`, `CUTOVER_CONCURRENT_BUDGET`",
+    },
+    Key {
+        name: "metadata_lock_wait",
+        kind: Kind::Time,
+        meaning: "MySQL and MariaDB: how long a change that builds or copies may wait for the metadata lock at its end.",
+        example: "\"60s\"",
+        stronger: "`--metadata-lock-wait`, `CUTOVER_METADATA_LOCK_WAIT`",
     },
     Key {
         name: "strict",

@@ -189,7 +189,16 @@ impl Reader<'_> {
             }
             (Kind::Time, DeValue::String(text)) => {
                 let value = time(text).map_err(|_| wrong(Kind::Time.expected()))?;
-                given.time(key.name).offer(Setting { value, origin });
+                given.waits.time(key.name).offer(Setting { value, origin });
+            }
+            (Kind::Count, DeValue::Integer(number)) => {
+                let count = usize::from_str_radix(number.as_str(), number.radix()).ok();
+                let value = count.filter(|count| *count > 0).ok_or_else(|| wrong(Kind::Count.expected()))?;
+                given.waits.max_queued.offer(Setting { value, origin });
+            }
+            (Kind::Policy, DeValue::String(text)) => {
+                let value = super::waits::policy(text).ok_or_else(|| wrong(Kind::Policy.expected()))?;
+                given.waits.on_blocked.offer(Setting { value, origin });
             }
             (Kind::Boolean, DeValue::Boolean(value)) => {
                 given.switch(key.name).offer(Setting { value: *value, origin });

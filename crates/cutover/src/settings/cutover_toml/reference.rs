@@ -32,6 +32,8 @@ fn of(key: &Key) -> Value {
     let mut value = match key.kind {
         Kind::Path => json!({ "type": "string", "minLength": 1 }),
         Kind::Boolean => json!({ "type": "boolean" }),
+        Kind::Count => json!({ "type": "integer", "minimum": 1 }),
+        Kind::Policy => json!({ "enum": ["wait", "fail", "cancel-idle", "terminate"] }),
         Kind::Time => json!({ "type": "string", "examples": ["60s", "10m", "1h 30m"] }),
         Kind::Url => {
             let one = |name: &str, inner: Value| {

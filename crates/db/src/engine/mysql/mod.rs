@@ -3,6 +3,7 @@
 //! `conn` runs statements, `tunnel` makes TLS, `convert` translates the driver's errors. Nothing outside of this
 //! directory names the driver.
 
+pub(crate) mod activity;
 mod conn;
 mod convert;
 mod tunnel;

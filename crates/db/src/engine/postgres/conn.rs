@@ -243,13 +243,15 @@ impl<'e, 'b> Exchange<'e, 'b> {
                 self.fail(self.next, error, Vec::new(), Duration::ZERO);
                 break;
             }
-            match self.client.simple_query_raw(&step.sql).now_or_never() {
+            let late = step.late.map(|text| text());
+            let sql = late.as_deref().unwrap_or(&step.sql);
+            match self.client.simple_query_raw(sql).now_or_never() {
                 Some(Ok(stream)) => {
-                    self.bytes += step.sql.len();
+                    self.bytes += sql.len();
                     self.unanswered.push_back(Unanswered {
                         index: self.next,
                         stream: Box::pin(stream),
-                        bytes: step.sql.len(),
+                        bytes: sql.len(),
                         sent: Instant::now(),
                         rows: 0,
                         error: None,
@@ -257,7 +259,7 @@ impl<'e, 'b> Exchange<'e, 'b> {
                     self.next += 1;
                 }
                 Some(Err(error)) => {
-                    let error = convert::statement_error(&error, &step.sql);
+                    let error = convert::statement_error(&error, sql);
                     if error.kind == ErrorKind::ConnectionLost {
                         return Err(error);
                     }

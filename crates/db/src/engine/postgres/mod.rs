@@ -4,6 +4,7 @@
 //! translates the driver's errors. Nothing outside of this directory names the
 //! driver.
 
+pub(crate) mod activity;
 mod cancel;
 mod conn;
 mod convert;
@@ -105,9 +106,10 @@ fn driver_config(target: &PostgresTarget, options: bool) -> tokio_postgres::Conf
         crate::target::ChannelBinding::Require => tokio_postgres::config::ChannelBinding::Require,
     });
     if options && !target.pgbouncer {
-        // The last option wins: the schema of the URL is the search path, as in the reference.
+        // The last option wins: the schema of the URL is the search path, as in the reference. The cap of lock waits stands
+        // here because no RESET of a script can take it away.
         let path = quote_identifier(&target.schema).replace('\\', "\\\\").replace(' ', "\\ ");
-        let own = format!("-c search_path={path}");
+        let own = format!("-c search_path={path} -c lock_timeout={}", crate::session::LONGEST_LOCK_WAIT);
         config.options(match &target.options {
             Some(options) => format!("{options} {own}"),
             None => own,

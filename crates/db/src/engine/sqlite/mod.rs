@@ -1,5 +1,6 @@
 //! SQLite: the I/O half.
 
+pub(crate) mod activity;
 mod conn;
 
 use crate::conn::{Conn, ServerInfo};

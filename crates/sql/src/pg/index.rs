@@ -1,38 +1,12 @@
-//! PostgreSQL statements whose expressions matter, understood through `squawk-syntax`.
-//!
-//! Nothing else in the project names that crate, so that it can be replaced here. It parses one statement
-//! at a time, and only those in which names and keywords do not say enough: the keys of an index, after
-//! which the server names an index that the statement leaves unnamed.
+//! The keys of an index, after which the server names one that the statement leaves unnamed.
 
-use crate::action::{Action, CreateIndex, IndexKey};
-use crate::words::unquote_name;
-use diagnostics::Span;
+use super::tree::{fold, identifier};
+use crate::action::{CreateIndex, IndexKey};
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode};
 
-/// The longest statement that is parsed. The parser recurses, and a text of nothing but parentheses would
-/// exhaust the stack.
-const MOST_TOKENS: usize = 512;
-
-/// Completes what `ddl` could read of an unnamed index in the statement at `span` of `text`. One whose keys
-/// cannot be parsed becomes [`Action::Unknown`]. The statement has this many `tokens`.
-pub(crate) fn refine(actions: &mut [Action], text: &str, span: Span, tokens: usize) {
-    for action in actions {
-        let Action::CreateIndex(index) = action else { continue };
-        if index.index.is_some() {
-            // Its keys decide nothing that their tokens do not say, and parsing takes longer than all the rest.
-            continue;
-        }
-        let read = (tokens <= MOST_TOKENS).then(|| index_keys(&SourceFile::parse(span.slice(text))));
-        match read.flatten() {
-            Some((keys, include)) => (index.keys, index.include) = (keys, include),
-            None => *action = Action::Unknown,
-        }
-    }
-}
-
 /// The keys and the INCLUDE columns of the only CREATE INDEX of a text.
-fn index_keys(parse: &Parse<SourceFile>) -> Option<(Vec<IndexKey>, Vec<String>)> {
+pub(super) fn keys(parse: &Parse<SourceFile>) -> Option<(Vec<IndexKey>, Vec<String>)> {
     if !parse.errors().is_empty() {
         return None;
     }
@@ -160,13 +134,4 @@ fn last_part(node: &SyntaxNode) -> String {
         .map(|(at, _)| at)
         .find(|&at| text[..at].matches('"').count().is_multiple_of(2));
     fold(text[dot.map_or(0, |at| at + 1)..].trim())
-}
-
-fn identifier(node: &SyntaxNode) -> String {
-    fold(node.to_string().trim())
-}
-
-fn fold(raw: &str) -> String {
-    let quoted = raw.starts_with('"') || raw.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("u&\""));
-    if quoted { unquote_name(raw) } else { raw.to_ascii_lowercase() }
 }

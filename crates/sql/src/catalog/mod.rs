@@ -2,7 +2,11 @@
 //!
 //! Plain data. `db::catalog` fills it from a live database; [`Catalog::unknown`] is what a text alone knows;
 //! [`Catalog::apply`] adds what an earlier statement changes, so that a later one is judged by the database that it will
-//! meet.
+//! meet. How a statement changes it is in one file per database.
+
+mod mysql;
+mod postgres;
+mod sqlite;
 
 use crate::action::Name;
 use crate::statement::Statement;
@@ -20,12 +24,38 @@ pub struct Catalog {
     pub maria: bool,
     /// The session's TimeZone, if known: it decides whether a change between timestamp types rewrites.
     pub time_zone: Option<String>,
+    /// MySQL family: the session's `foreign_key_checks`; SQLite: its `foreign_keys`. None if not known.
+    pub foreign_key_checks: Option<bool>,
     /// Where names without a qualifier are looked for, in order; empty if not known.
     pub search_path: Vec<String>,
     /// Everything that exists is in here, so that a name that is not found does not exist.
     pub complete: bool,
     /// Tables, views and materialised views by qualified name.
     pub tables: BTreeMap<Name, Table>,
+    /// PostgreSQL: the types that were made by CREATE DOMAIN and CREATE TYPE, by qualified name.
+    pub types: BTreeMap<Name, DataType>,
+    /// PostgreSQL: functions that are not built in, by qualified name; of several the most volatile.
+    pub functions: BTreeMap<Name, Volatility>,
+    /// PostgreSQL: event triggers run code of their own at every definition.
+    pub event_triggers: bool,
+}
+
+/// A type that is not built in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DataType {
+    /// Of a domain: the type that it is made of, as the server prints it.
+    pub base: Option<String>,
+    /// Of a domain: it refuses values.
+    pub constrained: bool,
+}
+
+/// How a function may behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is the word of CREATE FUNCTION")]
+pub enum Volatility {
+    Immutable,
+    Stable,
+    Volatile,
 }
 
 /// What a name in [`Catalog::tables`] stands for.
@@ -62,8 +92,28 @@ pub struct Table {
     pub views: Vec<Name>,
     /// The sequences that its columns own.
     pub sequences: Vec<Name>,
+    /// PostgreSQL: the bound of a partition, as the server prints it; `DEFAULT` of a default partition.
+    pub bound: Option<String>,
+    /// PostgreSQL: row level security is on.
+    pub row_security: bool,
+    /// PostgreSQL: rules, apart from those that make a view.
+    pub rules: Vec<String>,
+    /// PostgreSQL: extended statistics.
+    pub statistics: Vec<Name>,
+    /// PostgreSQL: UNLOGGED.
+    pub unlogged: bool,
+    /// PostgreSQL: its tablespace, where that is not the database's.
+    pub tablespace: Option<String>,
+    /// PostgreSQL: its access method.
+    pub access_method: Option<String>,
     /// MySQL and MariaDB: its engine.
     pub engine: Option<String>,
+    /// MySQL and MariaDB: the character set and collation of columns that name none.
+    pub character_set: Option<(String, String)>,
+    /// The triggers that users made, those that are switched off too.
+    pub triggers: Vec<String>,
+    /// It has partitions (MySQL and MariaDB, where they are no tables of their own).
+    pub partitioned: bool,
     /// About how many rows it has, by the server's statistics.
     pub rows: Option<u64>,
     /// Its size in bytes, with its indexes.
@@ -143,14 +193,24 @@ impl Catalog {
             version_number: 0,
             maria: false,
             time_zone: None,
+            foreign_key_checks: None,
             search_path: Vec::new(),
             complete: false,
             tables: BTreeMap::new(),
+            types: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            event_triggers: false,
         }
     }
 
     /// Takes note of what `statement` of `text` changes.
-    pub fn apply(&mut self, _statement: &Statement, _text: &str) {}
+    pub fn apply(&mut self, statement: &Statement, text: &str) {
+        match self.provider {
+            Provider::PostgreSql => postgres::apply(self, statement, text),
+            Provider::MySql => mysql::apply(self, statement, text),
+            Provider::Sqlite => sqlite::apply(self, statement, text),
+        }
+    }
 
     /// What was made so far is committed: others may use it from now on.
     pub fn commit(&mut self) {

@@ -1,0 +1,189 @@
+//! The settings of waits: for the database, for the deploy lock, for the locks of migrations. Each has a flag, a variable and
+//! a key of `cutover.toml`.
+//!
+//! To add a time: its line in [`TIMES`], its flag in `args.rs`, its key in `cutover_toml/keys.rs`.
+
+use super::offers::{Offers, Origin, Setting};
+use super::{Context, Given};
+use crate::args;
+use diagnostics::{Failure, Result, codes};
+use ops::retry::{LockOptions, OnBlocked};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A time that can be set.
+pub(super) struct Time {
+    pub(super) name: &'static str,
+    pub(super) flag: &'static str,
+    pub(super) variable: &'static str,
+}
+
+/// All of them.
+pub(super) const TIMES: [Time; 8] = [
+    Time { name: "wait_db", flag: "--wait-db", variable: "CUTOVER_WAIT_DB" },
+    Time { name: "wait_lock", flag: "--wait-lock", variable: "CUTOVER_WAIT_LOCK" },
+    Time { name: "deadline", flag: "--deadline", variable: "CUTOVER_DEADLINE" },
+    Time { name: "lock_budget", flag: "--lock-budget", variable: "CUTOVER_LOCK_BUDGET" },
+    Time { name: "idle_age", flag: "--idle-age", variable: "CUTOVER_IDLE_AGE" },
+    Time { name: "max_queue_wait", flag: "--max-queue-wait", variable: "CUTOVER_MAX_QUEUE_WAIT" },
+    Time { name: "concurrent_budget", flag: "--concurrent-budget", variable: "CUTOVER_CONCURRENT_BUDGET" },
+    Time { name: "metadata_lock_wait", flag: "--metadata-lock-wait", variable: "CUTOVER_METADATA_LOCK_WAIT" },
+];
+
+const MAX_QUEUED: &str = "CUTOVER_MAX_QUEUED";
+const ON_BLOCKED: &str = "CUTOVER_ON_BLOCKED";
+
+/// The words for a policy, as flag, variable and file write them.
+pub(super) const POLICIES: [(&str, OnBlocked); 4] = [
+    ("wait", OnBlocked::Wait),
+    ("fail", OnBlocked::Fail),
+    ("cancel-idle", OnBlocked::CancelIdle),
+    ("terminate", OnBlocked::Terminate),
+];
+
+/// What was offered.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    times: BTreeMap<&'static str, Offers<Duration>>,
+    pub(super) max_queued: Offers<usize>,
+    pub(super) on_blocked: Offers<OnBlocked>,
+}
+
+impl Waits {
+    /// The time of this name; one of [`TIMES`].
+    pub(super) fn time(&mut self, name: &str) -> &mut Offers<Duration> {
+        let known = TIMES.iter().map(|time| time.name).find(|known| *known == name);
+        self.times.entry(known.unwrap_or_default()).or_default()
+    }
+
+    /// The value that counts.
+    pub(super) fn chosen(&self, name: &str) -> Option<Duration> {
+        self.times.get(name)?.chosen().map(|setting| setting.value)
+    }
+
+    /// The offers of this name, for what shows them.
+    pub(super) fn offers(&self, name: &str) -> Offers<Duration> {
+        self.times.get(name).cloned().unwrap_or_default()
+    }
+
+    /// How locks are waited for.
+    pub(super) fn lock_options(&self) -> LockOptions {
+        let defaults = LockOptions::default();
+        let time = |name, default| self.chosen(name).unwrap_or(default);
+        LockOptions {
+            budget: time("lock_budget", defaults.budget),
+            on_blocked: self.on_blocked.value_or(defaults.on_blocked),
+            idle_age: time("idle_age", defaults.idle_age),
+            max_queued: self.max_queued.value_or(defaults.max_queued),
+            max_queue_wait: time("max_queue_wait", defaults.max_queue_wait),
+            concurrent_budget: time("concurrent_budget", defaults.concurrent_budget),
+            metadata_lock_wait: time("metadata_lock_wait", defaults.metadata_lock_wait),
+        }
+    }
+}
+
+/// What the flags say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WaitFlags {
+    times: Vec<(&'static str, Duration)>,
+    max_queued: Option<usize>,
+    on_blocked: Option<OnBlocked>,
+}
+
+impl WaitFlags {
+    /// Those that every command has which connects.
+    pub(super) fn new(wait: &args::WaitArguments) -> Self {
+        let times = [("wait_db", wait.wait_db), ("wait_lock", wait.wait_lock), ("deadline", wait.deadline)];
+        let mut flags = Self::default();
+        flags.times.extend(times.into_iter().filter_map(|(name, time)| Some((name, time?))));
+        flags
+    }
+
+    /// Those of locks too.
+    pub(super) fn with_locks(mut self, locks: &args::LockWaitArguments) -> Self {
+        let times = [
+            ("lock_budget", locks.lock_budget),
+            ("idle_age", locks.idle_age),
+            ("max_queue_wait", locks.max_queue_wait),
+            ("concurrent_budget", locks.concurrent_budget),
+            ("metadata_lock_wait", locks.metadata_lock_wait),
+        ];
+        self.times.extend(times.into_iter().filter_map(|(name, time)| Some((name, time?))));
+        self.max_queued = locks.max_queued.and_then(|count| usize::try_from(count).ok());
+        self.on_blocked = locks.on_blocked.map(|policy| match policy {
+            args::OnBlocked::Wait => OnBlocked::Wait,
+            args::OnBlocked::Fail => OnBlocked::Fail,
+            args::OnBlocked::CancelIdle => OnBlocked::CancelIdle,
+            args::OnBlocked::Terminate => OnBlocked::Terminate,
+        });
+        self
+    }
+
+    /// Offers them.
+    pub(super) fn offer(&self, waits: &mut Waits) {
+        for (name, value) in &self.times {
+            let flag = TIMES.iter().find(|time| time.name == *name).map_or("", |time| time.flag);
+            waits.time(name).offer(Setting { value: *value, origin: Origin::Flag(flag) });
+        }
+        if let Some(value) = self.max_queued {
+            waits.max_queued.offer(Setting { value, origin: Origin::Flag("--max-queued") });
+        }
+        if let Some(value) = self.on_blocked {
+            waits.on_blocked.offer(Setting { value, origin: Origin::Flag("--on-blocked") });
+        }
+    }
+}
+
+/// Offers what the environment says.
+///
+/// # Errors
+/// C1004 for a value that cannot be read, unless a stronger source has given another.
+pub(super) fn read_variables(context: &Context<'_>, given: &mut Given) -> Result<()> {
+    let origin = |name: &str| Origin::Variable(name.to_owned());
+    for Time { name, variable, .. } in TIMES {
+        let Some(text) = context.surroundings.variable(variable) else { continue };
+        match args::time(text) {
+            Ok(value) => given.waits.time(name).offer(Setting { value, origin: origin(variable) }),
+            // What a stronger source has given must not stop anybody.
+            Err(_) if given.waits.time(name).is_given() => {}
+            Err(why) => return Err(unusable(variable, &why, "10m")),
+        }
+    }
+    if let Some(text) = context.surroundings.variable(MAX_QUEUED) {
+        match text.parse().ok().filter(|count| *count > 0) {
+            Some(value) => {
+                given.waits.max_queued.offer(Setting { value, origin: origin(MAX_QUEUED) });
+            }
+            None if given.waits.max_queued.is_given() => {}
+            None => return Err(unusable(MAX_QUEUED, "a number from 1 on is expected", "5")),
+        }
+    }
+    if let Some(text) = context.surroundings.variable(ON_BLOCKED) {
+        match policy(text) {
+            Some(value) => given.waits.on_blocked.offer(Setting { value, origin: origin(ON_BLOCKED) }),
+            None if given.waits.on_blocked.is_given() => {}
+            None => return Err(unusable(ON_BLOCKED, &format!("{} is expected", policy_words()), "wait")),
+        }
+    }
+    Ok(())
+}
+
+/// The policy of this word.
+pub(super) fn policy(word: &str) -> Option<OnBlocked> {
+    POLICIES.iter().find(|(known, _)| *known == word).map(|(_, policy)| *policy)
+}
+
+/// The word of a policy.
+pub(super) fn policy_word(policy: OnBlocked) -> &'static str {
+    POLICIES.iter().find(|(_, known)| *known == policy).map_or("", |(word, _)| word)
+}
+
+fn policy_words() -> String {
+    POLICIES.map(|(word, _)| word).join(", ")
+}
+
+fn unusable(variable: &str, why: &str, example: &str) -> Failure {
+    let title = format!("The environment variable `{variable}` cannot be used: {why}");
+    Failure::coded(&codes::C1004, title)
+        .or_help(format!("Write for example `{variable}={example}`, or unset it."))
+}

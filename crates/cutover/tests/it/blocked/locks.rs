@@ -1,0 +1,164 @@
+//! What bounds a wait, and what a wait that ends does to the file.
+
+use super::{all, names};
+use crate::support::{Project, is, text};
+use testkit::postgres::{Database, server};
+
+fn prepared() -> (Database<'static>, Project) {
+    let database = server().create_database("locks");
+    let project = Project::new(&[(
+        "1_base",
+        "CREATE TABLE a (id int PRIMARY KEY, n int); CREATE TABLE b (id int PRIMARY KEY, n int); INSERT INTO b VALUES (1, 0); \
+         CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';",
+    )]);
+    project.deploy(&database.url());
+    (database, project)
+}
+
+#[test]
+fn the_budget_ends_it_and_leaves_nothing() {
+    let (database, project) = prepared();
+    project.write("2_m", "INSERT INTO b VALUES (2, 0); ALTER TABLE a ADD COLUMN note text;");
+    let mut reader = database.application_session();
+    reader.run("BEGIN; SELECT count(*) FROM a");
+    let arguments = ["migrate", "deploy", "--lock-budget", "3s", "--detailed-exitcode"];
+    let output = project.run(&database.url(), &arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    assert!(stderr.contains("C2022") && stderr.contains(&format!("pid {}", reader.pid())), "{stderr}");
+    assert!(stderr.contains("2_m/migration.sql:1:30"), "the statement that waited is shown:\n{stderr}");
+    assert_eq!(database.psql("SELECT count(*) FROM b"), "1");
+    assert_eq!(database.psql("SELECT count(*) FROM _prisma_migrations"), "1");
+    reader.run("COMMIT");
+    project.deploy(&database.url());
+}
+
+#[test]
+fn old_transactions_on_the_table_are_waited_for_before_anything_is_sent() {
+    let (database, project) = prepared();
+    project.write("2_m", "ALTER TABLE a ADD COLUMN note text;");
+    let mut reader = database.application_session();
+    reader.run("BEGIN; SELECT count(*) FROM a");
+    let old = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND xact_start < clock_timestamp() - interval '5 s'",
+        reader.pid()
+    );
+    testkit::wait_until("its transaction is five seconds old", || database.psql(&old) == "1");
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("blocked", |event| {
+        is(event, "blocked") && event["attempt"] == 0 && names(event, reader.pid())
+    });
+    // Nobody waits behind us: nothing was asked for.
+    assert_eq!(database.psql("SELECT count(*) FROM pg_locks WHERE NOT granted"), "0");
+    reader.run("COMMIT");
+    let (status, stderr, events) = deployer.finish();
+    assert!(status.success(), "{stderr}");
+    assert!(all(&events, "attempt_ended").is_empty(), "{events:#?}");
+}
+
+#[test]
+fn old_transactions_elsewhere_and_weaker_locks_are_not_waited_for() {
+    let (database, project) = prepared();
+    // An index wants SHARE, which does not conflict with readers.
+    project.write("2_m", "CREATE INDEX ON a (n);");
+    let mut reader = database.application_session();
+    reader.run("BEGIN; SELECT count(*) FROM a");
+    let mut writer = database.application_session();
+    writer.run("BEGIN; UPDATE b SET n = 1");
+    let old = "SELECT count(*) FROM pg_stat_activity WHERE xact_start < clock_timestamp() - interval '5 s' AND datname = current_database()";
+    testkit::wait_until("both transactions are five seconds old", || database.psql(old) == "2");
+    let (status, stderr, events) = project.spawn(&database.url(), &["migrate", "deploy"]).finish();
+    assert!(status.success(), "{stderr}");
+    assert!(all(&events, "blocked").is_empty(), "{events:#?}");
+}
+
+#[test]
+fn a_deadlock_is_ours_to_lose_and_is_tried_again() {
+    let (database, project) = prepared();
+    project.write("2_m", "ALTER TABLE a ADD COLUMN note text; ALTER TABLE b ADD COLUMN note text;");
+    let mut other = database.application_session();
+    other.run("BEGIN; UPDATE b SET n = 1");
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("the first attempt's end", |event| is(event, "attempt_ended"));
+    // It holds b and wants a, which each attempt of ours locks before b.
+    for _ in 0..3 {
+        other.run("SELECT count(*) FROM a");
+    }
+    other.run("COMMIT");
+    let (status, stderr, _) = deployer.finish();
+    assert!(status.success(), "{stderr}");
+}
+
+#[test]
+fn what_a_rollback_does_not_undo_is_tried_once() {
+    let (database, project) = prepared();
+    let mut reader = database.application_session();
+    reader.run("BEGIN; SELECT count(*) FROM a");
+    project.write("2_m", "SELECT f(); ALTER TABLE a ADD COLUMN note text;");
+    let output = project.run(&database.url(), &["migrate", "deploy"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(stderr.contains("does not undo") && stderr.contains("-- cutover:retry"), "{stderr}");
+    project.write("2_m", "-- cutover:retry\nSELECT f(); ALTER TABLE a ADD COLUMN note text;");
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("attempt_ended", |event| is(event, "attempt_ended"));
+    reader.run("COMMIT");
+    let (status, stderr, _) = deployer.finish();
+    assert!(status.success(), "{stderr}");
+}
+
+#[test]
+fn a_file_bounds_its_own_waits_but_cannot_take_the_bound_away() {
+    let (database, project) = prepared();
+    let mut reader = database.application_session();
+    for (text, expected) in [
+        ("SET lock_timeout = 0; ALTER TABLE a ADD COLUMN note text;", 0.1),
+        ("-- cutover:lock-timeout=30ms\nALTER TABLE a ADD COLUMN note text;", 0.03),
+        ("BEGIN; SET LOCAL lock_timeout = 0; ALTER TABLE a ADD COLUMN note text; COMMIT;", 0.1),
+        (
+            "DO $$ BEGIN PERFORM set_config('lock_timeout', '0', false); END $$; ALTER TABLE a ADD COLUMN note text;",
+            0.1,
+        ),
+    ] {
+        reader.run("BEGIN; SELECT count(*) FROM a");
+        project.write("2_m", &format!("-- cutover:retry\n{text}"));
+        let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+        deployer.wait_for("attempt_ended", |event| {
+            assert!(!is(event, "failed"), "{event:#}");
+            is(event, "attempt_ended") && event["limit"] == expected && event["code"] == "55P03"
+        });
+        reader.run("COMMIT");
+        let (status, stderr, _) = deployer.finish();
+        assert!(status.success(), "{text}\n{stderr}");
+        database.psql(
+            "ALTER TABLE a DROP COLUMN note; DELETE FROM _prisma_migrations WHERE migration_name = '2_m'",
+        );
+    }
+    project.write("2_m", "-- cutover:lock-timeout=soon\nSELECT 1;");
+    let output = project.run(&database.url(), &["migrate", "deploy"]);
+    assert!(
+        text(&output).contains("C2004") && text(&output).contains("2_m/migration.sql:1:1"),
+        "{}",
+        text(&output)
+    );
+}
+
+#[test]
+fn defaults_of_role_and_database_do_not_hold_for_migrations() {
+    let (database, project) = prepared();
+    database.psql("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''300ms''', current_database()); EXECUTE format('ALTER DATABASE %I SET TimeZone = ''Europe/Berlin''', current_database()); END $$");
+    project.write(
+        "2_m",
+        "SELECT pg_sleep(0.6); CREATE TABLE zone AS SELECT current_setting('TimeZone') AS zone;",
+    );
+    project.write("3_m", "SET TimeZone = 'UTC'; SELECT 1;");
+    project.write("4_m", "INSERT INTO zone SELECT current_setting('TimeZone');");
+    let (status, stderr, events) = project.spawn(&database.url(), &["migrate", "deploy"]).finish();
+    assert!(status.success(), "{stderr}");
+    let told = all(&events, "setting_set_aside");
+    assert!(
+        told.iter().any(|event| event["name"] == "statement_timeout" && event["value"] == "300ms"),
+        "{told:#?}"
+    );
+    assert_eq!(database.psql("SELECT string_agg(zone, ',') FROM zone"), "Europe/Berlin,Europe/Berlin");
+}

@@ -1,0 +1,160 @@
+//! The same on MariaDB: metadata locks, in whole seconds.
+
+use super::all;
+use crate::support::{Project, is, text};
+use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use testkit::mariadb::{Database, server};
+use testkit::wait_until;
+
+fn prepared() -> (Database<'static>, Project) {
+    let database = server().create_database("blocked");
+    let project = Project::new(&[(
+        "1_base",
+        "CREATE TABLE orders (id INT PRIMARY KEY, n INT NOT NULL); INSERT INTO orders VALUES (0,0),(1,0),(2,0),(3,0),(4,0),(5,0);",
+    )]);
+    project.deploy(&database.url());
+    (database, project)
+}
+
+/// The connection of the session that has this table's metadata lock by an open transaction.
+fn connection(database: &Database<'_>) -> u64 {
+    let sql = "SELECT t.trx_mysql_thread_id FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = \
+               t.trx_mysql_thread_id WHERE p.db = database()";
+    database.sql(sql).lines().next().unwrap().parse().unwrap()
+}
+
+fn names(event: &Value, process: u64) -> bool {
+    event["blockers"].as_array().is_some_and(|all| all.iter().any(|blocker| blocker["process"] == process))
+}
+
+fn at(event: &Value) -> jiff::Timestamp {
+    event["at"].as_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn clients_go_on_between_the_attempts() {
+    let (database, project) = prepared();
+    project.write("2_column", "ALTER TABLE orders ADD COLUMN note VARCHAR(20);");
+    let mut reader = database.session();
+    reader.run("BEGIN; SELECT count(*) FROM orders");
+    let blocker = connection(&database);
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..6)
+        .map(|client| {
+            let (mut session, stop) = (database.session(), Arc::clone(&stop));
+            let ended = Arc::new(Mutex::new(Vec::new()));
+            let theirs = Arc::clone(&ended);
+            let thread = std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    session.run(&format!("UPDATE orders SET n = n + 1 WHERE id = {client}"));
+                    theirs.lock().unwrap().push(jiff::Timestamp::now());
+                }
+            });
+            (ended, thread)
+        })
+        .collect();
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("the third attempt's end", |event| is(event, "attempt_ended") && event["attempt"] == 3);
+    reader.run("COMMIT");
+    let (status, stderr, events) = deployer.finish();
+    stop.store(true, Ordering::Relaxed);
+    let operations: Vec<_> = clients
+        .into_iter()
+        .map(|(ended, thread)| {
+            thread.join().unwrap();
+            ended.lock().unwrap().clone()
+        })
+        .collect();
+    assert!(status.success(), "{stderr}");
+    let ended = all(&events, "attempt_ended");
+    assert!(ended.iter().all(|event| event["code"] == "1205"), "{ended:#?}");
+    let limits: Vec<f64> = ended.iter().map(|event| event["limit"].as_f64().unwrap()).collect();
+    assert_eq!(limits[..2], [0.0, 1.0], "{limits:?}");
+    for pair in ended.windows(2) {
+        let (from, to) = (at(pair[0]), at(pair[1]));
+        for (client, ended) in operations.iter().enumerate() {
+            assert!(
+                ended.iter().any(|end| from < *end && *end < to),
+                "client {client} completed nothing between two attempts"
+            );
+        }
+    }
+    assert!(all(&events, "blocked").iter().any(|event| names(event, blocker)), "{events:#?}");
+    assert_eq!(database.sql("SELECT count(*) FROM orders WHERE note IS NULL"), "6");
+}
+
+#[test]
+fn a_change_that_copies_is_ended_like_the_others_while_it_has_done_nothing_but_wait() {
+    let (database, project) = prepared();
+    project.write("2_copy", "ALTER TABLE orders MODIFY n BIGINT NOT NULL;");
+    let mut reader = database.session();
+    reader.run("BEGIN; SELECT count(*) FROM orders");
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("attempt_ended", |event| is(event, "attempt_ended") && event["cause"] == "gave_way");
+    reader.run("COMMIT");
+    let (status, stderr, _) = deployer.finish();
+    assert!(status.success(), "{stderr}");
+    let column = "SELECT column_type FROM information_schema.columns WHERE table_schema = database() AND column_name = 'n'";
+    assert_eq!(database.sql(column), "bigint(20)");
+}
+
+#[test]
+fn rows_are_waited_for_without_a_bound() {
+    let (database, project) = prepared();
+    project.write("2_rows", "UPDATE orders SET n = n + 1;");
+    let mut writer = database.session();
+    writer.run("BEGIN; UPDATE orders SET n = 100 WHERE id = 3");
+    let blocker = connection(&database);
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("blocked", |event| is(event, "blocked") && names(event, blocker));
+    writer.run("COMMIT");
+    let (status, stderr, events) = deployer.finish();
+    assert!(status.success(), "{stderr}");
+    assert!(all(&events, "attempt_ended").is_empty(), "{events:#?}");
+    assert_eq!(database.sql("SELECT min(n), max(n) FROM orders"), "1|101");
+}
+
+#[test]
+fn the_budget_ends_it_and_names_who_is_in_the_way() {
+    let (database, project) = prepared();
+    project.write("2_column", "ALTER TABLE orders ADD COLUMN note VARCHAR(20);");
+    let mut reader = database.session();
+    reader.run("BEGIN; SELECT count(*) FROM orders");
+    let blocker = connection(&database);
+    let arguments = ["migrate", "deploy", "--lock-budget", "4s", "--detailed-exitcode"];
+    let output = project.run(&database.url(), &arguments);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    assert!(
+        text(&output).contains("C2022") && text(&output).contains(&format!("pid {blocker}")),
+        "{}",
+        text(&output)
+    );
+    assert_eq!(database.sql("SELECT count(*) FROM _prisma_migrations"), "1");
+    reader.run("COMMIT");
+    project.deploy(&database.url());
+}
+
+#[test]
+fn an_idle_session_is_ended_where_that_is_asked_for() {
+    let (database, project) = prepared();
+    project.write("2_column", "ALTER TABLE orders ADD COLUMN note VARCHAR(20);");
+    // As applications have one: no superuser.
+    let user = format!("u_{}", database.name());
+    database.sql(&format!("CREATE USER '{user}'@'%'; GRANT ALL ON {}.* TO '{user}'@'%'", database.name()));
+    let mut reader = database.session_as(&user);
+    reader.run("BEGIN; SELECT count(*) FROM orders");
+    let blocker = connection(&database);
+    let arguments = ["migrate", "deploy", "--on-blocked", "cancel-idle", "--idle-age", "1s"];
+    let (status, stderr, events) = project.spawn(&database.url(), &arguments).finish();
+    assert!(status.success(), "{stderr}");
+    let ended = all(&events, "session_ended");
+    assert_eq!(ended.len(), 1, "{events:#?}");
+    assert_eq!(ended[0]["session"]["process"], blocker);
+    wait_until("it is gone", || {
+        database.sql(&format!("SELECT count(*) FROM information_schema.processlist WHERE id = {blocker}"))
+            == "0"
+    });
+    database.sql(&format!("DROP USER '{user}'@'%'"));
+}

@@ -1,0 +1,456 @@
+//! MySQL and MariaDB: who keeps a session waiting, who waits behind it, how far it is, and ending who is in its way.
+//!
+//! Which source tells depends on the server and on privileges: `performance_schema.metadata_locks` (MySQL 8, and MariaDB
+//! where it is switched on), the plugin METADATA_LOCK_INFO (MariaDB), else a guess, which says that it is one. A source that
+//! cannot be read is passed over.
+
+use super::first;
+use crate::activity::{Blocker, Progress};
+use crate::{Conn, DbError, Row};
+use diagnostics::Provider;
+use sql::{Catalog, Options};
+
+/// A transaction that changed more rows than this takes too long to roll back to be ended.
+const BIG: u64 = 100_000;
+
+/// How many characters of a statement are shown.
+const SHOWN: usize = 200;
+
+/// Programs that take backups, by the name that they give themselves.
+const BACKUPS: &[&str] =
+    &["mysqldump", "mariadb-dump", "mariadb-backup", "mariabackup", "xtrabackup", "mydumper", "mysqlpump"];
+
+/// Who keeps the session `process` waiting; empty when nobody does, or nothing tells who.
+///
+/// # Errors
+/// Only when the list of sessions itself cannot be read.
+pub(crate) fn blockers(conn: &mut dyn Conn, process: i64) -> Result<Vec<Blocker>, DbError> {
+    let Some(own) = session(conn, process)? else { return Ok(Vec::new()) };
+    let state = own.state.clone().unwrap_or_default();
+    let mut found: Vec<(i64, String)> = row_locks(conn, process);
+    if state.contains("metadata lock") || state.contains("backup lock") || state.contains("read lock") {
+        let told = instrumented(conn, process);
+        let told = if told.is_empty() { by_plugin(conn, process, &own) } else { told };
+        found.extend(if told.is_empty() { guessed(conn, process, &own)? } else { told });
+    } else if state.starts_with("User lock") {
+        found.extend(user_lock(conn, &own));
+    } else if state.contains("table level lock") {
+        found.extend(guessed(conn, process, &own)?);
+    }
+    let mut blockers: Vec<Blocker> = Vec::new();
+    for (process, lock) in found {
+        if blockers.iter().any(|known| known.process == process) {
+            continue;
+        }
+        blockers.extend(blocker(conn, process, Some(lock))?);
+    }
+    Ok(blockers)
+}
+
+/// What the session waits for, by its state.
+///
+/// # Errors
+/// What the server answers to the query.
+pub(crate) fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<String>, DbError> {
+    let state = session(conn, process)?.and_then(|own| own.state).unwrap_or_default();
+    let waits = state.starts_with("Waiting for") || state.starts_with("User lock");
+    if waits {
+        return Ok(Some(state));
+    }
+    // A wait for a row shows in the state of a statement that is at work.
+    let rows = optional(
+        conn,
+        &format!(
+            "SELECT trx_state FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {process} AND trx_state = 'LOCK WAIT'"
+        ),
+    );
+    Ok((!rows.is_empty()).then(|| "Waiting for a row lock".to_owned()))
+}
+
+/// How many sessions wait behind this one, and the longest of them in seconds: those that want a table of its statement, and
+/// came after it, and those that wait for rows that it has changed.
+///
+/// # Errors
+/// Only when the list of sessions itself cannot be read.
+pub(crate) fn queued_behind(conn: &mut dyn Conn, process: i64) -> Result<(usize, f64), DbError> {
+    let Some(own) = session(conn, process)? else { return Ok((0, 0.0)) };
+    let tables = tables_of(&own);
+    let own_seconds = own.seconds.unwrap_or_default();
+    let blocked = blocked_rows(conn, process);
+    let behind: Vec<f64> = sessions(conn)?
+        .into_iter()
+        .filter(|other| other.process != process)
+        .filter(|other| {
+            let waits = other.state.as_deref().is_some_and(|state| state.starts_with("Waiting for"));
+            let later = other.seconds.unwrap_or_default() <= own_seconds;
+            let wants =
+                other.query.as_deref().is_some_and(|text| tables.iter().any(|table| mentions(text, table)));
+            blocked.contains(&other.process) || (waits && later && wants)
+        })
+        .map(|other| other.seconds.unwrap_or_default())
+        .collect();
+    Ok((behind.len(), behind.into_iter().fold(0.0, f64::max)))
+}
+
+/// Ends exactly that session; false if it is not there any more, is another by now, or must not be ended.
+///
+/// # Errors
+/// What the server answers to the kill, but that there is no such session.
+pub(crate) fn end(conn: &mut dyn Conn, blocker: &Blocker) -> Result<bool, DbError> {
+    const NO_SUCH_THREAD: &str = "1094";
+    let own = conn.info().process.map(i64::from);
+    if blocker.protected.is_some() || blocker.process <= 0 || own == Some(blocker.process) {
+        return Ok(false);
+    }
+    let Some(now) = self::blocker(conn, blocker.process, blocker.lock.clone())? else { return Ok(false) };
+    if now.started != blocker.started || now.protected.is_some() {
+        return Ok(false);
+    }
+    match conn.execute(&format!("KILL CONNECTION {}", blocker.process)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.code == NO_SUCH_THREAD => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// How far the session's statement is; none where the server does not say.
+///
+/// # Errors
+/// Only when the list of sessions itself cannot be read.
+pub(crate) fn progress(conn: &mut dyn Conn, process: i64) -> Result<Option<Progress>, DbError> {
+    if is_maria(conn) {
+        let rows = conn.query(&format!(
+            "SELECT state, stage, max_stage, progress FROM information_schema.processlist WHERE id = {process} AND max_stage > 0"
+        ))?;
+        return Ok(rows.into_iter().next().map(|row| {
+            let mut values = Values(row.into_iter());
+            let phase = values.text();
+            let (stage, stages, part) = (values.number(), values.number(), values.number());
+            let percent = stage
+                .zip(stages)
+                .zip(part)
+                .map(|((stage, stages), part)| ((stage - 1.0).max(0.0) + part / 100.0) / stages * 100.0);
+            Progress { phase, percent }
+        }));
+    }
+    // MySQL 8, by its manual (29.12.5): where the stage's instrument and the consumer are switched on.
+    let rows = optional(
+        conn,
+        &format!(
+            "SELECT s.event_name, 100 * s.work_completed / NULLIF(s.work_estimated, 0) FROM \
+             performance_schema.events_stages_current s JOIN performance_schema.threads t ON t.thread_id = s.thread_id WHERE \
+             t.processlist_id = {process}"
+        ),
+    );
+    Ok(rows.into_iter().next().map(|row| {
+        let mut values = Values(row.into_iter());
+        let name = values.text();
+        let phase = name.rsplit('/').next().unwrap_or(&name).to_owned();
+        Progress { phase, percent: values.number() }
+    }))
+}
+
+/// A session as the list of sessions has it.
+#[derive(Clone, Debug, Default)]
+struct Session {
+    process: i64,
+    user: String,
+    host: String,
+    command: String,
+    seconds: Option<f64>,
+    state: Option<String>,
+    query: Option<String>,
+}
+
+/// The values of a row, one after the other.
+struct Values(std::vec::IntoIter<Option<String>>);
+
+impl Values {
+    fn next(&mut self) -> Option<String> {
+        self.0.next().flatten()
+    }
+
+    fn text(&mut self) -> String {
+        self.next().unwrap_or_default()
+    }
+
+    fn number(&mut self) -> Option<f64> {
+        self.next().and_then(|text| text.parse().ok())
+    }
+
+    fn process(&mut self) -> Option<i64> {
+        self.next().and_then(|text| text.parse().ok())
+    }
+}
+
+fn is_maria(conn: &dyn Conn) -> bool {
+    conn.info().version.contains("MariaDB")
+}
+
+/// The rows of a question that may be refused or unknown to the server.
+fn optional(conn: &mut dyn Conn, sql: &str) -> Vec<Row> {
+    conn.query(sql).unwrap_or_default()
+}
+
+fn sessions(conn: &mut dyn Conn) -> Result<Vec<Session>, DbError> {
+    // Only MariaDB has more than whole seconds.
+    let seconds = if is_maria(conn) { "time_ms / 1000" } else { "time" };
+    let rows = conn.query(&format!(
+        "SELECT id, user, host, command, {seconds}, state, info FROM information_schema.processlist"
+    ))?;
+    Ok(rows.into_iter().map(|row| session_of(Values(row.into_iter()))).collect())
+}
+
+fn session(conn: &mut dyn Conn, process: i64) -> Result<Option<Session>, DbError> {
+    Ok(sessions(conn)?.into_iter().find(|session| session.process == process))
+}
+
+fn session_of(mut values: Values) -> Session {
+    Session {
+        process: values.process().unwrap_or_default(),
+        user: values.text(),
+        host: values.text(),
+        command: values.text(),
+        seconds: values.number(),
+        state: values.next().filter(|state| !state.is_empty()),
+        query: values.next(),
+    }
+}
+
+/// The names of the tables of the session's statement.
+fn tables_of(session: &Session) -> Vec<String> {
+    let Some(text) = &session.query else { return Vec::new() };
+    let Ok(script) = sql::split(text, &Options::new(Provider::MySql)) else { return Vec::new() };
+    let catalog = Catalog::unknown(Provider::MySql);
+    let statements = script.statements.iter();
+    let tables = statements.flat_map(|statement| sql::effect(statement, text, &catalog).tables);
+    tables.map(|table| table.table.name).collect()
+}
+
+/// Whether a word of the text is this name.
+fn mentions(text: &str, name: &str) -> bool {
+    text.split(|character: char| !character.is_alphanumeric() && character != '_' && character != '$')
+        .any(|word| word.eq_ignore_ascii_case(name))
+}
+
+/// Holders of the metadata lock that the session waits for, by the performance schema.
+fn instrumented(conn: &mut dyn Conn, process: i64) -> Vec<(i64, String)> {
+    let rows = optional(
+        conn,
+        &format!(
+            "SELECT h.processlist_id, g.lock_type, g.object_type, g.object_schema, g.object_name FROM \
+             performance_schema.threads o JOIN performance_schema.metadata_locks w ON w.owner_thread_id = o.thread_id AND \
+             w.lock_status = 'PENDING' JOIN performance_schema.metadata_locks g ON g.object_type = w.object_type AND \
+             g.object_schema <=> w.object_schema AND g.object_name <=> w.object_name AND g.lock_status = 'GRANTED' AND \
+             g.owner_thread_id <> w.owner_thread_id JOIN performance_schema.threads h ON h.thread_id = g.owner_thread_id WHERE \
+             o.processlist_id = {process} AND h.processlist_id IS NOT NULL"
+        ),
+    );
+    let holders = rows.into_iter().filter_map(|row| {
+        let mut values = Values(row.into_iter());
+        let process = values.process()?;
+        let (mode, object) = (values.text(), values.text());
+        Some((process, held(&mode, &object, &values.text(), &values.text())))
+    });
+    holders.collect()
+}
+
+/// `SHARED_READ on shop.orders`, `FTWRL1 on the server`.
+fn held(mode: &str, object: &str, schema: &str, name: &str) -> String {
+    let mode = mode.trim_start_matches("MDL_");
+    match (schema, name) {
+        ("", "") => format!("{mode} on the server ({})", object.to_lowercase()),
+        (schema, "") => format!("{mode} on {schema}"),
+        _ => format!("{mode} on {schema}.{name}"),
+    }
+}
+
+/// Modes of the server-wide lock that every statement takes and that keep nobody out.
+const OF_EVERYBODY: &[&str] = &[
+    "MDL_BACKUP_ALTER_COPY",
+    "MDL_BACKUP_COMMIT",
+    "MDL_BACKUP_DDL",
+    "MDL_BACKUP_DML",
+    "MDL_BACKUP_SYS_DML",
+    "MDL_BACKUP_TRANS_DML",
+    "MDL_INTENTION_EXCLUSIVE",
+];
+
+/// Holders of locks on what the session wants, by MariaDB's plugin, which tells granted locks alone.
+fn by_plugin(conn: &mut dyn Conn, process: i64, own: &Session) -> Vec<(i64, String)> {
+    let rows = optional(
+        conn,
+        "SELECT thread_id, lock_mode, lock_type, table_schema, table_name FROM information_schema.metadata_lock_info",
+    );
+    let locks: Vec<(i64, String, String, String, String)> = rows
+        .into_iter()
+        .filter_map(|row| {
+            let mut values = Values(row.into_iter());
+            Some((values.process()?, values.text(), values.text(), values.text(), values.text()))
+        })
+        .collect();
+    let wanted = tables_of(own);
+    let for_table = own.state.as_deref().is_some_and(|state| state.contains("table metadata lock"));
+    let holders = locks.iter().filter(|(holder, mode, kind, schema, table)| {
+        let of_table = !table.is_empty() && kind.starts_with("Table");
+        let same = locks.iter().any(|(other, _, _, own_schema, own_table)| {
+            *other == process && own_schema == schema && own_table == table
+        });
+        let wanted = same || wanted.iter().any(|name| name.eq_ignore_ascii_case(table));
+        let server_wide = !of_table && !OF_EVERYBODY.contains(&mode.as_str()) && kind != "User lock";
+        *holder != process && if for_table { of_table && wanted } else { server_wide }
+    });
+    holders.map(|(holder, mode, kind, schema, table)| (*holder, held(mode, kind, schema, table))).collect()
+}
+
+/// Sessions that may be in the way where nothing tells who is: with a transaction that is open, and such as run a statement
+/// about the same tables.
+fn guessed(conn: &mut dyn Conn, process: i64, own: &Session) -> Result<Vec<(i64, String)>, DbError> {
+    let wanted = tables_of(own);
+    let transactions = optional(
+        conn,
+        "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_mysql_thread_id <> 0 ORDER BY trx_started",
+    );
+    let open: Vec<i64> =
+        transactions.into_iter().filter_map(|row| Values(row.into_iter()).process()).collect();
+    let guesses = sessions(conn)?.into_iter().filter(|other| other.process != process).filter_map(|other| {
+        let waits = other.state.as_deref().is_some_and(|state| state.starts_with("Waiting for"));
+        let same =
+            other.query.as_deref().is_some_and(|text| wanted.iter().any(|table| mentions(text, table)));
+        if open.contains(&other.process) {
+            return Some((other.process, "perhaps: a transaction that is open".to_owned()));
+        }
+        (same && !waits).then(|| (other.process, "perhaps: a statement about the same table".to_owned()))
+    });
+    Ok(guesses.collect())
+}
+
+/// Holders of the row lock that the session waits for.
+fn row_locks(conn: &mut dyn Conn, process: i64) -> Vec<(i64, String)> {
+    let maria = "SELECT b.trx_mysql_thread_id, CONCAT(l.lock_mode, ' on a row of ', REPLACE(l.lock_table, '`', '')) FROM \
+                 information_schema.innodb_trx r JOIN information_schema.innodb_lock_waits w ON w.requesting_trx_id = r.trx_id \
+                 JOIN information_schema.innodb_trx b ON b.trx_id = w.blocking_trx_id LEFT JOIN \
+                 information_schema.innodb_locks l ON l.lock_id = w.blocking_lock_id";
+    // MySQL 8, by its manual (29.12.13).
+    let mysql = "SELECT b.trx_mysql_thread_id, CONCAT(l.lock_mode, ' on a row of ', l.object_schema, '.', l.object_name) FROM \
+                 information_schema.innodb_trx r JOIN performance_schema.data_lock_waits w ON \
+                 w.requesting_engine_transaction_id = r.trx_id JOIN information_schema.innodb_trx b ON b.trx_id = \
+                 w.blocking_engine_transaction_id LEFT JOIN performance_schema.data_locks l ON l.engine_lock_id = \
+                 w.blocking_engine_lock_id";
+    let question = if is_maria(conn) { maria } else { mysql };
+    let rows = optional(conn, &format!("{question} WHERE r.trx_mysql_thread_id = {process}"));
+    let holders = rows.into_iter().filter_map(|row| {
+        let mut values = Values(row.into_iter());
+        Some((values.process()?, values.next().unwrap_or_else(|| "a row".to_owned())))
+    });
+    holders.collect()
+}
+
+/// Sessions that wait for rows that this one has changed.
+fn blocked_rows(conn: &mut dyn Conn, process: i64) -> Vec<i64> {
+    let question = if is_maria(conn) {
+        "SELECT r.trx_mysql_thread_id FROM information_schema.innodb_trx r JOIN information_schema.innodb_lock_waits w ON \
+         w.requesting_trx_id = r.trx_id JOIN information_schema.innodb_trx b ON b.trx_id = w.blocking_trx_id"
+    } else {
+        "SELECT r.trx_mysql_thread_id FROM information_schema.innodb_trx r JOIN performance_schema.data_lock_waits w ON \
+         w.requesting_engine_transaction_id = r.trx_id JOIN information_schema.innodb_trx b ON b.trx_id = \
+         w.blocking_engine_transaction_id"
+    };
+    let rows = optional(conn, &format!("{question} WHERE b.trx_mysql_thread_id = {process}"));
+    rows.into_iter().filter_map(|row| Values(row.into_iter()).process()).collect()
+}
+
+/// The holder of the lock that GET_LOCK waits for.
+fn user_lock(conn: &mut dyn Conn, own: &Session) -> Option<(i64, String)> {
+    let text = own.query.as_deref()?;
+    let at = text.to_ascii_uppercase().find("GET_LOCK")?;
+    let mut parts = text.get(at..)?.split('\'');
+    let name = parts.nth(1)?;
+    let holder = first(optional(conn, &format!("SELECT IS_USED_LOCK('{}')", name.replace('\\', "\\\\"))));
+    Some((holder.parse().ok()?, format!("GET_LOCK of `{name}`")))
+}
+
+/// All that is known of a session; none once it has ended. The session 0 stands for prepared transactions, which have none.
+fn blocker(conn: &mut dyn Conn, process: i64, lock: Option<String>) -> Result<Option<Blocker>, DbError> {
+    if process == 0 {
+        let protected = Some(
+            "a prepared XA transaction, which XA COMMIT or XA ROLLBACK ends (XA RECOVER lists it)".to_owned(),
+        );
+        return Ok(Some(Blocker { process, lock, protected, ..Blocker::default() }));
+    }
+    let Some(session) = session(conn, process)? else { return Ok(None) };
+    let transaction = optional(
+        conn,
+        &format!(
+            "SELECT trx_started, TIMESTAMPDIFF(MICROSECOND, trx_started, NOW(6)) / 1000000, trx_rows_modified FROM \
+             information_schema.innodb_trx WHERE trx_mysql_thread_id = {process}"
+        ),
+    );
+    let mut transaction = Values(transaction.into_iter().next().unwrap_or_default().into_iter());
+    let started = transaction.next();
+    let seconds = transaction.number();
+    let changed = transaction.next().and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+    let program = first(optional(
+        conn,
+        &format!(
+            "SELECT attr_value FROM performance_schema.session_connect_attrs WHERE processlist_id = {process} AND attr_name \
+             IN ('program_name', '_client_name') ORDER BY attr_name DESC LIMIT 1"
+        ),
+    ));
+    let application = Some(program).filter(|program| !program.is_empty());
+    let protected = protected(conn, &session, changed, application.as_deref(), lock.as_deref());
+    let state = match (session.command.as_str(), &started) {
+        ("Sleep", Some(_)) => "idle in transaction",
+        ("Sleep", None) => "idle",
+        _ => "active",
+    };
+    let identity = format!("{}@{} {}", session.user, session.host, started.as_deref().unwrap_or("-"));
+    let query = session.query.map(|text| text.chars().take(SHOWN).collect());
+    Ok(Some(Blocker {
+        process,
+        user: Some(session.user),
+        application,
+        client: Some(session.host).filter(|host| !host.is_empty()),
+        state: Some(state.to_owned()),
+        transaction_seconds: seconds,
+        state_seconds: session.seconds,
+        lock,
+        query,
+        protected,
+        in_queue: session.state.as_deref().is_some_and(|state| state.starts_with("Waiting for")),
+        started: Some(identity),
+    }))
+}
+
+/// Why the session must not be ended.
+fn protected(
+    conn: &mut dyn Conn,
+    session: &Session,
+    changed: u64,
+    application: Option<&str>,
+    lock: Option<&str>,
+) -> Option<String> {
+    let of_server = matches!(session.user.as_str(), "system user" | "event_scheduler");
+    let replicates = session.command.starts_with("Binlog Dump") || session.command.starts_with("Slave_");
+    if of_server || replicates || session.command == "Daemon" {
+        return Some("replication, or a thread of the server".to_owned());
+    }
+    if changed > BIG {
+        return Some(format!("it has changed {changed} rows, and takes as long to roll them back"));
+    }
+    let backup = application.is_some_and(|name| BACKUPS.contains(&name));
+    let stage = lock.is_some_and(|lock| lock.contains("FTWRL") || lock.starts_with("BACKUP_"));
+    if backup || stage {
+        return Some("it takes a backup, or has the lock for one".to_owned());
+    }
+    let grantee = session.user.replace('\\', "\\\\").replace('\'', "''");
+    let rights = optional(
+        conn,
+        &format!(
+            "SELECT 1 FROM information_schema.user_privileges WHERE privilege_type IN ('SUPER', 'CONNECTION_ADMIN', \
+             'CONNECTION ADMIN') AND grantee LIKE CONCAT('''', REPLACE(REPLACE('{grantee}', '_', '\\\\_'), '%', '\\\\%'), \
+             '''@%') LIMIT 1"
+        ),
+    );
+    (!rights.is_empty()).then(|| "a superuser".to_owned())
+}
