@@ -109,6 +109,20 @@ pub fn settings(version_number: u32, schema: &str, time_zone: &str) -> String {
     sql
 }
 
+/// What makes the server end a session that gives a sign of life, once its client has been silent for two minutes: a
+/// machine that has lost its power closes nothing.
+pub fn mortal(provider: Provider, version_number: u32) -> &'static str {
+    match provider {
+        Provider::MySql => "SET SESSION wait_timeout = 120",
+        Provider::PostgreSql if version_number >= 140_000 => "SET idle_session_timeout = '120s'",
+        // Unanswered probes end it there.
+        Provider::PostgreSql => {
+            "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 20; SET tcp_keepalives_count = 3"
+        }
+        Provider::Sqlite => "",
+    }
+}
+
 /// How much of a session a script may have changed, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Traces {

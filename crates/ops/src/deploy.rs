@@ -515,7 +515,11 @@ fn told_applied(failure: Failure, applied: &[String]) -> Failure {
 /// What would run, from a read-only transaction.
 fn dry_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>, began: Instant) -> Result<Outcome> {
     let provider = run.target.provider;
+    let mut shared = false;
     if provider == Provider::PostgreSql {
+        run.defaults = db::session::defaults(run.conn.as_mut()).map_err(|error| run.failed(error))?;
+        // Inside of a transaction nobody shares its session.
+        shared = run.finds_sessions_shared()?;
         run.conn.execute("BEGIN TRANSACTION READ ONLY").map_err(|error| run.failed(error))?;
     }
     let table = run.table.clone();
@@ -525,10 +529,9 @@ fn dry_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>, began: Instant) 
     } else {
         refuse_unmanaged(deploy, run)?;
     }
-    if provider == Provider::PostgreSql {
-        run.defaults = db::session::defaults(run.conn.as_mut()).map_err(|error| run.failed(error))?;
-    }
     let planned = plan(deploy, folder, run, &script_options(run))?;
+    run.shared = shared;
+    lease::refuse(run, &planned)?;
     Ok(told_plan(planned, run.observer, began))
 }
 

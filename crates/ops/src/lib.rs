@@ -28,6 +28,7 @@ mod lookout;
 pub mod migrations;
 pub mod new;
 pub mod plan;
+mod pooler;
 pub mod progress;
 pub mod resolve;
 pub mod retry;

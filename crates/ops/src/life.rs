@@ -2,7 +2,7 @@
 //! client is there.
 //!
 //! A server can go on with a statement long after its client has gone, and the lock goes on with it. A session that is idle
-//! ends at once when its client does. So whoever holds the lock without this key is an orphan.
+//! ends at once when its client does, and within two minutes when its client's machine does. So whoever holds the lock without this key is an orphan.
 
 use crate::busy;
 use crate::event::Event;
@@ -11,7 +11,7 @@ use crate::run::{OnOrphan, Run};
 use crate::side::{Over, Side};
 use db::lock::{self, Holder, Key};
 use db::target::Target;
-use db::{Conn, DbError, ErrorKind, holding};
+use db::{Conn, DbError, ErrorKind, holding, session};
 use diagnostics::Diagnostic;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -58,15 +58,20 @@ fn live(over: &Over, mut side: Option<Box<dyn Conn>>, target: &Target) {
         if side.as_ref().is_none_or(|conn| conn.poisoned()) {
             side = db::connect(target).ok();
         }
-        let holds = side.as_mut().is_some_and(|conn| {
-            let mut conn = Side::new(conn.as_mut(), over);
-            matches!(lock::holds_session_key(&mut conn, Key::Life), Ok(true))
-                || matches!(lock::try_session_key(&mut conn, Key::Life), Ok(true))
-        });
+        let holds = side.as_mut().is_some_and(|conn| gives_sign(&mut Side::new(conn.as_mut(), over)));
         if over.sleep(if holds { EVERY } else { AGAIN }) {
             return;
         }
     }
+}
+
+/// Whether this session has the key, by now.
+fn gives_sign(conn: &mut dyn Conn) -> bool {
+    if matches!(lock::holds_session_key(conn, Key::Life), Ok(true)) {
+        return true;
+    }
+    let mortal = session::mortal(conn.provider(), conn.info().version_number);
+    conn.execute(mortal).is_ok() && matches!(lock::try_session_key(conn, Key::Life), Ok(true))
 }
 
 /// Watches whether the holder of the deploy lock is an orphan.

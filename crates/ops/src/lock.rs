@@ -91,20 +91,23 @@ fn take(
 ) -> std::result::Result<bool, Trouble> {
     let key = which.key();
     let mut wait = Wait::new(run.options.wait_lock);
+    let mut lessee = None;
     loop {
-        let (taken, lessee) = try_key(run, which).map_err(|error| Trouble::of(run, error))?;
-        if taken {
+        if try_key(run, which, &mut lessee).map_err(|error| Trouble::of(run, error))? {
             return Ok(true);
         }
         if wait.looks_worthwhile() {
             if done(run)? {
                 return Ok(false);
             }
-            let mut holder =
-                lock::holder(run.conn.as_mut(), key).map_err(|error| Trouble::of(run, error))?.or(lessee);
+            let mut holder = lock::holder(run.conn.as_mut(), key)
+                .map_err(|error| Trouble::of(run, error))?
+                .or(lessee.clone());
             wait.look_for_orphan(run, which, holder.as_mut()).map_err(|error| Trouble::of(run, error))?;
+            // That a lease is renewed is no progress.
+            let still = holder.as_ref().map(|holder| Holder { heartbeat: None, ..holder.clone() });
             let mark = format!(
-                "{holder:?} {:?}",
+                "{still:?} {:?}",
                 run.history.rows.iter().map(|row| row.applied_steps_count).sum::<i64>()
             );
             if let Some(holder) = holder.as_mut().filter(|_| !run.options.query_text) {
@@ -118,16 +121,28 @@ fn take(
 }
 
 /// One try. A deployer behind a pooler has its keys only while a transaction of it runs: while its lease lasts they are
-/// given back, and it is the one to wait for.
-fn try_key(run: &mut Run<'_>, which: Which) -> std::result::Result<(bool, Option<Holder>), DbError> {
-    if !lock::try_session_key(run.conn.as_mut(), which.key())? {
-        return Ok((false, None));
+/// given back, and `lessee` is the one to wait for. Once it is known its keys are left alone, for its next transaction to find.
+fn try_key(
+    run: &mut Run<'_>,
+    which: Which,
+    lessee: &mut Option<Holder>,
+) -> std::result::Result<bool, DbError> {
+    if lessee.is_some() {
+        *lessee = lease::of_another(run)?;
+        if lessee.is_some() {
+            return Ok(false);
+        }
     }
-    let lessee = if which == Which::Ours { lease::of_another(run)? } else { None };
+    if !lock::try_session_key(run.conn.as_mut(), which.key())? {
+        return Ok(false);
+    }
+    if which == Which::Ours {
+        *lessee = lease::of_another(run)?;
+    }
     if lessee.is_some() {
         lock::release_session_key(run.conn.as_mut(), which.key())?;
     }
-    Ok((lessee.is_none(), lessee))
+    Ok(lessee.is_none())
 }
 
 fn lock_file(run: &mut Run<'_>, done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>) -> Result<bool> {

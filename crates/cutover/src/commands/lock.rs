@@ -146,7 +146,12 @@ fn lines(report: &Report) -> Vec<String> {
 }
 
 fn of_lock(held: &HeldLock) -> Vec<String> {
-    let mut lines = vec![format!("{}: {}", name(held.lock), held.holder)];
+    let holder = if held.lock == Which::File && held.holder.process == 0 {
+        "held by a process that this one is not shown".to_owned()
+    } else {
+        held.holder.to_string()
+    };
+    let mut lines = vec![format!("{}: {holder}", name(held.lock))];
     let ages = [
         ("held or connected for", held.age),
         ("statement for", held.statement_age),

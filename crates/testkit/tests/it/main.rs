@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may, as tests do")]
 
 mod mariadb;
+mod pgbouncer;
 mod postgres;
 mod proxy;

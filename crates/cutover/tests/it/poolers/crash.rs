@@ -83,13 +83,15 @@ fn locks(database: &Database<'_>) -> String {
     )
 }
 
-fn killed_at_each_gate(noticed: bool) {
+/// `contended`: eight clients contend for the three sessions of the pool.
+fn killed_at_each_gate(noticed: bool, contended: bool) {
     let (project, pooler) = (project(), transaction_pool(3));
     let (database, url) = based(&project, &pooler);
     project.deploy(&url);
     let expected = state(&database);
     for gate in 1..=GATES {
         let (database, url) = based(&project, &pooler);
+        let busy = contended.then(|| pooler.keep_busy(&database, 8));
         let holder = hold(&database, gate);
         let mut deployer = project.spawn(&url, &["migrate", "deploy"]);
         see_it_wait(&database);
@@ -112,19 +114,29 @@ fn killed_at_each_gate(noticed: bool) {
         let_it_expire(&database);
         let (status, stderr, events) = next.finish();
         assert!(status.success(), "killed at gate {gate}: {status}\n{stderr}\n{events:#?}");
-        assert_eq!(state(&database), expected, "killed at gate {gate}, noticed: {noticed}");
+        drop(busy);
+        assert_eq!(
+            state(&database),
+            expected,
+            "killed at gate {gate}, noticed: {noticed}, contended: {contended}"
+        );
         assert!(lease(&database).ends_with("|f"), "given back");
     }
 }
 
 #[test]
 fn what_a_killed_deployer_leaves_is_gone_with_its_lease() {
-    killed_at_each_gate(false);
+    killed_at_each_gate(false, false);
 }
 
 #[test]
 fn what_a_killed_deployer_leaves_is_rolled_back_while_its_statement_is_held() {
-    killed_at_each_gate(true);
+    killed_at_each_gate(true, false);
+}
+
+#[test]
+fn what_a_killed_deployer_leaves_in_a_contended_pool_is_gone_with_its_lease() {
+    killed_at_each_gate(false, true);
 }
 
 /// The same without a hand in it: the lease expires by the server's clock.

@@ -12,7 +12,7 @@ use testkit::wait_until;
 fn project() -> Project {
     Project::new(&[
         ("1_a", "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE held (id int);"),
-        ("2_b", "SELECT nextval('public.begun'); LOCK TABLE held; INSERT INTO t VALUES (2, 2);"),
+        ("2_b", "SELECT nextval('public.begun'); UPDATE held SET id = id; INSERT INTO t VALUES (2, 2);"),
         ("3_c", "UPDATE t SET n = n + 1;"),
     ])
 }
@@ -51,16 +51,18 @@ fn ends_well(deployer: Deployer) -> Vec<serde_json::Value> {
     events
 }
 
-/// It sleeps in the middle of a file whose statements are sent one by one, with a transaction open. The server ends that transaction once it has been idle for as
+/// It sleeps in the middle of a file whose statements are sent one by one, with a transaction open, while other clients contend
+/// for the pool. The server ends that transaction once it has been idle for as
 /// long as a lease lasts, and the next deployer does the work.
 #[test]
 fn a_deployer_that_wakes_up_in_the_middle_of_a_file_cannot_commit() {
     let project = project();
     project.write(
         "2_b",
-        "BEGIN; SELECT nextval('public.begun'); LOCK TABLE held; INSERT INTO t VALUES (2, 2); COMMIT;",
+        "BEGIN; SELECT nextval('public.begun'); UPDATE held SET id = id; INSERT INTO t VALUES (2, 2); COMMIT;",
     );
-    let (database, _pooler, url) = started(&project);
+    let (database, pooler, url) = started(&project);
+    let _busy = pooler.keep_busy(&database, 8);
     let mut holder = database.session();
     holder.run("BEGIN; LOCK TABLE held");
     let sleeper = project.spawn(&url, &["migrate", "deploy"]);
@@ -83,8 +85,15 @@ fn a_deployer_that_wakes_up_in_the_middle_of_a_file_cannot_commit() {
 /// It sleeps between two files. What it sends on waking is refused at its first statement.
 #[test]
 fn a_deployer_that_wakes_up_between_two_files_cannot_begin() {
+    for contended in [false, true] {
+        wakes_up_between_two_files(contended);
+    }
+}
+
+fn wakes_up_between_two_files(contended: bool) {
     let project = project();
     let (database, pooler, url) = started(&project);
+    let _busy = contended.then(|| pooler.keep_busy(&database, 8));
     let proxy = Proxy::start(std::net::SocketAddr::from(([127, 0, 0, 1], pooler.port())));
     // The transaction of a migration is opened by this message; it is on its way when the deployer falls asleep.
     proxy.rule(When::contains("BEGIN; SET LOCAL search_path"), Moment::BeforeForward, Act::Stall);
@@ -106,8 +115,15 @@ fn a_deployer_that_wakes_up_between_two_files_cannot_begin() {
 /// The lease is somebody else's by the time of COMMIT: nothing of the transaction stays, whatever it has done.
 #[test]
 fn a_lease_that_is_lost_before_commit_takes_the_work_with_it() {
+    for contended in [false, true] {
+        is_lost_before_commit(contended);
+    }
+}
+
+fn is_lost_before_commit(contended: bool) {
     let project = project();
-    let (database, _pooler, url) = started(&project);
+    let (database, pooler, url) = started(&project);
+    let _busy = contended.then(|| pooler.keep_busy(&database, 8));
     let mut holder = database.session();
     holder.run("BEGIN; LOCK TABLE held");
     let deployer = project.spawn(&url, &["migrate", "deploy"]);

@@ -23,9 +23,17 @@ fn what_needs_a_session_of_its_own_is_refused_with_its_place() {
         let database = server().create_database("refused");
         let url = pooler.url(&database.url());
         let project = Project::new(&[("1_a", "CREATE TABLE t (id int);"), ("2_b", sql)]);
-        let mut command = project.command(&url, &["migrate", "deploy"]);
-        command.env("DIRECT_URL", database.url());
-        let output = command.output().unwrap();
+        // In a pool that is idle, and in one that clients contend for.
+        let refused = || {
+            let mut command = project.command(&url, &["migrate", "deploy"]);
+            command.env("DIRECT_URL", database.url()).output().unwrap()
+        };
+        let contended = {
+            let _busy = pooler.keep_busy(&database, 8);
+            refused()
+        };
+        let output = refused();
+        assert_eq!(contended.stderr, output.stderr, "{}", text(&contended));
         let said = text(&output);
         assert_eq!(output.status.code(), Some(1), "{sql}\n{said}");
         assert!(
@@ -39,6 +47,11 @@ fn what_needs_a_session_of_its_own_is_refused_with_its_place() {
             ),
             "||",
             "nothing was made: {sql}"
+        );
+        let dry = text(&project.run(&url, &["migrate", "deploy", "--dry-run"]));
+        assert!(
+            dry.contains("C1003") && dry.contains(place),
+            "a dry run makes the same checks: {sql}\n{dry}"
         );
         // The way out.
         let output = project.run(&database.url(), &["migrate", "deploy"]);
@@ -132,4 +145,24 @@ fn what_a_file_sets_for_its_session_holds_in_it_and_not_behind_it() {
     assert_eq!(database.psql("SELECT to_regclass('app.a'), to_regclass('public.b')"), "app.a|b");
     assert_nothing_stays(&database, &url);
     assert_eq!(ask(&url, "SHOW client_encoding"), "UTF8");
+}
+
+#[test]
+fn other_commands_work_through_the_pooler() {
+    let (database, pooler) = (server().create_database("commands"), transaction_pool(2));
+    let url = pooler.url(&database.url());
+    let project = Project::new(&[("1_a", "CREATE TABLE t (id int);"), ("2_b", "CREATE TABLE u (id int);")]);
+    let output = project.run(&url, &["migrate", "deploy", "--to", "1_a"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let output = project.run(&url, &["migrate", "resolve", "--applied", "2_b"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(database.psql("SELECT count(*), count(finished_at) FROM _prisma_migrations"), "2|2");
+    let output = project.run(&url, &["migrate", "status"]);
+    assert!(text(&output).contains("up to date"), "{}", text(&output));
+    // A deploy works there: it is a warning.
+    let output = project.run(&url, &["doctor"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("warning C1003") && said.contains("a lease stands for the deploy lock"), "{said}");
+    assert_nothing_stays(&database, &url);
 }
