@@ -7,6 +7,7 @@
 //!
 //! What does not live here: which migrations run (`plan`), and how long to wait for the lock (`lock`).
 
+mod batch;
 mod concurrent;
 mod failure;
 pub use failure::duration;
@@ -73,9 +74,8 @@ pub(crate) fn execute(
         first: first + 1,
     });
     let done = if migration.is_one_transaction() {
-        let opening = begin_next
-            .and_then(|next| next.segments.first())
-            .map(|segment| transaction::opening(segment, run));
+        let opening =
+            begin_next.and_then(|next| next.segments.first()).map(|segment| batch::opening(segment, run));
         one_transaction(run, migration, opening.as_deref())
     } else {
         segmented::run(run, migration)

@@ -288,38 +288,60 @@ pub(crate) fn in_the_way(
     Ok(found)
 }
 
-/// The views in which the server tells of long statements: the phase, and what of how much is done, tried in order.
-const PROGRESS: [(&str, &str, &[(&str, &str)]); 5] = [
-    (
-        "pg_stat_progress_create_index",
-        "p.phase",
-        &[
+/// A view in which the server tells of long statements.
+struct View {
+    name: &'static str,
+    /// The server's first version that has it, as far as the oldest supported one has not.
+    since: u32,
+    /// Its phase.
+    phase: &'static str,
+    /// What of how much is done, tried in order.
+    counters: &'static [(&'static str, &'static str)],
+}
+
+const PROGRESS: [View; 5] = [
+    View {
+        name: "pg_stat_progress_create_index",
+        since: 0,
+        phase: "p.phase",
+        counters: &[
             ("tuples_done", "tuples_total"),
             ("blocks_done", "blocks_total"),
             ("lockers_done", "lockers_total"),
         ],
-    ),
-    ("pg_stat_progress_vacuum", "'vacuum: ' || p.phase", &[("heap_blks_scanned", "heap_blks_total")]),
-    ("pg_stat_progress_cluster", "p.command || ': ' || p.phase", &[("heap_blks_scanned", "heap_blks_total")]),
-    ("pg_stat_progress_analyze", "'analyze: ' || p.phase", &[("sample_blks_scanned", "sample_blks_total")]),
-    ("pg_stat_progress_copy", "'copy'", &[("bytes_processed", "bytes_total")]),
+    },
+    View {
+        name: "pg_stat_progress_vacuum",
+        since: 0,
+        phase: "'vacuum: ' || p.phase",
+        counters: &[("heap_blks_scanned", "heap_blks_total")],
+    },
+    View {
+        name: "pg_stat_progress_cluster",
+        since: 0,
+        phase: "p.command || ': ' || p.phase",
+        counters: &[("heap_blks_scanned", "heap_blks_total")],
+    },
+    View {
+        name: "pg_stat_progress_analyze",
+        since: 130_000,
+        phase: "'analyze: ' || p.phase",
+        counters: &[("sample_blks_scanned", "sample_blks_total")],
+    },
+    View {
+        name: "pg_stat_progress_copy",
+        since: 140_000,
+        phase: "'copy'",
+        counters: &[("bytes_processed", "bytes_total")],
+    },
 ];
-
-/// When a view came that the oldest server does not have.
-fn since(view: &str) -> u32 {
-    match view {
-        "pg_stat_progress_analyze" => 130_000,
-        "pg_stat_progress_copy" => 140_000,
-        _ => 0,
-    }
-}
 
 pub(crate) fn progress(conn: &mut dyn Conn, process: i64) -> Result<Option<Progress>, DbError> {
     let version = conn.info().version_number;
     let parts: Vec<String> = PROGRESS
         .iter()
-        .filter(|(view, ..)| version >= since(view))
-        .map(|(view, phase, counters)| {
+        .filter(|view| version >= view.since)
+        .map(|View { name, phase, counters, .. }| {
             // While it waits for others, what it has read is no measure.
             let waiting = if counters.iter().any(|(done, _)| *done == "lockers_done") {
                 "WHEN p.phase LIKE 'waiting%' THEN 100.0 * p.lockers_done / NULLIF(p.lockers_total, 0) "
@@ -331,7 +353,7 @@ pub(crate) fn progress(conn: &mut dyn Conn, process: i64) -> Result<Option<Progr
                 .map(|(done, total)| format!("WHEN p.{total} > 0 THEN 100.0 * p.{done} / p.{total}"))
                 .collect();
             format!(
-                "SELECT {phase}, CASE {waiting}{} END FROM pg_catalog.{view} p WHERE p.pid = {process}",
+                "SELECT {phase}, CASE {waiting}{} END FROM pg_catalog.{name} p WHERE p.pid = {process}",
                 arms.join(" ")
             )
         })
