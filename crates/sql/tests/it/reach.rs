@@ -4,7 +4,7 @@ use diagnostics::Provider;
 use sql::{Options, Reach, split};
 
 fn reach(provider: Provider, text: &str) -> String {
-    let script = split(text, &Options::new(provider)).unwrap();
+    let Ok(script) = split(text, &Options::new(provider)) else { panic!("unreadable: {text}") };
     let [statement] = &script.statements[..] else { panic!("one statement: {text}") };
     match &statement.reach {
         Reach::Rows => "rows".to_owned(),
