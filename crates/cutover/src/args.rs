@@ -122,6 +122,10 @@ pub(crate) struct LockWaitArguments {
     /// What is done about sessions that are in the way (or CUTOVER_ON_BLOCKED)
     #[arg(long, value_name = "POLICY", value_enum)]
     pub(crate) on_blocked: Option<OnBlocked>,
+    /// What is done about the session of a deployer that is gone and still holds the deploy lock: wait unless given (or
+    /// CUTOVER_ON_ORPHAN)
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(crate) on_orphan: Option<OnOrphan>,
     /// How long a session must be idle in its transaction for `--on-blocked cancel-idle`: 60s unless given (or
     /// CUTOVER_IDLE_AGE)
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -189,9 +193,6 @@ pub(crate) struct DeployArguments {
     /// Stop before anything runs if migrations were edited, are missing, out of order or run again
     #[arg(long, help_heading = "Which migrations")]
     pub(crate) strict: bool,
-    /// What to do with the session of a deployer that is gone and still holds the deploy lock: wait for it, or kill it
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnOrphan::Wait, help_heading = "Waiting")]
-    pub(crate) on_orphan: OnOrphan,
     #[command(flatten)]
     pub(crate) wait: WaitArguments,
     #[command(flatten)]

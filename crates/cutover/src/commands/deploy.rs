@@ -42,18 +42,11 @@ fn prepare(arguments: &DeployArguments, context: &Context<'_>, interrupt: &Inter
         target: project.target,
         migrations: project.migrations,
         schemas: project.schemas,
-        options: ops::Options { on_orphan: on_orphan(arguments.on_orphan), ..project.options },
+        options: project.options,
         limit: Limit { to: arguments.to.clone(), count: arguments.count },
         strict: project.strict,
         dry_run: arguments.dry_run,
     })
-}
-
-fn on_orphan(asked: crate::args::OnOrphan) -> ops::OnOrphan {
-    match asked {
-        crate::args::OnOrphan::Wait => ops::OnOrphan::Wait,
-        crate::args::OnOrphan::Kill => ops::OnOrphan::Kill,
-    }
 }
 
 fn tell(

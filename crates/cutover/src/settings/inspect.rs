@@ -158,8 +158,15 @@ impl Surroundings {
             shown.extend(one(name, &given.waits.offers(name), time, default));
         }
         shown.extend(one("max_queued", &given.waits.max_queued, usize::to_string, Some(locks.max_queued)));
-        let policy = |policy: &ops::retry::OnBlocked| super::waits::policy_word(*policy).to_owned();
-        shown.extend(one("on_blocked", &given.waits.on_blocked, policy, Some(locks.on_blocked)));
+        for choice in &super::waits::CHOICES {
+            let word = |word: &&'static str| (*word).to_owned();
+            shown.extend(one(
+                choice.name,
+                &given.waits.words(choice.name),
+                word,
+                choice.words.first().copied(),
+            ));
+        }
         shown.extend(one("strict", &given.strict, yes, Some(false)));
         shown.extend(one("query_text", &given.query_text, yes, Some(!self.in_ci())));
         shown

@@ -125,7 +125,7 @@ impl Surroundings {
             wait_database: given.waits.chosen("wait_db").unwrap_or(defaults.wait_database),
             query_text: given.query_text.value_or(!self.in_ci()),
             locks: given.waits.lock_options(),
-            on_orphan: defaults.on_orphan,
+            on_orphan: given.waits.on_orphan(),
             ways_around: given.ways_around.clone(),
         }
     }

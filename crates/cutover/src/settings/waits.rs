@@ -7,6 +7,7 @@ use super::offers::{Offers, Origin, Setting};
 use super::{Context, Given};
 use crate::args;
 use diagnostics::{Failure, Result, codes};
+use ops::OnOrphan;
 use ops::retry::{LockOptions, OnBlocked};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,22 +32,31 @@ pub(super) const TIMES: [Time; 8] = [
 ];
 
 const MAX_QUEUED: &str = "CUTOVER_MAX_QUEUED";
-const ON_BLOCKED: &str = "CUTOVER_ON_BLOCKED";
 
-/// The words for a policy, as flag, variable and file write them.
-pub(super) const POLICIES: [(&str, OnBlocked); 4] = [
-    ("wait", OnBlocked::Wait),
-    ("fail", OnBlocked::Fail),
-    ("cancel-idle", OnBlocked::CancelIdle),
-    ("terminate", OnBlocked::Terminate),
+/// A setting whose value is one of a few words.
+pub(super) struct Choice {
+    pub(super) name: &'static str,
+    variable: &'static str,
+    /// The words, as flag, variable and file write them; the first is the default.
+    pub(super) words: &'static [&'static str],
+}
+
+/// All of them.
+pub(super) const CHOICES: [Choice; 2] = [
+    Choice {
+        name: "on_blocked",
+        variable: "CUTOVER_ON_BLOCKED",
+        words: &["wait", "fail", "cancel-idle", "terminate"],
+    },
+    Choice { name: "on_orphan", variable: "CUTOVER_ON_ORPHAN", words: &["wait", "kill"] },
 ];
 
 /// What was offered.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     times: BTreeMap<&'static str, Offers<Duration>>,
+    words: BTreeMap<&'static str, Offers<&'static str>>,
     pub(super) max_queued: Offers<usize>,
-    pub(super) on_blocked: Offers<OnBlocked>,
 }
 
 impl Waits {
@@ -66,13 +76,46 @@ impl Waits {
         self.times.get(name).cloned().unwrap_or_default()
     }
 
+    /// Offers a word; false if it is none of the setting's.
+    pub(super) fn offer_word(&mut self, name: &str, word: &str, origin: Origin) -> bool {
+        let choice = CHOICES.iter().find(|choice| choice.name == name);
+        let known = choice.and_then(|choice| {
+            choice.words.iter().find(|known| **known == word).map(|word| (choice.name, *word))
+        });
+        let Some((name, value)) = known else { return false };
+        self.words.entry(name).or_default().offer(Setting { value, origin });
+        true
+    }
+
+    /// The offers of words of this name.
+    pub(super) fn words(&self, name: &str) -> Offers<&'static str> {
+        self.words.get(name).cloned().unwrap_or_default()
+    }
+
+    fn word(&self, name: &str) -> Option<&'static str> {
+        self.words.get(name)?.chosen().map(|setting| setting.value)
+    }
+
+    /// What is done about an orphan.
+    pub(super) fn on_orphan(&self) -> OnOrphan {
+        match self.word("on_orphan") {
+            Some("kill") => OnOrphan::Kill,
+            _ => OnOrphan::Wait,
+        }
+    }
+
     /// How locks are waited for.
     pub(super) fn lock_options(&self) -> LockOptions {
         let defaults = LockOptions::default();
         let time = |name, default| self.chosen(name).unwrap_or(default);
         LockOptions {
             budget: time("lock_budget", defaults.budget),
-            on_blocked: self.on_blocked.value_or(defaults.on_blocked),
+            on_blocked: match self.word("on_blocked") {
+                Some("fail") => OnBlocked::Fail,
+                Some("cancel-idle") => OnBlocked::CancelIdle,
+                Some("terminate") => OnBlocked::Terminate,
+                _ => OnBlocked::Wait,
+            },
             idle_age: time("idle_age", defaults.idle_age),
             max_queued: self.max_queued.value_or(defaults.max_queued),
             max_queue_wait: time("max_queue_wait", defaults.max_queue_wait),
@@ -87,7 +130,7 @@ impl Waits {
 pub(crate) struct WaitFlags {
     times: Vec<(&'static str, Duration)>,
     max_queued: Option<usize>,
-    on_blocked: Option<OnBlocked>,
+    words: Vec<(&'static str, &'static str, &'static str)>,
 }
 
 impl WaitFlags {
@@ -110,12 +153,18 @@ impl WaitFlags {
         ];
         self.times.extend(times.into_iter().filter_map(|(name, time)| Some((name, time?))));
         self.max_queued = locks.max_queued.and_then(|count| usize::try_from(count).ok());
-        self.on_blocked = locks.on_blocked.map(|policy| match policy {
-            args::OnBlocked::Wait => OnBlocked::Wait,
-            args::OnBlocked::Fail => OnBlocked::Fail,
-            args::OnBlocked::CancelIdle => OnBlocked::CancelIdle,
-            args::OnBlocked::Terminate => OnBlocked::Terminate,
+        let policy = locks.on_blocked.map(|policy| match policy {
+            args::OnBlocked::Wait => "wait",
+            args::OnBlocked::Fail => "fail",
+            args::OnBlocked::CancelIdle => "cancel-idle",
+            args::OnBlocked::Terminate => "terminate",
         });
+        self.words.extend(policy.map(|word| ("on_blocked", "--on-blocked", word)));
+        let orphan = locks.on_orphan.map(|what| match what {
+            args::OnOrphan::Wait => "wait",
+            args::OnOrphan::Kill => "kill",
+        });
+        self.words.extend(orphan.map(|word| ("on_orphan", "--on-orphan", word)));
         self
     }
 
@@ -128,8 +177,8 @@ impl WaitFlags {
         if let Some(value) = self.max_queued {
             waits.max_queued.offer(Setting { value, origin: Origin::Flag("--max-queued") });
         }
-        if let Some(value) = self.on_blocked {
-            waits.on_blocked.offer(Setting { value, origin: Origin::Flag("--on-blocked") });
+        for (name, flag, word) in &self.words {
+            waits.offer_word(name, word, Origin::Flag(flag));
         }
     }
 }
@@ -158,28 +207,15 @@ pub(super) fn read_variables(context: &Context<'_>, given: &mut Given) -> Result
             None => return Err(unusable(MAX_QUEUED, "a number from 1 on is expected", "5")),
         }
     }
-    if let Some(text) = context.surroundings.variable(ON_BLOCKED) {
-        match policy(text) {
-            Some(value) => given.waits.on_blocked.offer(Setting { value, origin: origin(ON_BLOCKED) }),
-            None if given.waits.on_blocked.is_given() => {}
-            None => return Err(unusable(ON_BLOCKED, &format!("{} is expected", policy_words()), "wait")),
+    for Choice { name, variable, words } in CHOICES {
+        let Some(text) = context.surroundings.variable(variable) else { continue };
+        let known = given.waits.offer_word(name, text, origin(variable));
+        if !known && !given.waits.words(name).is_given() {
+            let why = format!("one of {} is expected", words.join(", "));
+            return Err(unusable(variable, &why, words.first().copied().unwrap_or_default()));
         }
     }
     Ok(())
-}
-
-/// The policy of this word.
-pub(super) fn policy(word: &str) -> Option<OnBlocked> {
-    POLICIES.iter().find(|(known, _)| *known == word).map(|(_, policy)| *policy)
-}
-
-/// The word of a policy.
-pub(super) fn policy_word(policy: OnBlocked) -> &'static str {
-    POLICIES.iter().find(|(_, known)| *known == policy).map_or("", |(word, _)| word)
-}
-
-fn policy_words() -> String {
-    POLICIES.map(|(word, _)| word).join(", ")
 }
 
 fn unusable(variable: &str, why: &str, example: &str) -> Failure {

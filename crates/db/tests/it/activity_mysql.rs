@@ -115,6 +115,11 @@ fn without_a_source_it_is_a_guess_that_says_so() {
     while_waiting(&database, ALTER, "metadata lock", |watcher, own| {
         let found = only(activity::blockers(watcher, own).unwrap(), process(holder.as_ref()));
         assert_eq!(found.lock.as_deref(), Some("perhaps: a transaction that is open"));
+        assert!(
+            found.protected.as_deref().is_some_and(|reason| reason.contains("metadata_lock_info")),
+            "{found:?}"
+        );
+        assert!(!end(watcher, &found), "nobody is ended on a guess");
         assert!(found.transaction_seconds.is_some());
     });
 }

@@ -131,3 +131,25 @@ fn an_index_is_known_by_its_definition() {
     database.psql("ALTER TABLE p DETACH PARTITION p1");
     assert_eq!(probe::attachment(conn.as_mut(), &parent, &partition).unwrap(), Attachment::Detached);
 }
+
+#[test]
+fn who_feeds_a_standby_is_never_ended() {
+    use db::activity::{Blocker, Ended, Which, end};
+    let server =
+        testkit::postgres::Server::private(&[("wal_level", "replica"), ("max_wal_senders", "4")], None);
+    let _standby = server.standby();
+    let feeding = "SELECT pid, backend_start FROM pg_stat_replication WHERE state = 'streaming'";
+    testkit::wait_until("the standby follows", || !server.psql(feeding).is_empty());
+    let found = server.psql(feeding);
+    let (process, started) = found.split_once('|').unwrap();
+    let sender = Blocker {
+        process: process.parse().unwrap(),
+        started: Some(started.to_owned()),
+        ..Blocker::default()
+    };
+    let mut conn = crate::connect(&server.url_of("postgres"));
+    let spared = end(conn.as_mut(), &sender, Which::Open(std::time::Duration::ZERO)).unwrap();
+    // It has no transaction, so that none of its is old enough either.
+    assert_eq!(spared, Ended::NotDue);
+    assert_eq!(server.psql(feeding), found);
+}

@@ -62,7 +62,7 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
     // An attempt that did not get its locks: whatever it left is found by looking again.
     let mut again = false;
     loop {
-        let looked = if again && !looks_again(&statement.kind) && !going.migration.ledger {
+        let looked = if again && !looks_again(&statement.kind) {
             Before::Run { index: None }
         } else {
             match look(run, going, segment, &texts) {

@@ -97,6 +97,15 @@ impl<'a> Database<'a> {
         Session::open_as(self.server, &self.name, APPLICATION_ROLE)
     }
 
+    /// A session of the replication protocol, which runs SQL too: to the server it is a walsender.
+    pub fn walsender(&self) -> Session {
+        Session::open_as(
+            self.server,
+            &format!("dbname={} replication=database", self.name),
+            self.server.superuser(),
+        )
+    }
+
     /// The URL for [`APPLICATION_ROLE`].
     pub fn application_url(&self) -> String {
         self.admit_application();

@@ -8,10 +8,11 @@ use crate::account::Account;
 use crate::address::Address;
 use crate::certificates::make_private;
 use crate::keeper::Keeper;
-use crate::{port, wait_until};
+use crate::{port, template, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A PostgreSQL server.
@@ -56,6 +57,28 @@ impl Server {
             let text = format!("local all all trust\n{lines}\n");
             fs::write(keeper.folder().join("data/pg_hba.conf"), text).expect("the data folder is ours");
         }
+        Self::launch(keeper, options)
+    }
+
+    /// A standby of this server, which must have been started with `wal_level` replica or logical; it follows by streaming.
+    pub fn standby(&self) -> Self {
+        let keeper = Keeper::new("postgres", cluster::account(), "QUIT");
+        let mut copy = Command::new(programs::server_folder().join("pg_basebackup"));
+        copy.args([
+            "--write-recovery-conf",
+            "--wal-method=stream",
+            "--checkpoint=fast",
+            "--no-sync",
+            "-h",
+            &self.host,
+        ]);
+        copy.args(["-p", &self.port.to_string(), "-U", &self.superuser, "-D"])
+            .arg(keeper.folder().join("data"));
+        template::run(&mut copy, cluster::account(), "copy a server");
+        Self::launch(keeper, &[])
+    }
+
+    fn launch(keeper: Keeper, options: &[(&str, &str)]) -> Self {
         let mut server = Self {
             host: "127.0.0.1".to_owned(),
             port: 0,

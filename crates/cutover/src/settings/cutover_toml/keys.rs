@@ -13,8 +13,8 @@ pub(super) enum Kind {
     Boolean,
     /// A number from 1 on.
     Count,
-    /// What is done about sessions that are in the way.
-    Policy,
+    /// One of these words.
+    Word(&'static str),
 }
 
 impl Kind {
@@ -28,7 +28,7 @@ impl Kind {
             Kind::Time => "a time such as \"60s\", \"10m\" or \"1h 30m\"",
             Kind::Boolean => "true or false",
             Kind::Count => "a number from 1 on",
-            Kind::Policy => "one of \"wait\", \"fail\", \"cancel-idle\", \"terminate\"",
+            Kind::Word(expected) => expected,
         }
     }
 }
@@ -99,10 +99,17 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "on_blocked",
-        kind: Kind::Policy,
+        kind: Kind::Word("one of \"wait\", \"fail\", \"cancel-idle\", \"terminate\""),
         meaning: "What is done about sessions that are in the way.",
         example: "\"wait\"",
         stronger: "`--on-blocked`, `CUTOVER_ON_BLOCKED`",
+    },
+    Key {
+        name: "on_orphan",
+        kind: Kind::Word("one of \"wait\", \"kill\""),
+        meaning: "What is done about the session of a deployer that is gone and still holds the deploy lock.",
+        example: "\"wait\"",
+        stronger: "`--on-orphan`, `CUTOVER_ON_ORPHAN`",
     },
     Key {
         name: "idle_age",

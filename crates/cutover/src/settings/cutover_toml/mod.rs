@@ -196,9 +196,10 @@ impl Reader<'_> {
                 let value = count.filter(|count| *count > 0).ok_or_else(|| wrong(Kind::Count.expected()))?;
                 given.waits.max_queued.offer(Setting { value, origin });
             }
-            (Kind::Policy, DeValue::String(text)) => {
-                let value = super::waits::policy(text).ok_or_else(|| wrong(Kind::Policy.expected()))?;
-                given.waits.on_blocked.offer(Setting { value, origin });
+            (kind @ Kind::Word(_), DeValue::String(text)) => {
+                if !given.waits.offer_word(key.name, text, origin) {
+                    return Err(wrong(kind.expected()));
+                }
             }
             (Kind::Boolean, DeValue::Boolean(value)) => {
                 given.switch(key.name).offer(Setting { value: *value, origin });

@@ -33,7 +33,10 @@ fn of(key: &Key) -> Value {
         Kind::Path => json!({ "type": "string", "minLength": 1 }),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Count => json!({ "type": "integer", "minimum": 1 }),
-        Kind::Policy => json!({ "enum": ["wait", "fail", "cancel-idle", "terminate"] }),
+        Kind::Word(_) => {
+            let choice = crate::settings::waits::CHOICES.iter().find(|choice| choice.name == key.name);
+            json!({ "enum": choice.map_or(&[][..], |choice| choice.words) })
+        }
         Kind::Time => json!({ "type": "string", "examples": ["60s", "10m", "1h 30m"] }),
         Kind::Url => {
             let one = |name: &str, inner: Value| {

@@ -66,7 +66,8 @@ fn old_transactions_on_the_table_are_waited_for_before_anything_is_sent() {
         is(event, "blocked") && event["attempt"] == 0 && names(event, reader.pid())
     });
     // Nobody waits behind us: nothing was asked for.
-    assert_eq!(database.psql("SELECT count(*) FROM pg_locks WHERE NOT granted"), "0");
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    assert_eq!(database.psql(waiting), "0");
     reader.run("COMMIT");
     let (status, stderr, events) = deployer.finish();
     assert!(status.success(), "{stderr}");

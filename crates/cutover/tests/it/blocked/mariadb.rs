@@ -9,7 +9,10 @@ use testkit::mariadb::{Database, server};
 use testkit::wait_until;
 
 fn prepared() -> (Database<'static>, Project) {
-    let database = server().create_database("blocked");
+    let server = server();
+    // With it MariaDB tells who has a metadata lock.
+    server.sql("INSTALL PLUGIN IF NOT EXISTS metadata_lock_info SONAME 'metadata_lock_info'");
+    let database = server.create_database("blocked");
     let project = Project::new(&[(
         "1_base",
         "CREATE TABLE orders (id INT PRIMARY KEY, n INT NOT NULL); INSERT INTO orders VALUES (0,0),(1,0),(2,0),(3,0),(4,0),(5,0);",

@@ -84,6 +84,30 @@ fn who_has_written_for_more_than_a_minute_is_spared() {
 }
 
 #[test]
+fn walsenders_are_spared() {
+    let server = Server::private(
+        &[("wal_level", "logical"), ("max_wal_senders", "4"), ("wal_sender_timeout", "0")],
+        None,
+    );
+    let (database, project) = prepared(&server, TABLE);
+    // One that copies a table, as subscriptions do, has a lock on it.
+    let mut copier = idle(database.walsender());
+    let mut deployer = deploy(&database, &project);
+    is_spared(&mut deployer, i64::from(copier.pid()), "walsender");
+    copier.run("COMMIT");
+    ends_well(deployer);
+    // One that feeds a standby has none, and is spared all the same if it is asked for.
+    let standby = server.standby();
+    let feeding = "SELECT pid, backend_start FROM pg_stat_replication WHERE state = 'streaming'";
+    wait_until("the standby follows", || !server.psql(feeding).is_empty());
+    assert_eq!(standby.psql("SELECT pg_is_in_recovery()"), "t");
+    let before = server.psql(feeding);
+    project.write("3_index", "CREATE INDEX CONCURRENTLY ON a (note);");
+    ends_well(deploy(&database, &project));
+    assert_eq!(server.psql(feeding), before);
+}
+
+#[test]
 fn a_prepared_transaction_is_spared() {
     let server = Server::private(&[("max_prepared_transactions", "2")], None);
     let (database, project) = prepared(&server, TABLE);

@@ -13,6 +13,10 @@ use sql::{Catalog, Options};
 /// A transaction that changed more rows than this takes too long to roll back to be ended.
 const BIG: u64 = 100_000;
 
+/// What the lock of a session begins with that is taken for one in the way without anything that says so. Nobody is ended on a
+/// guess.
+const GUESS: &str = "perhaps";
+
 /// How many characters of a statement are shown.
 const SHOWN: usize = 200;
 
@@ -160,6 +164,7 @@ struct Session {
     seconds: Option<f64>,
     state: Option<String>,
     query: Option<String>,
+    database: Option<String>,
 }
 
 /// The values of a row, one after the other.
@@ -196,7 +201,7 @@ fn sessions(conn: &mut dyn Conn) -> Result<Vec<Session>, DbError> {
     // Only MariaDB has more than whole seconds.
     let seconds = if is_maria(conn) { "time_ms / 1000" } else { "time" };
     let rows = conn.query(&format!(
-        "SELECT id, user, host, command, {seconds}, state, info FROM information_schema.processlist"
+        "SELECT id, user, host, command, {seconds}, state, info, db FROM information_schema.processlist"
     ))?;
     Ok(rows.into_iter().map(|row| session_of(Values(row.into_iter()))).collect())
 }
@@ -214,6 +219,7 @@ fn session_of(mut values: Values) -> Session {
         seconds: values.number(),
         state: values.next().filter(|state| !state.is_empty()),
         query: values.next(),
+        database: values.next(),
     }
 }
 
@@ -317,10 +323,12 @@ fn guessed(conn: &mut dyn Conn, process: i64, own: &Session) -> Result<Vec<(i64,
         let waits = other.state.as_deref().is_some_and(|state| state.starts_with("Waiting for"));
         let same =
             other.query.as_deref().is_some_and(|text| wanted.iter().any(|table| mentions(text, table)));
-        if open.contains(&other.process) {
-            return Some((other.process, "perhaps: a transaction that is open".to_owned()));
+        // Of another database it may be all the same, by a qualified name; that would be a guess about a guess.
+        let here = other.database.is_none() || other.database == own.database;
+        if here && open.contains(&other.process) {
+            return Some((other.process, format!("{GUESS}: a transaction that is open")));
         }
-        (same && !waits).then(|| (other.process, "perhaps: a statement about the same table".to_owned()))
+        (same && !waits).then(|| (other.process, format!("{GUESS}: a statement about the same table")))
     });
     Ok(guesses.collect())
 }
@@ -442,6 +450,11 @@ fn protected(
     let stage = lock.is_some_and(|lock| lock.contains("FTWRL") || lock.starts_with("BACKUP_"));
     if backup || stage {
         return Some("it takes a backup, or has the lock for one".to_owned());
+    }
+    if lock.is_some_and(|lock| lock.starts_with(GUESS)) {
+        return Some(
+            "the server does not tell who is in the way; with `INSTALL SONAME 'metadata_lock_info'` MariaDB does".to_owned(),
+        );
     }
     let grantee = session.user.replace('\\', "\\\\").replace('\'', "''");
     let rights = optional(
