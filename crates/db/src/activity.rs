@@ -56,6 +56,8 @@ pub struct Blocker {
     pub protected: Option<String>,
     /// It waits itself, in front of the other.
     pub in_queue: bool,
+    /// The server ends its work by itself for whoever waits longer than `deadlock_timeout`: autovacuum that is not urgent.
+    pub yields: bool,
     /// What makes it this session and no later one with the same number: when it began.
     pub started: Option<String>,
 }
@@ -166,8 +168,17 @@ fn mysql_backend(conn: &mut dyn Conn, process: i32) -> Result<Option<Backend>, D
     }))
 }
 
-/// What the session waits for, if it waits for a lock: `ACCESS EXCLUSIVE on public.orders`.
-pub fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<String>, DbError> {
+/// What a session waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// In words: `ACCESS EXCLUSIVE on public.orders`.
+    pub lock: String,
+    /// It is a lock of a whole table that keeps others from writing: whoever comes later waits behind it.
+    pub strong: bool,
+}
+
+/// What the session waits for, if it waits for a lock.
+pub fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<Waiting>, DbError> {
     match conn.provider() {
         Provider::PostgreSql => postgres::activity::waiting(conn, process),
         Provider::MySql => mysql::activity::waiting(conn, process),
@@ -226,7 +237,8 @@ pub fn in_the_way(
 pub fn still_in_transaction(conn: &mut dyn Conn, sessions: &[Blocker]) -> Result<Vec<Blocker>, DbError> {
     match conn.provider() {
         Provider::PostgreSql => postgres::activity::still_in_transaction(conn, sessions),
-        Provider::MySql | Provider::Sqlite => Ok(sessions.to_vec()),
+        Provider::MySql => mysql::activity::still_in_transaction(conn, sessions),
+        Provider::Sqlite => Ok(sessions.to_vec()),
     }
 }
 

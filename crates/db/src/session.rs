@@ -150,6 +150,18 @@ pub fn has_no_code(conn: &mut dyn Conn, table: &Table) -> Result<bool, DbError> 
     Ok(rows.into_iter().flatten().flatten().next().as_deref() == Some("t"))
 }
 
+/// Whether functions of the database may do what a rollback does not undo: languages that are not trusted, extensions that talk
+/// to others, or a body that names what does.
+pub fn code_may_escape(conn: &mut dyn Conn) -> Result<bool, DbError> {
+    let rows = conn.query(
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_language l WHERE l.lanispl AND NOT l.lanpltrusted) OR EXISTS (SELECT 1 FROM \
+         pg_catalog.pg_extension e WHERE e.extname IN ('dblink', 'http', 'pg_background', 'aws_lambda', 'aws_s3', 'adminpack', \
+         'file_fdw', 'pgsql_http', 'orafce', 'plproxy', 'amqp', 'kafka_fdw')) OR EXISTS (SELECT 1 FROM pg_catalog.pg_proc p WHERE \
+         p.oid >= 16384 AND p.prosrc ~* '(dblink|lo_export|setval|pg_file_|pg_read_|[[:<:]]program[[:>:]]|copy[^;]*[[:<:]](to|from)[[:>:]])')",
+    )?;
+    Ok(rows.into_iter().flatten().flatten().next().as_deref() != Some("f"))
+}
+
 /// Prepares what each of many migrations says: [`claim`] and the row. It holds until something deallocates it.
 pub fn prepare(table: &Table) -> String {
     format!("PREPARE cutover_claim AS {}; {}", claim(true), table.prepare_insert_finished())

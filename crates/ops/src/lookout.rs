@@ -6,7 +6,7 @@
 
 use crate::retry::{LockOptions, OnBlocked, TERMINATE_AGE};
 use db::Conn;
-use db::activity::{self, Blocker, Ended, Progress, Which};
+use db::activity::{self, Blocker, Ended, Progress, Waiting, Which};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -40,6 +40,8 @@ pub(crate) struct Orders {
     pub(crate) query_text: bool,
     /// The bound counts only while it has done nothing but wait.
     pub(crate) only_at_start: bool,
+    /// The server yields to nobody who waits for less: those who queue behind us are not given way to.
+    pub(crate) patient: bool,
     /// Where it is said how long the waits have lasted, in microseconds.
     pub(crate) waited: Arc<AtomicU64>,
 }
@@ -82,6 +84,8 @@ pub(crate) struct Lookout {
     last_progress: Option<Instant>,
     every: Duration,
     waiting_since: Option<Instant>,
+    /// The wait that is under way keeps others waiting.
+    counts: bool,
     /// What was waited for last.
     ended_wait: Option<(String, Duration)>,
     waited: Duration,
@@ -98,7 +102,7 @@ pub(crate) struct Looking {
     orders: Orders,
     settled: Vec<Blocker>,
     asks_progress: bool,
-    waiting: Option<String>,
+    waiting: Option<Waiting>,
     blockers: Vec<Blocker>,
     queued: usize,
     ended: Vec<(Blocker, Option<String>)>,
@@ -174,6 +178,7 @@ impl Lookout {
             last_look: None,
             last_progress: None,
             waiting_since: None,
+            counts: false,
             ended_wait: None,
             waited: Duration::ZERO,
             queue_since: None,
@@ -196,16 +201,19 @@ impl Lookout {
 
     fn end_wait(&mut self, now: Instant) {
         if let Some(since) = self.waiting_since.take() {
-            self.waited += now - since;
+            if std::mem::take(&mut self.counts) {
+                self.waited += now - since;
+            }
             let waited = u64::try_from(self.waited.as_micros()).unwrap_or(u64::MAX);
             self.orders.waited.store(waited, Ordering::Relaxed);
             self.ended_wait = self.news.waiting.take();
         }
     }
 
-    /// How long it has waited for locks.
-    pub(crate) fn waited(&self) -> Duration {
-        self.waited + self.waiting_since.map_or(Duration::ZERO, |since| since.elapsed())
+    /// How long others may have waited because of its waits.
+    fn waited(&self) -> Duration {
+        let now = self.waiting_since.filter(|_| self.counts).map_or(Duration::ZERO, |since| since.elapsed());
+        self.waited + now
     }
 
     /// True once the call is to be ended.
@@ -262,11 +270,13 @@ impl Lookout {
         if self.last_look.is_some_and(|look| self.last_answer > look) {
             return;
         }
-        let Some(lock) = looking.waiting else {
+        let Some(Waiting { lock, strong }) = looking.waiting else {
             self.end_wait(now);
             self.queue_since = None;
             return;
         };
+        // A wait for a row that nobody waits behind is nobody's concern.
+        self.counts |= strong || looking.queued > 0;
         // It waits at least since the look began, and at most since the last answer or the last look that saw no wait.
         let since = *self.waiting_since.get_or_insert(self.last_look.unwrap_or(now));
         if self.news.waiting.is_none() {
@@ -302,7 +312,9 @@ impl Lookout {
         // An attempt that ends soon by itself ends by the server's own limit.
         let ends_soon = step.saturating_sub(waited) <= locks.max_queue_wait;
         let queue = self.queue_since.map_or(Duration::ZERO, |since| since.elapsed());
-        let gives_way = !ends_soon && (queued >= locks.max_queued.max(1) || queue >= locks.max_queue_wait);
+        let gives_way = !ends_soon
+            && !self.orders.patient
+            && (queued >= locks.max_queued.max(1) || queue >= locks.max_queue_wait);
         (gives_way || waited >= step + SLACK).then_some(Over::GaveWay)
     }
 

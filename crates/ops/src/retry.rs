@@ -114,6 +114,8 @@ pub(crate) struct Ramp {
     budget: Duration,
     /// Attempts that were made.
     attempts: u32,
+    /// How many steps were left out.
+    ahead: usize,
     /// The most sessions that were seen behind ours.
     queued: usize,
 }
@@ -162,8 +164,14 @@ impl Ramp {
             max_queue_wait: options.max_queue_wait,
             budget: options.budget,
             attempts: 0,
+            ahead: 0,
             queued: 0,
         }
+    }
+
+    /// The same for what is tried once: it gets the longest wait at once.
+    pub(crate) fn once(self) -> Self {
+        Self { ahead: self.steps.len(), ..self }
     }
 
     /// The number of the attempt that is under way or comes next, from 1.
@@ -176,7 +184,7 @@ impl Ramp {
     /// Where others were seen to queue behind us, an attempt ends before one of them has waited too long, and where there
     /// were many, sooner: the end is then the server's own, at a moment that everybody can rely on.
     pub(crate) fn step(&self) -> Duration {
-        let at = usize::try_from(self.attempts).unwrap_or(usize::MAX);
+        let at = usize::try_from(self.attempts).unwrap_or(usize::MAX).saturating_add(self.ahead);
         let last = self.steps.len() - 1;
         let mut step = self.steps[at.min(last)];
         if let Some(longest) = self.longest {
@@ -205,10 +213,12 @@ impl Ramp {
         let doubled = FIRST_PAUSE.saturating_mul(1 << self.attempts.min(10).saturating_sub(1));
         let pause =
             doubled.min(LONGEST_PAUSE).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0).max(SHORTEST_PAUSE);
-        if elapsed + pause >= self.budget {
+        // The last pause is as long as the budget leaves time for an attempt behind it.
+        let left = self.budget.saturating_sub(elapsed).saturating_sub(self.step());
+        if left < SHORTEST_PAUSE {
             return Next::GiveUp(Why::Budget);
         }
-        Next::Again(pause)
+        Next::Again(pause.min(left))
     }
 
     /// What is left of the budget.
@@ -273,8 +283,16 @@ mod tests {
                 Next::GiveUp(why) => panic!("{why:?}"),
             }
         }
-        let late = Duration::from_secs(599);
-        assert_eq!(ramp.ended(late, Duration::ZERO, 0, 0.0), Next::GiveUp(Why::Budget));
+        // The last one leaves time for an attempt of two seconds.
+        let late = Duration::from_secs(590);
+        assert_eq!(ramp.ended(late, Duration::ZERO, 0, 0.0), Next::Again(Duration::from_secs(8)));
+        let later = Duration::from_secs(598);
+        assert_eq!(ramp.ended(later, Duration::ZERO, 0, 0.0), Next::GiveUp(Why::Budget));
+    }
+
+    #[test]
+    fn what_is_tried_once_gets_the_longest_wait() {
+        assert_eq!((ramp().once().step(), ramp().once().attempt()), (Duration::from_secs(2), 1));
     }
 
     #[test]

@@ -117,6 +117,8 @@ pub(crate) struct Run<'a> {
     pub(crate) waits: Waits,
     /// MySQL: what the database is made of, once that was read.
     pub(crate) catalog: Option<sql::Catalog>,
+    /// PostgreSQL: whether code of the database can do what a rollback does not undo, once that was asked.
+    pub(crate) code_may_escape: Option<bool>,
     /// PostgreSQL: no transaction of another session has been open for long before this moment.
     pub(crate) quiet_until: Option<Instant>,
     /// A request to stop was told.
@@ -166,6 +168,7 @@ impl<'a> Run<'a> {
             transactions_only: false,
             waits: Waits::default(),
             catalog: None,
+            code_may_escape: None,
             quiet_until: None,
             told_cancelling: false,
             id: new_id(),

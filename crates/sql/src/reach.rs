@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 pub enum Reach {
     /// None: rows at most.
     Rows,
+    /// What code of the database does that it runs: a block, a procedure, a function that is not known to be harmless. Such code
+    /// may handle errors, a lock timeout among them, and go on as if nothing was.
+    Code,
     /// These, and what hangs on them: keys that point to them, partitions.
     Tables(Vec<Name>),
     /// Any.
@@ -46,13 +49,17 @@ const NO_TABLES: [&str; 12] = [
     "USER",
 ];
 
-/// What the statement of this kind reaches; `words` stands at its first token.
-pub(crate) fn reach(kind: &Kind, actions: &[Action], words: Words<'_>) -> Reach {
+/// What the statement of this kind reaches; `words` stands at its first token. `calls`: it calls a function that is not known to
+/// be harmless.
+pub(crate) fn reach(kind: &Kind, actions: &[Action], calls: bool, words: Words<'_>) -> Reach {
     match kind {
-        Kind::Do
-        | Kind::Call
-        | Kind::Execute
-        | Kind::Unknown
+        Kind::Do | Kind::Call | Kind::Execute => Reach::Code,
+        Kind::Query | Kind::Data(_) | Kind::Set { .. }
+            if calls && words.provider() == Provider::PostgreSql =>
+        {
+            Reach::Code
+        }
+        Kind::Unknown
         | Kind::ClusterAll
         | Kind::Reindex { .. }
         | Kind::ReindexConcurrently

@@ -185,7 +185,7 @@ impl<'t> Reading<'t> {
         }
         let session = session::effect(&kind, &actions, &self.calls);
         let code = code::code(&kind, &actions, session, self.calls.unknown, self.text);
-        let reach = reach::reach(&kind, &actions, self.words(provider));
+        let reach = reach::reach(&kind, &actions, session.calls_functions, self.words(provider));
         Statement { span, kind, actions, session, code, reach }
     }
 }

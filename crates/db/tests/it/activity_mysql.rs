@@ -40,7 +40,9 @@ fn while_waiting(
     std::thread::scope(|scope| {
         let runs = scope.spawn(move || own.execute(statement));
         wait_until("the statement waits", || {
-            activity::waiting(watcher.as_mut(), number).unwrap().is_some_and(|found| found.contains(state))
+            activity::waiting(watcher.as_mut(), number)
+                .unwrap()
+                .is_some_and(|found| found.lock.contains(state))
         });
         check(watcher.as_mut(), number);
         // A KILL QUERY of what has ended is an error of no interest.

@@ -15,9 +15,6 @@ use std::time::Duration;
 
 /// Of so many waits an attempt's step leaves each enough to be worth trying.
 const MOST_SHARES: usize = 20;
-/// A victim of a deadlock is chosen among those that have waited for `deadlock_timeout`: it must not be the application, so
-/// we are gone by then.
-const BEFORE_DEADLOCK: Duration = Duration::from_millis(200);
 /// The least that a wait is bounded by; zero would be no bound.
 const LEAST: Duration = Duration::from_millis(1);
 
@@ -28,6 +25,8 @@ pub(super) struct Limits {
     /// Places in the segment of the statements that others wait behind: the first that locks a table against them, and
     /// everything after it that may wait for a table or a row.
     waits: Vec<usize>,
+    /// Places of statements that run code of the database: no limit of the server's is said to those.
+    code: Vec<usize>,
     /// What each wait may last, where the step is divided; else the step is what is left to all of them.
     share: Option<Duration>,
     /// The longest wait once a table is locked.
@@ -50,8 +49,14 @@ enum Before {
 }
 
 impl Limits {
-    /// The bounds of attempt number `attempt` (from 1), whose waits may last `step` together.
-    pub(super) fn new(segment: &Segment, attempt: u32, step: Duration, deadlock_timeout: Duration) -> Self {
+    /// The bounds of attempt number `attempt` (from 1), whose waits may last `step` together, and each `further` once a table is
+    /// locked. `no_code`: the database has none that a plain statement could run.
+    pub(super) fn new(
+        segment: &Segment,
+        attempt: u32,
+        (step, further): (Duration, Duration),
+        no_code: bool,
+    ) -> Self {
         let strong = waits::strong(segment);
         let first = strong.first().map_or(usize::MAX, |(index, _)| *index);
         let of_rows = segment.statements.iter().enumerate().skip(first).filter(|(_, s)| touches_rows(s));
@@ -64,16 +69,32 @@ impl Limits {
         Self {
             step,
             share: divided.then(|| step / u32::try_from(shares).unwrap_or(1)),
+            code: segment
+                .statements
+                .iter()
+                .enumerate()
+                .filter(|(_, statement)| {
+                    // A trigger or a default may handle errors as well.
+                    let hidden = !no_code && touches_rows(statement) && statement.code != sql::Code::None;
+                    hidden || waits::runs_code(statement)
+                })
+                .map(|(index, _)| index)
+                .collect(),
             waits: found.into_iter().map(|(index, _)| index).collect(),
-            further: deadlock_timeout.saturating_sub(BEFORE_DEADLOCK).max(LEAST),
+            further: further.max(LEAST),
             own: segment.waits.own,
             directed: segment.waits.longest.is_some(),
         }
     }
 
-    /// No statement locks a table against others.
+    /// No statement locks a table against others, as far as words tell.
     pub(super) fn is_unbounded(&self) -> bool {
         self.waits.is_empty()
+    }
+
+    /// A statement may lock a table against others: somebody has to look after its waits.
+    pub(super) fn is_looked_after(&self) -> bool {
+        !self.waits.is_empty() || !self.code.is_empty()
     }
 
     /// The file has set a bound of its own before the segment.
@@ -89,6 +110,9 @@ impl Limits {
     /// What is said when the transaction is opened, before any statement. None: the session's own bound will do, because
     /// nothing waits.
     pub(super) fn opening(&self, segment: &Segment) -> Option<Duration> {
+        if self.code.first() == Some(&0) {
+            return Some(Duration::ZERO);
+        }
         match self.waits.first() {
             Some(0) => Some(self.first()),
             // Rows are waited for without a bound.
@@ -109,6 +133,10 @@ impl Limits {
     /// What is said before the statement at this place of the segment. `said` is whether the statement before it may have
     /// changed the bound.
     fn before(&self, index: usize, changed: bool) -> Before {
+        if self.code.contains(&index) {
+            // Its code could handle the server's error and go on without what it waited for; a cancel it cannot.
+            return if index == 0 { Before::Nothing } else { Before::Bound(Duration::ZERO) };
+        }
         let Some(&first) = self.waits.first() else {
             return if changed { Before::Bound(self.own.unwrap_or_default()) } else { Before::Nothing };
         };
@@ -170,7 +198,6 @@ fn touches_rows(statement: &Statement) -> bool {
             | Kind::SetConstraints
             | Kind::DeclareCursor
             | Kind::Fetch
-            | Kind::Execute
     )
 }
 
@@ -212,7 +239,7 @@ impl Said {
         let Some(mut limits) = limits else { return said };
         said.opening = limits.opening(segment).map(session::lock_timeout).unwrap_or_default();
         (said.one_by_one, said.of_row) = (limits.one_by_one(), limits.of_row());
-        said.bounded = !limits.is_unbounded();
+        said.bounded = limits.is_looked_after();
         let mut changed = limits.has_own();
         for (index, statement) in segment.statements.iter().enumerate() {
             said.before.push(match limits.before(index, changed) {
@@ -243,7 +270,8 @@ mod tests {
         let source = Source::new("migration.sql", text);
         let script = sql::split(text, &sql::Options::new(Provider::PostgreSql)).unwrap();
         let segment = segments(&script, &source, Provider::PostgreSql).unwrap().remove(0);
-        let limits = Limits::new(&segment, attempt, Duration::from_millis(step), Duration::from_secs(1));
+        let bounds = (Duration::from_millis(step), Duration::from_millis(800));
+        let limits = Limits::new(&segment, attempt, bounds, true);
         (segment, limits)
     }
 

@@ -26,6 +26,15 @@ use std::time::{Duration, Instant};
 
 /// From when on a transaction is waited for before anything is sent, instead of being met by the first attempt.
 const LONG: Duration = Duration::from_secs(5);
+/// How long before `deadlock_timeout` a wait ends, and how long behind it the server has ended what yields.
+const BEFORE_DEADLOCK: Duration = Duration::from_millis(200);
+const BEHIND_DEADLOCK: Duration = Duration::from_millis(300);
+/// The longest of such waits.
+const LONGEST_FOR_YIELD: Duration = Duration::from_secs(2);
+/// The pause before one.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// A transaction that was open for less when it was met goes by itself: its end is no reason to try again sooner.
+const WORTH_WATCHING: f64 = 1.0;
 /// How often a pause looks whether somebody is still in the way.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -43,6 +52,8 @@ pub(super) struct Patience {
     pub(super) ramp: Ramp,
     pub(super) telling: Telling,
     began: Option<Instant>,
+    /// How long the next attempt must wait for the server to end what yields to it.
+    patient: Option<Duration>,
     /// How long the waits of the newest attempt were allowed to last.
     pub(super) last_step: Duration,
     /// When the attempt that is under way began.
@@ -56,9 +67,12 @@ pub(super) struct Patience {
 impl Patience {
     pub(super) fn new(run: &Run<'_>, segment: &Segment) -> Self {
         let maria = run.conn.info().version.contains("MariaDB");
+        let ramp = Ramp::new(&run.options.locks, run.target.provider, maria, segment.waits.longest);
         Self {
             busy: Busy::new(run),
-            ramp: Ramp::new(&run.options.locks, run.target.provider, maria, segment.waits.longest),
+            // What is tried once gets the longest wait at once.
+            ramp: if waits::is_repeatable(segment) { ramp } else { ramp.once() },
+            patient: None,
             telling: Telling::default(),
             began: None,
             last_step: Duration::ZERO,
@@ -72,19 +86,31 @@ impl Patience {
     pub(super) fn limits(&self, run: &Run<'_>, segment: &Segment) -> Option<Limits> {
         let postgres = run.target.provider == Provider::PostgreSql;
         postgres.then(|| {
-            Limits::new(segment, self.ramp.attempt(), self.ramp.step(), run.defaults.deadlock_timeout)
+            let further = match self.patient {
+                Some(patient) => patient,
+                // A victim of a deadlock is chosen among those that have waited for `deadlock_timeout`: it must not be the
+                // application, so we are gone by then.
+                None => run.defaults.deadlock_timeout.saturating_sub(BEFORE_DEADLOCK),
+            };
+            Limits::new(segment, self.ramp.attempt(), (self.step(), further), run.no_code)
         })
+    }
+
+    /// How long the waits of the next attempt may last together.
+    pub(super) fn step(&self) -> Duration {
+        self.patient.unwrap_or_else(|| self.ramp.step())
     }
 
     /// What is looked out for during the next attempt.
     pub(super) fn orders(&self, run: &Run<'_>, bounded: bool, waited: &Arc<AtomicU64>) -> Option<Orders> {
         (run.target.provider != Provider::Sqlite).then(|| Orders {
-            step: bounded.then(|| self.ramp.step()),
+            step: bounded.then(|| self.step()),
             budget: None,
             progress: true,
             locks: run.options.locks.clone(),
             query_text: run.options.query_text,
             only_at_start: false,
+            patient: self.patient.is_some(),
             waited: Arc::clone(waited),
         })
     }
@@ -97,7 +123,7 @@ impl Patience {
     pub(super) fn begin(&mut self) {
         self.began.get_or_insert_with(Instant::now);
         self.attempt_began = Instant::now();
-        self.last_step = self.ramp.step();
+        self.last_step = self.step();
         self.seen = News::default();
     }
 
@@ -231,19 +257,33 @@ impl Patience {
     }
 
     /// Whether another attempt follows.
-    pub(super) fn decide(&mut self, run: &Run<'_>, segment: &Segment) -> Next {
-        let work = self.attempt_began.elapsed().saturating_sub(self.ramp.step());
-        let next = self.ramp.ended(self.elapsed(), work, self.seen.queued, jitter());
+    pub(super) fn decide(&mut self, run: &mut Run<'_>, segment: &Segment) -> Next {
+        let work = self.attempt_began.elapsed().saturating_sub(self.step());
+        // The queue behind a wait that had to be long says nothing of the short ones.
+        let queued = if self.patient.is_some() { 0 } else { self.seen.queued };
+        let next = self.ramp.ended(self.elapsed(), work, queued, jitter());
+        self.patient = self.for_those_who_yield(run);
         let policy = run.options.locks.on_blocked == OnBlocked::Fail;
+        let escapes = waits::may_run_hidden_code(segment) && code_may_escape(run);
         let next = match next {
             _ if policy => Next::GiveUp(Why::Policy),
-            _ if !waits::is_repeatable(segment) => Next::GiveUp(Why::NotRepeatable),
+            _ if escapes || !waits::is_repeatable(segment) => Next::GiveUp(Why::NotRepeatable),
+            Next::Again(_) if self.patient.is_some() => Next::Again(AT_ONCE),
             next => next,
         };
         if let Next::GiveUp(why) = next {
             self.gave_up = Some(why);
         }
         next
+    }
+
+    /// Where nobody is in the way but autovacuum, which the server ends for whoever waits longer than `deadlock_timeout`: how
+    /// long that is.
+    fn for_those_who_yield(&self, run: &Run<'_>) -> Option<Duration> {
+        let holders = self.seen.blockers.iter().filter(|blocker| !blocker.in_queue);
+        let all = holders.clone().next().is_some() && holders.into_iter().all(|blocker| blocker.yields);
+        let needed = run.defaults.deadlock_timeout + BEHIND_DEADLOCK;
+        (all && needed <= LONGEST_FOR_YIELD).then_some(needed)
     }
 
     /// Tells how an attempt ended, and before that who was in the way, if that was not told a moment ago.
@@ -277,18 +317,23 @@ impl Patience {
     /// Pauses, but not for longer than somebody is in the way of whom we know.
     pub(super) fn pause(&mut self, run: &mut Run<'_>, pause: Duration) -> Result<()> {
         let began = Instant::now();
-        let mut known: Vec<Blocker> =
-            self.seen.blockers.iter().filter(|blocker| blocker.process != 0).cloned().collect();
+        let long = |blocker: &&Blocker| {
+            blocker.process != 0
+                && !blocker.yields
+                && blocker.transaction_seconds.is_some_and(|seconds| seconds >= WORTH_WATCHING)
+        };
+        let mut known: Vec<Blocker> = self.seen.blockers.iter().filter(long).cloned().collect();
         let watch = !known.is_empty();
         while began.elapsed() < pause {
             run.interrupt.sleep(LOOK_EVERY.min(pause.saturating_sub(began.elapsed())))?;
-            if watch {
+            if watch && !known.is_empty() {
                 match activity::still_in_transaction(run.conn.as_mut(), &known) {
                     Ok(left) => known = left,
                     // The next attempt finds out.
                     Err(_) => return Ok(()),
                 }
-                if known.is_empty() {
+                // Those who waited behind us get their time all the same.
+                if known.is_empty() && began.elapsed() >= AT_ONCE {
                     return Ok(());
                 }
             }
@@ -414,6 +459,18 @@ fn has_long_transactions(run: &mut Run<'_>) -> bool {
     let left = oldest.map_or(LONG, |age| LONG.saturating_sub(age));
     run.quiet_until = Some(Instant::now() + left);
     left.is_zero()
+}
+
+/// Whether code of the database can do what a rollback does not undo. Asked once, when it first matters.
+fn code_may_escape(run: &mut Run<'_>) -> bool {
+    if run.no_code {
+        return false;
+    }
+    if run.code_may_escape.is_none() {
+        // What cannot be asked may.
+        run.code_may_escape = Some(db::session::code_may_escape(run.conn.as_mut()).unwrap_or(true));
+    }
+    run.code_may_escape != Some(false)
 }
 
 /// The tables that the segment locks against others, and how strongly, as its text tells.

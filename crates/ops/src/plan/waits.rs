@@ -109,7 +109,7 @@ pub(crate) fn strong(segment: &Segment) -> Vec<(usize, usize)> {
     let mut all = Vec::new();
     for (index, statement) in segment.statements.iter().enumerate() {
         match &statement.reach {
-            Reach::Rows => {}
+            Reach::Rows | Reach::Code => {}
             Reach::Anything => all.push((index, 1)),
             Reach::Tables(names) => {
                 let others = names.iter().filter(|name| !made.contains(name)).count();
@@ -133,7 +133,12 @@ pub(crate) fn strong(segment: &Segment) -> Vec<(usize, usize)> {
     all
 }
 
-/// Whether a rollback undoes all that the segment does, so that it can be tried again.
+/// Whether a statement runs code of the database, which may lock anything and handle a lock timeout as it likes.
+pub(crate) fn runs_code(statement: &Statement) -> bool {
+    statement.reach == Reach::Code
+}
+
+/// Whether a rollback undoes all that the segment's own words do, so that it can be tried again.
 pub(crate) fn is_repeatable(segment: &Segment) -> bool {
     if let Some(repeat) = segment.waits.repeat {
         return repeat;
@@ -141,9 +146,15 @@ pub(crate) fn is_repeatable(segment: &Segment) -> bool {
     segment.statements.iter().all(|statement| match &statement.kind {
         Kind::Ddl(_) => true,
         Kind::CopyOther { to_program_or_file } => !to_program_or_file,
-        Kind::Do | Kind::Call | Kind::Execute | Kind::Unknown | Kind::CopyToStdout => false,
-        _ => !statement.session.calls_functions,
+        Kind::Unknown | Kind::CopyToStdout => false,
+        _ => !runs_code(statement) && !statement.session.calls_functions,
     })
+}
+
+/// Whether the segment may run code that its words do not show: of triggers, rules, defaults, expressions of indexes.
+pub(crate) fn may_run_hidden_code(segment: &Segment) -> bool {
+    segment.waits.repeat != Some(true)
+        && segment.statements.iter().any(|statement| statement.code != sql::Code::None)
 }
 
 #[cfg(test)]

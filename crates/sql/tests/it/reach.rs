@@ -9,6 +9,7 @@ fn reach(provider: Provider, text: &str) -> String {
     match &statement.reach {
         Reach::Rows => "rows".to_owned(),
         Reach::Anything => "anything".to_owned(),
+        Reach::Code => "code".to_owned(),
         Reach::Tables(names) => names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
     }
 }
@@ -16,7 +17,9 @@ fn reach(provider: Provider, text: &str) -> String {
 #[test]
 fn postgres_statements_reach_what_their_words_name() {
     for (text, expected) in [
-        ("SELECT f() FROM a", "rows"),
+        ("SELECT f() FROM a", "code"),
+        ("SELECT lower(x) FROM a", "rows"),
+        ("INSERT INTO a SELECT own.f(x) FROM b", "code"),
         ("UPDATE a SET x = 1", "rows"),
         ("COPY a FROM '/tmp/x'", "rows"),
         ("SET lock_timeout = '1s'", "rows"),
@@ -47,8 +50,8 @@ fn postgres_statements_reach_what_their_words_name() {
         ("TRUNCATE a, ONLY b", "a b"),
         ("TRUNCATE a CASCADE", "anything"),
         ("LOCK TABLE a, s.b IN SHARE MODE", "a s.b"),
-        ("DO $$ BEGIN END $$", "anything"),
-        ("CALL p()", "anything"),
+        ("DO $$ BEGIN END $$", "code"),
+        ("CALL p()", "code"),
         ("REFRESH MATERIALIZED VIEW m", "anything"),
         ("FROBNICATE a", "anything"),
     ] {
@@ -67,7 +70,7 @@ fn mysql_statements_reach_what_their_words_name() {
         ("RENAME TABLE a TO b, c TO d", "a c"),
         ("TRUNCATE a", "a"),
         ("OPTIMIZE TABLE a", "anything"),
-        ("CALL p()", "anything"),
+        ("CALL p()", "code"),
     ] {
         assert_eq!(reach(Provider::MySql, text), expected, "{text}");
     }

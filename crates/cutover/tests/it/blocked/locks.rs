@@ -180,3 +180,97 @@ fn defaults_of_role_and_database_do_not_hold_for_migrations() {
     );
     assert_eq!(database.psql("SELECT string_agg(zone, ',') FROM zone"), "Europe/Berlin,Europe/Berlin");
 }
+
+/// What code of the database does with an error is its own affair: it must not be told of ours.
+#[test]
+fn a_block_that_handles_every_error_is_not_made_to_skip_what_it_waited_for() {
+    let (database, project) = prepared();
+    let handled = "BEGIN ALTER TABLE a ADD COLUMN note text; EXCEPTION WHEN OTHERS THEN NULL; END";
+    database.psql(&format!("CREATE FUNCTION add_note() RETURNS void LANGUAGE plpgsql AS $$ {handled} $$"));
+    let mut reader = database.application_session();
+    for file in [
+        format!("DO $$ {handled} $$;"),
+        "SELECT add_note();".to_owned(),
+        format!("ALTER TABLE b ADD COLUMN m int; DO $$ {handled} $$;"),
+    ] {
+        project.write("2_m", &file);
+        reader.run("BEGIN; SELECT count(*) FROM a");
+        let output = project.run(&database.url(), &["migrate", "deploy", "--detailed-exitcode"]);
+        assert_eq!(output.status.code(), Some(5), "{file}\n{}", text(&output));
+        assert!(
+            text(&output).contains("C2022") && text(&output).contains(&format!("pid {}", reader.pid())),
+            "{}",
+            text(&output)
+        );
+        assert_eq!(database.psql("SELECT count(*) FROM _prisma_migrations"), "1", "{file}");
+        reader.run("COMMIT");
+        project.deploy(&database.url());
+        let there = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attname = 'note'";
+        assert_eq!(database.psql(there), "1", "{file}");
+        database.psql("ALTER TABLE a DROP COLUMN note; ALTER TABLE b DROP COLUMN IF EXISTS m; DELETE FROM _prisma_migrations WHERE migration_name = '2_m'");
+    }
+}
+
+#[test]
+fn a_block_that_waits_for_a_row_waits_as_long_as_it_takes() {
+    let (database, project) = prepared();
+    project.write("2_m", "DO $$ BEGIN UPDATE b SET n = n + 1; END $$;");
+    let mut writer = database.application_session();
+    writer.run("BEGIN; UPDATE b SET n = 10");
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("blocked", |event| is(event, "blocked") && names(event, writer.pid()));
+    let waited = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cutover' AND wait_event_type = 'Lock' AND query_start < \
+                  clock_timestamp() - interval '3 s' AND datname = current_database()";
+    testkit::wait_until("it has waited for longer than any step", || database.psql(waited) == "1");
+    writer.run("COMMIT");
+    let (status, stderr, _) = deployer.finish();
+    assert!(status.success(), "{stderr}");
+    assert_eq!(database.psql("SELECT n FROM b"), "11");
+}
+
+/// What triggers and defaults do can stay behind a rollback too.
+#[test]
+fn hidden_code_whose_effects_stay_is_run_once() {
+    let (database, project) = prepared();
+    database.psql(
+        "CREATE SEQUENCE s; CREATE FUNCTION bump() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN setval('s', (SELECT last_value FROM s) + 1); \
+         END $$; CREATE TABLE d (id int DEFAULT bump(), x int)",
+    );
+    project.write("2_m", "INSERT INTO d (x) VALUES (1); ALTER TABLE a ADD COLUMN note text;");
+    let mut reader = database.application_session();
+    reader.run("BEGIN; SELECT count(*) FROM a");
+    let output = project.run(&database.url(), &["migrate", "deploy"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("does not undo"), "{}", text(&output));
+    assert_eq!(database.psql("SELECT last_value FROM s"), "2", "it ran once");
+}
+
+#[test]
+fn those_who_come_and_go_do_not_shorten_the_pauses() {
+    let (database, project) = prepared();
+    project.write("2_m", "ALTER TABLE a ADD COLUMN note text;");
+    let mut reader = database.application_session();
+    reader.run("BEGIN; SELECT count(*) FROM a");
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    // Another session is in the way of each attempt, and gone before the next.
+    for attempt in 1..=3 {
+        let mut next = database.application_session();
+        next.run("BEGIN; SELECT count(*) FROM a");
+        reader.run("COMMIT");
+        reader = next;
+        deployer.wait_for("attempt_ended", |event| {
+            is(event, "attempt_ended") && event["attempt"].as_i64() >= Some(attempt)
+        });
+    }
+    reader.run("COMMIT");
+    let (status, stderr, events) = deployer.finish();
+    assert!(status.success(), "{stderr}");
+    let ended: Vec<(jiff::Timestamp, f64)> = all(&events, "attempt_ended")
+        .iter()
+        .map(|event| (event["at"].as_str().unwrap().parse().unwrap(), event["pause"].as_f64().unwrap()))
+        .collect();
+    for pair in ended.windows(2) {
+        let between = pair[1].0.duration_since(pair[0].0).as_secs_f64();
+        assert!(between >= 1.0, "{between} s between two attempts");
+    }
+}

@@ -149,3 +149,38 @@ fn autovacuum_against_wraparound_is_spared() {
     assert_eq!(database.psql(worker), process.to_string());
     ends_well(deployer);
 }
+
+/// It yields to whoever waits longer than `deadlock_timeout`, which no short attempt does.
+#[test]
+fn autovacuum_that_is_not_urgent_is_made_to_yield() {
+    let settings = [
+        ("autovacuum", "on"),
+        ("autovacuum_naptime", "1s"),
+        ("autovacuum_vacuum_threshold", "100"),
+        ("autovacuum_vacuum_cost_delay", "100ms"),
+        ("autovacuum_vacuum_cost_limit", "1"),
+    ];
+    let server = Server::private(&settings, None);
+    let filled = "CREATE TABLE a (id int PRIMARY KEY, filler text); INSERT INTO a SELECT i, repeat('x', 500) FROM generate_series(1, 20000) i; \
+                  CREATE TABLE b (id int);";
+    let (database, project) = prepared(&server, filled);
+    database.psql("DELETE FROM a WHERE id % 2 = 0");
+    let worker = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' AND query LIKE 'autovacuum: % public.a'";
+    for file in [
+        "ALTER TABLE a ADD COLUMN note text;",
+        "ALTER TABLE b ADD COLUMN m int; ALTER TABLE a ADD COLUMN m int;",
+    ] {
+        wait_until("autovacuum has begun with the table", || !database.psql(worker).is_empty());
+        let process = database.psql(worker);
+        project.write("2_column", file);
+        let (status, stderr, events) =
+            project.spawn(&database.url(), &["migrate", "deploy", "--lock-budget", "30s"]).finish();
+        assert!(status.success(), "{stderr}");
+        assert!(!all(&events, "attempt_ended").is_empty(), "{events:#?}");
+        assert!(
+            server.log().contains("canceling autovacuum task"),
+            "the server has ended {process} by itself"
+        );
+        database.psql("DELETE FROM _prisma_migrations WHERE migration_name = '2_column'");
+    }
+}

@@ -5,7 +5,7 @@
 //! cannot be read is passed over.
 
 use super::first;
-use crate::activity::{Blocker, Progress};
+use crate::activity::{Blocker, Progress, Waiting};
 use crate::{Conn, DbError, Row};
 use diagnostics::Provider;
 use sql::{Catalog, Options};
@@ -55,11 +55,12 @@ pub(crate) fn blockers(conn: &mut dyn Conn, process: i64) -> Result<Vec<Blocker>
 ///
 /// # Errors
 /// What the server answers to the query.
-pub(crate) fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<String>, DbError> {
+pub(crate) fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<Waiting>, DbError> {
     let state = session(conn, process)?.and_then(|own| own.state).unwrap_or_default();
     let waits = state.starts_with("Waiting for") || state.starts_with("User lock");
     if waits {
-        return Ok(Some(state));
+        let strong = state.contains("metadata lock") || state.contains("table level lock");
+        return Ok(Some(Waiting { lock: state, strong }));
     }
     // A wait for a row shows in the state of a statement that is at work.
     let rows = optional(
@@ -68,7 +69,7 @@ pub(crate) fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<String
             "SELECT trx_state FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {process} AND trx_state = 'LOCK WAIT'"
         ),
     );
-    Ok((!rows.is_empty()).then(|| "Waiting for a row lock".to_owned()))
+    Ok((!rows.is_empty()).then(|| Waiting { lock: "Waiting for a row lock".to_owned(), strong: false }))
 }
 
 /// How many sessions wait behind this one, and the longest of them in seconds: those that want a table of its statement, and
@@ -94,6 +95,21 @@ pub(crate) fn queued_behind(conn: &mut dyn Conn, process: i64) -> Result<(usize,
         .map(|other| other.seconds.unwrap_or_default())
         .collect();
     Ok((behind.len(), behind.into_iter().fold(0.0, f64::max)))
+}
+
+/// Those of these sessions that are at work still in what they were in: the same transaction, or locks of tables.
+///
+/// # Errors
+/// Only when the list of sessions itself cannot be read.
+pub(crate) fn still_in_transaction(conn: &mut dyn Conn, known: &[Blocker]) -> Result<Vec<Blocker>, DbError> {
+    let mut left = Vec::new();
+    for session in known {
+        let now = blocker(conn, session.process, session.lock.clone())?;
+        if now.is_some_and(|now| now.started == session.started) {
+            left.push(session.clone());
+        }
+    }
+    Ok(left)
 }
 
 /// Ends exactly that session; false if it is not there any more, is another by now, or must not be ended.
@@ -425,6 +441,7 @@ fn blocker(conn: &mut dyn Conn, process: i64, lock: Option<String>) -> Result<Op
         lock,
         query,
         protected,
+        yields: false,
         in_queue: session.state.as_deref().is_some_and(|state| state.starts_with("Waiting for")),
         started: Some(identity),
     }))

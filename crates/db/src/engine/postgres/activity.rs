@@ -2,7 +2,7 @@
 //!
 //! Asked on connections of our own, or between two scripts, whose search path has the server's objects first.
 
-use crate::activity::{Blocker, Ended, Progress, Which};
+use crate::activity::{Blocker, Ended, Progress, Waiting, Which};
 use crate::history::{EQUALS, postgres_literal};
 use crate::probe::quoted;
 use crate::{Conn, DbError, ErrorKind, Row};
@@ -48,7 +48,10 @@ const PROTECTED: &str = "CASE \
 const FROM_SESSIONS: &str =
     "pg_catalog.pg_stat_activity a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid";
 
-pub(crate) fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<String>, DbError> {
+/// The modes that keep others from writing.
+const STRONG: [&str; 4] = ["ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"];
+
+pub(crate) fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<Waiting>, DbError> {
     // Of one session, and without the locks of all: this is asked many times a second.
     let state = conn
         .query(&format!("SELECT wait_event_type = 'Lock' FROM pg_catalog.pg_stat_get_activity({process})"))?;
@@ -61,7 +64,9 @@ pub(crate) fn waiting(conn: &mut dyn Conn, process: i64) -> Result<Option<String
     ))?;
     Ok(rows.into_iter().next().map(|row| {
         let [locktype, mode, relation] = fields(row);
-        described(&locktype.unwrap_or_default(), &mode.unwrap_or_default(), relation.as_deref())
+        let (locktype, mode) = (locktype.unwrap_or_default(), mode.unwrap_or_default());
+        let strong = locktype == "relation" && STRONG.contains(&mode.as_str());
+        Waiting { lock: described(&locktype, &mode, relation.as_deref()), strong }
     }))
 }
 
@@ -94,6 +99,13 @@ fn fields<const N: usize>(row: Row) -> [Option<String>; N] {
     std::array::from_fn(|_| values.next().flatten())
 }
 
+impl Blocker {
+    fn with_yield(self) -> Self {
+        let yields = self.state.as_deref() == Some("autovacuum worker") && self.protected.is_none();
+        Self { yields, ..self }
+    }
+}
+
 /// A row of [`session_columns`] and, behind them, what the lock is.
 fn blocker(row: Row) -> Blocker {
     let [process, user, application, client, state, transaction, unchanged, query, protected, started, lock] =
@@ -113,6 +125,7 @@ fn blocker(row: Row) -> Blocker {
         started,
         ..Blocker::default()
     }
+    .with_yield()
 }
 
 pub(crate) fn blockers(conn: &mut dyn Conn, process: i64) -> Result<Vec<Blocker>, DbError> {
@@ -281,7 +294,8 @@ pub(crate) fn in_the_way(
         conditions.join(" OR "),
         age.as_millis()
     ))?;
-    let mut found: Vec<Blocker> = rows.into_iter().map(blocker).collect();
+    // Whoever yields does so only for those who wait inside of the server.
+    let mut found: Vec<Blocker> = rows.into_iter().map(blocker).filter(|blocker| !blocker.yields).collect();
     for blocker in &mut found {
         blocker.lock = blocker.lock.as_deref().map(held);
     }
