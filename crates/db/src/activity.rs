@@ -263,30 +263,11 @@ pub enum Ended {
 }
 
 /// Ends the session if it is still the same, still one of `which`, and not protected; all of that is asked in the very
-/// statement that ends it.
+/// statement that ends it (PostgreSQL), or right before it.
 pub fn end(conn: &mut dyn Conn, blocker: &Blocker, which: Which) -> Result<Ended, DbError> {
     match conn.provider() {
         Provider::PostgreSql => postgres::activity::end(conn, blocker, which),
-        Provider::MySql => {
-            if let Some(reason) = &blocker.protected {
-                return Ok(Ended::Spared(reason.clone()));
-            }
-            let due = match which {
-                Which::Idle(age) => {
-                    blocker.is_idle_in_transaction()
-                        && blocker.state_seconds.is_some_and(|seconds| seconds >= age.as_secs_f64())
-                }
-                Which::Open(age) => {
-                    // LOCK TABLES needs no transaction.
-                    let open = blocker.transaction_seconds.or(blocker.state_seconds);
-                    open.is_some_and(|seconds| seconds >= age.as_secs_f64())
-                }
-            };
-            if !due {
-                return Ok(Ended::NotDue);
-            }
-            mysql::activity::end(conn, blocker).map(|ended| if ended { Ended::Yes } else { Ended::NotDue })
-        }
+        Provider::MySql => mysql::activity::end(conn, blocker, which),
         Provider::Sqlite => Ok(Ended::NotDue),
     }
 }

@@ -33,6 +33,29 @@ pub fn ages(conn: &mut dyn Conn, process: i32) -> Result<Ages, DbError> {
     Ok(Ages { session: next(), statement: next() })
 }
 
+/// Whether whoever this session belongs to could have another one now: neither the server's limit nor those of its role and of the
+/// database are reached. What cannot be told counts as no.
+pub fn sessions_are_free(conn: &mut dyn Conn, process: i32) -> Result<bool, DbError> {
+    let sql = match conn.provider() {
+        Provider::MySql => format!(
+            "SELECT (SELECT COUNT(*) FROM information_schema.processlist) + 1 < @@GLOBAL.max_connections AND (@@max_user_connections \
+             = 0 OR (SELECT COUNT(*) FROM information_schema.processlist o WHERE o.user = p.user) < @@max_user_connections) FROM \
+             information_schema.processlist p WHERE p.id = {process}"
+        ),
+        Provider::PostgreSql | Provider::Sqlite => format!(
+            "WITH clients AS (SELECT a.pid, a.usesysid, a.datid FROM pg_catalog.pg_stat_activity a WHERE a.backend_type = 'client \
+             backend') SELECT (SELECT count(*) FROM clients) < (SELECT sum(CASE s.name WHEN 'max_connections' THEN s.setting::int ELSE \
+             -s.setting::int END) FROM pg_catalog.pg_settings s WHERE s.name IN ('max_connections', \
+             'superuser_reserved_connections', 'reserved_connections')) AND (r.rolconnlimit < 0 OR (SELECT count(*) FROM clients o \
+             WHERE o.usesysid = c.usesysid) < r.rolconnlimit) AND (d.datconnlimit < 0 OR (SELECT count(*) FROM clients o WHERE \
+             o.datid = c.datid) < d.datconnlimit) FROM clients c JOIN pg_catalog.pg_roles r ON r.oid = c.usesysid JOIN \
+             pg_catalog.pg_database d ON d.oid = c.datid WHERE c.pid = {process}"
+        ),
+    };
+    let rows = conn.query(&sql)?;
+    Ok(matches!(rows.into_iter().flatten().flatten().next().as_deref(), Some("t" | "1")))
+}
+
 /// Ends a session if it still holds the key; false if it does not.
 ///
 /// # Errors

@@ -136,12 +136,18 @@ fn regclass(name: &Name) -> String {
     format!("pg_catalog.to_regclass({})", postgres_literal(&quoted(name)))
 }
 
+/// Whether a session builds the index `x`. Of another role's build the server tells nothing but that there is one: it has a lock
+/// on the table, which everybody sees.
+const BUILDING: &str = "EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid \
+    OPERATOR(pg_catalog.=) x.indexrelid OR (p.index_relid IS NULL AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid \
+    OPERATOR(pg_catalog.=) p.pid AND l.relation OPERATOR(pg_catalog.=) x.indrelid AND l.mode OPERATOR(pg_catalog.=) \
+    'ShareUpdateExclusiveLock' AND l.granted)))";
+
 /// The index `name` of `table`; `None` if the table has none of that name.
 pub fn index(conn: &mut dyn Conn, table: &Name, name: &str) -> Result<Option<Index>, DbError> {
     let sql = format!(
         "SELECT pg_catalog.concat(pg_catalog.quote_ident(n.nspname), '.', pg_catalog.quote_ident(c.relname)), \
-         x.indisvalid, x.indisunique, pg_catalog.pg_get_indexdef(x.indexrelid), EXISTS (SELECT 1 FROM \
-         pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid {EQUALS} x.indexrelid) FROM \
+         x.indisvalid, x.indisunique, pg_catalog.pg_get_indexdef(x.indexrelid), {BUILDING} FROM \
          pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid {EQUALS} x.indexrelid JOIN pg_catalog.pg_namespace n \
          ON n.oid {EQUALS} c.relnamespace WHERE x.indrelid {EQUALS} {} AND c.relname {EQUALS} {}",
         regclass(table),
@@ -173,10 +179,12 @@ pub fn expected_definition(
     text: &str,
 ) -> Result<Option<String>, DbError> {
     let unique_word = if unique { "UNIQUE " } else { "" };
+    let copy = quote_identifier(&table.name);
     let steps = [
         "BEGIN".to_owned(),
-        format!("CREATE TEMPORARY TABLE cutover_probe (LIKE {}) ON COMMIT DROP", quoted(table)),
-        format!("CREATE {unique_word}INDEX cutover_probe_idx ON pg_temp.cutover_probe {text}"),
+        // Under the table's own name, by which a predicate may call its columns.
+        format!("CREATE TEMPORARY TABLE {copy} (LIKE {}) ON COMMIT DROP", quoted(table)),
+        format!("CREATE {unique_word}INDEX cutover_probe_idx ON pg_temp.{copy} {text}"),
     ];
     let mut shown = None;
     let mut failed = None;
@@ -194,7 +202,7 @@ pub fn expected_definition(
     }
     conn.execute("ROLLBACK")?;
     match failed {
-        Some(error) if error.kind == ErrorKind::ConnectionLost => Err(error),
+        Some(error) if matches!(error.kind, ErrorKind::ConnectionLost | ErrorKind::LockTimeout) => Err(error),
         _ => Ok(shown),
     }
 }
@@ -238,8 +246,7 @@ pub fn transient_indexes(conn: &mut dyn Conn, target: Option<&Name>) -> Result<V
         "SELECT pg_catalog.concat(pg_catalog.quote_ident(n.nspname), '.', pg_catalog.quote_ident(c.relname)) FROM \
          pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid {EQUALS} x.indexrelid JOIN pg_catalog.pg_namespace n \
          ON n.oid {EQUALS} c.relnamespace WHERE NOT x.indisvalid AND c.relname OPERATOR(pg_catalog.~) \
-         '_cc(new|old)[0-9]*$' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p WHERE \
-         p.index_relid {EQUALS} x.indexrelid){of_target}"
+         '_cc(new|old)[0-9]*$' AND NOT {BUILDING}{of_target}"
     );
     Ok(conn.query(&sql)?.into_iter().flatten().flatten().collect())
 }

@@ -78,16 +78,31 @@ pub fn shared_settings(version_number: u32, schema: &str, application: &str, tim
 
 /// Puts back what a script may have made of a session that is not ours, as the last words before COMMIT: what is
 /// committed then is the session's own state, and no other client finds ours.
-pub fn leave_nothing(traces: Traces) -> &'static str {
-    match traces {
-        Traces::None => "",
-        Traces::Settings => "DISCARD SEQUENCES; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL",
+pub fn leave_nothing(traces: Traces) -> String {
+    let objects = match traces {
+        Traces::None => return String::new(),
+        Traces::Settings => "DISCARD SEQUENCES",
         Traces::All => {
-            "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_catalog.pg_advisory_unlock_all(); RESET SESSION \
-             AUTHORIZATION; RESET ROLE; RESET ALL"
+            "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_catalog.pg_advisory_unlock_all()"
         }
-    }
+    };
+    format!(
+        "{objects}; RESET SESSION AUTHORIZATION; RESET ROLE; SET LOCAL search_path = pg_catalog; {SETTINGS_AS_BEFORE}"
+    )
 }
+
+/// Remembers, for the transaction, what was set in the session before it: a pooler's own words to it (`connect_query`), and what
+/// its other clients have left.
+pub const REMEMBER_SETTINGS: &str = "SELECT pg_catalog.set_config('cutover.before', COALESCE((SELECT \
+    pg_catalog.json_object_agg(s.name, s.setting)::text FROM pg_catalog.pg_settings s WHERE s.source OPERATOR(pg_catalog.=) \
+    'session'), '{}'), true)";
+
+/// Sets again what was remembered, and everything else to what the session began with.
+const SETTINGS_AS_BEFORE: &str = "SELECT pg_catalog.concat('settings put back: ', pg_catalog.count(pg_catalog.set_config(s.name, \
+    COALESCE(b.value, s.reset_val), false))) FROM pg_catalog.pg_settings s LEFT JOIN \
+    pg_catalog.json_each_text(COALESCE(NULLIF(pg_catalog.current_setting('cutover.before', true), ''), '{}')::json) b ON b.key = \
+    s.name WHERE s.source = 'session' AND s.name NOT IN ('seed', 'transaction_deferrable', 'transaction_isolation', \
+    'transaction_read_only') AND s.setting IS DISTINCT FROM COALESCE(b.value, s.reset_val)";
 
 /// Our settings for a PostgreSQL session that runs migrations, as one message: nothing ends the session that
 /// holds the lock, and a client that is gone is noticed soon.

@@ -20,6 +20,7 @@ pub(crate) fn acquire(
     run: &mut Run<'_>,
     done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>,
 ) -> std::result::Result<bool, Trouble> {
+    allows_transactions(run)?;
     prepare(run)?;
     let mut wait = Wait::new(run.options.wait_lock);
     loop {
@@ -43,6 +44,18 @@ pub(crate) fn acquire(
         wait.pause(run, which.name())
             .map_err(|over| over.unwrap_or_else(|holder| timed_out(which, holder, run)))?;
     }
+}
+
+/// A pooler that gives a session for one statement takes no transaction: nothing can be deployed through it.
+fn allows_transactions(run: &mut Run<'_>) -> Result<()> {
+    let Err(error) = run.conn.execute("BEGIN").and_then(|()| run.conn.execute("ROLLBACK")) else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        run::pooled(run.target, run.options, "the pooler takes no transactions (statement pooling)")
+            .note(format!("what it said: {}", error.text()))
+            .note("nothing was run"),
+    ))
 }
 
 /// Makes the tables where they are not there.
@@ -159,6 +172,20 @@ pub(crate) fn of_another(run: &mut Run<'_>) -> std::result::Result<Option<Holder
     Ok(lease.filter(|lease| lease.run.is_some() && !lease.expired).map(|lease| lease.holder()))
 }
 
+/// Whether a deployer that goes through a pooler holds, or has held without giving it back, the lease: the keys may then be those
+/// of its transaction, which the server ends by itself when its client has gone.
+pub(crate) fn may_be_anothers(run: &mut Run<'_>) -> std::result::Result<bool, DbError> {
+    if run.target.provider != Provider::PostgreSql {
+        return Ok(false);
+    }
+    match lease::read(run.conn.as_mut()) {
+        Ok(lease) => Ok(lease.is_some_and(|lease| lease.run.is_some() && !lease.given_back)),
+        // Tables that this role may not see may say anything.
+        Err(error) if error.kind == ErrorKind::InsufficientPrivilege => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// What opens each transaction, behind BEGIN: its settings, and nothing that outlives it.
 pub(crate) fn settings(run: &Run<'_>) -> String {
     match &run.target.kind {
@@ -173,6 +200,11 @@ pub(crate) fn settings(run: &Run<'_>) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// What stands before them where a query may: what the session was before.
+pub(crate) fn remember(run: &Run<'_>) -> &'static str {
+    if run.shared { session::REMEMBER_SETTINGS } else { "" }
 }
 
 /// The look at the lease at the beginning of a transaction.
@@ -191,7 +223,7 @@ pub(crate) fn last_words(run: &Run<'_>, traces: Traces) -> String {
     let left = session::leave_nothing(traces);
     match &run.held {
         Some(Held::Lease(mine)) => format!("{}; {left}", mine.fence()),
-        _ => left.to_owned(),
+        _ => left,
     }
 }
 

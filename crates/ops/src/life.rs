@@ -86,7 +86,11 @@ pub(crate) struct Orphan {
 impl Orphan {
     /// Looks once; true as soon as it is proven that the client of this session is gone.
     pub(crate) fn see(&mut self, run: &mut Run<'_>, holder: &Holder) -> Result<bool, DbError> {
-        if holder.process == 0 || !lacks_sign(run)? {
+        // A deployer that cannot have another session gives no sign either.
+        if holder.process == 0
+            || !lacks_sign(run)?
+            || !holding::sessions_are_free(run.conn.as_mut(), holder.process)?
+        {
             *self = Self::default();
             return Ok(false);
         }
@@ -122,14 +126,15 @@ impl Orphan {
     }
 }
 
-/// Nobody gives the sign, and nobody has said that it cannot be given. A deployer behind a pooler gives its own.
+/// Nobody gives the sign, and nobody has said that it cannot be given. A deployer behind a pooler has its own, the lease, which it
+/// cannot renew while the pool is full.
 fn lacks_sign(run: &mut Run<'_>) -> Result<bool, DbError> {
     for key in [Key::Life, Key::NoSign] {
         if lock::holder(run.conn.as_mut(), key)?.is_some() {
             return Ok(false);
         }
     }
-    Ok(lease::of_another(run)?.is_none())
+    Ok(!lease::may_be_anothers(run)?)
 }
 
 /// Whether this holder is an orphan: looked at for as long as the proof takes, and no longer than it has a sign.

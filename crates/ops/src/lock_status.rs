@@ -201,13 +201,16 @@ fn keys(run: &mut Run<'_>) -> Result<Vec<HeldLock>> {
         && let Some(lease) =
             run.patiently(lease::read)?.filter(|lease| lease.run.is_some() && !lease.given_back)
     {
+        // In a pool that is full its holder cannot renew it: a transaction of it that is under way has the key.
+        let under_way = held.iter().any(|held| held.lock == Which::Cutover);
         held.push(HeldLock {
             lock: Which::Lease,
             holder: lease.holder(),
             age: lease.held_for,
             statement_age: None,
             heartbeat_age: Some(lease.age),
-            dead: lease.expired.then_some("nobody has renewed the lease in time"),
+            dead: (lease.expired && !under_way)
+                .then_some("nobody has renewed the lease in time, and no transaction of it is under way"),
             lease: Some(lease),
         });
     }

@@ -138,6 +138,8 @@ pub(crate) enum Why {
     LostWork,
     /// What the segment has done is not undone by a rollback.
     NotRepeatable,
+    /// `-- cutover:retry=off`.
+    Directed,
     /// `--on-blocked fail`.
     Policy,
     /// `--concurrent-budget` is used up.

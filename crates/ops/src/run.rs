@@ -252,6 +252,32 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Asks the database something in the middle of a migration, about an object that somebody may have locked; `lock` says which.
+    pub(crate) fn ask<T>(
+        &mut self,
+        lock: &str,
+        mut ask: impl FnMut(&mut dyn Conn) -> std::result::Result<T, DbError>,
+    ) -> std::result::Result<T, Trouble> {
+        let limit = self.options.locks.budget;
+        let mut busy = Busy::for_lock(self, lock.to_owned()).within(limit);
+        loop {
+            match self.watched(&mut ask) {
+                Err(error) if error.kind == ErrorKind::Cancelled && self.interrupt.reason().is_some() => {
+                    self.interrupt.check()?;
+                }
+                Err(error) if error.kind == ErrorKind::LockTimeout => {
+                    if !busy.pause(self)? {
+                        return Err(Trouble::Failed(self.failed(error).map(|told| {
+                            told.note(format!("waited for the lock {lock} (`--lock-budget`)"))
+                        })));
+                    }
+                }
+                Err(error) => return Err(Trouble::of(self, error)),
+                Ok(answer) => return Ok(answer),
+            }
+        }
+    }
+
     /// The failure that stands for an error of one of our own statements.
     pub(crate) fn failed(&self, error: DbError) -> Failure {
         failure(self.target, error)

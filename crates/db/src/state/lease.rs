@@ -230,10 +230,10 @@ impl Mine {
         )
     }
 
-    /// Whether it is still this one, and no transaction of its own is left on the server.
+    /// Whether it is still this one, and no transaction of its own is left on the server; it lasts from now on then.
     pub fn resume(&self, conn: &mut dyn Conn) -> Result<Try, DbError> {
         let mine = format!("EXISTS (SELECT 1 FROM cutover.lease AS l WHERE {})", self.condition());
-        let change = format!("SELECT {}", self.token);
+        let change = format!("WITH renewed AS ({}) SELECT {} FROM renewed", self.renew(), self.token);
         in_transaction(conn, &asked(&mine), &change)
     }
 }

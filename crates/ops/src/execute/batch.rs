@@ -113,12 +113,14 @@ impl Transaction<'_> {
     /// Claims the right to commit: before the file's statements, or only before the row if the file's first statement
     /// sets the transaction's characteristics, which no query may precede.
     fn claim(&self, run: &Run<'_>, opened_by_file: bool) -> Claim {
-        let mut claim = Claim { early: lease::settings(run), late: String::new() };
+        let first = self.segment.statements.get(usize::from(opened_by_file));
+        let sets_transaction = first.is_some_and(|first| first.kind.sets_transaction());
+        let leaves_traces = self.traces(run) != Traces::None;
+        let before = if leaves_traces && !sets_transaction { lease::remember(run) } else { "" };
+        let mut claim = Claim { early: joined([before, &lease::settings(run)]), late: String::new() };
         if run.target.provider != Provider::PostgreSql || !run.options.locking {
             return claim;
         }
-        let first = self.segment.statements.get(usize::from(opened_by_file));
-        let sets_transaction = first.is_some_and(|first| first.kind.sets_transaction());
         if self.segment.sets_isolation() || !run.defaults.read_committed {
             claim.early = joined([claim.early.as_str(), &session::lock_history(&run.table)]);
         }

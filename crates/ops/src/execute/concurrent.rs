@@ -33,13 +33,14 @@ pub(super) fn index_before(
         return Ok(Before::Run { index: Some(name) });
     };
     let text = created.definition.slice(going.migration.source.text());
-    let expected = probe::expected_definition(run.conn.as_mut(), &created.table, created.unique, text)
-        .map_err(|error| Trouble::of(run, error))?;
+    let locked = format!("on table {}", created.table);
+    let expected =
+        run.ask(&locked, |conn| probe::expected_definition(conn, &created.table, created.unique, text))?;
     // Without a right to make the copy, a valid index under the recorded name of an interrupted build is the one
-    // that was built.
+    // that was built; an INVALID one serves nobody, whatever it was to be.
     let same = match &expected {
         Some(expected) => *expected == found.definition,
-        None => intent.is_some(),
+        None => intent.is_some() || !found.valid,
     };
     match (found.valid, same) {
         (true, true) => Ok(Before::DoneAlready),
@@ -54,7 +55,7 @@ pub(super) fn index_before(
 }
 
 /// Drops what a broken build has left. That waits for everybody who may use it, as the build itself does.
-fn drop_leftover(
+pub(super) fn drop_leftover(
     run: &mut Run<'_>,
     going: &Going<'_>,
     number: usize,
@@ -95,7 +96,7 @@ fn settled_index(
     let mut busy =
         Busy::for_lock(run, format!("on index {name}, which another session builds")).within(limit);
     loop {
-        let found = probe::index(run.conn.as_mut(), table, name).map_err(|error| Trouble::of(run, error))?;
+        let found = run.ask(&format!("on table {table}"), |conn| probe::index(conn, table, name))?;
         if !found.as_ref().is_some_and(|index| index.building) {
             return Ok(found);
         }
@@ -116,11 +117,11 @@ fn free_name(run: &mut Run<'_>, created: &CreateIndex) -> std::result::Result<St
     let mut attempt = 0;
     loop {
         let name = sql::default_index_name(created, attempt);
-        match name_is_usable(run.conn.as_mut(), &created.table, &name) {
-            Ok(true) => return Ok(name),
-            Ok(false) => attempt += 1,
-            Err(error) => return Err(Trouble::of(run, error)),
+        let locked = format!("on table {}", created.table);
+        if run.ask(&locked, |conn| name_is_usable(conn, &created.table, &name))? {
+            return Ok(name);
         }
+        attempt += 1;
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Limits {
     /// Places in the segment of the statements that others wait behind: the first that locks a table against them, and
     /// everything after it that may wait for a table or a row.
     waits: Vec<usize>,
+    /// The first of them locks more than one table.
+    first_takes_several: bool,
     /// Places of statements that run code of the database: no limit of the server's is said to those.
     code: Vec<usize>,
     /// What each wait may last, where the step is divided; else the step is what is left to all of them.
@@ -68,6 +70,7 @@ impl Limits {
         let divided = attempt == 1 && (2..=MOST_SHARES).contains(&shares);
         Self {
             step,
+            first_takes_several: found.first().is_some_and(|(_, tables)| *tables > 1),
             share: divided.then(|| step / u32::try_from(shares).unwrap_or(1)),
             code: segment
                 .statements
@@ -121,7 +124,9 @@ impl Limits {
     }
 
     fn first(&self) -> Duration {
-        self.within_own(self.share.unwrap_or(self.step))
+        // Its second table is waited for with the first one locked.
+        let most = if self.first_takes_several { self.further } else { self.step };
+        self.within_own(self.share.unwrap_or(self.step).min(most))
     }
 
     /// The file's own bound counts where it is smaller.

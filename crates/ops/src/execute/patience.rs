@@ -179,13 +179,13 @@ impl Patience {
     fn in_the_way(&mut self, run: &mut Run<'_>, wanted: &[(sql::Name, sql::Lock)]) -> Vec<Blocker> {
         // What cannot be asked is met by the first attempt.
         let mut blockers = activity::in_the_way(run.conn.as_mut(), wanted, LONG).unwrap_or_default();
+        if !run.options.query_text {
+            lookout::hide_queries(blockers.iter_mut());
+        }
         for blocker in &blockers {
             if let Some(spared) = lookout::ended_by_policy(run.conn.as_mut(), blocker, &run.options.locks) {
                 self.telling.ended(run.observer, blocker, spared.as_deref());
             }
-        }
-        if !run.options.query_text {
-            lookout::hide_queries(blockers.iter_mut());
         }
         blockers
     }
@@ -267,6 +267,7 @@ impl Patience {
         let escapes = waits::may_run_hidden_code(segment) && code_may_escape(run);
         let next = match next {
             _ if policy => Next::GiveUp(Why::Policy),
+            _ if segment.waits.repeat == Some(false) => Next::GiveUp(Why::Directed),
             _ if escapes || !waits::is_repeatable(segment) => Next::GiveUp(Why::NotRepeatable),
             Next::Again(_) if self.patient.is_some() => Next::Again(AT_ONCE),
             next => next,
@@ -355,7 +356,6 @@ impl Patience {
         told
     }
 
-    /// The failure of a segment that was given up.
     /// The failure of an attempt that ended because of others, or of a budget; none where the statement itself failed.
     pub(super) fn failure(
         &self,
@@ -393,6 +393,9 @@ impl Patience {
                 "migration `{name}`: a statement did not end within {} (`--concurrent-budget`), and was cancelled",
                 failure::duration(self.elapsed())
             ),
+            Why::Directed => {
+                format!("migration `{name}` did not get its locks, and says `-- cutover:retry=off`")
+            }
             Why::Policy => format!("migration `{name}` is blocked, and `--on-blocked fail` was given"),
         };
         let mut told = Diagnostic::error(title).code(&codes::C2022).meta("migration", name);
@@ -437,6 +440,7 @@ fn way_out(why: Why) -> &'static str {
         Why::NotRepeatable => {
             "`-- cutover:retry` above it says that it can be tried again; else `cutover migrate deploy` when nobody is in the way"
         }
+        Why::Directed => "`cutover migrate deploy` when nobody is in the way",
         Why::Policy => {
             "wait for the sessions above, or end them (`--on-blocked cancel-idle` ends those that are idle), then `cutover migrate deploy`"
         }

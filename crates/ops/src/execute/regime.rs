@@ -164,7 +164,7 @@ impl Regime {
                 let of_lock = matches!(statement.kind, Kind::Ddl(_)) && error.kind == ErrorKind::LockTimeout;
                 if before.is_some() { ledger::is_untouched(run, statement, before) } else { of_lock }
             }
-            _ if self == Regime::Concurrent => true,
+            _ if self == Regime::Concurrent || single::looks_again(&statement.kind) => true,
             _ => !may_be_half_done(&statement.kind) || single::nothing_happened(run, statement),
         }
     }

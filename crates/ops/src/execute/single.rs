@@ -1,7 +1,7 @@
 //! One statement outside of a transaction: recorded before it runs and after, and settled by the catalogue where
 //! an interruption left only the record before.
 
-use super::concurrent::{created_index, index_before, remove_half_built};
+use super::concurrent::{created_index, drop_leftover, index_before, remove_half_built};
 use super::failure;
 use super::going::{Going, Progressed};
 use super::ledger;
@@ -116,7 +116,7 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
 }
 
 /// Statements of which the catalogue says before each attempt what an earlier one has left.
-fn looks_again(kind: &Kind) -> bool {
+pub(super) fn looks_again(kind: &Kind) -> bool {
     matches!(kind, Kind::CreateIndexConcurrently | Kind::DetachConcurrently | Kind::ReindexConcurrently)
 }
 
@@ -372,13 +372,23 @@ fn look(
         };
     }
     let expected = statement.actions.first().and_then(sql::expectation);
-    match expected.map(|expected| settle(run.conn.as_mut(), &expected)) {
-        Some(Ok(Some(before))) => Ok(before),
-        Some(Err(error)) => Err(Trouble::of(run, error)),
-        Some(Ok(None)) | None if harmless_again(&statement.kind) && !statement.session.calls_functions => {
+    if let Some(Expectation::NoReindexLeftovers { name, .. }) = &expected {
+        let locked = name.as_ref().map_or_else(String::new, |name| format!("on {name}"));
+        for index in run.ask(&locked, |conn| probe::transient_indexes(conn, name.as_ref()))? {
+            drop_leftover(run, going, number, &index)?;
+        }
+        return Ok(Before::Run { index: None });
+    }
+    let settled = match expected {
+        Some(expected) => run.ask("on what the statement names", |conn| settle(conn, &expected))?,
+        None => None,
+    };
+    match settled {
+        Some(before) => Ok(before),
+        None if harmless_again(&statement.kind) && !statement.session.calls_functions => {
             Ok(Before::Run { index: None })
         }
-        Some(Ok(None)) | None => {
+        None => {
             let reason = "nothing in the catalogue proves whether this statement took effect";
             Err(Trouble::Failed(unproven(going, number, why, reason)))
         }
@@ -395,12 +405,6 @@ fn settle(conn: &mut dyn Conn, expected: &Expectation) -> std::result::Result<Op
                 left |= probe::relation_exists(conn, name)?;
             }
             again(left)
-        }
-        Expectation::NoReindexLeftovers { name, .. } => {
-            for index in probe::transient_indexes(conn, name.as_ref())? {
-                conn.execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"))?;
-            }
-            again(true)
         }
         Expectation::PartitionDetached { parent, partition } => {
             match probe::attachment(conn, parent, partition)? {
@@ -422,7 +426,9 @@ fn settle(conn: &mut dyn Conn, expected: &Expectation) -> std::result::Result<Op
         Expectation::Subscription { name, exists } => {
             again(probe::server_object_exists(conn, ServerObject::Subscription, name)? != *exists)
         }
-        Expectation::IndexValid(_) | Expectation::EnumValueExists { .. } => None,
+        Expectation::IndexValid(_)
+        | Expectation::NoReindexLeftovers { .. }
+        | Expectation::EnumValueExists { .. } => None,
     })
 }
 

@@ -5,10 +5,11 @@
 //! cannot be read is passed over.
 
 use super::first;
-use crate::activity::{Blocker, Progress, Waiting};
+use crate::activity::{Blocker, Ended, Progress, Waiting, Which};
 use crate::{Conn, DbError, Row};
 use diagnostics::Provider;
 use sql::{Catalog, Options};
+use std::time::Duration;
 
 /// A transaction that changed more rows than this takes too long to roll back to be ended.
 const BIG: u64 = 100_000;
@@ -88,8 +89,10 @@ pub(crate) fn queued_behind(conn: &mut dyn Conn, process: i64) -> Result<(usize,
         .filter(|other| {
             let waits = other.state.as_deref().is_some_and(|state| state.starts_with("Waiting for"));
             let later = other.seconds.unwrap_or_default() <= own_seconds;
-            let wants =
-                other.query.as_deref().is_some_and(|text| tables.iter().any(|table| mentions(text, table)));
+            let wants = other
+                .query
+                .as_deref()
+                .is_some_and(|text| tables.iter().any(|table| mentions(text, &table.name)));
             blocked.contains(&other.process) || (waits && later && wants)
         })
         .map(|other| other.seconds.unwrap_or_default())
@@ -112,23 +115,39 @@ pub(crate) fn still_in_transaction(conn: &mut dyn Conn, known: &[Blocker]) -> Re
     Ok(left)
 }
 
-/// Ends exactly that session; false if it is not there any more, is another by now, or must not be ended.
+/// Ends exactly that session, if it is still one of `which`: it is looked at again right before, because KILL takes no
+/// condition.
 ///
 /// # Errors
 /// What the server answers to the kill, but that there is no such session.
-pub(crate) fn end(conn: &mut dyn Conn, blocker: &Blocker) -> Result<bool, DbError> {
+pub(crate) fn end(conn: &mut dyn Conn, blocker: &Blocker, which: Which) -> Result<Ended, DbError> {
     const NO_SUCH_THREAD: &str = "1094";
     let own = conn.info().process.map(i64::from);
-    if blocker.protected.is_some() || blocker.process <= 0 || own == Some(blocker.process) {
-        return Ok(false);
+    if let Some(reason) = &blocker.protected {
+        return Ok(Ended::Spared(reason.clone()));
     }
-    let Some(now) = self::blocker(conn, blocker.process, blocker.lock.clone())? else { return Ok(false) };
-    if now.started != blocker.started || now.protected.is_some() {
-        return Ok(false);
+    if blocker.process <= 0 || own == Some(blocker.process) {
+        return Ok(Ended::NotDue);
+    }
+    let Some(now) = self::blocker(conn, blocker.process, blocker.lock.clone())? else {
+        return Ok(Ended::NotDue);
+    };
+    if let Some(reason) = now.protected {
+        return Ok(Ended::Spared(reason));
+    }
+    let old_enough =
+        |seconds: Option<f64>, age: Duration| seconds.is_some_and(|now| now >= age.as_secs_f64());
+    let due = match which {
+        Which::Idle(age) => now.is_idle_in_transaction() && old_enough(now.state_seconds, age),
+        // LOCK TABLES needs no transaction.
+        Which::Open(age) => old_enough(now.transaction_seconds.or(now.state_seconds), age),
+    };
+    if now.started != blocker.started || !due {
+        return Ok(Ended::NotDue);
     }
     match conn.execute(&format!("KILL CONNECTION {}", blocker.process)) {
-        Ok(()) => Ok(true),
-        Err(error) if error.code == NO_SUCH_THREAD => Ok(false),
+        Ok(()) => Ok(Ended::Yes),
+        Err(error) if error.code == NO_SUCH_THREAD => Ok(Ended::NotDue),
         Err(error) => Err(error),
     }
 }
@@ -240,13 +259,13 @@ fn session_of(mut values: Values) -> Session {
 }
 
 /// The names of the tables of the session's statement.
-fn tables_of(session: &Session) -> Vec<String> {
+fn tables_of(session: &Session) -> Vec<sql::Name> {
     let Some(text) = &session.query else { return Vec::new() };
     let Ok(script) = sql::split(text, &Options::new(Provider::MySql)) else { return Vec::new() };
     let catalog = Catalog::unknown(Provider::MySql);
     let statements = script.statements.iter();
     let tables = statements.flat_map(|statement| sql::effect(statement, text, &catalog).tables);
-    tables.map(|table| table.table.name).collect()
+    tables.map(|table| table.table).collect()
 }
 
 /// Whether a word of the text is this name.
@@ -312,13 +331,19 @@ fn by_plugin(conn: &mut dyn Conn, process: i64, own: &Session) -> Vec<(i64, Stri
         })
         .collect();
     let wanted = tables_of(own);
+    let database = own.database.as_deref().unwrap_or_default();
     let for_table = own.state.as_deref().is_some_and(|state| state.contains("table metadata lock"));
     let holders = locks.iter().filter(|(holder, mode, kind, schema, table)| {
         let of_table = !table.is_empty() && kind.starts_with("Table");
         let same = locks.iter().any(|(other, _, _, own_schema, own_table)| {
             *other == process && own_schema == schema && own_table == table
         });
-        let wanted = same || wanted.iter().any(|name| name.eq_ignore_ascii_case(table));
+        // A table of the same name in another database is another table.
+        let wanted = same
+            || wanted.iter().any(|name| {
+                name.name.eq_ignore_ascii_case(table)
+                    && name.schema.as_deref().unwrap_or(database).eq_ignore_ascii_case(schema)
+            });
         let server_wide = !of_table && !OF_EVERYBODY.contains(&mode.as_str()) && kind != "User lock";
         *holder != process && if for_table { of_table && wanted } else { server_wide }
     });
@@ -338,7 +363,7 @@ fn guessed(conn: &mut dyn Conn, process: i64, own: &Session) -> Result<Vec<(i64,
     let guesses = sessions(conn)?.into_iter().filter(|other| other.process != process).filter_map(|other| {
         let waits = other.state.as_deref().is_some_and(|state| state.starts_with("Waiting for"));
         let same =
-            other.query.as_deref().is_some_and(|text| wanted.iter().any(|table| mentions(text, table)));
+            other.query.as_deref().is_some_and(|text| wanted.iter().any(|table| mentions(text, &table.name)));
         // Of another database it may be all the same, by a qualified name; that would be a guess about a guess.
         let here = other.database.is_none() || other.database == own.database;
         if here && open.contains(&other.process) {
