@@ -147,10 +147,22 @@ pub fn backend(conn: &mut dyn Conn, process: i32) -> Result<Option<Backend>, DbE
     let mut next = || values.next().flatten();
     Ok(Some(Backend {
         state: next(),
-        query: next(),
+        query: next().map(shown),
         since: next(),
         unchanged_seconds: next().and_then(|text| text.parse().ok()),
     }))
+}
+
+/// The words of statements that hold passwords.
+const OF_PASSWORDS: [&str; 4] = ["password", "passwd", "identified", "secret"];
+
+/// What a session runs, as it may be shown: never what may hold a password.
+pub(crate) fn shown(query: String) -> String {
+    let lower = query.to_ascii_lowercase();
+    if OF_PASSWORDS.iter().any(|word| lower.contains(word)) {
+        return "(a statement that may hold a password)".to_owned();
+    }
+    diagnostics::redact(&query, &[])
 }
 
 fn mysql_backend(conn: &mut dyn Conn, process: i32) -> Result<Option<Backend>, DbError> {
@@ -162,7 +174,7 @@ fn mysql_backend(conn: &mut dyn Conn, process: i32) -> Result<Option<Backend>, D
     let mut next = || values.next().flatten();
     Ok(Some(Backend {
         state: next().map(|command| if command == "Sleep" { "idle" } else { "active" }.to_owned()),
-        query: next(),
+        query: next().map(shown),
         since: None,
         unchanged_seconds: next().and_then(|text| text.parse().ok()),
     }))

@@ -36,9 +36,19 @@ pub fn ages(conn: &mut dyn Conn, process: i32) -> Result<Ages, DbError> {
 /// Whether whoever this session belongs to could have another one now: neither the server's limit nor those of its role and of the
 /// database are reached. What cannot be told counts as no.
 pub fn sessions_are_free(conn: &mut dyn Conn, process: i32) -> Result<bool, DbError> {
+    if conn.provider() == Provider::MySql {
+        // Other users' sessions are not seen by everybody; how many there are is.
+        let status = conn.query("SHOW GLOBAL STATUS LIKE 'Threads_connected'")?;
+        let count = status.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
+        let limit = conn.query("SELECT @@GLOBAL.max_connections")?.into_iter().flatten().flatten().next();
+        let number = |text: Option<String>| text.and_then(|text| text.parse::<u64>().ok());
+        if !matches!((number(count), number(limit)), (Some(count), Some(limit)) if count < limit) {
+            return Ok(false);
+        }
+    }
     let sql = match conn.provider() {
         Provider::MySql => format!(
-            "SELECT (SELECT COUNT(*) FROM information_schema.processlist) + 1 < @@GLOBAL.max_connections AND (@@max_user_connections \
+            "SELECT (@@max_user_connections \
              = 0 OR (SELECT COUNT(*) FROM information_schema.processlist o WHERE o.user = p.user) < @@max_user_connections) FROM \
              information_schema.processlist p WHERE p.id = {process}"
         ),

@@ -7,6 +7,7 @@
 //!
 //! What does not live here: how long to wait, and for whom (`ops::lock`).
 
+use crate::activity::shown;
 use crate::history::EQUALS;
 use crate::{Conn, DbError, ErrorKind};
 use diagnostics::Provider;
@@ -209,7 +210,7 @@ fn postgres_holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbEr
         client: next(),
         since: next(),
         state: next(),
-        query: next(),
+        query: next().map(shown),
         query_start: next(),
         wait: next(),
         ..Holder::default()
@@ -234,7 +235,7 @@ fn mysql_holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbError
         user,
         client,
         state: command.map(|command| if command == "Sleep" { "idle" } else { "active" }.to_owned()),
-        query,
+        query: query.map(shown),
         // `Waiting for table metadata lock`, `Waiting for ... lock`.
         wait: state
             .filter(|state| state.starts_with("Waiting") && state.contains("lock"))

@@ -4,7 +4,8 @@
 use crate::heartbeat::Heartbeat;
 use crate::lock::{Wait, Which, timed_out};
 use crate::plan::{Bracket, PlannedMigration, Segment};
-use crate::run::{self, Run, Trouble};
+use crate::pooler;
+use crate::run::{Run, Trouble};
 use db::lock::{self, Held, Holder, Key};
 use db::session::{self, Traces};
 use db::state::lease::{self, Lease, Mine, Try};
@@ -30,6 +31,14 @@ pub(crate) fn acquire(
                 return Ok(true);
             }
             Ok(Some(which)) => which,
+            Err(error) if error.kind == ErrorKind::UndefinedTable => {
+                // `handback` has removed the tables while we waited.
+                if done(run)? {
+                    return Ok(false);
+                }
+                prepare(run)?;
+                continue;
+            }
             Err(error) if error.kind == ErrorKind::InsufficientPrivilege => {
                 return Err(refused(run, &error.text()).into());
             }
@@ -39,7 +48,11 @@ pub(crate) fn acquire(
             if done(run)? {
                 return Ok(false);
             }
-            look(run, which, &mut wait).map_err(|error| Trouble::of(run, error))?;
+            match look(run, which, &mut wait) {
+                // The next try finds out.
+                Err(error) if error.kind == ErrorKind::UndefinedTable => {}
+                looked => looked.map_err(|error| Trouble::of(run, error))?,
+            }
         }
         wait.pause(run, which.name())
             .map_err(|over| over.unwrap_or_else(|holder| timed_out(which, holder, run)))?;
@@ -52,7 +65,7 @@ fn allows_transactions(run: &mut Run<'_>) -> Result<()> {
         return Ok(());
     };
     Err(Failure::new(
-        run::pooled(run.target, run.options, "the pooler takes no transactions (statement pooling)")
+        pooler::pooled(run.target, run.options, "the pooler takes no transactions (statement pooling)")
             .note(format!("what it said: {}", error.text()))
             .note("nothing was run"),
     ))
@@ -63,7 +76,7 @@ fn prepare(run: &mut Run<'_>) -> Result<()> {
     match state::ensure(run.conn.as_mut()) {
         Ok(Standing::Ready) => Ok(()),
         Ok(Standing::Newer(version)) => Err(Failure::new(
-            run::pooled(
+            pooler::pooled(
                 run.target,
                 run.options,
                 &format!(
@@ -83,7 +96,7 @@ fn prepare(run: &mut Run<'_>) -> Result<()> {
 /// Without a lease nothing can be deployed through such a pooler.
 fn refused(run: &Run<'_>, reason: &str) -> Failure {
     Failure::new(
-        run::pooled(
+        pooler::pooled(
             run.target,
             run.options,
             "the connection goes through a pooler that shares server sessions (transaction pooling)",
@@ -122,6 +135,14 @@ fn attempt(run: &mut Run<'_>) -> std::result::Result<Option<Which>, DbError> {
         }
         Try::Held => Ok(Some(Which::Ours)),
         Try::KeyTaken(key) => Ok(Some(Which::of(key))),
+    }
+}
+
+/// The token of the lease that is held: another one says that somebody else may have held it in between.
+pub(crate) fn token(run: &Run<'_>) -> Option<i64> {
+    match &run.held {
+        Some(Held::Lease(mine)) => Some(mine.token),
+        _ => None,
     }
 }
 
@@ -248,7 +269,7 @@ pub(crate) fn refuse_segments(
         return Ok(());
     };
     Err(Failure::new(
-        run::pooled(run.target, run.options, reason)
+        pooler::pooled(run.target, run.options, reason)
             .meta("migration", migration.name.clone())
             .label(&migration.source, statement.span, "this statement")
             .note("the connection goes through a pooler that shares server sessions (transaction pooling)")
@@ -288,7 +309,7 @@ fn segments_need_session(segments: &[Segment]) -> Option<(&Statement, &'static s
 
 /// Why a deploy through such a pooler is not what it could be, told once.
 pub(crate) fn advice(run: &Run<'_>) -> Diagnostic {
-    run::pooled(
+    pooler::pooled(
         run.target,
         run.options,
         "the connection goes through a pooler that shares server sessions: a lease stands for the deploy lock, and statements \

@@ -8,7 +8,7 @@ use crate::busy;
 use crate::event::Event;
 use crate::lease;
 use crate::life::{Life, Orphan};
-use crate::run::{self, Run, Trouble};
+use crate::run::{Run, Trouble};
 use db::lock::{self, Held, Holder, Key, Try};
 use db::{Conn, DbError, ErrorKind};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
@@ -312,7 +312,7 @@ fn prove_exclusion(run: &mut Run<'_>) -> Result<()> {
             Err(lost())
         }
         Ok((_, true)) => Err(Failure::new(
-            run::pooled(
+            crate::pooler::pooled(
                 run.target,
                 run.options,
                 "the deploy lock does not exclude a second connection to this server",
@@ -372,8 +372,13 @@ pub(crate) fn timed_out(which: Which, holder: Option<&Holder>, run: &Run<'_>) ->
 /// C2008 if somebody else has it now.
 pub(crate) fn confirm(run: &mut Run<'_>) -> std::result::Result<(), Trouble> {
     if run.shared && run.options.locking {
-        // Whoever had it in between may have been at work: the history is read again by whoever asks.
-        return lease::acquire(run, &mut |_| Ok(false)).map(drop);
+        let before = lease::token(run);
+        lease::acquire(run, &mut |_| Ok(false))?;
+        if lease::token(run) != before {
+            // Somebody may have had it in between, and been at work: what was planned is planned again.
+            run.read_history_within_script()?;
+        }
+        return Ok(());
     }
     if !matches!(run.held, Some(Held::Session)) {
         return Ok(());

@@ -70,6 +70,8 @@ pub(crate) struct News {
     pub(crate) ended: Vec<(Blocker, Option<String>)>,
     /// How far it is.
     pub(crate) progress: Option<Progress>,
+    /// How long the statement has been under way.
+    pub(crate) under_way: Duration,
     /// Why it is being ended.
     pub(crate) over: Option<Over>,
 }
@@ -263,6 +265,7 @@ impl Lookout {
         self.fresh |= !looking.ended.is_empty() || looking.progress.is_some();
         self.settled.extend(looking.ended.iter().map(|(blocker, _)| blocker.clone()));
         self.news.ended.extend(looking.ended);
+        self.news.under_way = now - self.last_answer;
         if looking.progress.is_some() {
             self.news.progress = looking.progress;
         }

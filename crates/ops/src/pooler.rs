@@ -2,10 +2,11 @@
 //!
 //! What does not live here: what stands for the deploy lock then (`lease`).
 
-use crate::run::{Run, pooled};
+use crate::run::{Options, Run, advised};
+use db::platform::{self, Moment};
 use db::sharing;
-use db::target::Kind;
-use diagnostics::{Failure, Result};
+use db::target::{Kind, Target};
+use diagnostics::{Diagnostic, Failure, Result, codes};
 
 impl Run<'_> {
     /// What the URL says as start-up options, where a pooler takes none.
@@ -45,5 +46,32 @@ impl Run<'_> {
             // Nothing is known then.
             Err(_) => Ok(true),
         }
+    }
+}
+
+/// C1003, with the platform's own way out where the URL shows the platform, and what the environment has to offer.
+pub(crate) fn pooled(target: &Target, options: &Options, title: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::error(title).code(&codes::C1003).help(codes::C1003.way_out);
+    let advised = advised(diagnostic, &platform::of_url(Moment::Shared, target));
+    options.ways_around.iter().fold(advised, Diagnostic::note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diagnostics::Secret;
+
+    #[test]
+    fn a_pooler_of_a_platform_gets_the_platforms_own_direct_address() {
+        let help = |url: &str| {
+            let (target, _) = Target::parse(&Secret::new(url), std::path::Path::new("/")).unwrap();
+            pooled(&target, &Options::default(), "pooled").help.unwrap()
+        };
+        assert!(
+            help("postgresql://u@ep-cool-1-pooler.eu-central-1.aws.neon.tech/d")
+                .contains("without `-pooler`")
+        );
+        assert!(help("postgresql://u@aws-0.pooler.supabase.com:6543/d").contains("`5432`"));
+        assert_eq!(help("postgresql://u@pooler.internal:6432/d"), codes::C1003.way_out);
     }
 }

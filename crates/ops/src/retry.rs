@@ -155,7 +155,8 @@ impl Ramp {
         longest: Option<Duration>,
     ) -> Self {
         let steps: &[Duration] = match provider {
-            Provider::MySql if maria => &MARIADB_STEPS,
+            // What ends at once shows nobody whom the final error could name.
+            Provider::MySql if maria && options.on_blocked != OnBlocked::Fail => &MARIADB_STEPS,
             Provider::MySql => &MYSQL_STEPS,
             Provider::PostgreSql | Provider::Sqlite => &STEPS,
         };

@@ -525,15 +525,8 @@ pub(crate) fn failure(target: &Target, error: DbError) -> Failure {
     failure.map(|diagnostic| advised(diagnostic, &lines))
 }
 
-/// C1003, with the platform's own way out where the URL shows the platform, and what the environment has to offer.
-pub(crate) fn pooled(target: &Target, options: &Options, title: &str) -> Diagnostic {
-    let diagnostic = Diagnostic::error(title).code(&codes::C1003).help(codes::C1003.way_out);
-    let advised = advised(diagnostic, &platform::of_url(Moment::Shared, target));
-    options.ways_around.iter().fold(advised, Diagnostic::note)
-}
-
 /// The first line's way out is more precise than the code's; what more is known are notes.
-fn advised(mut diagnostic: Diagnostic, lines: &[&platform::Line]) -> Diagnostic {
+pub(crate) fn advised(mut diagnostic: Diagnostic, lines: &[&platform::Line]) -> Diagnostic {
     if let Some((first, others)) = lines.split_first() {
         diagnostic = diagnostic.note(format!("recognised: {}", first.platform)).help(first.way_out);
         for line in others {
@@ -595,24 +588,4 @@ fn may_come_back(kind: ErrorKind) -> bool {
         kind,
         ErrorKind::Unreachable | ErrorKind::NotReady | ErrorKind::ConnectionLost | ErrorKind::LockTimeout
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use diagnostics::Secret;
-
-    #[test]
-    fn a_pooler_of_a_platform_gets_the_platforms_own_direct_address() {
-        let help = |url: &str| {
-            let (target, _) = Target::parse(&Secret::new(url), std::path::Path::new("/")).unwrap();
-            pooled(&target, &Options::default(), "pooled").help.unwrap()
-        };
-        assert!(
-            help("postgresql://u@ep-cool-1-pooler.eu-central-1.aws.neon.tech/d")
-                .contains("without `-pooler`")
-        );
-        assert!(help("postgresql://u@aws-0.pooler.supabase.com:6543/d").contains("`5432`"));
-        assert_eq!(help("postgresql://u@pooler.internal:6432/d"), codes::C1003.way_out);
-    }
 }

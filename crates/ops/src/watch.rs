@@ -27,6 +27,8 @@ const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// A peer that acknowledges and stays silent is given up after the server has said twice that the session does
 /// nothing.
 const SILENT_LOOKS: u32 = 2;
+/// The time between two such looks.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// The watcher of a run.
 pub(crate) struct Watch {
@@ -60,12 +62,28 @@ struct Attempt {
     stop_since: Option<Instant>,
     last_answer: Instant,
     idle_looks: u32,
+    /// When the server was last asked whether its session does anything.
+    idle_look: Option<Instant>,
     abandon: bool,
     /// What is looked out for; none for questions of ours, and while the process is not known.
     lookout: Option<Lookout>,
     orders: Option<Orders>,
     /// Tells this attempt from the next while the lock is not held.
     number: u64,
+}
+
+impl Attempt {
+    /// Whether the server is to be asked what it does: it has not answered for longer than anybody is patient.
+    fn is_silent(&self) -> bool {
+        !self.abandon
+            && self.last_answer.elapsed() >= self.patience
+            && self.idle_look.is_none_or(|look| look.elapsed() >= BETWEEN_LOOKS)
+    }
+
+    /// Whether what is looked out for says that it is to end.
+    fn is_over(&self) -> bool {
+        self.lookout.as_ref().is_some_and(Lookout::is_over)
+    }
 }
 
 impl Shared {
@@ -112,6 +130,7 @@ impl Watch {
             stop_since: None,
             last_answer: Instant::now(),
             idle_looks: 0,
+            idle_look: None,
             abandon: false,
         });
         drop(state);
@@ -227,66 +246,84 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
         if state.quit {
             return;
         }
-        let Some(attempt) = state.attempt.as_mut() else {
-            state = shared.changed.wait_timeout(state, TURN).unwrap_or_else(PoisonError::into_inner).0;
-            continue;
-        };
-        if attempt.lookout.as_ref().is_some_and(Lookout::is_over) {
-            if attempt.cancellable {
-                let _ = attempt.cancel.cancel();
-            }
-        } else if interrupt.reason().is_some() {
-            // A block of code can take no notice of being cancelled; without its client it is ended by the server.
-            attempt.abandon |= attempt.stop_since.get_or_insert_with(Instant::now).elapsed() >= FAREWELL;
-            if attempt.cancellable {
-                // An error means that the request was not made; the next one may be.
-                let _ = attempt.cancel.cancel();
-            }
-        } else if let Some(process) = attempt.process
-            && attempt.last_answer.elapsed() >= attempt.patience
-            && !attempt.abandon
-        {
-            let since = attempt.last_answer;
-            drop(state);
-            let idle = looks_idle(&mut side, target, process);
-            state = shared.lock();
-            if let Some(attempt) = state.attempt.as_mut()
-                && attempt.last_answer == since
-            {
-                attempt.idle_looks = if idle { attempt.idle_looks + 1 } else { 0 };
-                attempt.abandon = attempt.idle_looks >= SILENT_LOOKS;
-            }
-            let pause = Duration::from_secs(1);
-            state = shared.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
-            continue;
-        } else if let Some(lookout) = &mut attempt.lookout
-            && let Some(mut looking) = lookout.due()
-        {
-            // The call can end meanwhile: what is seen then is of nothing that is under way.
-            let number = attempt.number;
-            state.looking = true;
-            drop(state);
-            with_side(&mut side, target, |conn| looking.look(conn));
-            state = shared.lock();
-            state.looking = false;
-            shared.changed.notify_all();
-            if let Some(attempt) = state.attempt.as_mut().filter(|attempt| attempt.number == number)
-                && let Some(lookout) = &mut attempt.lookout
-            {
-                lookout.saw(looking);
-            }
-            // What is to be ended is ended now.
-            if state
-                .attempt
-                .as_ref()
-                .and_then(|attempt| attempt.lookout.as_ref())
-                .is_some_and(Lookout::is_over)
-            {
-                continue;
+        let stops = interrupt.reason().is_some();
+        if let Some(attempt) = state.attempt.as_mut() {
+            if attempt.is_over() || stops {
+                if stops {
+                    // A block of code can take no notice of being cancelled; without its client it is ended by the server.
+                    attempt.abandon |=
+                        attempt.stop_since.get_or_insert_with(Instant::now).elapsed() >= FAREWELL;
+                }
+                if attempt.cancellable {
+                    // An error means that the request was not made; the next one may be.
+                    let _ = attempt.cancel.cancel();
+                }
+            } else {
+                state = look_for_silence(shared, state, &mut side, target);
+                state = look_out(shared, state, &mut side, target);
+                // What is to be ended is ended now.
+                if state.attempt.as_ref().is_some_and(Attempt::is_over) {
+                    continue;
+                }
             }
         }
         state = shared.changed.wait_timeout(state, TURN).unwrap_or_else(PoisonError::into_inner).0;
     }
+}
+
+/// Asks about a session that has been silent for long, if one has.
+fn look_for_silence<'s>(
+    shared: &'s Shared,
+    mut state: MutexGuard<'s, State>,
+    side: &mut Option<Box<dyn db::Conn>>,
+    target: &Target,
+) -> MutexGuard<'s, State> {
+    let Some((attempt, process)) = state
+        .attempt
+        .as_mut()
+        .filter(|attempt| attempt.is_silent())
+        .and_then(|attempt| attempt.process.map(|process| (attempt, process)))
+    else {
+        return state;
+    };
+    let (since, number) = (attempt.last_answer, attempt.number);
+    attempt.idle_look = Some(Instant::now());
+    drop(state);
+    let idle = looks_idle(side, target, process);
+    state = shared.lock();
+    if let Some(attempt) = state.attempt.as_mut()
+        && attempt.number == number
+        && attempt.last_answer == since
+    {
+        attempt.idle_looks = if idle { attempt.idle_looks + 1 } else { 0 };
+        attempt.abandon = attempt.idle_looks >= SILENT_LOOKS;
+    }
+    state
+}
+
+/// Looks what the call waits for and how far it is, if it is time to.
+fn look_out<'s>(
+    shared: &'s Shared,
+    mut state: MutexGuard<'s, State>,
+    side: &mut Option<Box<dyn db::Conn>>,
+    target: &Target,
+) -> MutexGuard<'s, State> {
+    let Some(attempt) = state.attempt.as_mut() else { return state };
+    let number = attempt.number;
+    let Some(mut looking) = attempt.lookout.as_mut().and_then(Lookout::due) else { return state };
+    // The call can end meanwhile: what is seen then is of nothing that is under way.
+    state.looking = true;
+    drop(state);
+    with_side(side, target, |conn| looking.look(conn));
+    state = shared.lock();
+    state.looking = false;
+    shared.changed.notify_all();
+    if let Some(attempt) = state.attempt.as_mut().filter(|attempt| attempt.number == number)
+        && let Some(lookout) = &mut attempt.lookout
+    {
+        lookout.saw(looking);
+    }
+    state
 }
 
 /// Whether the server says that the session does nothing, or is gone. A server that cannot be asked says

@@ -30,7 +30,7 @@ const ACCOUNTS: &[&str] = &["postgres", "nobody"];
 
 impl PgBouncer {
     /// Starts a pooler in front of all databases of `server`. `settings` are those of its section `[pgbouncer]`
-    /// (`pool_mode`, `default_pool_size` ...), which override the defaults: no start-up parameter is ignored, so that
+    /// (`pool_mode`, `default_pool_size` ..., and `connect_query` of its databases), which override the defaults: no start-up parameter is ignored, so that
     /// start-up options are refused.
     ///
     /// # Panics
@@ -62,7 +62,13 @@ impl PgBouncer {
         let folder = keeper.folder().display().to_string();
         let (port, upstream) = (self.port.to_string(), self.upstream_port.to_string());
         let users = format!("{folder}/users");
-        let mut lines = vec!["[databases]".to_owned(), format!("* = host={} port={upstream}", self.host)];
+        // It belongs to a database.
+        let (of_database, settings): (Vec<_>, Vec<_>) =
+            settings.iter().copied().partition(|(name, _)| *name == "connect_query");
+        let connect =
+            of_database.iter().map(|(name, value)| format!(" {name}='{value}'")).collect::<String>();
+        let mut lines =
+            vec!["[databases]".to_owned(), format!("* = host={} port={upstream}{connect}", self.host)];
         lines.push("[pgbouncer]".to_owned());
         let defaults = [
             ("listen_addr", "127.0.0.1"),
@@ -77,7 +83,7 @@ impl PgBouncer {
             ("server_check_delay", "0"),
         ];
         let others = defaults.iter().filter(|(name, _)| settings.iter().all(|(chosen, _)| chosen != name));
-        lines.extend(others.chain(settings).map(|(name, value)| format!("{name} = {value}")));
+        lines.extend(others.chain(&settings).map(|(name, value)| format!("{name} = {value}")));
         let file = keeper.folder().join("pgbouncer.ini");
         fs::write(&file, lines.join("\n") + "\n").expect("the folder is ours");
         keeper.start(&[program().display().to_string(), file.display().to_string()]);

@@ -112,7 +112,9 @@ fn blocked(event: &Event) -> Vec<String> {
         (0, attempt) => format!("attempt {attempt}"),
         (statement, attempt) => format!("statement {statement}, attempt {attempt}"),
     };
-    let limit = limit.map_or(String::new(), |limit| format!(" of at most {}", time(limit)));
+    let limit = limit
+        .filter(|limit| !limit.is_zero())
+        .map_or(String::new(), |limit| format!(" of at most {}", time(limit)));
     let behind = match queued {
         0 => String::new(),
         1 => "; 1 session waits behind it".to_owned(),
@@ -161,10 +163,14 @@ fn working(event: &Event) -> Option<(Level, String)> {
             queued,
             ..
         } => {
-            let limit = limit.map_or(String::new(), |limit| format!(" of {}", time(limit)));
+            let limit = match limit {
+                None => String::new(),
+                Some(limit) if limit.is_zero() => ", without waiting".to_owned(),
+                Some(limit) => format!(" of {}", time(*limit)),
+            };
             let behind = if *queued == 0 { String::new() } else { format!("; {queued} waited behind it") };
             format!(
-                "{migration} {} (attempt {attempt}{limit}, {code}){behind}; it was rolled back and is tried again within {}, \
+                "{migration} {} (attempt {attempt}{limit}, {code}){behind}; nothing of it stays, and it is tried again within {}, \
                  for another {}",
                 cause(word),
                 time(*pause),

@@ -66,7 +66,7 @@ pub(super) fn drop_leftover(
     let text = format!("DROP INDEX CONCURRENTLY IF EXISTS {qualified}");
     let batch: Batch<'_> = std::iter::once(db::Step::new(text)).collect();
     let (observer, migration) = (run.observer, going.migration.name.as_str());
-    let orders = Regime::Concurrent.orders(run, &patience);
+    let orders = Regime::Concurrent.orders(run, None, &patience);
     let outcome = run.send(&batch, orders, &mut |_, watched| {
         if let Some(news) = watched.news() {
             let place = Place { migration, statement: number + 1, attempt: 0, limit: None };

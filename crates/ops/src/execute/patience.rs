@@ -71,7 +71,11 @@ impl Patience {
         Self {
             busy: Busy::new(run),
             // What is tried once gets the longest wait at once.
-            ramp: if waits::is_repeatable(segment) { ramp } else { ramp.once() },
+            ramp: if waits::is_repeatable(segment) || waits::locks_first(segment) {
+                ramp
+            } else {
+                ramp.once()
+            },
             patient: None,
             telling: Telling::default(),
             began: None,
@@ -264,11 +268,14 @@ impl Patience {
         let next = self.ramp.ended(self.elapsed(), work, queued, jitter());
         self.patient = self.for_those_who_yield(run);
         let policy = run.options.locks.on_blocked == OnBlocked::Fail;
-        let escapes = waits::may_run_hidden_code(segment) && code_may_escape(run);
+        // Of such a segment nothing has run when it is asked here.
+        let repeatable = waits::locks_first(segment)
+            || waits::is_repeatable(segment)
+                && !(waits::may_run_hidden_code(segment) && code_may_escape(run));
         let next = match next {
             _ if policy => Next::GiveUp(Why::Policy),
             _ if segment.waits.repeat == Some(false) => Next::GiveUp(Why::Directed),
-            _ if escapes || !waits::is_repeatable(segment) => Next::GiveUp(Why::NotRepeatable),
+            _ if !repeatable => Next::GiveUp(Why::NotRepeatable),
             Next::Again(_) if self.patient.is_some() => Next::Again(AT_ONCE),
             next => next,
         };
@@ -477,15 +484,18 @@ fn code_may_escape(run: &mut Run<'_>) -> bool {
     run.code_may_escape != Some(false)
 }
 
-/// The tables that the segment locks against others, and how strongly, as its text tells.
+/// The tables that the segment locks against others, and how strongly, as its text tells. Names are looked up as the session
+/// looks them up now, so those without a schema behind a statement that may change that are left to the first attempt.
 fn wanted(subject: Subject<'_>, strong: &[(usize, usize)]) -> Vec<(sql::Name, sql::Lock)> {
     let catalog = sql::Catalog::unknown(Provider::PostgreSql);
     let text = subject.source.text();
     let mut wanted: Vec<(sql::Name, sql::Lock)> = Vec::new();
-    for statement in strong.iter().filter_map(|(index, _)| subject.segment.statements.get(*index)) {
+    let statements = &subject.segment.statements;
+    let known = statements.iter().position(waits::may_look_up_otherwise).unwrap_or(statements.len());
+    for (index, statement) in strong.iter().filter_map(|(index, _)| Some((*index, statements.get(*index)?))) {
         let effect = sql::effect(statement, text, &catalog);
         if let sql::Reach::Tables(names) = &statement.reach {
-            for name in names {
+            for name in names.iter().filter(|name| index <= known || name.schema.is_some()) {
                 let lock = effect.lock_on(name).unwrap_or(sql::Lock::AccessExclusive);
                 match wanted.iter_mut().find(|(known, _)| known == name) {
                     Some((_, known)) => *known = (*known).max(lock),

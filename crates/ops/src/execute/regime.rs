@@ -7,7 +7,7 @@ use super::patience::{Patience, Subject};
 use super::single;
 use super::unproven::may_be_half_done;
 use crate::lookout::Orders;
-use crate::plan::{Bracket, Segment};
+use crate::plan::{Bracket, Segment, waits};
 use crate::retry::{Next, Why};
 use crate::run::Run;
 use db::{DbError, ErrorKind, session};
@@ -19,6 +19,7 @@ use std::time::Duration;
 
 /// The bound of what can be tried only once.
 const CAP: Duration = Duration::from_secs(2);
+const A_SECOND: Duration = Duration::from_secs(1);
 
 /// How a statement waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +33,21 @@ pub(super) enum Regime {
     Heavy,
     /// It waits for rows.
     Rows,
+    /// LOCK TABLES, and what is done until UNLOCK TABLES: it waits for all that it needs before anything is done.
+    Locking,
     /// It may lock anything and cannot be tried again.
     Once,
+    /// The same of code of the database, which could handle a limit of the server's and go on without what it waited for: the
+    /// watcher ends it.
+    Code,
 }
 
 /// How the first statement of the segment waits.
 pub(super) fn of(run: &mut Run<'_>, subject: Subject<'_>) -> Regime {
     let Some(statement) = subject.segment.statements.first() else { return Regime::Rows };
+    if waits::locks_first(subject.segment) {
+        return Regime::Locking;
+    }
     if subject.segment.bracket == Bracket::Span && subject.segment.statements.len() > 1 {
         return Regime::Once;
     }
@@ -46,13 +55,20 @@ pub(super) fn of(run: &mut Run<'_>, subject: Subject<'_>) -> Regime {
         Kind::CreateIndexConcurrently | Kind::DropIndexConcurrently | Kind::ReindexConcurrently => {
             Regime::Concurrent
         }
-        Kind::Do | Kind::Call | Kind::Execute | Kind::Unknown => Regime::Once,
+        Kind::Do | Kind::Call => Regime::Code,
+        Kind::Execute | Kind::Unknown => Regime::Once,
         _ if statement.reach.is_rows() => Regime::Rows,
         _ if run.target.provider == Provider::MySql && is_heavy(run, statement, subject.source.text()) => {
             Regime::Heavy
         }
         _ => Regime::Ramped,
     }
+}
+
+/// Whether the segment has done nothing when its first statement fails like this: LOCK TABLES has all of its locks, or none.
+pub(super) fn nothing_ran(segment: &Segment, error: &DbError) -> bool {
+    let of_lock = matches!(error.kind, ErrorKind::LockTimeout | ErrorKind::Cancelled | ErrorKind::Deadlock);
+    waits::locks_first(segment) && of_lock
 }
 
 /// Whether a change builds or copies. What is not known does; the catalogue is read once, where the text does not tell.
@@ -87,8 +103,8 @@ impl Regime {
             Provider::Sqlite => None,
             Provider::PostgreSql => {
                 let bound = match self {
-                    Regime::Concurrent | Regime::Rows => Duration::ZERO,
-                    Regime::Ramped | Regime::Heavy => step,
+                    Regime::Concurrent | Regime::Rows | Regime::Code => Duration::ZERO,
+                    Regime::Ramped | Regime::Heavy | Regime::Locking => step,
                     Regime::Once => longest.unwrap_or(CAP),
                 };
                 Some(format!("SET lock_timeout = '{}ms'", bound.as_millis()))
@@ -96,8 +112,9 @@ impl Regime {
             Provider::MySql => {
                 let seconds = match self {
                     // The servers' own default is a day.
-                    Regime::Concurrent | Regime::Rows => return None,
+                    Regime::Concurrent | Regime::Rows | Regime::Code => return None,
                     Regime::Ramped => step.as_secs(),
+                    Regime::Locking => step.max(A_SECOND).as_secs(),
                     Regime::Heavy => run.options.locks.metadata_lock_wait.as_secs().max(1),
                     Regime::Once => longest.unwrap_or(CAP).as_secs().max(1),
                 };
@@ -106,35 +123,46 @@ impl Regime {
         }
     }
 
-    /// What is looked out for during an attempt.
-    pub(super) fn orders(self, run: &Run<'_>, patience: &Patience) -> Option<Orders> {
+    /// What is looked out for during an attempt. `longest` is the file's own bound.
+    pub(super) fn orders(
+        self,
+        run: &Run<'_>,
+        longest: Option<Duration>,
+        patience: &Patience,
+    ) -> Option<Orders> {
         let orders = patience.orders(run, false, &Arc::new(AtomicU64::new(0)))?;
-        let step = Some(patience.ramp.step());
+        // A watcher looks too seldom to end a wait of no length.
+        let (step, a_second) = (patience.ramp.step(), patience.ramp.step().max(A_SECOND));
         Some(match self {
             Regime::Concurrent => Orders { budget: Some(run.options.locks.concurrent_budget), ..orders },
-            Regime::Ramped => Orders { step, ..orders },
-            Regime::Heavy => {
-                // A watcher looks too seldom to end a wait of no length.
-                let step = step.map(|step| step.max(Duration::from_secs(1)));
-                Orders { step, only_at_start: true, ..orders }
+            Regime::Ramped => Orders { step: Some(step), ..orders },
+            Regime::Heavy => Orders { step: Some(a_second), only_at_start: true, ..orders },
+            Regime::Locking => Orders { step: Some(a_second), ..orders },
+            Regime::Once | Regime::Code => {
+                Orders { step: Some(longest.unwrap_or(CAP)), patient: true, ..orders }
             }
-            Regime::Rows | Regime::Once => orders,
+            Regime::Rows => orders,
         })
     }
 
-    /// After an attempt that failed: true if another one is made, after a pause. `before` is what the objects of the
+    /// After an attempt that failed at its statement `at`: true if another one is made, after a pause. `before` is what the objects of the
     /// statement were (MySQL).
     pub(super) fn again(
         self,
         run: &mut Run<'_>,
         subject: Subject<'_>,
         patience: &mut Patience,
-        error: &DbError,
+        (at, error): (usize, &DbError),
         before: Option<&str>,
     ) -> Result<bool> {
         let Some(cause) = patience.cause_of(run, error) else { return Ok(false) };
         let Some(statement) = subject.segment.statements.first() else { return Ok(false) };
-        if self == Regime::Once || !self.left_nothing(run, statement, error, before) {
+        let left_nothing = match self {
+            Regime::Once | Regime::Code => false,
+            Regime::Locking => at == 0,
+            _ => self.left_nothing(run, statement, error, before),
+        };
+        if !left_nothing {
             patience.gave_up = Some(Why::NotRepeatable);
             return Ok(false);
         }

@@ -98,7 +98,7 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
             Outcome::Stopped { .. } => return Err(stopped(run, going).into()),
             Outcome::Failed { index: at, error } => {
                 let subject = Subject { migration: &going.migration.name, source: &source, segment };
-                match regime.again(run, subject, &mut patience, &error, objects.as_deref()) {
+                match regime.again(run, subject, &mut patience, (at, &error), objects.as_deref()) {
                     Ok(true) => {
                         again = true;
                         continue;
@@ -140,14 +140,14 @@ fn apart(
     if let Some(settings) = &settings {
         run.conn.execute(settings).map_err(|error| Trouble::of(run, error))?;
     }
-    let (mut outcome, mut elapsed) = send(run, going, (regime, segment.first), sent, patience);
+    let (mut outcome, mut elapsed) = send(run, going, (regime, segment), sent, patience);
     if run.target.provider == Provider::Sqlite {
         // A busy file has not begun the statement.
         let mut busy = Busy::new(run);
         while matches!(&outcome, Outcome::Failed { error, .. } if error.kind == ErrorKind::LockTimeout)
             && busy.pause(run)?
         {
-            (outcome, elapsed) = send(run, going, (regime, segment.first), sent, patience);
+            (outcome, elapsed) = send(run, going, (regime, segment), sent, patience);
         }
     }
     if settings.is_some()
@@ -179,7 +179,7 @@ fn is_concurrent(kind: &Kind) -> bool {
 fn send(
     run: &mut Run<'_>,
     going: &Going<'_>,
-    (regime, number): (Regime, usize),
+    (regime, segment): (Regime, &Segment),
     texts: &[String],
     patience: &mut Patience,
 ) -> (Outcome, Duration) {
@@ -192,8 +192,11 @@ fn send(
     let mut took = Duration::ZERO;
     let name = &going.migration.name;
     let observer = run.observer;
-    let orders = regime.orders(run, patience);
-    let limit = orders.as_ref().and_then(|orders| orders.step.or(orders.budget));
+    let number = segment.first;
+    let orders = regime.orders(run, segment.waits.longest, patience);
+    // At its end such a statement may wait for longer.
+    let bounded = orders.as_ref().filter(|orders| !orders.only_at_start);
+    let limit = bounded.and_then(|orders| orders.step.or(orders.budget));
     let (mut statement, attempt) = (number + 1, patience.ramp.attempt());
     let outcome = run.send(&batch, orders, &mut |reply, watched| {
         if let Some(news) = watched.news() {
@@ -270,7 +273,12 @@ impl Failed<'_> {
         let untouched = if going.migration.ledger {
             // Of several statements the ones before have run.
             number == going.progress.statement
-                && (ledger::is_unread(statement, statement.span.slice(going.migration.source.text()), error)
+                && (regime::nothing_ran(self.subject.segment, error)
+                    || ledger::is_unread(
+                        statement,
+                        statement.span.slice(going.migration.source.text()),
+                        error,
+                    )
                     || ledger::is_untouched(run, statement, self.objects.as_deref()))
         } else {
             unread || !unproven::may_be_half_done(&statement.kind) || nothing_happened(run, statement)

@@ -17,8 +17,6 @@ pub(super) struct Telling {
     progress: Option<(Instant, String)>,
     /// Which sessions were told to be spared.
     spared: Vec<Blocker>,
-    /// When the statement began that is under way.
-    statement: Option<(usize, Instant)>,
 }
 
 /// Where in a migration it is.
@@ -35,10 +33,6 @@ pub(super) struct Place<'m> {
 impl Telling {
     /// Tells what is new.
     pub(super) fn tell(&mut self, observer: &dyn Observer, place: Place<'_>, news: &News) {
-        let began = match self.statement {
-            Some((statement, began)) if statement == place.statement => began,
-            _ => self.statement.insert((place.statement, Instant::now())).1,
-        };
         if let Some((lock, waited)) = &news.waiting {
             self.blocked(observer, place, lock, *waited, news);
         }
@@ -53,7 +47,7 @@ impl Telling {
                     migration: place.migration.to_owned(),
                     statement: place.statement,
                     progress: progress.clone(),
-                    elapsed: began.elapsed(),
+                    elapsed: news.under_way,
                 });
             }
         }

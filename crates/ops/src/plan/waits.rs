@@ -1,6 +1,6 @@
 //! What a file says of its waits for locks, and which of its statements wait for tables that others use.
 
-use super::Segment;
+use super::{Bracket, Segment};
 use diagnostics::{Diagnostic, Failure, Result, Source, codes};
 use serde::Serialize;
 use sql::{Action, Kind, Name, Reach, Scope, Script, Statement};
@@ -118,12 +118,23 @@ pub(crate) fn strong(segment: &Segment) -> Vec<(usize, usize)> {
                 }
             }
         }
+        if statement.kind == Kind::RollbackToSavepoint {
+            made.clear();
+        }
+        if may_look_up_otherwise(statement) {
+            // The same name may be another table's from here on.
+            made.retain(|name| name.schema.is_some());
+        }
         for action in &statement.actions {
             match action {
+                // The table that it hid is there again.
+                Action::DropTable { names, .. } => {
+                    made.retain(|made| !names.contains(made));
+                }
                 Action::CreateTable { name, if_not_exists: false, .. } => {
                     made.insert(name);
                 }
-                Action::RenameTable { from, to } if made.contains(from) => {
+                Action::RenameTable { from, to } if made.remove(from) => {
                     made.insert(to);
                 }
                 _ => {}
@@ -131,6 +142,12 @@ pub(crate) fn strong(segment: &Segment) -> Vec<(usize, usize)> {
         }
     }
     all
+}
+
+/// Whether names may stand for other things behind the statement: it can change `search_path`.
+pub(crate) fn may_look_up_otherwise(statement: &Statement) -> bool {
+    let session = &statement.session;
+    session.settings || session.computed_settings || session.calls_functions || runs_code(statement)
 }
 
 /// Whether a statement runs code of the database, which may lock anything and handle a lock timeout as it likes.
@@ -149,6 +166,12 @@ pub(crate) fn is_repeatable(segment: &Segment) -> bool {
         Kind::Unknown | Kind::CopyToStdout => false,
         _ => !runs_code(statement) && !statement.session.calls_functions,
     })
+}
+
+/// Whether it begins with LOCK TABLES: until that has its locks nothing of it is done.
+pub(crate) fn locks_first(segment: &Segment) -> bool {
+    segment.bracket == Bracket::Span
+        && segment.statements.first().is_some_and(|first| first.kind == Kind::LockTables)
 }
 
 /// Whether the segment may run code that its words do not show: of triggers, rules, defaults, expressions of indexes.

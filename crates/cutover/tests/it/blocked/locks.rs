@@ -274,3 +274,46 @@ fn those_who_come_and_go_do_not_shorten_the_pauses() {
         assert!(between >= 1.0, "{between} s between two attempts");
     }
 }
+
+/// A table that the file has made can have the name of another one.
+#[test]
+fn a_table_of_the_same_name_is_waited_for_like_any_other() {
+    for file in [
+        "CREATE SCHEMA s; SET search_path = s; CREATE TABLE a (i int); SET search_path = public; ALTER TABLE a ADD z int;",
+        "CREATE TEMP TABLE a (i int); DROP TABLE a; ALTER TABLE a ADD z int;",
+        "BEGIN; SAVEPOINT s; CREATE TEMP TABLE a (i int); ROLLBACK TO s; ALTER TABLE a ADD z int; COMMIT;",
+    ] {
+        let (database, project) = prepared();
+        project.write("2_m", file);
+        let mut reader = database.application_session();
+        reader.run("BEGIN; SELECT count(*) FROM a");
+        let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+        deployer.wait_for("an attempt of a bounded length", |event| {
+            is(event, "attempt_ended") && event["limit"].as_f64().is_some_and(|limit| limit <= 0.2)
+        });
+        reader.run("COMMIT");
+        let (status, stderr, _) = deployer.finish();
+        assert!(status.success(), "{file}\n{stderr}");
+    }
+}
+
+/// What handles errors is told no limit that it could take for one of its own.
+#[test]
+fn a_procedure_that_commits_is_ended_from_beside_and_not_recorded() {
+    let (database, project) = prepared();
+    database.psql(
+        "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; BEGIN ALTER TABLE a ADD z int; EXCEPTION WHEN OTHERS THEN \
+         NULL; END; COMMIT; END $$",
+    );
+    project.write("2_m", "CALL p();");
+    let mut reader = database.application_session();
+    reader.run("BEGIN; SELECT count(*) FROM a");
+    let output = project.run(&database.url(), &["migrate", "deploy", "--detailed-exitcode"]);
+    assert_ne!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(
+        text(&output).contains("C2022") && text(&output).contains(&format!("pid {}", reader.pid())),
+        "{}",
+        text(&output)
+    );
+    assert_eq!(database.psql("SELECT count(finished_at) FROM _prisma_migrations"), "1");
+}

@@ -165,3 +165,37 @@ fn an_idle_session_is_ended_where_that_is_asked_for() {
     });
     database.sql(&format!("DROP USER '{user}'@'%'"));
 }
+
+#[test]
+fn fail_names_who_is_in_the_way() {
+    let (database, project) = prepared();
+    project.write("2_column", "ALTER TABLE orders ADD COLUMN note VARCHAR(20);");
+    let mut reader = database.session();
+    reader.run("BEGIN; SELECT count(*) FROM orders");
+    let blocker = connection(&database);
+    let arguments = ["migrate", "deploy", "--on-blocked", "fail", "--detailed-exitcode"];
+    let output = project.run(&database.url(), &arguments);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    assert!(text(&output).contains(&format!("pid {blocker}")), "{}", text(&output));
+    assert_eq!(database.sql("SELECT count(*) FROM _prisma_migrations"), "1");
+}
+
+/// LOCK TABLES has all of its locks or none, and nothing is done before.
+#[test]
+fn lock_tables_is_tried_again_and_leaves_nothing() {
+    let (database, project) = prepared();
+    project.write("2_locks", "LOCK TABLES orders WRITE; UPDATE orders SET n = n + 1; UNLOCK TABLES;");
+    let mut reader = database.session();
+    reader.run("BEGIN; SELECT count(*) FROM orders");
+    let arguments = ["migrate", "deploy", "--lock-budget", "4s", "--detailed-exitcode"];
+    let output = project.run(&database.url(), &arguments);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    assert!(text(&output).contains("C2022"), "{}", text(&output));
+    assert_eq!(database.sql("SELECT count(*) FROM _prisma_migrations"), "1", "{}", text(&output));
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("attempt_ended", |event| is(event, "attempt_ended"));
+    reader.run("COMMIT");
+    let (status, stderr, _) = deployer.finish();
+    assert!(status.success(), "{stderr}");
+    assert_eq!(database.sql("SELECT min(n), max(n) FROM orders"), "1|1");
+}

@@ -143,3 +143,47 @@ fn what_sessions_run_is_not_shown_where_it_must_not_be() {
         assert_eq!(text(&output).contains("s3cr3t-row"), shown, "{}", text(&output));
     }
 }
+
+/// A wait that lasts longer than the server is given to answer at all is looked at all the same.
+#[test]
+fn a_session_that_is_due_late_is_ended_when_it_is_due() {
+    let (database, project) = prepared();
+    project.write("2_column", "CREATE INDEX CONCURRENTLY ON a (id);");
+    let mut old = database.application_session();
+    old.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM a");
+    let arguments = ["migrate", "deploy", "--on-blocked", "cancel-idle", "--idle-age", "13s"];
+    let (status, stderr, events) = project.spawn(&database.url(), &arguments).finish();
+    assert!(status.success(), "{stderr}");
+    let ended = all(&events, "session_ended");
+    assert_eq!(ended.len(), 1, "{events:#?}");
+    assert_eq!(ended[0]["session"]["process"], old.pid());
+    let told = all(&events, "statement_progress");
+    assert!(told.iter().any(|event| event["elapsed"].as_f64() > Some(10.0)), "{told:#?}");
+}
+
+/// A name stands for what the file's own search path says, not for what it would be now.
+#[test]
+fn cancel_idle_looks_names_up_as_the_file_does() {
+    let (database, project) = prepared();
+    database.psql("CREATE SCHEMA app; CREATE TABLE app.a (id int)");
+    project.write("2_column", "SET search_path = app; ALTER TABLE a ADD COLUMN note text;");
+    let elsewhere = idle(&database, "public.a");
+    has_been_open(&database, &elsewhere, 6);
+    let arguments = ["migrate", "deploy", "--on-blocked", "cancel-idle", "--idle-age", "1s"];
+    let (status, stderr, events) = project.spawn(&database.url(), &arguments).finish();
+    assert!(status.success(), "{stderr}");
+    assert!(is_alive(&database, &elsewhere), "{events:#?}");
+    assert!(all(&events, "blocked").is_empty(), "nobody is in the way: {events:#?}");
+}
+
+#[test]
+fn a_statement_that_holds_a_password_is_never_shown() {
+    let (database, project) = prepared();
+    let mut reader = database.application_session();
+    reader.run("BEGIN; SELECT count(*) FROM a");
+    reader.run("SET my.password = 'hunter2secret'");
+    let arguments = ["migrate", "deploy", "--on-blocked", "fail"];
+    let (_, stderr, events) = project.spawn(&database.url(), &arguments).finish();
+    let told = format!("{stderr}{events:?}");
+    assert!(told.contains(&reader.pid().to_string()) && !told.contains("hunter2secret"), "{told}");
+}

@@ -112,6 +112,38 @@ fn wakes_up_between_two_files(contended: bool) {
     assert_eq!(database.psql("SELECT last_value FROM begun"), "1", "the file was begun by the other alone");
 }
 
+/// It sleeps while a file is applied whose statements change their session, behind which the lock is looked at: the rest of its
+/// plan is of yesterday by then.
+#[test]
+fn a_deployer_that_wakes_up_behind_a_file_plans_again() {
+    let project = project();
+    project.write("2_b", "SET work_mem = '2MB'; UPDATE held SET id = id; INSERT INTO t VALUES (2, 2);");
+    project.write("3_c", "SELECT nextval('public.begun'); UPDATE t SET n = n + 1;");
+    let (database, _pooler, url) = started(&project);
+    let mut holder = database.session();
+    holder.run("BEGIN; LOCK TABLE held");
+    let sleeper = project.spawn(&url, &["migrate", "deploy"]);
+    see_it_wait(&database);
+    sleeper.signal(Signal::STOP);
+    drop(holder);
+    // What was sent ends with its COMMIT, whoever sleeps.
+    wait_until("the second file is applied", || {
+        database.psql("SELECT count(*) FROM _prisma_migrations WHERE finished_at IS NOT NULL") == "2"
+    });
+    let_it_expire(&database);
+    ends_well(project.spawn(&url, &["migrate", "deploy"]));
+    assert_applied_once(&database);
+    sleeper.signal(Signal::CONT);
+    let events = ends_well(sleeper);
+    assert!(!events.iter().any(|event| is(event, "finished") && event["migration"] == "3_c"), "{events:#?}");
+    assert_applied_once(&database);
+    assert_eq!(
+        database.psql("SELECT last_value FROM begun"),
+        "1",
+        "the third file was begun by the other alone"
+    );
+}
+
 /// The lease is somebody else's by the time of COMMIT: nothing of the transaction stays, whatever it has done.
 #[test]
 fn a_lease_that_is_lost_before_commit_takes_the_work_with_it() {

@@ -2,6 +2,7 @@
 
 use super::scene::{ask, assert_nothing_stays, left_in_session, transaction_pool};
 use crate::support::{Project, text};
+use testkit::pgbouncer::PgBouncer;
 use testkit::postgres::server;
 
 #[test]
@@ -145,6 +146,32 @@ fn what_a_file_sets_for_its_session_holds_in_it_and_not_behind_it() {
     assert_eq!(database.psql("SELECT to_regclass('app.a'), to_regclass('public.b')"), "app.a|b");
     assert_nothing_stays(&database, &url);
     assert_eq!(ask(&url, "SHOW client_encoding"), "UTF8");
+}
+
+/// What a pooler says to its sessions when it makes them holds behind our transactions as it did before them.
+#[test]
+fn what_the_pooler_has_set_for_its_sessions_stays() {
+    let query = "SET search_path TO app, public; SET work_mem TO 7168";
+    let settings = [("pool_mode", "transaction"), ("default_pool_size", "1"), ("connect_query", query)];
+    let (database, pooler) =
+        (server().create_database("connect_query"), PgBouncer::start(server(), &settings));
+    database.psql("CREATE SCHEMA app");
+    let url = pooler.url(&database.url());
+    let project = Project::new(&[
+        (
+            "1_a",
+            "SET search_path = app; CREATE TABLE a (id int); SET work_mem = '1MB'; SELECT set_config('cutover.mine', 'x', false);",
+        ),
+        ("2_b", "CREATE TABLE b (id int);"),
+        ("3_fails", "SET work_mem = '2MB'; SELECT 1 / 0;"),
+    ]);
+    let output = project.run(&url, &["migrate", "deploy"]);
+    assert!(text(&output).contains("P3018") && text(&output).contains("3_fails"), "{}", text(&output));
+    assert_eq!(database.psql("SELECT to_regclass('app.a'), to_regclass('public.b')"), "app.a|b");
+    for _ in 0..4 {
+        assert_eq!(ask(&url, "SHOW search_path"), "app, public");
+        assert_eq!(ask(&url, "SHOW work_mem"), "7MB");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! cannot be read is passed over.
 
 use super::first;
-use crate::activity::{Blocker, Ended, Progress, Waiting, Which};
+use crate::activity::{Blocker, Ended, Progress, Waiting, Which, shown};
 use crate::{Conn, DbError, Row};
 use diagnostics::Provider;
 use sql::{Catalog, Options};
@@ -422,6 +422,11 @@ fn user_lock(conn: &mut dyn Conn, own: &Session) -> Option<(i64, String)> {
 /// All that is known of a session; none once it has ended. The session 0 stands for prepared transactions, which have none.
 fn blocker(conn: &mut dyn Conn, process: i64, lock: Option<String>) -> Result<Option<Blocker>, DbError> {
     if process == 0 {
+        // Threads of the server have no number either, and hold locks for moments.
+        let prepared = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0 LIMIT 1";
+        if optional(conn, prepared).is_empty() {
+            return Ok(None);
+        }
         let protected = Some(
             "a prepared XA transaction, which XA COMMIT or XA ROLLBACK ends (XA RECOVER lists it)".to_owned(),
         );
@@ -454,7 +459,7 @@ fn blocker(conn: &mut dyn Conn, process: i64, lock: Option<String>) -> Result<Op
         _ => "active",
     };
     let identity = format!("{}@{} {}", session.user, session.host, started.as_deref().unwrap_or("-"));
-    let query = session.query.map(|text| text.chars().take(SHOWN).collect());
+    let query = session.query.map(|text| shown(text.chars().take(SHOWN).collect()));
     Ok(Some(Blocker {
         process,
         user: Some(session.user),

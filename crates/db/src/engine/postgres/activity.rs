@@ -2,7 +2,7 @@
 //!
 //! Asked on connections of our own, or between two scripts, whose search path has the server's objects first.
 
-use crate::activity::{Blocker, Ended, Progress, Waiting, Which};
+use crate::activity::{Blocker, Ended, Progress, Waiting, Which, shown};
 use crate::history::{EQUALS, postgres_literal};
 use crate::probe::quoted;
 use crate::{Conn, DbError, ErrorKind, Row};
@@ -120,7 +120,7 @@ fn blocker(row: Row) -> Blocker {
         transaction_seconds: number(transaction),
         state_seconds: number(unchanged),
         lock,
-        query,
+        query: query.map(shown),
         protected,
         started,
         ..Blocker::default()
