@@ -120,6 +120,14 @@ pub struct Notice {
     pub hint: Option<String>,
 }
 
+impl Notice {
+    /// MySQL and MariaDB: the error by which a wait ended that this notice tells of. Maintenance statements (OPTIMIZE TABLE)
+    /// report their errors beside their result, and count as done.
+    pub fn wait_that_ended(&self) -> Option<crate::DbError> {
+        crate::engine::mysql::wait_that_ended(self)
+    }
+}
+
 /// How a statement was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {

@@ -12,6 +12,7 @@
 //! text: a script that changes the client's encoding must not change what is recorded.
 
 mod literal;
+mod questions;
 mod time;
 use literal::literal;
 pub(crate) use literal::postgres_literal;
@@ -364,38 +365,6 @@ impl Table {
     /// Deletes an unfinished row: a fully rolled-back attempt leaves none.
     pub fn delete(&self, row: Standing<'_>) -> String {
         format!("DELETE FROM {} WHERE {}", self.qualified(), self.unfinished(row))
-    }
-
-    /// 1 if there is a row with this id, 0 if there is none. No function, which a script could have put its own before.
-    pub fn has_row(&self, id: &str) -> String {
-        let equals = if self.provider == Provider::PostgreSql { EQUALS } else { "=" };
-        format!(
-            "SELECT CASE WHEN EXISTS (SELECT 1 FROM {} AS m WHERE m.id {equals} {}) THEN 1 ELSE 0 END",
-            self.qualified(),
-            literal(self.provider, id)
-        )
-    }
-
-    /// 0 if there is an unfinished row of the name, 1 if there is none.
-    pub fn has_none_unfinished(&self, name: &str) -> String {
-        let equals = if self.provider == Provider::PostgreSql { EQUALS } else { "=" };
-        format!(
-            "SELECT CASE WHEN EXISTS (SELECT 1 FROM {} AS m WHERE m.migration_name {equals} {} AND m.finished_at IS NULL AND \
-             m.rolled_back_at IS NULL) THEN 0 ELSE 1 END",
-            self.qualified(),
-            literal(self.provider, name)
-        )
-    }
-
-    /// Counts the rows of a name that keep it from running, but for the one with the id `except`.
-    pub fn count_live(&self, name: &str, except: Option<&str>) -> String {
-        let except = except.map_or(String::new(), |id| format!(" AND id <> {}", literal(self.provider, id)));
-        // Asked on SQLite alone, which has no operators of somebody's.
-        format!(
-            "SELECT count(*) FROM {} WHERE migration_name = {} AND rolled_back_at IS NULL{except}",
-            self.qualified(),
-            literal(self.provider, name)
-        )
     }
 
     /// Marks every unfinished row of a name as rolled back.

@@ -88,6 +88,9 @@ pub struct Holder {
     pub application: Option<String>,
     /// Where it comes from.
     pub client: Option<String>,
+    /// MySQL and MariaDB, where the lock is the server's: the database that its session works in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
     /// When its session began, as the server prints it; unknown to other roles.
     pub since: Option<String>,
     /// `active`, `idle` ...; unknown to other roles.
@@ -123,6 +126,7 @@ impl fmt::Display for Holder {
             ("user", &self.user),
             ("application", &self.application),
             ("client", &self.client),
+            ("database", &self.database),
             ("since", &self.since),
             ("last heartbeat", &self.heartbeat),
             ("state", &self.state),
@@ -224,18 +228,20 @@ fn mysql_holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbError
         return Ok(None);
     };
     let rows = conn.query(&format!(
-        "SELECT p.user, p.host, p.command, LEFT(p.info, 200), p.state FROM information_schema.processlist p WHERE p.id = \
+        "SELECT p.user, p.host, p.command, LEFT(p.info, 200), p.state, p.db FROM information_schema.processlist p WHERE p.id = \
          {process}"
     ))?;
     let mut values = rows.into_iter().next().unwrap_or_default().into_iter();
     let mut next = || values.next().flatten().filter(|value| !value.is_empty());
     let (user, client, command, query, state) = (next(), next(), next(), next(), next());
+    let database = next();
     Ok(Some(Holder {
         process,
         user,
         client,
         state: command.map(|command| if command == "Sleep" { "idle" } else { "active" }.to_owned()),
         query: query.map(shown),
+        database,
         // `Waiting for table metadata lock`, `Waiting for ... lock`.
         wait: state
             .filter(|state| state.starts_with("Waiting") && state.contains("lock"))

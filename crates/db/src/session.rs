@@ -97,12 +97,12 @@ pub const REMEMBER_SETTINGS: &str = "SELECT pg_catalog.set_config('cutover.befor
     pg_catalog.json_object_agg(s.name, s.setting)::text FROM pg_catalog.pg_settings s WHERE s.source OPERATOR(pg_catalog.=) \
     'session'), '{}'), true)";
 
-/// Sets again what was remembered, and everything else to what the session began with.
+/// Sets again what was remembered, and everything else to what the session began with (that is what NULL does).
 const SETTINGS_AS_BEFORE: &str = "SELECT pg_catalog.concat('settings put back: ', pg_catalog.count(pg_catalog.set_config(s.name, \
-    COALESCE(b.value, s.reset_val), false))) FROM pg_catalog.pg_settings s LEFT JOIN \
+    b.value, false))) FROM pg_catalog.pg_settings s LEFT JOIN \
     pg_catalog.json_each_text(COALESCE(NULLIF(pg_catalog.current_setting('cutover.before', true), ''), '{}')::json) b ON b.key = \
-    s.name WHERE s.source = 'session' AND s.name NOT IN ('seed', 'transaction_deferrable', 'transaction_isolation', \
-    'transaction_read_only') AND s.setting IS DISTINCT FROM COALESCE(b.value, s.reset_val)";
+    s.name WHERE s.source = 'session' AND s.name NOT IN ('cutover.before', 'seed', 'transaction_deferrable', \
+    'transaction_isolation', 'transaction_read_only')";
 
 /// Our settings for a PostgreSQL session that runs migrations, as one message: nothing ends the session that
 /// holds the lock, and a client that is gone is noticed soon.

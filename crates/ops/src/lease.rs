@@ -256,14 +256,26 @@ pub(crate) fn refuse(run: &Run<'_>, planned: &[PlannedMigration]) -> Result<()> 
     if !run.shared {
         return Ok(());
     }
-    planned.iter().try_for_each(|migration| refuse_segments(run, migration, &migration.segments))
+    let untouched = "nothing of this migration was sent to the database";
+    planned.iter().try_for_each(|migration| refuse_segments(run, migration, &migration.segments, untouched))
 }
 
-/// The same of a file that was cut anew.
-pub(crate) fn refuse_segments(
+/// The same of a file whose try has shown that it must be cut otherwise.
+pub(crate) fn refuse_learned(
     run: &Run<'_>,
     migration: &PlannedMigration,
     segments: &[Segment],
+) -> Result<()> {
+    let rolled_back = "it was tried in a transaction, which was rolled back; what no rollback undoes, such as numbers drawn from a \
+                       sequence, has happened";
+    refuse_segments(run, migration, segments, rolled_back)
+}
+
+fn refuse_segments(
+    run: &Run<'_>,
+    migration: &PlannedMigration,
+    segments: &[Segment],
+    state: &str,
 ) -> Result<()> {
     let Some((statement, reason)) = segments_need_session(segments).filter(|_| run.shared) else {
         return Ok(());
@@ -273,7 +285,7 @@ pub(crate) fn refuse_segments(
             .meta("migration", migration.name.clone())
             .label(&migration.source, statement.span, "this statement")
             .note("the connection goes through a pooler that shares server sessions (transaction pooling)")
-            .note("nothing of this migration was sent to the database"),
+            .note(state),
     ))
 }
 

@@ -35,12 +35,20 @@ pub struct Look {
 /// What stands in the way of a deploy.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// The name of the database, which is to be typed.
+    /// The name of the database.
     pub database: String,
     /// Whoever holds a lock; empty if nobody does.
     pub held: Vec<HeldLock>,
     /// Migrations that were begun and have not ended.
     pub unfinished: Vec<Unfinished>,
+}
+
+impl Report {
+    /// The name that is to be typed before a holder is ended that may be alive: that of the database in which it is at work.
+    pub fn name_to_type(&self) -> &str {
+        let alive = self.held.iter().find(|held| held.dead.is_none());
+        alive.and_then(|held| held.holder.database.as_deref()).unwrap_or(&self.database)
+    }
 }
 
 /// A lock that somebody holds.
@@ -130,7 +138,7 @@ pub fn release(
         return Err(file_is_held(held));
     }
     if let Some(held) = report.held.iter().find(|held| held.dead.is_none() && !confirmed) {
-        return Err(may_be_alive(&report.database, held));
+        return Err(may_be_alive(report.name_to_type(), held));
     }
     let mut released = Vec::new();
     for held in report.held {

@@ -4,7 +4,7 @@
 //! than what the effect finds. Read by what decides how a statement waits for its locks; how strong they are, and what is
 //! done under them, is the effect's affair.
 
-use crate::action::{Action, Name};
+use crate::action::{Action, Name, ObjectType};
 use crate::kind::{DdlVerb, Kind};
 use crate::words::Words;
 use diagnostics::Provider;
@@ -119,6 +119,11 @@ fn named(actions: &[Action], words: Words<'_>) -> Reach {
             }
             Action::DetachPartition { parent, partition, .. } => {
                 tables.extend([parent.clone(), partition.clone()]);
+            }
+            // A view's name is locked like a table's, and a trigger locks the table that it stands on.
+            Action::CreateObject { object: ObjectType::View | ObjectType::Trigger, .. }
+            | Action::DropObject { object: ObjectType::View | ObjectType::Trigger, .. } => {
+                return Reach::Anything;
             }
             Action::CreateObject { .. } | Action::DropObject { .. } | Action::Write { .. } => {}
             _ => return Reach::Anything,

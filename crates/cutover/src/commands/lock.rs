@@ -84,17 +84,17 @@ impl Call<'_> {
     }
 
     fn is_name(&self, name: &str, report: &Report) -> Result<bool> {
-        if name == report.database {
+        if name == report.name_to_type() {
             return Ok(true);
         }
         Err(Failure::coded(
             &diagnostics::codes::C2023,
             format!(
-                "the name that was typed is not that of the database, `{}`; nothing was ended",
-                report.database
+                "the name that was typed is not that of the database that is worked on, `{}`; nothing was ended",
+                report.name_to_type()
             ),
         )
-        .or_help("`cutover lock status` shows the database that the URL leads to"))
+        .or_help("`cutover lock status` shows who works on which"))
     }
 
     /// Asks a person; nobody is there to ask where standard input is no terminal.
@@ -105,7 +105,7 @@ impl Call<'_> {
         lines(report).iter().for_each(|line| self.context.terminal.err(line));
         self.context.terminal.talk(&format!(
             "this ends what it runs; type the name of the database (`{}`) to go on:",
-            report.database
+            report.name_to_type()
         ));
         let mut line = String::new();
         // What cannot be read was not typed.

@@ -16,7 +16,8 @@ pub const SCHEMA: &str = "cutover";
 /// The newest version of the set that this program knows.
 const VERSION: i64 = 1;
 
-/// One message is one transaction: all of it or nothing.
+/// One message is one transaction: all of it or nothing. Every role may look: one that deploys without the pooler must see a
+/// lease that somebody holds.
 const DEFINITIONS: &str = "CREATE SCHEMA IF NOT EXISTS cutover; \
      CREATE TABLE cutover.version (number pg_catalog.int4 PRIMARY KEY); \
      INSERT INTO cutover.version VALUES (1); \
@@ -26,7 +27,8 @@ const DEFINITIONS: &str = "CREATE SCHEMA IF NOT EXISTS cutover; \
      INSERT INTO cutover.lease (name, token) VALUES ('deploy', 0); \
      CREATE TABLE cutover.heartbeat (name pg_catalog.text PRIMARY KEY, token pg_catalog.int8 NOT NULL, beat_at \
      pg_catalog.timestamptz NOT NULL, expires_at pg_catalog.timestamptz NOT NULL); \
-     INSERT INTO cutover.heartbeat VALUES ('deploy', 0, '-infinity', '-infinity')";
+     INSERT INTO cutover.heartbeat VALUES ('deploy', 0, '-infinity', '-infinity'); \
+     GRANT USAGE ON SCHEMA cutover TO PUBLIC; GRANT SELECT ON cutover.version, cutover.lease, cutover.heartbeat TO PUBLIC";
 
 /// What removes them; a schema that holds something else stays.
 const TABLES: [&str; 3] = ["cutover.heartbeat", "cutover.lease", "cutover.version"];

@@ -124,7 +124,10 @@ impl Transaction<'_> {
         if self.segment.sets_isolation() || !run.defaults.read_committed {
             claim.early = joined([claim.early.as_str(), &session::lock_history(&run.table)]);
         }
-        let keys = joined([session::claim(run.prisma_key).as_str(), &lease::check(run)]);
+        // Between two transactions behind a pooler nothing keeps Prisma Migrate out.
+        let free =
+            if run.shared { run.table.is_free(self.row.name(), self.row.own_id()) } else { String::new() };
+        let keys = joined([session::claim(run.prisma_key).as_str(), &lease::check(run), &free]);
         if sets_transaction {
             claim.late = keys;
         } else {

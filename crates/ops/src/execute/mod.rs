@@ -153,11 +153,14 @@ fn one_transaction(
                     if is_applied(run, &migration.name) {
                         return Ok(Done::ByOther);
                     }
+                    if let Some(failure) = crate::plan::decide::failed_rows(&run.history) {
+                        return Err(failure);
+                    }
                     continue;
                 }
                 return match learned(&error, segment) {
                     Some(segments) => {
-                        lease::refuse_segments(run, migration, &segments)?;
+                        lease::refuse_learned(run, migration, &segments)?;
                         segmented::run(run, &PlannedMigration { segments, ..migration.clone() })
                     }
                     None => Err(failure::migration(run, migration, part, &error, elapsed, 0)),

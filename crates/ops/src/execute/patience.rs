@@ -474,7 +474,8 @@ fn has_long_transactions(run: &mut Run<'_>) -> bool {
 
 /// Whether code of the database can do what a rollback does not undo. Asked once, when it first matters.
 fn code_may_escape(run: &mut Run<'_>) -> bool {
-    if run.no_code {
+    // On MySQL and MariaDB a statement that waits for a table's lock has run nothing.
+    if run.no_code || run.target.provider != Provider::PostgreSql {
         return false;
     }
     if run.code_may_escape.is_none() {

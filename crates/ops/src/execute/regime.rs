@@ -12,7 +12,7 @@ use crate::retry::{Next, Why};
 use crate::run::Run;
 use db::{DbError, ErrorKind, session};
 use diagnostics::{Provider, Result};
-use sql::{Algorithm, Kind, Statement};
+use sql::{Algorithm, DdlVerb, Kind, Statement};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -65,10 +65,16 @@ pub(super) fn of(run: &mut Run<'_>, subject: Subject<'_>) -> Regime {
     }
 }
 
-/// Whether the segment has done nothing when its first statement fails like this: LOCK TABLES has all of its locks, or none.
+/// Whether the segment has done nothing when its first statement fails like this: LOCK TABLES has all of its locks, or none, and
+/// maintenance that is ended leaves its table as it was.
 pub(super) fn nothing_ran(segment: &Segment, error: &DbError) -> bool {
     let of_lock = matches!(error.kind, ErrorKind::LockTimeout | ErrorKind::Cancelled | ErrorKind::Deadlock);
-    waits::locks_first(segment) && of_lock
+    of_lock && (waits::locks_first(segment) || segment.statements.first().is_some_and(maintains))
+}
+
+/// OPTIMIZE TABLE and its like.
+pub(super) fn maintains(statement: &Statement) -> bool {
+    statement.kind == Kind::Ddl(DdlVerb::Maintain)
 }
 
 /// Whether a change builds or copies. What is not known does; the catalogue is read once, where the text does not tell.
@@ -190,7 +196,13 @@ impl Regime {
             Provider::MySql => {
                 // A metadata lock is waited for before anything is done, and at the end of what is then undone.
                 let of_lock = matches!(statement.kind, Kind::Ddl(_)) && error.kind == ErrorKind::LockTimeout;
-                if before.is_some() { ledger::is_untouched(run, statement, before) } else { of_lock }
+                if maintains(statement) {
+                    true
+                } else if before.is_some() {
+                    ledger::is_untouched(run, statement, before)
+                } else {
+                    of_lock
+                }
             }
             _ if self == Regime::Concurrent || single::looks_again(&statement.kind) => true,
             _ => !may_be_half_done(&statement.kind) || single::nothing_happened(run, statement),

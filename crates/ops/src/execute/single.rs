@@ -198,6 +198,8 @@ fn send(
     let bounded = orders.as_ref().filter(|orders| !orders.only_at_start);
     let limit = bounded.and_then(|orders| orders.step.or(orders.budget));
     let (mut statement, attempt) = (number + 1, patience.ramp.attempt());
+    let maintains = segment.statements.iter().all(regime::maintains);
+    let mut kept_out = None;
     let outcome = run.send(&batch, orders, &mut |reply, watched| {
         if let Some(news) = watched.news() {
             let place = Place { migration: name, statement, attempt, limit };
@@ -206,11 +208,18 @@ fn send(
         match reply {
             Reply::Notice { index, notice } => {
                 let statement = number + index + 1;
+                if maintains && let Some(error) = notice.wait_that_ended() {
+                    patience.seen = watched.report();
+                    kept_out = Some(Outcome::Failed { index, error });
+                }
                 observer.on(&Event::Notice { migration: name.clone(), statement, notice });
             }
             Reply::Done { index, answer } => {
                 took = answer.elapsed;
                 statement = number + index + 2;
+                if kept_out.is_some() {
+                    return false;
+                }
                 observer.on(&Event::StatementFinished {
                     migration: name.clone(),
                     statement: number + index + 1,
@@ -226,7 +235,7 @@ fn send(
         }
         false
     });
-    (outcome, took)
+    (kept_out.unwrap_or(outcome), took)
 }
 
 pub(super) fn stopped(run: &mut Run<'_>, going: &Going<'_>) -> Failure {

@@ -81,8 +81,9 @@ pub(crate) enum Command {
         tables: Vec<Name>,
         revoke: bool,
     },
-    /// CREATE and ALTER PUBLICATION: the tables that it names.
+    /// CREATE and ALTER PUBLICATION: the tables that it names, and whether they stand for those that it had (SET).
     Publish {
+        replaces: bool,
         tables: Vec<Name>,
     },
     /// CREATE SCHEMA; false if it has elements.

@@ -151,6 +151,10 @@ fn copy(node: &SyntaxNode) -> Option<Use> {
 /// FOR UPDATE and the like: the tables of the SELECT that it stands in, or those that it names.
 fn lock_rows(clause: &SyntaxNode, data: &mut Data) {
     let Some(select) = clause.parent() else { return };
+    if select.kind() == SyntaxKind::TABLE {
+        data.uses.extend(relation(&select, How::RowLock));
+        return;
+    }
     let named: Vec<String> = child(clause, SyntaxKind::LOCKING_OF)
         .map_or_else(Vec::new, |of| of.children().map(|name| identifier(&name)).collect());
     let Some(from) = child(&select, SyntaxKind::FROM_CLAUSE) else { return };

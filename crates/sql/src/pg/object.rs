@@ -357,6 +357,7 @@ fn described(node: &SyntaxNode) -> Option<Command> {
             Command::Privileges { tables, revoke: node.kind() == SyntaxKind::REVOKE }
         }
         SyntaxKind::CREATE_PUBLICATION | SyntaxKind::ALTER_PUBLICATION => Command::Publish {
+            replaces: node.descendants_with_tokens().any(|element| element.kind() == SyntaxKind::SET_KW),
             tables: node
                 .descendants()
                 .filter(|inner| inner.kind() == SyntaxKind::PUBLICATION_OBJECT_TABLE)

@@ -199,3 +199,42 @@ fn lock_tables_is_tried_again_and_leaves_nothing() {
     assert!(status.success(), "{stderr}");
     assert_eq!(database.sql("SELECT min(n), max(n) FROM orders"), "1|1");
 }
+
+/// What is no change of one table's columns waits like one; what reports its errors beside its result has not run when it says so.
+#[test]
+fn other_definitions_and_maintenance_are_bounded_and_end_applied() {
+    let (database, project) = prepared();
+    database.sql("CREATE TABLE spare (id INT); CREATE TRIGGER old BEFORE UPDATE ON orders FOR EACH ROW SET NEW.n = NEW.n; CREATE VIEW v AS SELECT * FROM orders");
+    for (number, (file, shows)) in [
+        ("OPTIMIZE TABLE orders;", ""),
+        ("CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW SET NEW.n = NEW.n;", "SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = database() AND trigger_name = 't'"),
+        ("DROP TRIGGER old;", "SELECT count(*) = 0 FROM information_schema.triggers WHERE trigger_schema = database() AND trigger_name = 'old'"),
+        ("CREATE OR REPLACE VIEW v AS SELECT id FROM orders;", "SELECT count(*) FROM information_schema.columns WHERE table_schema = database() AND table_name = 'v'"),
+        ("DROP VIEW v;", "SELECT count(*) = 0 FROM information_schema.views WHERE table_schema = database()"),
+        ("RENAME TABLE orders TO orders_old, spare TO orders;", "SELECT count(*) = 0 FROM orders"),
+        ("RENAME TABLE orders TO spare, orders_old TO orders;", "SELECT count(*) = 6 FROM orders"),
+        ("TRUNCATE orders;", "SELECT count(*) = 0 FROM orders"),
+        ("CREATE OR REPLACE TABLE orders (id INT, fresh INT);", "SELECT count(*) = 0 FROM orders WHERE fresh = 1"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        project.write(&format!("{}_m", number + 2), file);
+        let table_id = "SELECT table_id FROM information_schema.innodb_sys_tables WHERE name = concat(database(), '/orders')";
+        let before = database.sql(table_id);
+        let mut reader = database.session();
+        reader.run(if file.contains(" v") { "BEGIN; SELECT count(*) FROM v" } else { "BEGIN; SELECT count(*) FROM orders" });
+        let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+        deployer.wait_for(file, |event| {
+            is(event, "attempt_ended") && event["limit"].as_f64().is_some_and(|limit| limit <= 2.0)
+        });
+        reader.run("COMMIT");
+        let (status, stderr, events) = deployer.finish();
+        assert!(status.success(), "{file}\n{stderr}");
+        if shows.is_empty() {
+            assert_ne!(database.sql(table_id), before, "{file}: {events:#?}");
+        } else {
+            assert_eq!(database.sql(shows), "1", "{file}: {events:#?}");
+        }
+    }
+}

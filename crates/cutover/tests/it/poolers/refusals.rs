@@ -74,6 +74,7 @@ fn a_block_that_commits_is_refused_once_it_shows() {
     let said = text(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("C1003") && said.contains("1_a/migration.sql:1:1"), "{said}");
+    assert!(said.contains("rolled back") && !said.contains("nothing of this migration was sent"), "{said}");
     assert_eq!(
         database.psql("SELECT to_regclass('t'), to_regclass('u'), (SELECT count(*) FROM _prisma_migrations)"),
         "||0"

@@ -1,6 +1,6 @@
 //! The driver's errors in this room's words.
 
-use crate::{DbError, ErrorKind};
+use crate::{DbError, ErrorKind, Notice};
 use mysql_async::{Error, ServerError};
 
 /// An error while connecting.
@@ -64,11 +64,34 @@ fn position(message: &str, sql: &str) -> Option<usize> {
     sql[start..].find(near).map(|at| start + at)
 }
 
-/// By number. Source: "Server Error Message Reference" of MySQL and "MariaDB Error Code Reference".
+/// By its number. Source: "Server Error Message Reference" of MySQL and "MariaDB Error Code Reference".
 fn server_error(error: &ServerError) -> DbError {
-    let kind = match error.code {
+    let kind = kind_of(error.code);
+    let mut converted = DbError::new(kind, error.message.clone());
+    // As the reference shows it: the server's number. The SQLSTATE says less.
+    converted.code = error.code.to_string();
+    if error.code == 1048 {
+        // Column 'migration_name' cannot be null
+        converted.object = error.message.split('\'').nth(1).map(str::to_owned);
+    }
+    converted
+}
+
+/// See [`Notice::wait_that_ended`].
+pub(crate) fn wait_that_ended(notice: &Notice) -> Option<DbError> {
+    let kind = kind_of(notice.code.parse().ok()?);
+    let ended = matches!(kind, ErrorKind::LockTimeout | ErrorKind::Deadlock | ErrorKind::Cancelled);
+    ended.then(|| {
+        let mut error = DbError::new(kind, notice.message.clone());
+        error.code.clone_from(&notice.code);
+        error
+    })
+}
+
+fn kind_of(code: u16) -> ErrorKind {
+    match code {
         1045 | 1698 => ErrorKind::Authentication,
-        1044 | 1130 | 1227 | 1142 | 1143 | 1370 => match error.code {
+        1044 | 1095 | 1130 | 1227 | 1142 | 1143 | 1370 => match code {
             1044 | 1130 => ErrorKind::AccessDenied,
             _ => ErrorKind::InsufficientPrivilege,
         },
@@ -87,15 +110,7 @@ fn server_error(error: &ServerError) -> DbError {
         1021 | 1114 => ErrorKind::Full,
         3159 => ErrorKind::Tls,
         _ => ErrorKind::Other,
-    };
-    let mut converted = DbError::new(kind, error.message.clone());
-    // As the reference shows it: the server's number. The SQLSTATE says less.
-    converted.code = error.code.to_string();
-    if error.code == 1048 {
-        // Column 'migration_name' cannot be null
-        converted.object = error.message.split('\'').nth(1).map(str::to_owned);
     }
-    converted
 }
 
 #[cfg(test)]

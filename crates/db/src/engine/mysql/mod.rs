@@ -8,6 +8,8 @@ mod conn;
 mod convert;
 mod tunnel;
 
+pub(crate) use convert::wait_that_ended;
+
 use super::Refusal;
 use crate::conn::{Conn, ServerInfo};
 use crate::history::TABLE;

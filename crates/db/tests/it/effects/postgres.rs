@@ -464,6 +464,9 @@ const FORMS_OF_ALTER_TABLE: &[&str] = &[
     "CONCURRENTLY",
 ];
 
+/// The row locks of a query.
+const ROW_LOCKS: &[&str] = &["FOR UPDATE", "FOR NO KEY UPDATE", "FOR SHARE", "FOR KEY SHARE"];
+
 #[test]
 fn every_documented_form_is_among_the_fixtures() {
     let files = fixture::files("postgresql");
@@ -474,6 +477,13 @@ fn every_documented_form_is_among_the_fixtures() {
             case.statement.starts_with(command) && case.observed.values().any(|seen| seen.lock == lock)
         };
         assert!(cases.iter().any(shows), "no {command} that takes {mode}");
+    }
+    for form in ROW_LOCKS {
+        let shows = |case: &&Case| {
+            case.statement.contains(form)
+                && case.observed.values().any(|seen| seen.lock == fixture::lock("ROW SHARE"))
+        };
+        assert!(cases.iter().any(shows), "no SELECT ... {form}");
     }
     for form in FORMS_OF_ALTER_TABLE {
         let shows = |case: &&Case| case.statement.starts_with("ALTER TABLE") && case.statement.contains(form);

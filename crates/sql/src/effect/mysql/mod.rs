@@ -23,7 +23,7 @@ pub(crate) mod types;
 
 use super::{Breakage, Effect, Fact, Lock, Reversible, TableEffect};
 use crate::action::Name;
-use crate::catalog::{Catalog, Table};
+use crate::catalog::{Catalog, Table, TableKind};
 use crate::kind::{DdlVerb, Kind};
 use crate::scanner::{Mode, Scanner, Token, TokenKind};
 use crate::statement::Statement;
@@ -153,6 +153,15 @@ impl<'c> Builder<'c> {
     fn breaks(&mut self, breakage: Breakage) {
         if !self.effect.breaks.contains(&breakage) {
             self.effect.breaks.push(breakage);
+        }
+    }
+
+    /// A table that is read or written may be a view, whose tables are not read here.
+    fn may_be_view(&mut self, table: &Name) {
+        match self.catalog.table_of(table) {
+            Some(known) if known.kind != TableKind::View => {}
+            Some(_) => self.unknown("the tables of a view are not read"),
+            None => self.unknown("views and triggers of what it uses are not known"),
         }
     }
 

@@ -79,6 +79,7 @@ fn read(builder: &mut Builder<'_>, name: &Name, lock: Lock) {
     if builder.catalog.lacks(name) {
         return;
     }
+    builder.may_be_view(name);
     builder.lock(name, lock);
 }
 
@@ -119,6 +120,7 @@ pub(super) fn data(mut builder: Builder<'_>, verb: DataVerb, mut words: Words<'_
             DataVerb::Delete => (false, true),
             DataVerb::Replace | DataVerb::Merge => (true, true),
         };
+        builder.may_be_view(table);
         written(&mut builder, table, Fact::from(rows), acts(verb));
     }
     let adds = verb == DataVerb::Insert && !updates;

@@ -72,7 +72,7 @@ fn weigh(command: &Command, costs: &mut Costs<'_>) {
         Command::Reindex { target, concurrently } => object::reindex(target, *concurrently, costs),
         Command::Describe(described) => object::describe(described, costs),
         Command::Privileges { tables, revoke } => object::privileges(tables, *revoke, costs),
-        Command::Publish { tables } => object::publish(tables, costs),
+        Command::Publish { tables, replaces } => object::publish(tables, *replaces, costs),
         Command::CreateSchema { bare, .. } => object::create_schema(*bare, costs),
         Command::RenameSchema { from, to } => object::rename_schema(from, to, costs),
         Command::DropSchema { names, cascade } => drop::drop_schema(names, *cascade, costs),

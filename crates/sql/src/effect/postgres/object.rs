@@ -448,7 +448,10 @@ pub(super) fn privileges(tables: &[Name], revoke: bool, costs: &mut Costs<'_>) {
     }
 }
 
-pub(super) fn publish(tables: &[Name], costs: &mut Costs<'_>) {
+pub(super) fn publish(tables: &[Name], replaces: bool, costs: &mut Costs<'_>) {
+    if replaces && !tables.is_empty() {
+        costs.doubt("the tables that it had are not known");
+    }
     for table in tables {
         let table = costs.resolve(table);
         let all = costs.below(&table);
