@@ -7,7 +7,7 @@ use super::drop::{forget_keys_of_parent, forget_keys_to, forget_keys_to_parts, f
 use crate::action::Name;
 use crate::catalog::{Catalog, Column, ConstraintKind, Table, TableKind};
 use crate::effect::postgres::canonical;
-use crate::pg::command::{Alter, Belonging, Change, DomainChange, TypeChange, Verb};
+use crate::pg::command::{Alter, Belonging, Change, DomainChange, Form, TypeChange, Verb};
 
 pub(super) fn alter_relation(catalog: &mut Catalog, alter: &Alter) {
     let name = catalog.resolve(&alter.target.name);
@@ -17,6 +17,12 @@ pub(super) fn alter_relation(catalog: &mut Catalog, alter: &Alter) {
             if let Some(known) = catalog.tables.get_mut(&table) {
                 let found = known.indexes.iter_mut().filter(|index| index.name == name.name);
                 found.for_each(|index| index.name.clone_from(to));
+                // The constraint that it stands for has its name.
+                let found = known
+                    .constraints
+                    .iter_mut()
+                    .filter(|constraint| constraint.name == name.name && constraint.references.is_none());
+                found.for_each(|constraint| constraint.name.clone_from(to));
             }
         }
         return;
@@ -68,6 +74,26 @@ pub(super) fn alter_relation(catalog: &mut Catalog, alter: &Alter) {
                 catalog.tables.entry(name.clone()).and_modify(|table| table.parents.push(parent));
             }
             Change::Other => catalog.complete = false,
+            Change::AddColumn { column, .. }
+                if family.len() > 1
+                    && column
+                        .constraints
+                        .iter()
+                        .any(|key| !matches!(key.form, Form::Check { .. } | Form::NotNull { .. })) =>
+            {
+                // The keys of the parts have names of their own.
+                catalog.complete = false;
+                family.iter().for_each(|table| change_table(catalog, table, change));
+            }
+            Change::SetLogged(logged) => {
+                let sequences =
+                    catalog.tables.get(&name).map_or_else(Vec::new, |table| table.sequences.clone());
+                // From version 15 on its sequences follow it.
+                let follows = catalog.version_number >= 150_000;
+                for name in sequences.into_iter().filter(|_| follows).chain([name.clone()]) {
+                    catalog.tables.entry(name).and_modify(|known| known.unlogged = !logged);
+                }
+            }
             _ => family.iter().for_each(|table| change_table(catalog, table, change)),
         }
     }
@@ -174,7 +200,6 @@ fn change_parts(known: &mut Table, change: &Change) {
             let found = known.indexes.iter_mut().filter(|index| index.name == *from);
             found.for_each(|index| index.name.clone_from(to));
         }
-        Change::SetLogged(logged) => known.unlogged = !logged,
         Change::RowSecurity(on) => known.row_security = *on,
         Change::SetTablespace(space) => {
             known.tablespace = Some(space.clone()).filter(|space| space != "pg_default")
@@ -239,6 +264,11 @@ pub(super) fn alter_type(catalog: &mut Catalog, name: &Name, change: &TypeChange
     let to = match change {
         TypeChange::Rename(to) => Name { schema: from.schema.clone(), name: to.clone() },
         TypeChange::SetSchema(schema) => Name { schema: Some(schema.clone()), name: from.name.clone() },
+        // Columns of typed tables change with them.
+        TypeChange::Attributes { cascade: true } => {
+            catalog.complete = false;
+            return;
+        }
         _ => return,
     };
     rename_type(catalog, &from, &to);

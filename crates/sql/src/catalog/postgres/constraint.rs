@@ -179,7 +179,12 @@ pub(super) fn add_to_family(
                 }
                 give_partition(catalog, name, child);
             }
-            Form::Check { .. } | Form::NotNull { .. } => add_constraint(catalog, child, constraint),
+            // Under the name that it has above.
+            Form::Check { .. } | Form::NotNull { .. } => {
+                let made = catalog.tables.get(name).and_then(|table| table.constraints.last());
+                let named = made.map(|made| made.name.clone()).or_else(|| constraint.name.clone());
+                add_constraint(catalog, child, &ConstraintDefinition { name: named, ..constraint.clone() });
+            }
             Form::Key { primary: true, columns, .. } => tighten(catalog, child, columns),
             _ => {}
         }
