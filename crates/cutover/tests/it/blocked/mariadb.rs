@@ -27,7 +27,8 @@ fn prepared() -> (Database<'static>, Project, MutexGuard<'static, ()>) {
 
 /// The newest connection to the database: that of the session that was opened last.
 fn connection(database: &Database<'_>) -> u64 {
-    let sql = "SELECT max(id) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()";
+    let sql =
+        "SELECT max(id) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()";
     database.sql(sql).trim().parse().unwrap()
 }
 

@@ -12,19 +12,7 @@ use crate::pg::command::{Alter, Belonging, Change, DomainChange, Form, TypeChang
 pub(super) fn alter_relation(catalog: &mut Catalog, alter: &Alter) {
     let name = catalog.resolve(&alter.target.name);
     if let Some(table) = catalog.table_of_index(&name) {
-        for change in &alter.changes {
-            let Change::Rename(to) = change else { continue };
-            if let Some(known) = catalog.tables.get_mut(&table) {
-                let found = known.indexes.iter_mut().filter(|index| index.name == name.name);
-                found.for_each(|index| index.name.clone_from(to));
-                // The constraint that it stands for has its name.
-                let found = known
-                    .constraints
-                    .iter_mut()
-                    .filter(|constraint| constraint.name == name.name && constraint.references.is_none());
-                found.for_each(|constraint| constraint.name.clone_from(to));
-            }
-        }
+        alter_index(catalog, &table, &name, &alter.changes);
         return;
     }
     if !catalog.tables.contains_key(&name) {
@@ -58,15 +46,7 @@ pub(super) fn alter_relation(catalog: &mut Catalog, alter: &Alter) {
                 let other = catalog.resolve(partition);
                 let (parent, child) =
                     if matches!(change, Change::Detach { .. }) { (&name, &other) } else { (&other, &name) };
-                forget_keys_of_parent(catalog, parent, child);
-                catalog
-                    .tables
-                    .entry(parent.clone())
-                    .and_modify(|table| table.children.retain(|known| known != child));
-                catalog.tables.entry(child.clone()).and_modify(|table| {
-                    table.parents.retain(|known| known != parent);
-                    table.bound = None;
-                });
+                part(catalog, parent, child);
             }
             Change::Inherit(parent) => {
                 let parent = catalog.resolve(parent);
@@ -97,6 +77,31 @@ pub(super) fn alter_relation(catalog: &mut Catalog, alter: &Alter) {
             _ => family.iter().for_each(|table| change_table(catalog, table, change)),
         }
     }
+}
+
+fn alter_index(catalog: &mut Catalog, table: &Name, index: &Name, changes: &[Change]) {
+    let Some(known) = catalog.tables.get_mut(table) else { return };
+    for to in changes.iter().filter_map(|change| match change {
+        Change::Rename(to) => Some(to),
+        _ => None,
+    }) {
+        let found = known.indexes.iter_mut().filter(|found| found.name == index.name);
+        found.for_each(|index| index.name.clone_from(to));
+        // The constraint that it stands for has its name.
+        let found =
+            known.constraints.iter_mut().filter(|key| key.name == index.name && key.references.is_none());
+        found.for_each(|constraint| constraint.name.clone_from(to));
+    }
+}
+
+/// A partition or child is one no more.
+fn part(catalog: &mut Catalog, parent: &Name, child: &Name) {
+    forget_keys_of_parent(catalog, parent, child);
+    catalog.tables.entry(parent.clone()).and_modify(|table| table.children.retain(|known| known != child));
+    catalog.tables.entry(child.clone()).and_modify(|table| {
+        table.parents.retain(|known| known != parent);
+        table.bound = None;
+    });
 }
 
 pub(super) fn attach(catalog: &mut Catalog, parent: &Name, partition: &Name, bound: &str) {
