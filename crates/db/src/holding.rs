@@ -53,8 +53,8 @@ pub fn sessions_are_free(conn: &mut dyn Conn, process: i32) -> Result<bool, DbEr
              information_schema.processlist p WHERE p.id = {process}"
         ),
         Provider::PostgreSql | Provider::Sqlite => format!(
-            "WITH clients AS (SELECT a.pid, a.usesysid, a.datid FROM pg_catalog.pg_stat_activity a WHERE a.backend_type = 'client \
-             backend') SELECT (SELECT count(*) FROM clients) < (SELECT sum(CASE s.name WHEN 'max_connections' THEN s.setting::int ELSE \
+            "WITH clients AS (SELECT a.pid, a.usesysid, a.datid FROM pg_catalog.pg_stat_activity a WHERE a.usesysid IS NOT \
+             NULL AND a.datid IS NOT NULL) SELECT (SELECT count(*) FROM clients) < (SELECT sum(CASE s.name WHEN 'max_connections' THEN s.setting::int ELSE \
              -s.setting::int END) FROM pg_catalog.pg_settings s WHERE s.name IN ('max_connections', \
              'superuser_reserved_connections', 'reserved_connections')) AND (r.rolconnlimit < 0 OR (SELECT count(*) FROM clients o \
              WHERE o.usesysid = c.usesysid) < r.rolconnlimit) AND (d.datconnlimit < 0 OR (SELECT count(*) FROM clients o WHERE \

@@ -21,7 +21,9 @@ pub(crate) fn acquire(
     run: &mut Run<'_>,
     done: &mut dyn FnMut(&mut Run<'_>) -> Result<bool>,
 ) -> std::result::Result<bool, Trouble> {
-    allows_transactions(run)?;
+    if !matches!(run.held, Some(Held::Lease(_))) {
+        allows_transactions(run)?;
+    }
     prepare(run)?;
     let mut wait = Wait::new(run.options.wait_lock);
     loop {
@@ -60,15 +62,18 @@ pub(crate) fn acquire(
 }
 
 /// A pooler that gives a session for one statement takes no transaction: nothing can be deployed through it.
-fn allows_transactions(run: &mut Run<'_>) -> Result<()> {
+fn allows_transactions(run: &mut Run<'_>) -> std::result::Result<(), Trouble> {
     let Err(error) = run.conn.execute("BEGIN").and_then(|()| run.conn.execute("ROLLBACK")) else {
         return Ok(());
     };
-    Err(Failure::new(
+    if error.kind == ErrorKind::ConnectionLost && !error.text().contains("transaction block") {
+        return Err(Trouble::Lost(error));
+    }
+    Err(Trouble::Failed(Failure::new(
         pooler::pooled(run.target, run.options, "the pooler takes no transactions (statement pooling)")
             .note(format!("what it said: {}", error.text()))
             .note("nothing was run"),
-    ))
+    )))
 }
 
 /// Makes the tables where they are not there.

@@ -47,7 +47,12 @@ impl Report {
     /// The name that is to be typed before a holder is ended that may be alive: that of the database in which it is at work.
     pub fn name_to_type(&self) -> &str {
         let alive = self.held.iter().find(|held| held.dead.is_none());
-        alive.and_then(|held| held.holder.database.as_deref()).unwrap_or(&self.database)
+        alive.map_or(&self.database, |held| self.database_of(held))
+    }
+
+    /// Where a holder is at work: on PostgreSQL the lock is the database's.
+    fn database_of<'r>(&'r self, held: &'r HeldLock) -> &'r str {
+        held.holder.database.as_deref().unwrap_or(&self.database)
     }
 }
 
@@ -122,13 +127,13 @@ pub fn status(look: &Look, observer: &dyn Observer, interrupt: &Arc<Interrupt>) 
     report(&mut run)
 }
 
-/// Ends what holds the lock. `confirmed` says that the name of the database was typed, for what may be alive.
+/// Ends what holds the lock. `typed` is the name of a database: what may be alive is ended where it works in that one.
 ///
 /// # Errors
 /// C2023 if a holder may be alive and nothing was typed; C2012 for a SQLite file, whose lock ends with its process alone.
 pub fn release(
     look: &Look,
-    confirmed: bool,
+    typed: Option<&str>,
     observer: &dyn Observer,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Vec<Released>> {
@@ -137,8 +142,9 @@ pub fn release(
     if let Some(held) = report.held.iter().find(|held| held.lock == Which::File) {
         return Err(file_is_held(held));
     }
-    if let Some(held) = report.held.iter().find(|held| held.dead.is_none() && !confirmed) {
-        return Err(may_be_alive(report.name_to_type(), held));
+    let unnamed = |held: &&HeldLock| held.dead.is_none() && typed != Some(report.database_of(held));
+    if let Some(held) = report.held.iter().find(unnamed) {
+        return Err(may_be_alive(report.database_of(held), held));
     }
     let mut released = Vec::new();
     for held in report.held {

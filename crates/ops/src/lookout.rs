@@ -22,6 +22,8 @@ const LONGEST_EVERY: Duration = Duration::from_secs(1);
 const SLACK: Duration = Duration::from_millis(40);
 /// A wait that begins so soon after a statement was sent is its first.
 const AT_START: Duration = Duration::from_millis(300);
+/// How long code may run that nobody can look at.
+const BLIND: Duration = Duration::from_secs(3);
 /// How often the server is asked how far a long statement is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
@@ -40,6 +42,10 @@ pub(crate) struct Orders {
     pub(crate) query_text: bool,
     /// The bound counts only while it has done nothing but wait.
     pub(crate) only_at_start: bool,
+    /// No limit of the server's bounds its waits: what cannot be seen must not last.
+    pub(crate) of_code: bool,
+    /// As far as its words tell it locks rows alone: who waits behind them waits for those.
+    pub(crate) of_rows_alone: bool,
     /// The server yields to nobody who waits for less: those who queue behind us are not given way to.
     pub(crate) patient: bool,
     /// Where it is said how long the waits have lasted, in microseconds.
@@ -86,6 +92,8 @@ pub(crate) struct Lookout {
     last_progress: Option<Instant>,
     every: Duration,
     waiting_since: Option<Instant>,
+    /// Since when no look has got an answer.
+    blind_since: Option<Instant>,
     /// The wait that is under way keeps others waiting.
     counts: bool,
     /// What was waited for last.
@@ -104,6 +112,8 @@ pub(crate) struct Looking {
     orders: Orders,
     settled: Vec<Blocker>,
     asks_progress: bool,
+    /// The question was not answered.
+    blind: bool,
     waiting: Option<Waiting>,
     blockers: Vec<Blocker>,
     queued: usize,
@@ -114,7 +124,8 @@ pub(crate) struct Looking {
 impl Looking {
     /// Asks. What cannot be asked is not known.
     pub(crate) fn look(&mut self, conn: &mut dyn Conn) {
-        self.waiting = activity::waiting(conn, self.process).ok().flatten();
+        let Ok(waiting) = activity::waiting(conn, self.process) else { return };
+        (self.blind, self.waiting) = (false, waiting);
         if self.waiting.is_some() {
             self.blockers = activity::blockers(conn, self.process).unwrap_or_default();
             self.queued = activity::queued_behind(conn, self.process).unwrap_or_default();
@@ -180,6 +191,7 @@ impl Lookout {
             last_look: None,
             last_progress: None,
             waiting_since: None,
+            blind_since: None,
             counts: false,
             ended_wait: None,
             waited: Duration::ZERO,
@@ -251,6 +263,7 @@ impl Lookout {
             orders: self.orders.clone(),
             settled: self.settled.clone(),
             asks_progress,
+            blind: true,
             waiting: None,
             blockers: Vec::new(),
             queued: 0,
@@ -273,13 +286,23 @@ impl Lookout {
         if self.last_look.is_some_and(|look| self.last_answer > look) {
             return;
         }
+        if looking.blind {
+            // It may wait still.
+            let since = *self.blind_since.get_or_insert(self.last_look.unwrap_or(now));
+            if self.orders.of_code && self.orders.step.is_some() && now - since >= BLIND {
+                self.news.over = Some(Over::GaveWay);
+                self.fresh = true;
+            }
+            return;
+        }
+        self.blind_since = None;
         let Some(Waiting { lock, strong }) = looking.waiting else {
             self.end_wait(now);
             self.queue_since = None;
             return;
         };
         // A wait for a row that nobody waits behind is nobody's concern.
-        self.counts |= strong || looking.queued > 0;
+        self.counts |= strong || (looking.queued > 0 && !self.orders.of_rows_alone);
         // It waits at least since the look began, and at most since the last answer or the last look that saw no wait.
         let since = *self.waiting_since.get_or_insert(self.last_look.unwrap_or(now));
         if self.news.waiting.is_none() {

@@ -52,20 +52,26 @@ impl Over {
 pub(crate) struct Side<'a> {
     conn: &'a mut dyn Conn,
     over: &'a Over,
+    patience: Duration,
 }
 
 impl<'a> Side<'a> {
     pub(crate) fn new(conn: &'a mut dyn Conn, over: &'a Over) -> Self {
-        Self { conn, over }
+        Self::within(conn, over, PATIENCE)
+    }
+
+    /// The same, with how long a question may take.
+    pub(crate) fn within(conn: &'a mut dyn Conn, over: &'a Over, patience: Duration) -> Self {
+        Self { conn, over, patience }
     }
 }
 
 impl Conn for Side<'_> {
     fn send(&mut self, batch: &Batch<'_>, on: &mut dyn FnMut(Reply) -> Flow) -> Outcome {
-        let (over, began) = (self.over, Instant::now());
+        let (over, patience, began) = (self.over, self.patience, Instant::now());
         self.conn.send(batch, &mut |reply| {
             let flow = on(reply);
-            if over.too_late() || began.elapsed() >= PATIENCE { Flow::Abandon } else { flow }
+            if over.too_late() || began.elapsed() >= patience { Flow::Abandon } else { flow }
         })
     }
 

@@ -7,6 +7,7 @@
 
 use crate::interrupt::Interrupt;
 use crate::lookout::{Lookout, News, Orders};
+use crate::side::{Over, Side};
 use db::target::Target;
 use db::{Cancel, activity};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -258,6 +259,7 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
                     // An error means that the request was not made; the next one may be.
                     let _ = attempt.cancel.cancel();
                 }
+                state = look_for_silence(shared, state, &mut side, target);
             } else {
                 state = look_for_silence(shared, state, &mut side, target);
                 state = look_out(shared, state, &mut side, target);
@@ -349,5 +351,6 @@ fn with_side<T>(
     if side.as_ref().is_none_or(|conn| conn.poisoned()) {
         *side = db::connect(target).ok();
     }
-    side.as_mut().map(|conn| ask(conn.as_mut()))
+    // A pool that is full gives no answer, and must not keep a stop from being carried out.
+    side.as_mut().map(|conn| ask(&mut Side::within(conn.as_mut(), &Over::default(), LONGEST_LOOK)))
 }

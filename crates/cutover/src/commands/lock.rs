@@ -68,14 +68,16 @@ impl Call<'_> {
 
     fn release(&self, typed: Option<&str>) -> Result<ExitCode> {
         let report = status(self.look, self.observer, self.interrupt)?;
-        let confirmed = match typed {
-            Some(name) => self.is_name(name, &report)?,
-            None if report.held.iter().any(|held| held.dead.is_none() && held.lock != Which::File) => {
-                self.ask(&report)?
-            }
-            None => false,
+        let asks = report.held.iter().any(|held| held.dead.is_none() && held.lock != Which::File);
+        let typed = match typed {
+            Some(name) => Some(name.to_owned()),
+            None if asks => self.ask(&report),
+            None => None,
         };
-        let released = release(self.look, confirmed, self.observer, self.interrupt)?;
+        if let Some(name) = &typed {
+            self.is_name(name, &report)?;
+        }
+        let released = release(self.look, typed.as_deref(), self.observer, self.interrupt)?;
         match self.json {
             Some(json) => json.write(&Tagged { event: "lock_released", body: &Json { released: &released } }),
             None => told(&released).iter().for_each(|line| self.context.terminal.out(line)),
@@ -83,9 +85,9 @@ impl Call<'_> {
         Ok(0)
     }
 
-    fn is_name(&self, name: &str, report: &Report) -> Result<bool> {
+    fn is_name(&self, name: &str, report: &Report) -> Result<()> {
         if name == report.name_to_type() {
-            return Ok(true);
+            return Ok(());
         }
         Err(Failure::coded(
             &diagnostics::codes::C2023,
@@ -98,9 +100,9 @@ impl Call<'_> {
     }
 
     /// Asks a person; nobody is there to ask where standard input is no terminal.
-    fn ask(&self, report: &Report) -> Result<bool> {
+    fn ask(&self, report: &Report) -> Option<String> {
         if self.json.is_some() || !std::io::stdin().is_terminal() {
-            return Ok(false);
+            return None;
         }
         lines(report).iter().for_each(|line| self.context.terminal.err(line));
         self.context.terminal.talk(&format!(
@@ -110,7 +112,7 @@ impl Call<'_> {
         let mut line = String::new();
         // What cannot be read was not typed.
         let read = std::io::stdin().lock().read_line(&mut line).unwrap_or_default();
-        if read == 0 { Ok(false) } else { self.is_name(line.trim(), report) }
+        (read > 0).then(|| line.trim().to_owned())
     }
 }
 

@@ -78,7 +78,11 @@ impl Limits {
                 .enumerate()
                 .filter(|(_, statement)| {
                     // A trigger or a default may handle errors as well.
-                    let hidden = !no_code && touches_rows(statement) && statement.code != sql::Code::None;
+                    let of_rows = touches_rows(statement) && statement.code != sql::Code::None;
+                    // The query of a table that is made, the default of a column that is added, the expression of an index.
+                    let of_definition =
+                        matches!(statement.kind, Kind::Ddl(_)) && statement.code == sql::Code::Any;
+                    let hidden = !no_code && (of_rows || of_definition);
                     hidden || waits::runs_code(statement)
                 })
                 .map(|(index, _)| index)
@@ -223,6 +227,10 @@ pub(super) struct Said {
     pub(super) of_row: Duration,
     /// Others wait behind a statement of it.
     pub(super) bounded: bool,
+    /// Of a statement of it no limit of the server's bounds the waits.
+    pub(super) of_code: bool,
+    /// As far as its words tell it locks rows alone.
+    pub(super) of_rows_alone: bool,
 }
 
 /// A bound that is known, or one that is told when it is.
@@ -240,11 +248,15 @@ impl Said {
             one_by_one: false,
             of_row: session::ROW_WAIT,
             bounded: false,
+            of_code: false,
+            of_rows_alone: false,
         };
         let Some(mut limits) = limits else { return said };
         said.opening = limits.opening(segment).map(session::lock_timeout).unwrap_or_default();
         (said.one_by_one, said.of_row) = (limits.one_by_one(), limits.of_row());
         said.bounded = limits.is_looked_after();
+        said.of_code = !limits.code.is_empty();
+        said.of_rows_alone = limits.is_unbounded();
         let mut changed = limits.has_own();
         for (index, statement) in segment.statements.iter().enumerate() {
             said.before.push(match limits.before(index, changed) {
@@ -259,7 +271,8 @@ impl Said {
                 }
             });
             limits.passed(statement);
-            changed = may_change_bound(statement);
+            // What was said to code holds behind it.
+            changed = may_change_bound(statement) || limits.code.contains(&index);
         }
         said
     }

@@ -7,12 +7,13 @@
 //!
 //! A busy SQLite file and a locked history table are waits of another kind: nobody queues behind them (`busy`).
 
-use super::limits::Limits;
+use super::limits::{Limits, Said};
 use super::telling::{Place, Telling};
 use super::transaction::{End, Part, Transaction};
 use super::{failure, may_wait};
 use crate::busy::Busy;
 use crate::event::Event;
+use crate::lease;
 use crate::lookout::{self, News, Orders, Over};
 use crate::plan::{Segment, waits};
 use crate::retry::{Cause, Next, OnBlocked, Ramp, Why};
@@ -106,9 +107,16 @@ impl Patience {
     }
 
     /// What is looked out for during the next attempt.
-    pub(super) fn orders(&self, run: &Run<'_>, bounded: bool, waited: &Arc<AtomicU64>) -> Option<Orders> {
+    pub(super) fn orders(
+        &self,
+        run: &Run<'_>,
+        said: Option<&Said>,
+        waited: &Arc<AtomicU64>,
+    ) -> Option<Orders> {
         (run.target.provider != Provider::Sqlite).then(|| Orders {
-            step: bounded.then(|| self.step()),
+            step: said.filter(|said| said.bounded).map(|_| self.step()),
+            of_code: said.is_some_and(|said| said.of_code),
+            of_rows_alone: said.is_some_and(|said| said.of_rows_alone),
             budget: None,
             progress: true,
             locks: run.options.locks.clone(),
@@ -181,8 +189,18 @@ impl Patience {
 
     /// Whose old transactions are in the way; those that are to be ended are.
     fn in_the_way(&mut self, run: &mut Run<'_>, wanted: &[(sql::Name, sql::Lock)]) -> Vec<Blocker> {
+        // Behind a pooler names stand for what they stand for within a transaction of ours alone.
+        let settings = lease::settings(run);
+        let within = !settings.is_empty();
+        if within && run.conn.execute(&format!("BEGIN; {settings}")).is_err() {
+            let _ = run.conn.execute("ROLLBACK");
+            return Vec::new();
+        }
         // What cannot be asked is met by the first attempt.
         let mut blockers = activity::in_the_way(run.conn.as_mut(), wanted, LONG).unwrap_or_default();
+        if within {
+            let _ = run.conn.execute("ROLLBACK");
+        }
         if !run.options.query_text {
             lookout::hide_queries(blockers.iter_mut());
         }

@@ -136,7 +136,7 @@ impl Regime {
         longest: Option<Duration>,
         patience: &Patience,
     ) -> Option<Orders> {
-        let orders = patience.orders(run, false, &Arc::new(AtomicU64::new(0)))?;
+        let orders = patience.orders(run, None, &Arc::new(AtomicU64::new(0)))?;
         // A watcher looks too seldom to end a wait of no length.
         let (step, a_second) = (patience.ramp.step(), patience.ramp.step().max(A_SECOND));
         Some(match self {
@@ -144,9 +144,12 @@ impl Regime {
             Regime::Ramped => Orders { step: Some(step), ..orders },
             Regime::Heavy => Orders { step: Some(a_second), only_at_start: true, ..orders },
             Regime::Locking => Orders { step: Some(a_second), ..orders },
-            Regime::Once | Regime::Code => {
-                Orders { step: Some(longest.unwrap_or(CAP)), patient: true, ..orders }
-            }
+            Regime::Once | Regime::Code => Orders {
+                step: Some(longest.unwrap_or(CAP)),
+                of_code: self == Regime::Code,
+                patient: true,
+                ..orders
+            },
             Regime::Rows => orders,
         })
     }

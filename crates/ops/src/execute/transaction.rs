@@ -114,7 +114,7 @@ struct Seen {
 pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>, patience: &mut Patience) -> End {
     let waited = Arc::new(AtomicU64::new(0));
     let said = Said::of(transaction.segment, patience.limits(run, transaction.segment), &waited);
-    let orders = patience.orders(run, said.bounded, &waited);
+    let orders = patience.orders(run, Some(&said), &waited);
     let (batch, parts) = transaction.batch(run, &said);
     let (outcome, seen) = send(run, transaction, &batch, &parts, (patience, orders));
     // What may run anything may also deallocate what is prepared.

@@ -8,7 +8,7 @@ use super::first;
 use crate::activity::{Blocker, Ended, Progress, Waiting, Which, shown};
 use crate::{Conn, DbError, Row};
 use diagnostics::Provider;
-use sql::{Catalog, Options};
+use sql::{Catalog, Lock, Name, Options};
 use std::time::Duration;
 
 /// A transaction that changed more rows than this takes too long to roll back to be ended.
@@ -92,7 +92,7 @@ pub(crate) fn queued_behind(conn: &mut dyn Conn, process: i64) -> Result<(usize,
             let wants = other
                 .query
                 .as_deref()
-                .is_some_and(|text| tables.iter().any(|table| mentions(text, &table.name)));
+                .is_some_and(|text| tables.iter().any(|(table, _)| mentions(text, &table.name)));
             blocked.contains(&other.process) || (waits && later && wants)
         })
         .map(|other| other.seconds.unwrap_or_default())
@@ -258,14 +258,14 @@ fn session_of(mut values: Values) -> Session {
     }
 }
 
-/// The names of the tables of the session's statement.
-fn tables_of(session: &Session) -> Vec<sql::Name> {
+/// The tables of the session's statement, and how strongly it locks them.
+fn tables_of(session: &Session) -> Vec<(Name, Lock)> {
     let Some(text) = &session.query else { return Vec::new() };
     let Ok(script) = sql::split(text, &Options::new(Provider::MySql)) else { return Vec::new() };
     let catalog = Catalog::unknown(Provider::MySql);
     let statements = script.statements.iter();
     let tables = statements.flat_map(|statement| sql::effect(statement, text, &catalog).tables);
-    tables.map(|table| table.table).collect()
+    tables.map(|table| (table.table, table.lock)).collect()
 }
 
 /// Whether a word of the text is this name.
@@ -279,7 +279,7 @@ fn instrumented(conn: &mut dyn Conn, process: i64) -> Vec<(i64, String)> {
     let rows = optional(
         conn,
         &format!(
-            "SELECT h.processlist_id, g.lock_type, g.object_type, g.object_schema, g.object_name FROM \
+            "SELECT h.processlist_id, w.lock_type, g.lock_type, g.object_type, g.object_schema, g.object_name FROM \
              performance_schema.threads o JOIN performance_schema.metadata_locks w ON w.owner_thread_id = o.thread_id AND \
              w.lock_status = 'PENDING' JOIN performance_schema.metadata_locks g ON g.object_type = w.object_type AND \
              g.object_schema <=> w.object_schema AND g.object_name <=> w.object_name AND g.lock_status = 'GRANTED' AND \
@@ -290,10 +290,42 @@ fn instrumented(conn: &mut dyn Conn, process: i64) -> Vec<(i64, String)> {
     let holders = rows.into_iter().filter_map(|row| {
         let mut values = Values(row.into_iter());
         let process = values.process()?;
-        let (mode, object) = (values.text(), values.text());
-        Some((process, held(&mode, &object, &values.text(), &values.text())))
+        let (wanted, mode, object) = (values.text(), values.text(), values.text());
+        let (schema, name) = (values.text(), values.text());
+        let in_the_way = object != "TABLE" || conflicts(&wanted, &mode);
+        in_the_way.then(|| (process, held(&mode, &object, &schema, &name)))
     });
     holders.collect()
+}
+
+/// Whether a lock on a table that is held keeps out one that is wanted. Source: "Metadata Locking" of the MySQL manual and the
+/// matrix in `sql/mdl.cc`.
+fn conflicts(wanted: &str, held: &str) -> bool {
+    let (wanted, held) = (wanted.trim_start_matches("MDL_"), held.trim_start_matches("MDL_"));
+    let writes = matches!(held, "SHARED_WRITE" | "SHARED_WRITE_LOW_PRIO");
+    let strong = matches!(held, "SHARED_NO_WRITE" | "SHARED_NO_READ_WRITE" | "EXCLUSIVE");
+    match wanted {
+        "SHARED" | "SHARED_HIGH_PRIO" => held == "EXCLUSIVE",
+        "SHARED_READ" => matches!(held, "SHARED_NO_READ_WRITE" | "EXCLUSIVE"),
+        "SHARED_WRITE" | "SHARED_WRITE_LOW_PRIO" => strong || held == "SHARED_READ_ONLY",
+        "SHARED_UPGRADABLE" => strong || held == "SHARED_UPGRADABLE",
+        "SHARED_READ_ONLY" => writes || matches!(held, "SHARED_NO_READ_WRITE" | "EXCLUSIVE"),
+        "SHARED_NO_WRITE" => writes || strong || held == "SHARED_UPGRADABLE",
+        "SHARED_NO_READ_WRITE" => !matches!(held, "SHARED" | "SHARED_HIGH_PRIO"),
+        _ => true,
+    }
+}
+
+/// The mode in which a statement opens a table that it locks so, in the server's words.
+fn mode_of(lock: Lock) -> &'static str {
+    match lock {
+        Lock::AccessShare | Lock::RowShare => "SHARED_READ",
+        Lock::RowExclusive => "SHARED_WRITE",
+        Lock::ShareUpdateExclusive | Lock::Share | Lock::ShareRowExclusive | Lock::Exclusive => {
+            "SHARED_NO_WRITE"
+        }
+        Lock::AccessExclusive => "EXCLUSIVE",
+    }
 }
 
 /// `SHARED_READ on shop.orders`, `FTWRL1 on the server`.
@@ -335,14 +367,17 @@ fn by_plugin(conn: &mut dyn Conn, process: i64, own: &Session) -> Vec<(i64, Stri
     let for_table = own.state.as_deref().is_some_and(|state| state.contains("table metadata lock"));
     let holders = locks.iter().filter(|(holder, mode, kind, schema, table)| {
         let of_table = !table.is_empty() && kind.starts_with("Table");
-        let same = locks.iter().any(|(other, _, _, own_schema, own_table)| {
-            *other == process && own_schema == schema && own_table == table
-        });
+        // Where its words tell no table: what it holds already, and wants more of.
+        let same = wanted.is_empty()
+            && locks.iter().any(|(other, _, _, own_schema, own_table)| {
+                *other == process && own_schema == schema && own_table == table
+            });
         // A table of the same name in another database is another table.
         let wanted = same
-            || wanted.iter().any(|name| {
+            || wanted.iter().any(|(name, lock)| {
                 name.name.eq_ignore_ascii_case(table)
                     && name.schema.as_deref().unwrap_or(database).eq_ignore_ascii_case(schema)
+                    && conflicts(mode_of(*lock), mode)
             });
         let server_wide = !of_table && !OF_EVERYBODY.contains(&mode.as_str()) && kind != "User lock";
         *holder != process && if for_table { of_table && wanted } else { server_wide }
@@ -362,8 +397,10 @@ fn guessed(conn: &mut dyn Conn, process: i64, own: &Session) -> Result<Vec<(i64,
         transactions.into_iter().filter_map(|row| Values(row.into_iter()).process()).collect();
     let guesses = sessions(conn)?.into_iter().filter(|other| other.process != process).filter_map(|other| {
         let waits = other.state.as_deref().is_some_and(|state| state.starts_with("Waiting for"));
-        let same =
-            other.query.as_deref().is_some_and(|text| wanted.iter().any(|table| mentions(text, &table.name)));
+        let same = other
+            .query
+            .as_deref()
+            .is_some_and(|text| wanted.iter().any(|(table, _)| mentions(text, &table.name)));
         // Of another database it may be all the same, by a qualified name; that would be a guess about a guess.
         let here = other.database.is_none() || other.database == own.database;
         if here && open.contains(&other.process) {
@@ -494,7 +531,13 @@ fn protected(
         return Some(format!("it has changed {changed} rows, and takes as long to roll them back"));
     }
     let backup = application.is_some_and(|name| BACKUPS.contains(&name));
-    let stage = lock.is_some_and(|lock| lock.contains("FTWRL") || lock.starts_with("BACKUP_"));
+    // MySQL 8 has no words of its own for FLUSH TABLES WITH READ LOCK and LOCK INSTANCE FOR BACKUP.
+    let of_server_8 = ["(global)", "(commit)", "(backup lock)"];
+    let stage = lock.is_some_and(|lock| {
+        let shared =
+            lock.starts_with("SHARED on the server") && of_server_8.iter().any(|kind| lock.ends_with(kind));
+        lock.contains("FTWRL") || lock.starts_with("BACKUP_") || shared
+    });
     if backup || stage {
         return Some("it takes a backup, or has the lock for one".to_owned());
     }
