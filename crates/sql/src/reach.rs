@@ -59,6 +59,10 @@ pub(crate) fn reach(kind: &Kind, actions: &[Action], calls: bool, words: Words<'
         {
             Reach::Code
         }
+        // The query that fills it runs what it calls.
+        Kind::Ddl(_) if calls && words.provider() == Provider::PostgreSql && is_filled(actions) => {
+            Reach::Code
+        }
         Kind::Unknown
         | Kind::ClusterAll
         | Kind::Reindex { .. }
@@ -73,6 +77,10 @@ pub(crate) fn reach(kind: &Kind, actions: &[Action], calls: bool, words: Words<'
         | Kind::DetachFinalize => named(actions, words),
         _ => Reach::Rows,
     }
+}
+
+fn is_filled(actions: &[Action]) -> bool {
+    matches!(actions, [Action::CreateTable { from_query: true, .. }])
 }
 
 fn definition(verb: DdlVerb, actions: &[Action], mut words: Words<'_>) -> Reach {

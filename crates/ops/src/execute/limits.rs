@@ -78,11 +78,7 @@ impl Limits {
                 .enumerate()
                 .filter(|(_, statement)| {
                     // A trigger or a default may handle errors as well.
-                    let of_rows = touches_rows(statement) && statement.code != sql::Code::None;
-                    // The query of a table that is made, the default of a column that is added, the expression of an index.
-                    let of_definition =
-                        matches!(statement.kind, Kind::Ddl(_)) && statement.code == sql::Code::Any;
-                    let hidden = !no_code && (of_rows || of_definition);
+                    let hidden = !no_code && touches_rows(statement) && statement.code != sql::Code::None;
                     hidden || waits::runs_code(statement)
                 })
                 .map(|(index, _)| index)

@@ -497,8 +497,13 @@ fn code_may_escape(run: &mut Run<'_>) -> bool {
         return false;
     }
     if run.code_may_escape.is_none() {
+        let asked = db::session::code_may_escape(run.conn.as_mut());
+        if asked.is_err() && run.conn.poisoned() {
+            // The next attempt finds that out, and the way back.
+            return false;
+        }
         // What cannot be asked may.
-        run.code_may_escape = Some(db::session::code_may_escape(run.conn.as_mut()).unwrap_or(true));
+        run.code_may_escape = Some(asked.unwrap_or(true));
     }
     run.code_may_escape != Some(false)
 }
