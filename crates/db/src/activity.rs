@@ -154,7 +154,7 @@ pub fn backend(conn: &mut dyn Conn, process: i32) -> Result<Option<Backend>, DbE
 }
 
 /// The words of statements that hold passwords.
-const OF_PASSWORDS: [&str; 4] = ["password", "passwd", "identified", "secret"];
+const OF_PASSWORDS: [&str; 3] = ["password", "passwd", "identified"];
 
 /// What a session runs, as it may be shown: never what may hold a password.
 pub(crate) fn shown(query: String) -> String {
