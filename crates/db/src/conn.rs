@@ -240,6 +240,13 @@ pub struct ServerInfo {
     pub options_refused: bool,
 }
 
+impl ServerInfo {
+    /// MariaDB, which says so in its version; no for everything else.
+    pub fn is_maria(&self) -> bool {
+        self.version.contains("MariaDB")
+    }
+}
+
 /// Ends what a connection is doing, from another thread.
 pub trait Cancel: Send + Sync {
     /// Asks the server (or the library) to cancel the statement that is running now; returns when the

@@ -27,6 +27,7 @@ pub mod session;
 pub mod sharing;
 pub mod state;
 pub mod target;
+mod values;
 
 pub use conn::{Answer, Batch, Cancel, Conn, Flow, Notice, Outcome, Reply, Row, Rows, ServerInfo, Step};
 pub use engine::{Refusal, connect, create_database, create_schema, is_empty, server_refusal};

@@ -156,9 +156,10 @@ fn of_mysql(conn: &mut dyn Conn) -> Result<Server, DbError> {
         .filter(|text| !text.is_empty())
         .collect();
     encryption.reverse();
-    let replica = is_replica(conn, version.contains("MariaDB"));
+    let maria = conn.info().is_maria();
+    let replica = is_replica(conn, maria);
     Ok(Server {
-        product: if version.contains("MariaDB") { "MariaDB" } else { "MySQL" }.to_owned(),
+        product: if maria { "MariaDB" } else { "MySQL" }.to_owned(),
         version,
         address: host.map(|host| format!("{host}:{}", port.unwrap_or_default())),
         privileges: mysql_privileges(conn, &database)?,

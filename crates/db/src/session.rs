@@ -272,7 +272,7 @@ pub fn prepare_mysql(conn: &mut dyn Conn) -> Result<(Variables, Option<String>),
     // Nothing ends the session that holds the lock; rows are waited for without a bound.
     conn.execute("SET SESSION wait_timeout = 31536000, SESSION innodb_lock_wait_timeout = 100000000")?;
     let mut limit = None;
-    if conn.info().version.contains("MariaDB") {
+    if conn.info().is_maria() {
         let rows = conn.query("SELECT @@SESSION.max_statement_time + 0")?;
         limit = rows.into_iter().flatten().flatten().next().filter(|value| value.parse() != Ok(0.0));
         if limit.is_some() {

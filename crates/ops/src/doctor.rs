@@ -265,12 +265,7 @@ fn look_at_connection(run: &mut Run<'_>, target: &Target, report: &mut Report) -
             .transpose()
             .and_then(|holder| holder.map_or_else(|| lease::of_another(run), |holder| Ok(Some(holder))))
             .map_err(|error| run.failed(error))?;
-        connection.lock_held_by = holder.map(|mut holder| {
-            if !run.options.query_text {
-                holder.query = None;
-            }
-            holder
-        });
+        connection.lock_held_by = holder.map(|holder| run.options.shown(holder));
     }
     if let Some(holder) = &connection.lock_held_by {
         report.findings.push(

@@ -11,7 +11,7 @@ use db::session::{self, Traces};
 use db::state::lease::{self, Lease, Mine, Try};
 use db::state::{self, Standing};
 use db::target::Kind;
-use db::{DbError, ErrorKind};
+use db::{Conn, DbError, ErrorKind};
 use diagnostics::{Diagnostic, Failure, Provider, Result};
 use sql::{Kind as StatementKind, Statement};
 
@@ -159,10 +159,7 @@ fn look(run: &mut Run<'_>, which: Which, wait: &mut Wait) -> std::result::Result
     let still = holder.as_ref().map(|holder| Holder { heartbeat: None, ..holder.clone() });
     let steps: i64 = run.history.rows.iter().map(|row| row.applied_steps_count).sum();
     let mark = format!("{still:?} {:?} {} {} {steps}", lease.written_at, lease.token, run.history.rows.len());
-    if let Some(holder) = holder.as_mut().filter(|_| !run.options.query_text) {
-        holder.query = None;
-    }
-    wait.saw(mark, holder);
+    wait.saw(mark, holder.map(|holder| run.options.shown(holder)));
     Ok(())
 }
 
@@ -226,6 +223,20 @@ pub(crate) fn settings(run: &Run<'_>) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// Asks something in a transaction that has these settings; without any it is asked as the session is.
+pub(crate) fn with_settings<T>(
+    conn: &mut dyn Conn,
+    settings: &str,
+    ask: impl FnOnce(&mut dyn Conn) -> std::result::Result<T, DbError>,
+) -> std::result::Result<T, DbError> {
+    if settings.is_empty() {
+        return ask(conn);
+    }
+    let answer = conn.execute(&format!("BEGIN; {settings}")).and_then(|()| ask(conn));
+    let ended = conn.execute("ROLLBACK");
+    answer.and_then(|answer| ended.map(|()| answer))
 }
 
 /// What stands before them where a query may: what the session was before.

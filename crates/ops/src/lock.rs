@@ -110,10 +110,7 @@ fn take(
                 "{still:?} {:?}",
                 run.history.rows.iter().map(|row| row.applied_steps_count).sum::<i64>()
             );
-            if let Some(holder) = holder.as_mut().filter(|_| !run.options.query_text) {
-                holder.query = None;
-            }
-            wait.saw(mark, holder);
+            wait.saw(mark, holder.map(|holder| run.options.shown(holder)));
         }
         wait.pause(run, which.name())
             .map_err(|over| over.unwrap_or_else(|holder| timed_out(which, holder, run)))?;

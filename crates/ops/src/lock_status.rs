@@ -203,7 +203,7 @@ fn keys(run: &mut Run<'_>) -> Result<Vec<HeldLock>> {
         let Ages { session, statement } = run.patiently(|conn| holding::ages(conn, holder.process))?;
         held.push(HeldLock {
             lock: which,
-            holder: shown(run, holder),
+            holder: run.options.shown(holder),
             age: session,
             statement_age: statement,
             heartbeat_age: None,
@@ -229,13 +229,6 @@ fn keys(run: &mut Run<'_>) -> Result<Vec<HeldLock>> {
         });
     }
     Ok(held)
-}
-
-fn shown(run: &Run<'_>, mut holder: Holder) -> Holder {
-    if !run.options.query_text {
-        holder.query = None;
-    }
-    holder
 }
 
 /// The lock file: tried, because the system tells only of processes that it shows to this one.

@@ -11,7 +11,7 @@ use crate::plan::demands;
 use crate::retry::LockOptions;
 use crate::watch::{Watch, Watched};
 use db::history::{self, History, Table, Time};
-use db::lock::Held;
+use db::lock::{Held, Holder};
 use db::platform::{self, Moment};
 use db::session::{self, Defaults};
 use db::target::{Kind, Target};
@@ -49,6 +49,13 @@ pub struct Options {
     pub on_orphan: OnOrphan,
     /// What else may lead around a pooler: for messages.
     pub ways_around: Vec<String>,
+}
+
+impl Options {
+    /// A holder of a lock as it may be shown.
+    pub(crate) fn shown(&self, holder: Holder) -> Holder {
+        if self.query_text { holder } else { Holder { query: None, ..holder } }
+    }
 }
 
 impl Default for Options {
@@ -179,16 +186,9 @@ impl<'a> Run<'a> {
     /// Reads the history again.
     pub(crate) fn read_history(&mut self) -> Result<()> {
         let (table, settings) = (self.table.clone(), lease::settings(self));
-        let history = self.patiently(|conn| {
-            if settings.is_empty() {
-                return history::read(conn, &table);
-            }
-            // A script that ran in the session that answers may have left it the server's own encoding.
-            conn.execute(&format!("BEGIN; {settings}"))?;
-            let read = history::read(conn, &table);
-            let ended = conn.execute("ROLLBACK");
-            read.and_then(|history| ended.map(|()| history))
-        })?;
+        // A script that ran in the session that answers may have left it the server's own encoding.
+        let history =
+            self.patiently(|conn| lease::with_settings(conn, &settings, |conn| history::read(conn, &table)))?;
         self.table.text_times = history.text_times;
         self.last_start = self.last_start.max(history.last_start());
         self.history = history;

@@ -1,6 +1,6 @@
 //! Many deployers at once, other holders of locks, signals and the deadline.
 
-use crate::support::{Project, is, text};
+use crate::support::{Project, assert_applied, is, text, twenty};
 use std::process::Output;
 use testkit::postgres::Database;
 use testkit::proxy::{Act, Moment, Proxy, When};
@@ -21,29 +21,10 @@ fn nine_migrations(concurrently: bool) -> Project {
     project
 }
 
-/// Starts twenty deployers together, all of which must succeed.
-fn twenty(project: &Project, url: impl Fn(usize) -> String) -> Vec<Output> {
-    let children: Vec<_> = (0..20)
-        .map(|number| {
-            let mut command = project.command(&url(number), &["migrate", "deploy"]);
-            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
-        })
-        .collect();
-    let outputs: Vec<Output> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
-    for output in &outputs {
-        assert!(output.status.success(), "{}", text(output));
-    }
-    outputs
-}
-
-/// The same, and one of them does all the work.
+/// Twenty deployers together, of which one does all the work.
 fn one_of_twenty(project: &Project, url: impl Fn(usize) -> String) -> Vec<Output> {
     let outputs = twenty(project, url);
-    let applied: usize = outputs
-        .iter()
-        .map(|output| String::from_utf8_lossy(&output.stdout).matches("Applying migration").count())
-        .sum();
-    assert_eq!(applied, 9, "each migration is applied by one deployer");
+    assert_applied(&outputs, 9);
     let appliers = outputs
         .iter()
         .filter(|output| String::from_utf8_lossy(&output.stdout).contains("have been successfully applied"))

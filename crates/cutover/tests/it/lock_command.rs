@@ -1,6 +1,6 @@
 //! `lock status` and `lock release`, on every database.
 
-use crate::support::{Deployer, Project, text};
+use crate::support::{Deployer, Project, see_it_wait, text};
 use std::process::Output;
 use testkit::pgbouncer::PgBouncer;
 use testkit::postgres::server;
@@ -46,9 +46,9 @@ fn on_postgresql_the_holder_is_shown_and_ended_once_the_database_is_named() {
     let mut holder = database.session();
     holder.run("BEGIN; LOCK TABLE held");
     let deployer = project.spawn(&url, &["migrate", "deploy"]);
+    see_it_wait(&database, "the table");
     let waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover' AND \
                    wait_event_type = 'Lock'";
-    wait_until("the deployer waits", || !database.psql(waiting).is_empty());
     let (told, code) = json(&project, &url, &["status"]);
     assert_eq!(code, Some(5), "{told:#}");
     assert_eq!(told["database"], database.name());
@@ -158,9 +158,7 @@ fn a_lease_that_has_expired_is_ended_without_a_word_and_one_that_lives_is_not() 
     let mut holder = database.session();
     holder.run("BEGIN; LOCK TABLE held");
     let deployer = project.spawn(&url, &["migrate", "deploy"]);
-    let waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover' AND \
-                   wait_event_type = 'Lock'";
-    wait_until("the deployer waits", || !database.psql(waiting).is_empty());
+    see_it_wait(&database, "the table");
     let (told, code) = json(&project, &url, &["status"]);
     let lease =
         told["held"].as_array().unwrap().iter().find(|held| held["lock"] == "lease").cloned().unwrap();

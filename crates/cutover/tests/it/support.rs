@@ -72,6 +72,41 @@ impl Project {
     }
 }
 
+/// Starts twenty deployers together, all of which must succeed.
+pub(crate) fn twenty(project: &Project, url: impl Fn(usize) -> String) -> Vec<Output> {
+    let children: Vec<_> = (0..20)
+        .map(|number| {
+            let mut command = project.command(&url(number), &["migrate", "deploy"]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let outputs: Vec<Output> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    for output in &outputs {
+        assert!(output.status.success(), "{}", text(output));
+    }
+    outputs
+}
+
+/// So many migrations were applied by all of them together.
+pub(crate) fn assert_applied(outputs: &[Output], migrations: usize) {
+    let applied: usize = outputs
+        .iter()
+        .map(|output| String::from_utf8_lossy(&output.stdout).matches("Applying migration").count())
+        .sum();
+    assert_eq!(applied, migrations, "each migration is applied by one deployer");
+}
+
+/// Waits until the server says that a deployer waits for a lock; `lock` says in the test's words for which.
+pub(crate) fn see_it_wait(database: &testkit::postgres::Database<'_>, lock: &str) {
+    let mut observer = database.session();
+    testkit::wait_until(&format!("the deployer waits for {lock}"), || {
+        observer.run(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover' AND \
+             wait_event_type = 'Lock'",
+        ) != "0"
+    });
+}
+
 pub(crate) fn text(output: &Output) -> String {
     format!(
         "{}\n--- stdout\n{}\n--- stderr\n{}",

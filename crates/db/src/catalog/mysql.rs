@@ -1,6 +1,7 @@
 //! The catalogue of a MySQL or MariaDB database: of the session's database, from `information_schema`.
 
-use crate::{Conn, DbError, Row};
+use crate::values::Values;
+use crate::{Conn, DbError};
 use diagnostics::Provider;
 use sql::{Catalog, Column, Constraint, ConstraintKind, Index, Name, Table, TableKind};
 use std::collections::BTreeMap;
@@ -10,11 +11,11 @@ type Tables = BTreeMap<Name, Table>;
 /// Reads it.
 pub(super) fn read(conn: &mut dyn Conn) -> Result<Catalog, DbError> {
     let mut catalog = Catalog::unknown(Provider::MySql);
-    catalog.maria = conn.info().version.contains("MariaDB");
+    catalog.maria = conn.info().is_maria();
     catalog.version_number = conn.info().version_number;
     let session =
         conn.query("SELECT DATABASE(), @@foreign_key_checks")?.into_iter().next().unwrap_or_default();
-    let mut session = Values(session.into_iter());
+    let mut session = Values::of(session);
     let database = session.text();
     catalog.foreign_key_checks = Some(session.text() == "1");
     catalog.search_path = vec![database.clone()];
@@ -28,25 +29,8 @@ pub(super) fn read(conn: &mut dyn Conn) -> Result<Catalog, DbError> {
     Ok(catalog)
 }
 
-/// The values of a row, one after the other.
-struct Values(std::vec::IntoIter<Option<String>>);
-
-impl Values {
-    fn next(&mut self) -> Option<String> {
-        self.0.next().flatten()
-    }
-
-    fn text(&mut self) -> String {
-        self.next().unwrap_or_default()
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        self.next().and_then(|text| text.parse().ok())
-    }
-}
-
 fn rows(conn: &mut dyn Conn, sql: &str) -> Result<impl Iterator<Item = Values>, DbError> {
-    Ok(conn.query(sql)?.into_iter().map(|row: Row| Values(row.into_iter())))
+    Ok(conn.query(sql)?.into_iter().map(Values::of))
 }
 
 fn tables(conn: &mut dyn Conn, name: &dyn Fn(String) -> Name, tables: &mut Tables) -> Result<(), DbError> {

@@ -6,6 +6,7 @@
 //! ANALYZE, because to ask for the files takes a lock as well.
 
 use crate::history::EQUALS;
+use crate::values::Values;
 use crate::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Reply, Row, Rows, Step};
 use diagnostics::Provider;
 use sql::{Catalog, Column, Constraint, ConstraintKind, DataType, Index, Name, Table, TableKind, Volatility};
@@ -165,28 +166,14 @@ FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespa
 WHERE NOT pg_catalog.starts_with(n.nspname::pg_catalog.text, 'pg_') AND NOT n.nspname = 'information_schema'
 GROUP BY 1, 2";
 
-/// A row's values in order.
-struct Values(std::vec::IntoIter<Option<String>>);
-
 impl Values {
-    fn of(row: Row) -> Self {
-        Self(row.into_iter())
-    }
-
-    fn maybe(&mut self) -> Option<String> {
-        self.0.next().flatten()
-    }
-
-    fn text(&mut self) -> String {
-        self.maybe().unwrap_or_default()
-    }
-
     fn truth(&mut self) -> bool {
-        self.maybe().as_deref() == Some("t")
+        self.next().as_deref() == Some("t")
     }
 
-    fn number(&mut self) -> i64 {
-        self.maybe().and_then(|text| text.parse().ok()).unwrap_or_default()
+    /// NULL is 0.
+    fn integer(&mut self) -> i64 {
+        self.number().unwrap_or_default()
     }
 
     /// `{1,2}` and `1 2`.
@@ -203,9 +190,9 @@ fn settings(version_number: u32, rows: Rows) -> Catalog {
     catalog.complete = true;
     for row in rows {
         let mut values = Values::of(row);
-        catalog.time_zone = values.maybe();
+        catalog.time_zone = values.next();
         catalog.event_triggers = values.truth();
-        catalog.search_path.extend(values.maybe());
+        catalog.search_path.extend(values.next());
     }
     catalog
 }
@@ -222,7 +209,7 @@ struct Tables {
 impl Tables {
     fn relation(&mut self, row: Row) {
         let mut values = Values::of(row);
-        let oid = values.number();
+        let oid = values.integer();
         let name = Name { schema: Some(values.text()), name: values.text() };
         let kind = match values.text().as_str() {
             "p" => TableKind::Partitioned,
@@ -233,10 +220,10 @@ impl Tables {
             _ => TableKind::Table,
         };
         let unlogged = values.text() == "u";
-        let (tablespace, access_method, bound) = (values.maybe(), values.maybe(), values.maybe());
-        let rows = u64::try_from(values.number()).ok();
-        let pages = values.number() + values.number();
-        let bytes = u64::try_from(pages * values.number()).ok();
+        let (tablespace, access_method, bound) = (values.next(), values.next(), values.next());
+        let rows = u64::try_from(values.integer()).ok();
+        let pages = values.integer() + values.integer();
+        let bytes = u64::try_from(pages * values.integer()).ok();
         let row_security = values.truth();
         let table = Table {
             kind,
@@ -255,15 +242,15 @@ impl Tables {
 
     fn column(&mut self, row: Row) {
         let mut values = Values::of(row);
-        let (oid, number) = (values.number(), values.number());
+        let (oid, number) = (values.integer(), values.integer());
         let column = Column {
             name: values.text(),
             data_type: values.text(),
             not_null: values.truth(),
-            default: values.maybe(),
-            generated: values.maybe().map(|generated| generated == "s"),
+            default: values.next(),
+            generated: values.next().map(|generated| generated == "s"),
             counts: values.truth(),
-            collation: values.maybe(),
+            collation: values.next(),
             character_set: None,
         };
         self.columns.insert((oid, number), column.name.clone());
@@ -278,7 +265,7 @@ impl Tables {
 
     fn constraint(&mut self, row: Row) {
         let mut values = Values::of(row);
-        let oid = values.number();
+        let oid = values.integer();
         let name = values.text();
         let kind = match values.text().as_str() {
             "p" => ConstraintKind::PrimaryKey,
@@ -291,7 +278,7 @@ impl Tables {
         let columns =
             values.numbers().into_iter().filter_map(|number| self.column_name(oid, number)).collect();
         let validated = values.truth();
-        let references = self.names.get(&values.number()).cloned();
+        let references = self.names.get(&values.integer()).cloned();
         let definition = values.text();
         if let Some(table) = self.found.get_mut(&oid) {
             table.constraints.push(Constraint { name, kind, columns, validated, definition, references });
@@ -300,13 +287,13 @@ impl Tables {
 
     fn index(&mut self, row: Row) {
         let mut values = Values::of(row);
-        let oid = values.number();
+        let oid = values.integer();
         let (name, unique, valid) = (values.text(), values.truth(), values.truth());
         let numbers = values.numbers();
-        let keys = usize::try_from(values.number()).unwrap_or(numbers.len());
+        let keys = usize::try_from(values.integer()).unwrap_or(numbers.len());
         let columns = numbers.into_iter().take(keys).map(|number| self.column_name(oid, number)).collect();
         let definition = values.text();
-        let bytes = u64::try_from(values.number() * values.number()).unwrap_or_default();
+        let bytes = u64::try_from(values.integer() * values.integer()).unwrap_or_default();
         if let Some(table) = self.found.get_mut(&oid) {
             table.bytes = table.bytes.map(|so_far| so_far + bytes);
             table.indexes.push(Index { name, unique, valid, columns, definition });
@@ -316,7 +303,7 @@ impl Tables {
     fn link(&mut self, row: Row) {
         let mut values = Values::of(row);
         let kind = values.text();
-        let (from, to) = (values.number(), values.number());
+        let (from, to) = (values.integer(), values.integer());
         let (Some(from_name), Some(to_name)) = (self.names.get(&from).cloned(), self.names.get(&to).cloned())
         else {
             return;
@@ -337,12 +324,12 @@ impl Tables {
     fn part(&mut self, row: Row) {
         let mut values = Values::of(row);
         let kind = values.text();
-        let Some(table) = self.found.get_mut(&values.number()) else { return };
+        let Some(table) = self.found.get_mut(&values.integer()) else { return };
         let name = values.text();
         match kind.as_str() {
             "trigger" => table.triggers.push(name),
             "rule" => table.rules.push(name),
-            _ => table.statistics.push(Name { schema: values.maybe(), name }),
+            _ => table.statistics.push(Name { schema: values.next(), name }),
         }
     }
 
@@ -357,7 +344,7 @@ fn types(rows: Rows) -> BTreeMap<Name, DataType> {
     for row in rows {
         let mut values = Values::of(row);
         let name = Name { schema: Some(values.text()), name: values.text() };
-        types.insert(name, DataType { base: values.maybe(), constrained: values.truth() });
+        types.insert(name, DataType { base: values.next(), constrained: values.truth() });
     }
     // A domain over a domain refuses what that refuses. Each round reaches one further; they are rarely two deep.
     loop {

@@ -67,7 +67,7 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) fn new(run: &Run<'_>, segment: &Segment) -> Self {
-        let maria = run.conn.info().version.contains("MariaDB");
+        let maria = run.conn.info().is_maria();
         let ramp = Ramp::new(&run.options.locks, run.target.provider, maria, segment.waits.longest);
         Self {
             busy: Busy::new(run),
@@ -191,16 +191,11 @@ impl Patience {
     fn in_the_way(&mut self, run: &mut Run<'_>, wanted: &[(sql::Name, sql::Lock)]) -> Vec<Blocker> {
         // Behind a pooler names stand for what they stand for within a transaction of ours alone.
         let settings = lease::settings(run);
-        let within = !settings.is_empty();
-        if within && run.conn.execute(&format!("BEGIN; {settings}")).is_err() {
-            let _ = run.conn.execute("ROLLBACK");
-            return Vec::new();
-        }
+        let asked = lease::with_settings(run.conn.as_mut(), &settings, |conn| {
+            activity::in_the_way(conn, wanted, LONG)
+        });
         // What cannot be asked is met by the first attempt.
-        let mut blockers = activity::in_the_way(run.conn.as_mut(), wanted, LONG).unwrap_or_default();
-        if within {
-            let _ = run.conn.execute("ROLLBACK");
-        }
+        let mut blockers = asked.unwrap_or_default();
         if !run.options.query_text {
             lookout::hide_queries(blockers.iter_mut());
         }

@@ -81,7 +81,7 @@ pub(super) fn maintains(statement: &Statement) -> bool {
 fn is_heavy(run: &mut Run<'_>, statement: &Statement, text: &str) -> bool {
     let mut catalog = sql::Catalog::unknown(Provider::MySql);
     let info = run.conn.info();
-    (catalog.version_number, catalog.maria) = (info.version_number, info.version.contains("MariaDB"));
+    (catalog.version_number, catalog.maria) = (info.version_number, info.is_maria());
     if !builds_or_copies(&sql::effect(statement, text, &catalog)) {
         return false;
     }

@@ -19,3 +19,21 @@ fn all<'e>(events: &'e [Value], name: &str) -> Vec<&'e Value> {
 fn names(event: &Value, process: u32) -> bool {
     event["blockers"].as_array().is_some_and(|all| all.iter().any(|blocker| blocker["process"] == process))
 }
+
+/// When an event happened, by this machine's clock.
+fn at(event: &Value) -> jiff::Timestamp {
+    event["at"].as_str().unwrap().parse().unwrap()
+}
+
+/// Every client has completed something between any two attempts; `operations` are the ends of what each of them did.
+fn assert_clients_go_on(attempts: &[&Value], operations: &[Vec<jiff::Timestamp>]) {
+    for pair in attempts.windows(2) {
+        let (from, to) = (at(pair[0]), at(pair[1]));
+        for (client, ended) in operations.iter().enumerate() {
+            assert!(
+                ended.iter().any(|end| from < *end && *end < to),
+                "client {client} completed nothing between two attempts"
+            );
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! An application in a loop on a table, a reader that holds it, and a definition that wants it.
 
-use super::{all, names};
+use super::{all, assert_clients_go_on, names};
 use crate::support::{Project, is};
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,10 +47,6 @@ impl Application {
     }
 }
 
-fn at(event: &Value) -> jiff::Timestamp {
-    event["at"].as_str().unwrap().parse().unwrap()
-}
-
 fn prepared(tables: &[&str]) -> (Database<'static>, Project) {
     let database = server().create_database("stall");
     let create = |table: &&str| {
@@ -83,15 +79,7 @@ fn clients_go_on_between_the_attempts_and_each_attempt_ends_by_the_servers_limit
     assert_eq!(limits[0], 0.1, "{limits:?}");
     assert!(limits.iter().all(|limit| *limit <= 0.5), "{limits:?}");
     assert!(ended.iter().any(|event| event["queued"].as_u64() >= Some(1)), "{ended:#?}");
-    for pair in ended.windows(2) {
-        let (from, to) = (at(pair[0]), at(pair[1]));
-        for (client, ended) in operations.iter().enumerate() {
-            assert!(
-                ended.iter().any(|end| from < *end && *end < to),
-                "client {client} completed nothing between two attempts"
-            );
-        }
-    }
+    assert_clients_go_on(&ended, &operations);
     let blocked: Vec<_> =
         all(&events, "blocked").into_iter().filter(|event| names(event, reader.pid())).collect();
     assert!(!blocked.is_empty(), "{events:#?}");
@@ -123,15 +111,7 @@ fn three_definitions_on_three_busy_tables_deploy_as_one() {
     let operations = application.end();
     assert!(status.success(), "{stderr}");
     let ended = all(&events, "attempt_ended");
-    for pair in ended.windows(2) {
-        let (from, to) = (at(pair[0]), at(pair[1]));
-        for (client, ended) in operations.iter().enumerate() {
-            assert!(
-                ended.iter().any(|end| from < *end && *end < to),
-                "client {client} completed nothing between two attempts"
-            );
-        }
-    }
+    assert_clients_go_on(&ended, &operations);
     let columns = "SELECT count(*) FROM information_schema.columns WHERE column_name = 'note'";
     assert_eq!(database.psql(columns), "3");
 }

@@ -2,7 +2,7 @@
 //! and then kills the deployer, cuts the connection, or stops the server hard. Then every message that a deploy
 //! sends is cut before it arrives, before its answer arrives, and inside its answer.
 
-use crate::support::{Project, is, text};
+use crate::support::{Project, is, see_it_wait, text};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -111,17 +111,6 @@ fn hold(database: &Database<'_>, gate: usize) -> Session {
     holder
 }
 
-/// Waits until a session of the deployer waits for a lock.
-fn see_it_wait(database: &Database<'_>, gate: usize) {
-    let mut observer = database.session();
-    wait_until(&format!("the deployer waits for gate {gate}"), || {
-        observer.run(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover' \
-             AND wait_event_type = 'Lock'",
-        ) != "0"
-    });
-}
-
 /// Waits until no session of a deployer is left.
 fn see_it_gone(database: &Database<'_>) {
     let mut observer = database.session();
@@ -204,7 +193,7 @@ fn a_killed_deployer_loses_nothing_and_repeats_nothing() {
         let database = based(server, &project);
         let holder = hold(&database, *gate);
         let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
-        see_it_wait(&database, *gate);
+        see_it_wait(&database, &format!("gate {gate}"));
         deployer.kill();
         if *noticed {
             see_it_gone(&database);
@@ -232,7 +221,7 @@ fn a_cut_connection_is_found_again() {
         let proxy = Proxy::start(upstream(server));
         let holder = hold(&database, *gate);
         let mut deployer = project.spawn(&proxy.url(&database.url()), &["migrate", "deploy"]);
-        see_it_wait(&database, *gate);
+        see_it_wait(&database, &format!("gate {gate}"));
         proxy.cut(*reset);
         deployer.wait_for("connection_lost", |event| is(event, "connection_lost"));
         drop(holder);
@@ -255,7 +244,7 @@ fn a_server_that_is_stopped_hard_is_waited_for() {
         let database = based(&server, &project);
         let holder = hold(&database, *gate);
         let deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
-        see_it_wait(&database, *gate);
+        see_it_wait(&database, &format!("gate {gate}"));
         server.kill_hard();
         drop(holder);
         server.start_again();

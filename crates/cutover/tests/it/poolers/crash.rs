@@ -1,11 +1,10 @@
 //! A deployer behind a pooler in transaction mode is killed at each of its steps.
 
 use super::scene::{ask, lease, let_it_expire, see_no_transaction, transaction_pool};
-use crate::support::{Project, is, text};
+use crate::support::{Project, is, see_it_wait, text};
 use std::fmt::Write as _;
 use testkit::pgbouncer::PgBouncer;
 use testkit::postgres::{Database, Session, server};
-use testkit::wait_until;
 
 /// Each statement works on a table of its own, so that a test can hold exactly one of them. Gate 4 is read at COMMIT.
 const FILES: [(&str, &str); 3] = [
@@ -65,16 +64,6 @@ fn hold(database: &Database<'_>, gate: usize) -> Session {
     holder
 }
 
-fn see_it_wait(database: &Database<'_>) {
-    let mut observer = database.session();
-    wait_until("the deployer waits for a gate", || {
-        observer.run(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover' \
-             AND wait_event_type = 'Lock'",
-        ) != "0"
-    });
-}
-
 /// Every lock of a deployer, in transactions and in sessions.
 fn locks(database: &Database<'_>) -> String {
     database.psql(
@@ -94,7 +83,7 @@ fn killed_at_each_gate(noticed: bool, contended: bool) {
         let busy = contended.then(|| pooler.keep_busy(&database, 8));
         let holder = hold(&database, gate);
         let mut deployer = project.spawn(&url, &["migrate", "deploy"]);
-        see_it_wait(&database);
+        see_it_wait(&database, "a gate");
         deployer.kill();
         if noticed {
             // The server is told by the pooler that nobody is there, and looks every second.
@@ -146,7 +135,7 @@ fn a_lease_that_nobody_renews_ends_by_itself() {
     let (database, url) = based(&project, &pooler);
     let holder = hold(&database, 5);
     let mut deployer = project.spawn(&url, &["migrate", "deploy"]);
-    see_it_wait(&database);
+    see_it_wait(&database, "a gate");
     deployer.kill();
     drop(holder);
     let left = "SELECT date_part('epoch', expires_at - clock_timestamp()) FROM cutover.heartbeat";
@@ -169,7 +158,7 @@ fn a_session_that_the_server_ends_is_found_again_under_the_same_lease() {
         let (database, url) = based(&project, &pooler);
         let holder = hold(&database, gate);
         let mut deployer = project.spawn(&url, &["migrate", "deploy"]);
-        see_it_wait(&database);
+        see_it_wait(&database, "a gate");
         let token = ask(&url, "SELECT token FROM cutover.lease");
         database.psql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = \
@@ -193,7 +182,7 @@ fn a_signal_cancels_through_the_pooler() {
         let (database, url) = based(&project, &pooler);
         let holder = hold(&database, 2);
         let deployer = project.spawn(&url, &["migrate", "deploy"]);
-        see_it_wait(&database);
+        see_it_wait(&database, "a gate");
         deployer.signal(rustix::process::Signal::TERM);
         let (status, stderr, events) = deployer.finish();
         assert_eq!((status.code(), status.signal()), (Some(143), None), "{stderr}\n{events:#?}");

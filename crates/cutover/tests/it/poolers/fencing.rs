@@ -1,7 +1,7 @@
 //! Deployers that were asleep longer than their lease, and deployers that do not go through the pooler.
 
 use super::scene::{let_it_expire, see_no_transaction, transaction_pool};
-use crate::support::{Deployer, Project, is};
+use crate::support::{Deployer, Project, is, see_it_wait};
 use rustix::process::Signal;
 use testkit::pgbouncer::PgBouncer;
 use testkit::postgres::{Database, server};
@@ -24,15 +24,6 @@ fn started(project: &Project) -> (Database<'static>, PgBouncer, String) {
     let output = project.run(&url, &["migrate", "deploy", "--to", "1_a"]);
     assert!(output.status.success(), "{}", crate::support::text(&output));
     (database, pooler, url)
-}
-
-fn see_it_wait(database: &Database<'_>) {
-    wait_until("the deployer waits for the table", || {
-        database.psql(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover' AND \
-             wait_event_type = 'Lock'",
-        ) != "0"
-    });
 }
 
 fn assert_applied_once(database: &Database<'_>) {
@@ -66,7 +57,7 @@ fn a_deployer_that_wakes_up_in_the_middle_of_a_file_cannot_commit() {
     let mut holder = database.session();
     holder.run("BEGIN; LOCK TABLE held");
     let sleeper = project.spawn(&url, &["migrate", "deploy"]);
-    see_it_wait(&database);
+    see_it_wait(&database, "the table");
     sleeper.signal(Signal::STOP);
     drop(holder);
     let mut other = project.spawn(&url, &["migrate", "deploy"]);
@@ -123,7 +114,7 @@ fn a_deployer_that_wakes_up_behind_a_file_plans_again() {
     let mut holder = database.session();
     holder.run("BEGIN; LOCK TABLE held");
     let sleeper = project.spawn(&url, &["migrate", "deploy"]);
-    see_it_wait(&database);
+    see_it_wait(&database, "the table");
     sleeper.signal(Signal::STOP);
     drop(holder);
     // What was sent ends with its COMMIT, whoever sleeps.
@@ -159,7 +150,7 @@ fn is_lost_before_commit(contended: bool) {
     let mut holder = database.session();
     holder.run("BEGIN; LOCK TABLE held");
     let deployer = project.spawn(&url, &["migrate", "deploy"]);
-    see_it_wait(&database);
+    see_it_wait(&database, "the table");
     // As if somebody had taken it, and given it back.
     database.psql(
         "UPDATE cutover.heartbeat SET token = token + 1, expires_at = '-infinity'; UPDATE cutover.lease SET token = token + 1, run \
@@ -185,7 +176,7 @@ fn deployers_with_and_without_the_pooler_keep_each_other_out() {
         let mut holder = database.session();
         holder.run("BEGIN; LOCK TABLE held");
         let first = project.spawn(&urls[0], &["migrate", "deploy"]);
-        see_it_wait(&database);
+        see_it_wait(&database, "the table");
         let mut second = project.spawn(&urls[1], &["migrate", "deploy"]);
         second.wait_for("waiting_for_lock", |event| is(event, "waiting_for_lock"));
         drop(holder);

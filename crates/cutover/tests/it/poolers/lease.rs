@@ -1,8 +1,7 @@
 //! Transaction mode: the lease in the place of the deploy lock.
 
 use super::scene::{assert_nothing_stays, lease, transaction_pool};
-use crate::support::{Project, text};
-use std::process::{Output, Stdio};
+use crate::support::{Project, assert_applied, text, twenty};
 use testkit::postgres::{Database, server};
 
 /// Nine files, of which one has transactions of its own and one leaves what it can.
@@ -22,26 +21,6 @@ fn nine_migrations() -> Project {
     project
 }
 
-/// Twenty deployers together, all of which must succeed, and each file is applied once.
-fn twenty(project: &Project, url: &str) -> Vec<Output> {
-    let children: Vec<_> = (0..20)
-        .map(|_| {
-            let mut command = project.command(url, &["migrate", "deploy"]);
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-        })
-        .collect();
-    let outputs: Vec<Output> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
-    for output in &outputs {
-        assert!(output.status.success(), "{}", text(output));
-    }
-    let applied: usize = outputs
-        .iter()
-        .map(|output| String::from_utf8_lossy(&output.stdout).matches("Applying migration").count())
-        .sum();
-    assert_eq!(applied, 9, "each migration is applied by one deployer");
-    outputs
-}
-
 fn assert_applied_once(database: &Database<'_>) {
     assert_eq!(
         database.psql(
@@ -59,7 +38,7 @@ fn of_twenty_deployers_through_an_idle_pool_one_applies_and_all_succeed() {
         let (database, pooler) = (server().create_database("idle"), transaction_pool(size));
         let url = pooler.url(&database.url());
         let project = nine_migrations();
-        twenty(&project, &url);
+        assert_applied(&twenty(&project, |_| url.clone()), 9);
         assert_applied_once(&database);
         assert_nothing_stays(&database, &url);
         assert!(lease(&database).ends_with("|f"), "given back: {}", lease(&database));
@@ -74,7 +53,7 @@ fn of_twenty_deployers_through_a_contended_pool_one_applies_and_all_succeed() {
         let url = pooler.url(&database.url());
         let busy = pooler.keep_busy(&database, 8);
         let project = nine_migrations();
-        twenty(&project, &url);
+        assert_applied(&twenty(&project, |_| url.clone()), 9);
         assert_applied_once(&database);
         drop(busy);
         assert_nothing_stays(&database, &url);

@@ -6,6 +6,7 @@
 
 use super::first;
 use crate::activity::{Blocker, Ended, Progress, Waiting, Which, shown};
+use crate::values::Values;
 use crate::{Conn, DbError, Row};
 use diagnostics::Provider;
 use sql::{Catalog, Lock, Name, Options};
@@ -157,14 +158,15 @@ pub(crate) fn end(conn: &mut dyn Conn, blocker: &Blocker, which: Which) -> Resul
 /// # Errors
 /// Only when the list of sessions itself cannot be read.
 pub(crate) fn progress(conn: &mut dyn Conn, process: i64) -> Result<Option<Progress>, DbError> {
-    if is_maria(conn) {
+    if conn.info().is_maria() {
         let rows = conn.query(&format!(
             "SELECT state, stage, max_stage, progress FROM information_schema.processlist WHERE id = {process} AND max_stage > 0"
         ))?;
         return Ok(rows.into_iter().next().map(|row| {
-            let mut values = Values(row.into_iter());
+            let mut values = Values::of(row);
             let phase = values.text();
-            let (stage, stages, part) = (values.number(), values.number(), values.number());
+            let (stage, stages, part) =
+                (values.number::<f64>(), values.number::<f64>(), values.number::<f64>());
             let percent = stage
                 .zip(stages)
                 .zip(part)
@@ -182,7 +184,7 @@ pub(crate) fn progress(conn: &mut dyn Conn, process: i64) -> Result<Option<Progr
         ),
     );
     Ok(rows.into_iter().next().map(|row| {
-        let mut values = Values(row.into_iter());
+        let mut values = Values::of(row);
         let name = values.text();
         let phase = name.rsplit('/').next().unwrap_or(&name).to_owned();
         Progress { phase, percent: values.number() }
@@ -202,31 +204,6 @@ struct Session {
     database: Option<String>,
 }
 
-/// The values of a row, one after the other.
-struct Values(std::vec::IntoIter<Option<String>>);
-
-impl Values {
-    fn next(&mut self) -> Option<String> {
-        self.0.next().flatten()
-    }
-
-    fn text(&mut self) -> String {
-        self.next().unwrap_or_default()
-    }
-
-    fn number(&mut self) -> Option<f64> {
-        self.next().and_then(|text| text.parse().ok())
-    }
-
-    fn process(&mut self) -> Option<i64> {
-        self.next().and_then(|text| text.parse().ok())
-    }
-}
-
-fn is_maria(conn: &dyn Conn) -> bool {
-    conn.info().version.contains("MariaDB")
-}
-
 /// The rows of a question that may be refused or unknown to the server.
 fn optional(conn: &mut dyn Conn, sql: &str) -> Vec<Row> {
     conn.query(sql).unwrap_or_default()
@@ -234,11 +211,11 @@ fn optional(conn: &mut dyn Conn, sql: &str) -> Vec<Row> {
 
 fn sessions(conn: &mut dyn Conn) -> Result<Vec<Session>, DbError> {
     // Only MariaDB has more than whole seconds.
-    let seconds = if is_maria(conn) { "time_ms / 1000" } else { "time" };
+    let seconds = if conn.info().is_maria() { "time_ms / 1000" } else { "time" };
     let rows = conn.query(&format!(
         "SELECT id, user, host, command, {seconds}, state, info, db FROM information_schema.processlist"
     ))?;
-    Ok(rows.into_iter().map(|row| session_of(Values(row.into_iter()))).collect())
+    Ok(rows.into_iter().map(|row| session_of(Values::of(row))).collect())
 }
 
 fn session(conn: &mut dyn Conn, process: i64) -> Result<Option<Session>, DbError> {
@@ -247,7 +224,7 @@ fn session(conn: &mut dyn Conn, process: i64) -> Result<Option<Session>, DbError
 
 fn session_of(mut values: Values) -> Session {
     Session {
-        process: values.process().unwrap_or_default(),
+        process: values.number().unwrap_or_default(),
         user: values.text(),
         host: values.text(),
         command: values.text(),
@@ -288,8 +265,8 @@ fn instrumented(conn: &mut dyn Conn, process: i64) -> Vec<(i64, String)> {
         ),
     );
     let holders = rows.into_iter().filter_map(|row| {
-        let mut values = Values(row.into_iter());
-        let process = values.process()?;
+        let mut values = Values::of(row);
+        let process = values.number()?;
         let (wanted, mode, object) = (values.text(), values.text(), values.text());
         let (schema, name) = (values.text(), values.text());
         let in_the_way = object != "TABLE" || conflicts(&wanted, &mode);
@@ -358,8 +335,8 @@ fn by_plugin(conn: &mut dyn Conn, process: i64, own: &Session) -> Vec<(i64, Stri
     let locks: Vec<(i64, String, String, String, String)> = rows
         .into_iter()
         .filter_map(|row| {
-            let mut values = Values(row.into_iter());
-            Some((values.process()?, values.text(), values.text(), values.text(), values.text()))
+            let mut values = Values::of(row);
+            Some((values.number()?, values.text(), values.text(), values.text(), values.text()))
         })
         .collect();
     let wanted = tables_of(own);
@@ -393,8 +370,7 @@ fn guessed(conn: &mut dyn Conn, process: i64, own: &Session) -> Result<Vec<(i64,
         conn,
         "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_mysql_thread_id <> 0 ORDER BY trx_started",
     );
-    let open: Vec<i64> =
-        transactions.into_iter().filter_map(|row| Values(row.into_iter()).process()).collect();
+    let open: Vec<i64> = transactions.into_iter().filter_map(|row| Values::of(row).number()).collect();
     let guesses = sessions(conn)?.into_iter().filter(|other| other.process != process).filter_map(|other| {
         let waits = other.state.as_deref().is_some_and(|state| state.starts_with("Waiting for"));
         let same = other
@@ -423,18 +399,18 @@ fn row_locks(conn: &mut dyn Conn, process: i64) -> Vec<(i64, String)> {
                  w.requesting_engine_transaction_id = r.trx_id JOIN information_schema.innodb_trx b ON b.trx_id = \
                  w.blocking_engine_transaction_id LEFT JOIN performance_schema.data_locks l ON l.engine_lock_id = \
                  w.blocking_engine_lock_id";
-    let question = if is_maria(conn) { maria } else { mysql };
+    let question = if conn.info().is_maria() { maria } else { mysql };
     let rows = optional(conn, &format!("{question} WHERE r.trx_mysql_thread_id = {process}"));
     let holders = rows.into_iter().filter_map(|row| {
-        let mut values = Values(row.into_iter());
-        Some((values.process()?, values.next().unwrap_or_else(|| "a row".to_owned())))
+        let mut values = Values::of(row);
+        Some((values.number()?, values.next().unwrap_or_else(|| "a row".to_owned())))
     });
     holders.collect()
 }
 
 /// Sessions that wait for rows that this one has changed.
 fn blocked_rows(conn: &mut dyn Conn, process: i64) -> Vec<i64> {
-    let question = if is_maria(conn) {
+    let question = if conn.info().is_maria() {
         "SELECT r.trx_mysql_thread_id FROM information_schema.innodb_trx r JOIN information_schema.innodb_lock_waits w ON \
          w.requesting_trx_id = r.trx_id JOIN information_schema.innodb_trx b ON b.trx_id = w.blocking_trx_id"
     } else {
@@ -443,7 +419,7 @@ fn blocked_rows(conn: &mut dyn Conn, process: i64) -> Vec<i64> {
          w.blocking_engine_transaction_id"
     };
     let rows = optional(conn, &format!("{question} WHERE b.trx_mysql_thread_id = {process}"));
-    rows.into_iter().filter_map(|row| Values(row.into_iter()).process()).collect()
+    rows.into_iter().filter_map(|row| Values::of(row).number()).collect()
 }
 
 /// The holder of the lock that GET_LOCK waits for.
@@ -477,7 +453,7 @@ fn blocker(conn: &mut dyn Conn, process: i64, lock: Option<String>) -> Result<Op
              information_schema.innodb_trx WHERE trx_mysql_thread_id = {process}"
         ),
     );
-    let mut transaction = Values(transaction.into_iter().next().unwrap_or_default().into_iter());
+    let mut transaction = Values::of(transaction.into_iter().next().unwrap_or_default());
     let started = transaction.next();
     let seconds = transaction.number();
     let changed = transaction.next().and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();

@@ -129,7 +129,7 @@ pub(crate) fn is_empty(conn: &mut dyn Conn) -> Result<bool, DbError> {
 /// Why this server cannot take migrations.
 pub(crate) fn refusal(conn: &mut dyn Conn) -> Result<Option<Refusal>, DbError> {
     let (version, number) = (conn.info().version.clone(), conn.info().version_number);
-    let maria = version.contains("MariaDB");
+    let maria = conn.info().is_maria();
     let (product, oldest) = if maria { ("MariaDB", OLDEST_MARIADB) } else { ("MySQL", OLDEST_MYSQL) };
     if let Some(refusal) = Refusal::of_version(&version) {
         return Ok(Some(refusal));
