@@ -87,15 +87,36 @@ pub fn leave_nothing(traces: Traces) -> String {
         }
     };
     format!(
-        "{objects}; RESET SESSION AUTHORIZATION; RESET ROLE; SET LOCAL search_path = pg_catalog; {SETTINGS_AS_BEFORE}"
+        "{objects}; RESET SESSION AUTHORIZATION; RESET ROLE; SET LOCAL search_path = pg_catalog; {SETTINGS_AS_BEFORE}; \
+         RESET cutover.before"
     )
 }
 
-/// Remembers, for the transaction, what was set in the session before it: a pooler's own words to it (`connect_query`), and what
-/// its other clients have left.
-pub const REMEMBER_SETTINGS: &str = "SELECT pg_catalog.set_config('cutover.before', COALESCE((SELECT \
-    pg_catalog.json_object_agg(s.name, s.setting)::text FROM pg_catalog.pg_settings s WHERE s.source OPERATOR(pg_catalog.=) \
-    'session'), '{}'), true)";
+/// Remembers what was set in the session before the transaction: a pooler's own words to it (`connect_query`), and what its other
+/// clients have left. What is remembered ends with the transaction if it is `local`.
+fn remember(local: bool) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('cutover.before', COALESCE((SELECT pg_catalog.json_object_agg(s.name, s.setting)::text FROM \
+         pg_catalog.pg_settings s WHERE s.source OPERATOR(pg_catalog.=) 'session'), '{{}}'), {local})"
+    )
+}
+
+/// The same for the transaction in which it is said.
+pub fn remember_settings() -> String {
+    remember(true)
+}
+
+/// The same for a transaction whose first statement must be the script's: asked in a transaction of its own, in one message with
+/// the BEGIN of the next, so that both have one session. Answers with the process; `settings` is whether the script may change
+/// some.
+pub fn before_begin(settings: bool) -> String {
+    let remembered = if settings { format!("; {}", remember(false)) } else { String::new() };
+    format!("BEGIN; SELECT pg_catalog.pg_backend_pid(){remembered}; COMMIT")
+}
+
+/// Rolls back in a session that others get: a lock of the session's outlives the transaction, and so does what was remembered.
+pub const ROLL_BACK_SHARED: &str =
+    "ROLLBACK; RESET cutover.before; SELECT pg_catalog.pg_advisory_unlock_all()";
 
 /// Sets again what was remembered, and everything else to what the session began with (that is what NULL does).
 const SETTINGS_AS_BEFORE: &str = "SELECT pg_catalog.concat('settings put back: ', pg_catalog.count(pg_catalog.set_config(s.name, \

@@ -240,8 +240,8 @@ pub(crate) fn with_settings<T>(
 }
 
 /// What stands before them where a query may: what the session was before.
-pub(crate) fn remember(run: &Run<'_>) -> &'static str {
-    if run.shared { session::REMEMBER_SETTINGS } else { "" }
+pub(crate) fn remember(run: &Run<'_>) -> String {
+    if run.shared { session::remember_settings() } else { String::new() }
 }
 
 /// The look at the lease at the beginning of a transaction.

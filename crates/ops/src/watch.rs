@@ -211,6 +211,11 @@ impl Watched<'_> {
         lookout.map(|lookout| lookout.report()).unwrap_or_default()
     }
 
+    /// Whether what is under way is being ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.shared.lock().attempt.as_ref().is_some_and(Attempt::is_over)
+    }
+
     /// From now on the answer decides, and nothing is cancelled.
     pub(crate) fn committing(&self) {
         self.with(|attempt| attempt.cancellable = false);

@@ -42,7 +42,7 @@ impl Transaction<'_> {
             let live = run.table.count_live(self.row.name(), self.row.own_id());
             builder.push(Part::Claim, Step::new(live).inside().with_rows());
         } else if !run.begun {
-            let step = Step::new(joined(["BEGIN", &claim.early, &said.opening]));
+            let step = Step::new(joined([&claim.before_begin, "BEGIN", &claim.early, &said.opening]));
             builder.push(Part::Begin, if run.shared { step.with_rows() } else { step });
         }
         let guard = self.guard;
@@ -116,8 +116,12 @@ impl Transaction<'_> {
         let first = self.segment.statements.get(usize::from(opened_by_file));
         let sets_transaction = first.is_some_and(|first| first.kind.sets_transaction());
         let leaves_traces = self.traces(run) != Traces::None;
-        let before = if leaves_traces && !sets_transaction { lease::remember(run) } else { "" };
-        let mut claim = Claim { early: joined([before, &lease::settings(run)]), late: String::new() };
+        let before = if leaves_traces && !sets_transaction { lease::remember(run) } else { String::new() };
+        let early = joined([before.as_str(), &lease::settings(run)]);
+        let mut claim = Claim { before_begin: String::new(), early, late: String::new() };
+        if sets_transaction && !opened_by_file && run.shared {
+            claim.before_begin = session::before_begin(leaves_traces);
+        }
         if run.target.provider != Provider::PostgreSql || !run.options.locking {
             return claim;
         }
@@ -154,7 +158,8 @@ impl Transaction<'_> {
             RowWrite::Finish { row, checksum, .. } => run.table.finish(row, checksum),
         };
         let step = Step::new(joined([&before, late_claim, &row])).inside().with_rows();
-        if self.segment.pipelined { step } else { step.after_answers() }
+        // Code can handle its being cancelled, and must not be committed then.
+        if self.segment.pipelined && !said.of_code { step } else { step.after_answers() }
     }
 
     /// Asks whether the row is there. On PostgreSQL constraint triggers that wait for COMMIT are run before.
@@ -210,6 +215,8 @@ impl Transaction<'_> {
 
 /// When the right to commit is claimed.
 struct Claim {
+    /// What the session is asked where no question may stand behind BEGIN.
+    before_begin: String,
     early: String,
     late: String,
 }

@@ -8,7 +8,7 @@ use super::ledger;
 use super::patience::{Patience, Subject};
 use super::regime::{self, Regime};
 use super::telling::Place;
-use super::transaction::Part;
+use super::transaction::{Part, WENT_ON};
 use super::unproven::{self, Unproven, unproven};
 use crate::busy::Busy;
 use crate::event::Event;
@@ -217,6 +217,11 @@ fn send(
             Reply::Done { index, answer } => {
                 took = answer.elapsed;
                 statement = number + index + 2;
+                if regime == Regime::Code && kept_out.is_none() && watched.is_over() {
+                    patience.seen = watched.report();
+                    let error = DbError::new(ErrorKind::Cancelled, WENT_ON);
+                    kept_out = Some(Outcome::Failed { index, error });
+                }
                 if kept_out.is_some() {
                     return false;
                 }

@@ -14,7 +14,7 @@ use crate::plan::{Bracket, Segment};
 use crate::run::Run;
 use crate::watch::Watched;
 use db::history::{NewRow, Standing, Time};
-use db::session::Traces;
+use db::session::{self, Traces};
 use db::{Batch, DbError, ErrorKind, Outcome, Reply};
 use diagnostics::{Failure, Provider, Source};
 use std::sync::Arc;
@@ -105,10 +105,15 @@ struct Seen {
     start: Option<Time>,
     taken: bool,
     violation: Option<DbError>,
+    /// The part that was answered although its attempt was over: code has handled its being cancelled.
+    went_on: Option<Part>,
     /// What the message that failed had done before.
     failed_tags: Vec<String>,
     failed_after: Duration,
 }
+
+/// What is said of code that has handled its being cancelled: what it waited for it may have left out.
+pub(super) const WENT_ON: &str = "the statement was cancelled, because others waited behind it, and its code went on without what it waited for";
 
 /// Runs a transaction once.
 pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>, patience: &mut Patience) -> End {
@@ -135,6 +140,11 @@ pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>, patience: &m
                 run,
                 End::Failed { part: Part::Guard(Look::Violations), error, elapsed: Duration::ZERO },
             )
+        }
+        Outcome::Stopped { .. } if seen.went_on.is_some() && run.interrupt.reason().is_none() => {
+            let error = DbError::new(ErrorKind::Cancelled, WENT_ON);
+            let part = seen.went_on.unwrap_or(Part::Row);
+            roll_back(run, End::Failed { part, error, elapsed: seen.failed_after })
         }
         Outcome::Stopped { .. } => {
             // The only other reason for which a batch is told to stop.
@@ -247,7 +257,7 @@ fn is_unrecorded(error: &DbError) -> bool {
 fn roll_back(run: &mut Run<'_>, end: End) -> End {
     run.begun = false;
     // A lock of the session's outlives the transaction, and the session is given to others.
-    let text = if run.shared { "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()" } else { "ROLLBACK" };
+    let text = if run.shared { session::ROLL_BACK_SHARED } else { "ROLLBACK" };
     // SQLite answers with an error where it has ended the transaction by itself.
     let _ = run.conn.execute(text);
     end
@@ -264,6 +274,7 @@ fn send(
     let observer = run.observer;
     let mut looks = Looks::default();
     let limit = orders.as_ref().and_then(|orders| orders.step);
+    let of_code = orders.as_ref().is_some_and(|orders| orders.of_code);
     let attempt = patience.ramp.attempt();
     let outcome = run.send(batch, orders, &mut |reply, watched| {
         if let Some(news) = watched.news() {
@@ -274,6 +285,11 @@ fn send(
         match &reply {
             Reply::Failed { .. } => patience.seen = watched.report(),
             Reply::Row { index, row } if matches!(parts[*index], Part::Guard(_)) => looks.row(row),
+            Reply::Done { index, answer } if of_code && watched.is_over() => {
+                seen.went_on.get_or_insert(parts[*index]);
+                seen.failed_after = answer.elapsed;
+                patience.seen = watched.report();
+            }
             Reply::Done { index, .. } => {
                 if let Part::Guard(look) = parts[*index] {
                     let renames = transaction.guard.map_or(&[][..], |guard| &guard.renames);
@@ -283,7 +299,7 @@ fn send(
             _ => {}
         }
         transaction.take(reply, parts, &mut seen, observer, watched);
-        seen.taken || seen.violation.is_some()
+        seen.taken || seen.violation.is_some() || seen.went_on.is_some()
     });
     (outcome, seen)
 }
@@ -382,9 +398,11 @@ impl Transaction<'_> {
                     watched.committing();
                 }
             }
-            Reply::Failed { tags, elapsed, .. } => {
+            Reply::Failed { index, tags, elapsed, .. } => {
                 seen.failed_after = elapsed;
-                seen.committed |= tags.iter().any(|tag| tag == "COMMIT");
+                // What stands before BEGIN has a COMMIT of its own.
+                let begins = parts[index] == Part::Begin;
+                seen.committed |= !begins && tags.iter().any(|tag| tag == "COMMIT");
                 seen.failed_tags = tags;
             }
         }

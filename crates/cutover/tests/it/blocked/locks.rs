@@ -188,7 +188,11 @@ fn a_block_that_handles_every_error_is_not_made_to_skip_what_it_waited_for() {
     let handled = "BEGIN ALTER TABLE a ADD COLUMN note text; EXCEPTION WHEN OTHERS THEN NULL; END";
     database.psql(&format!("CREATE FUNCTION add_note() RETURNS void LANGUAGE plpgsql AS $$ {handled} $$"));
     let mut reader = database.application_session();
+    let cancelled = handled.replace("OTHERS", "query_canceled");
     for file in [
+        format!("DO $$ {cancelled} $$;"),
+        format!("CREATE TABLE new (i int); DO $$ {cancelled} $$; DROP TABLE new;"),
+        format!("BEGIN; DO $$ {cancelled} $$; COMMIT;"),
         format!("DO $$ {handled} $$;"),
         "SELECT add_note();".to_owned(),
         format!("ALTER TABLE b ADD COLUMN m int; DO $$ {handled} $$;"),
@@ -209,6 +213,22 @@ fn a_block_that_handles_every_error_is_not_made_to_skip_what_it_waited_for() {
         assert_eq!(database.psql(there), "1", "{file}");
         database.psql("ALTER TABLE a DROP COLUMN note; ALTER TABLE b DROP COLUMN IF EXISTS m; DELETE FROM _prisma_migrations WHERE migration_name = '2_m'");
     }
+}
+
+/// Outside of a transaction nothing takes back what such a block has done: it is not said to be done.
+#[test]
+fn a_block_outside_of_a_transaction_that_handles_its_being_cancelled_is_not_recorded() {
+    let (database, project) = prepared();
+    let handled = "BEGIN ALTER TABLE a ADD COLUMN note text; EXCEPTION WHEN query_canceled THEN NULL; END";
+    project.write("2_m", &format!("-- cutover:transaction=off\nDO $$ {handled} $$;"));
+    let mut reader = database.application_session();
+    reader.run("BEGIN; SELECT count(*) FROM a");
+    let output = project.run(&database.url(), &["migrate", "deploy", "--detailed-exitcode"]);
+    let said = text(&output);
+    assert_ne!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("C2022") && said.contains("went on without what it waited for"), "{said}");
+    let row = "SELECT finished_at IS NULL FROM _prisma_migrations WHERE migration_name = '2_m'";
+    assert_eq!(database.psql(row), "t", "{said}");
 }
 
 #[test]

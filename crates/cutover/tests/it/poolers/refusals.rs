@@ -164,14 +164,20 @@ fn what_the_pooler_has_set_for_its_sessions_stays() {
             "SET search_path = app; CREATE TABLE a (id int); SET work_mem = '1MB'; SELECT set_config('cutover.mine', 'x', false);",
         ),
         ("2_b", "CREATE TABLE b (id int);"),
-        ("3_fails", "SET work_mem = '2MB'; SELECT 1 / 0;"),
+        (
+            "3_isolated",
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET TRANSACTION READ WRITE; SET work_mem = '3MB'; CREATE TABLE c (id int);",
+        ),
+        ("4_fails", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET work_mem = '2MB'; SELECT 1 / 0;"),
     ]);
     let output = project.run(&url, &["migrate", "deploy"]);
-    assert!(text(&output).contains("P3018") && text(&output).contains("3_fails"), "{}", text(&output));
-    assert_eq!(database.psql("SELECT to_regclass('app.a'), to_regclass('public.b')"), "app.a|b");
+    assert!(text(&output).contains("P3018") && text(&output).contains("4_fails"), "{}", text(&output));
+    let made = "SELECT to_regclass('app.a'), to_regclass('public.b'), to_regclass('public.c')";
+    assert_eq!(database.psql(made), "app.a|b|c");
     for _ in 0..4 {
         assert_eq!(ask(&url, "SHOW search_path"), "app, public");
         assert_eq!(ask(&url, "SHOW work_mem"), "7MB");
+        assert_eq!(ask(&url, "SELECT current_setting('cutover.before', true)"), "");
     }
 }
 
@@ -193,4 +199,25 @@ fn other_commands_work_through_the_pooler() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("warning C1003") && said.contains("a lease stands for the deploy lock"), "{said}");
     assert_nothing_stays(&database, &url);
+}
+
+#[test]
+fn a_pool_that_is_full_is_told_in_the_poolers_words() {
+    let settings = [("pool_mode", "transaction"), ("default_pool_size", "1"), ("query_wait_timeout", "1")];
+    let (database, pooler) = (server().create_database("full"), PgBouncer::start(server(), &settings));
+    let url = pooler.url(&database.url());
+    let project = Project::new(&[("1_a", "CREATE TABLE t (id int);")]);
+    let mut other = std::process::Command::new(testkit::postgres::psql_program())
+        .args(["--no-psqlrc", "-c", "SELECT pg_sleep(300)", &url])
+        .spawn()
+        .unwrap();
+    testkit::wait_until("the only session is taken", || {
+        database.psql("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(300)'") == "1"
+    });
+    let output = project.run(&url, &["migrate", "deploy"]);
+    let said = text(&output);
+    assert!(!output.status.success() && said.contains("query_wait_timeout"), "{said}");
+    other.kill().unwrap();
+    other.wait().unwrap();
+    project.deploy(&url);
 }

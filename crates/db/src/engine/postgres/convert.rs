@@ -61,7 +61,12 @@ pub(super) fn statement_error(error: &tokio_postgres::Error, sql: &str) -> DbErr
     match error.as_db_error() {
         Some(server) => {
             let mut converted = server_error(server, sql);
-            if matches!(server.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
+            // Poolers send the word alone, which PostgreSQL itself translates.
+            let ends_session = match server.parsed_severity() {
+                Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+                None => matches!(server.severity(), "FATAL" | "PANIC"),
+            };
+            if ends_session {
                 converted.kind = ErrorKind::ConnectionLost;
             }
             converted
