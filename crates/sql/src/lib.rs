@@ -28,6 +28,7 @@ mod pg;
 mod reach;
 mod scanner;
 mod session;
+mod snapshot;
 mod statement;
 mod words;
 
@@ -46,4 +47,8 @@ pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
 pub use reach::Reach;
 pub use scanner::{ScanError, ScanErrorKind};
 pub use session::SessionEffect;
+pub use snapshot::{
+    ColumnDefinition, Definition, Difference, Object, ObjectKind, Part as SnapshotPart, PartDifference,
+    PartKind, Snapshot, TableText, table_text,
+};
 pub use statement::{Options, Script, Statement, split, strip_bom};

@@ -58,6 +58,16 @@ pub struct Options {
 }
 
 impl Options {
+    /// How quotes are read at the start of a text.
+    pub(crate) fn mode(&self) -> Mode {
+        Mode {
+            provider: self.provider,
+            standard_conforming_strings: self.standard_conforming_strings,
+            ansi_quotes: self.ansi_quotes,
+            no_backslash_escapes: self.no_backslash_escapes,
+        }
+    }
+
     /// The dialect with its server's default settings.
     pub const fn new(provider: Provider) -> Self {
         Self { provider, standard_conforming_strings: true, ansi_quotes: false, no_backslash_escapes: false }
@@ -81,12 +91,7 @@ const KEPT_TOKENS: usize = 128;
 /// of [`Kind::Unknown`], and the server judges it.
 pub fn split(text: &str, options: &Options) -> Result<Script, ScanError> {
     let start = text.len() - strip_bom(text).len();
-    let mode = Mode {
-        provider: options.provider,
-        standard_conforming_strings: options.standard_conforming_strings,
-        ansi_quotes: options.ansi_quotes,
-        no_backslash_escapes: options.no_backslash_escapes,
-    };
+    let mode = options.mode();
     let mut scanner = Scanner::new(text, Span::new(start, text.len()), mode);
     let mut follower = Follower::new(mode);
     let mut script = Script::default();
