@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Deploy(DeployArguments),
     /// Show pending, failed and missing migrations (short for `migrate status`)
     Status(StatusArguments),
+    /// Show what a deploy would do: statements, transactions, locks, sizes, durations; no lock, no write
+    Plan(PlanArguments),
     /// Show every setting with its origin, what can be reached, and what would stop a deploy
     Doctor(DoctorArguments),
     /// Who holds the deploy lock, and ending what is left of it
@@ -187,9 +189,12 @@ pub(crate) struct DeployArguments {
     /// Apply at most so many migrations
     #[arg(long, value_name = "N", help_heading = "Which migrations")]
     pub(crate) count: Option<usize>,
-    /// Say what would run: no lock, no write
+    /// Say what would run, as `cutover plan` does: no lock, no write
     #[arg(long, help_heading = "Which migrations")]
     pub(crate) dry_run: bool,
+    /// Run what stands in this plan of `cutover plan --out`, or nothing (exit code 3) if anything it rests on has moved
+    #[arg(long, value_name = "FILE", help_heading = "Which migrations", conflicts_with_all = ["to", "count", "dry_run"])]
+    pub(crate) plan: Option<PathBuf>,
     /// Stop before anything runs if migrations were edited, are missing, out of order or run again
     #[arg(long, help_heading = "Which migrations")]
     pub(crate) strict: bool,
@@ -199,6 +204,42 @@ pub(crate) struct DeployArguments {
     pub(crate) locks: LockWaitArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    /// Plan up to and including this migration
+    #[arg(long, value_name = "NAME", help_heading = "Which migrations")]
+    pub(crate) to: Option<String>,
+    /// Plan at most so many migrations
+    #[arg(long, value_name = "N", help_heading = "Which migrations")]
+    pub(crate) count: Option<usize>,
+    /// Fail if migrations were edited, are missing, out of order or run again
+    #[arg(long, help_heading = "Which migrations")]
+    pub(crate) strict: bool,
+    /// Keep the plan in this file, for `cutover deploy --plan FILE`
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) out: Option<PathBuf>,
+    /// How the plan is shown
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output", conflicts_with = "json")]
+    pub(crate) format: Option<PlanFormat>,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+/// The values of `--format` of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// For a terminal (the default)
+    Human,
+    /// Newline-delimited JSON, the last line the plan
+    Json,
+    /// For a comment on a pull request
+    Markdown,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -14,9 +14,8 @@
 mod literal;
 mod questions;
 mod time;
-use literal::literal;
-pub(crate) use literal::postgres_literal;
 pub use literal::quote_identifier;
+pub(crate) use literal::{literal, postgres_literal};
 pub use time::Time;
 use time::postgres_time;
 

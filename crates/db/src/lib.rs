@@ -25,6 +25,7 @@ pub mod probe;
 pub mod server;
 pub mod session;
 pub mod sharing;
+pub mod snapshot;
 pub mod state;
 pub mod target;
 mod values;

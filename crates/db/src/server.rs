@@ -5,6 +5,7 @@
 use crate::history::{TABLE, postgres_literal};
 use crate::target::{Kind, PostgresTarget, Target};
 use crate::{Conn, DbError, Row};
+use diagnostics::Provider;
 use rustix::fs::Access;
 use serde::Serialize;
 use std::path::Path;
@@ -59,6 +60,31 @@ pub fn identify(conn: &mut dyn Conn, target: &Target) -> Result<Server, DbError>
         Kind::Postgres(postgres) => of_postgres(conn, postgres),
         Kind::MySql(_) => of_mysql(conn),
         Kind::Sqlite(sqlite) => Ok(of_sqlite(conn, &sqlite.path)),
+    }
+}
+
+/// What tells the server from any other: PostgreSQL's system identifier, MySQL's `server_uuid`. A copy of the whole server has
+/// the same. None where there is none, or the role may not see it.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn server_id(conn: &mut dyn Conn) -> Result<Option<String>, DbError> {
+    let one = |conn: &mut dyn Conn, text: &str| {
+        conn.query(text).map(|rows| rows.into_iter().flatten().flatten().next())
+    };
+    match conn.provider() {
+        Provider::PostgreSql => {
+            let may = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')";
+            if one(conn, may)?.as_deref() != Some("t") {
+                return Ok(None);
+            }
+            one(conn, "SELECT system_identifier FROM pg_catalog.pg_control_system()")
+        }
+        Provider::MySql => {
+            let rows = conn.query("SHOW GLOBAL VARIABLES LIKE 'server_uuid'")?;
+            Ok(rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten()))
+        }
+        Provider::Sqlite => Ok(None),
     }
 }
 

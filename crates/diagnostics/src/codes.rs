@@ -372,6 +372,16 @@ pub static C2023: Code = Code {
     way_out: "Wait for it, or confirm with the name of the database: `cutover lock release --yes-database NAME`.",
 };
 
+/// A plan does not hold any more.
+pub static C2024: Code = Code {
+    id: "C2024",
+    default_class: Class::Refused,
+    title: "The plan does not hold any more",
+    what: "`deploy --plan` runs what stands in the plan, or nothing; something that the plan rests on is another now.",
+    why: "What was approved was approved for these files, this history, this database and this server.",
+    way_out: "Look at what the message names, make a new plan with `cutover plan --out FILE`, have it approved, then `cutover deploy --plan FILE`.",
+};
+
 /// Internal error.
 pub static C9001: Code = Code {
     id: "C9001",
@@ -616,9 +626,9 @@ pub static P3022: Code = Code {
 pub static ALL: &[&Code] = &[
     &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C2001, &C2002, &C2003, &C2004, &C2005, &C2006,
     &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017, &C2018, &C2019,
-    &C2020, &C2021, &C2022, &C2023, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012,
-    &P1013, &P1014, &P1017, &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018,
-    &P3019, &P3022,
+    &C2020, &C2021, &C2022, &C2023, &C2024, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011,
+    &P1012, &P1013, &P1014, &P1017, &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017,
+    &P3018, &P3019, &P3022,
 ];
 
 #[cfg(test)]

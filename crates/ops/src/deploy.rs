@@ -7,13 +7,15 @@
 //! 5. Run each migration; stop at the first failure.
 //! 6. Give the lock back by ending the session.
 
+use crate::dry_run;
 use crate::event::{Event, Observer};
 use crate::execute::{self, Done};
 use crate::interrupt::Interrupt;
 use crate::lease;
 use crate::lock;
 use crate::migrations::{self, Folder};
-use crate::plan::{self, Findings, PlannedMigration, decide::Limit, demands};
+use crate::plan::{self, Findings, Plan, PlannedMigration, decide::Limit, demands};
+use crate::record::{self, Origin, Recorder};
 use crate::run::{self, Options, Run, Trouble};
 use db::history;
 use db::target::{Kind, Target};
@@ -45,8 +47,10 @@ pub struct Deploy {
     pub limit: Limit,
     /// Edited, missing, out-of-order and re-run migrations are errors.
     pub strict: bool,
-    /// Only say what would run: no lock, no write, a read-only transaction.
-    pub dry_run: bool,
+    /// What was planned: that is run, or nothing.
+    pub plan: Option<Plan>,
+    /// Where it comes from, for its record.
+    pub origin: Origin,
 }
 
 /// What a deploy did.
@@ -54,8 +58,6 @@ pub struct Deploy {
 pub struct Outcome {
     /// The names of the migrations that were applied, in order.
     pub applied: Vec<String>,
-    /// For a dry run: what would run.
-    pub planned: Vec<PlannedMigration>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -63,10 +65,37 @@ pub struct Outcome {
 /// Runs a deploy.
 pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
     let began = Instant::now();
+    let recorder = Recorder::new(observer, "deploy", &deploy.origin, deploy.target.secrets());
+    let observer: &dyn Observer = &recorder;
     let folder = migrations::read(&deploy.migrations)?;
-    let conn = open(deploy, &folder, observer, interrupt)?;
-    if let Some(conn) = &conn {
-        let info = conn.info();
+    let conn = open(deploy, &folder, observer, interrupt, IfAbsent::Create)?;
+    tell_found(deploy, &folder, conn.as_deref(), observer)?;
+    // One that does not exist was created.
+    let Some(conn) = conn else { return Ok(Outcome::default()) };
+    let mut run = Run::new(&deploy.target, &deploy.options, observer, interrupt, conn);
+    run.recorder = Some(&recorder);
+    let applied = match begin_until_kept(deploy, &folder, &mut run)? {
+        Some(planned) => {
+            record::begin(&mut run, &folder, &planned)?;
+            let applied = apply(deploy, &folder, planned, &mut run);
+            record::end(&mut run, applied.as_ref().err());
+            applied?
+        }
+        None => Vec::new(),
+    };
+    let elapsed = began.elapsed();
+    observer.on(&Event::Done { applied: applied.clone(), elapsed });
+    Ok(Outcome { applied, elapsed })
+}
+
+/// Tells what was found, and checks that the folder is for such a database.
+pub(crate) fn tell_found(
+    deploy: &Deploy,
+    folder: &Folder,
+    conn: Option<&dyn Conn>,
+    observer: &dyn Observer,
+) -> Result<()> {
+    if let Some(info) = conn.map(Conn::info) {
         observer.on(&Event::Connected {
             provider: deploy.target.provider,
             version: info.version.clone(),
@@ -78,34 +107,39 @@ pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrup
     for warning in &folder.warnings {
         observer.on(&Event::Warning { warning: warning.clone() });
     }
-    let Some(conn) = conn else { return dry_run_without_database(deploy, &folder, began) };
-    let mut run = Run::new(&deploy.target, &deploy.options, observer, interrupt, conn);
-    if deploy.dry_run {
-        return dry_run(deploy, &folder, &mut run, began);
-    }
-    let applied = match begin_until_kept(deploy, &folder, &mut run)? {
-        Some(planned) => apply(deploy, &folder, planned, &mut run)?,
-        None => Vec::new(),
-    };
-    let elapsed = began.elapsed();
-    observer.on(&Event::Done { applied: applied.clone(), elapsed });
-    Ok(Outcome { applied, planned: Vec::new(), elapsed })
+    Ok(())
 }
 
-/// Connects, and creates the database if it does not exist. `None`: it does not exist, and this is a dry run.
-fn open(
+/// What is done about a database that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfAbsent {
+    /// It is created.
+    Create,
+    /// Nothing.
+    Leave,
+}
+
+/// Connects. None: the database does not exist, and is left so.
+pub(crate) fn open(
     deploy: &Deploy,
     folder: &Folder,
     observer: &dyn Observer,
     interrupt: &Interrupt,
+    absent: IfAbsent,
 ) -> Result<Option<Box<dyn Conn>>> {
     let target = &deploy.target;
     let failed = |error| run::failure(target, error);
     match run::connect(target, &deploy.options, observer, interrupt)? {
         Ok(conn) => Ok(Some(conn)),
         Err(error) if error.kind == ErrorKind::NoSuchDatabase => {
-            if deploy.dry_run {
+            if absent == IfAbsent::Leave {
                 return Ok(None);
+            }
+            if let Some(plan) = deploy.plan.as_ref().filter(|plan| plan.base.objects.is_some()) {
+                return Err(plan::file::refusal(vec![format!(
+                    "database `{}` is gone",
+                    plan.target.database
+                )]));
             }
             check_folder(deploy, folder).inspect_err(|_| {
                 observer.on(&Event::Found { migrations: folder.migrations.len() });
@@ -130,7 +164,7 @@ fn open(
 }
 
 /// What can be refused without a database.
-fn check_folder(deploy: &Deploy, folder: &Folder) -> Result<Vec<PlannedMigration>> {
+pub(crate) fn check_folder(deploy: &Deploy, folder: &Folder) -> Result<Vec<PlannedMigration>> {
     let provider = deploy.target.provider;
     migrations::check_lock_file(&folder.path, provider)?;
     let history = history::History::default();
@@ -237,13 +271,26 @@ fn begin(
         (rows, planned) if rows == run.history.rows => planned,
         _ => plan(deploy, folder, run, &options)?,
     };
+    if let Some(plan) = &deploy.plan {
+        hold_to(plan, folder, &planned, run)?;
+    }
     run.observer
         .on(&Event::Planned { pending: planned.iter().map(|migration| migration.name.clone()).collect() });
     Ok(Some(planned))
 }
 
+/// Refuses to run anything else than what was planned, on anything else than what that rests on.
+fn hold_to(plan: &Plan, folder: &Folder, planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<()> {
+    if planned.is_empty() {
+        return Ok(());
+    }
+    let (identity, base) = dry_run::base(run, folder)?;
+    let moved = plan::file::moved(plan, &identity, &base, planned);
+    if moved.is_empty() { Ok(()) } else { Err(plan::file::refusal(moved)) }
+}
+
 /// The decision without the lock: true if there is nothing to do. Warnings and refusals are told here.
-fn first_look(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>, warn: bool) -> Result<bool> {
+pub(crate) fn first_look(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>, warn: bool) -> Result<bool> {
     let findings = plan::decide(folder, &run.history);
     let warnings = findings.warnings();
     if deploy.strict && !warnings.is_empty() {
@@ -280,7 +327,7 @@ fn strict(warnings: &[Diagnostic]) -> Failure {
 }
 
 /// P3005: a database with tables and without a history.
-fn refuse_unmanaged(deploy: &Deploy, run: &mut Run<'_>) -> Result<()> {
+pub(crate) fn refuse_unmanaged(deploy: &Deploy, run: &mut Run<'_>) -> Result<()> {
     let (target, schemas) = (run.target, &deploy.schemas);
     if run.patiently(|conn| db::is_empty(conn, target, schemas))? {
         return Ok(());
@@ -303,7 +350,7 @@ fn refuse_unmanaged(deploy: &Deploy, run: &mut Run<'_>) -> Result<()> {
     ))
 }
 
-fn script_options(run: &Run<'_>) -> sql::Options {
+pub(crate) fn script_options(run: &Run<'_>) -> sql::Options {
     let mut options = sql::Options::new(run.target.provider);
     if run.target.provider == Provider::PostgreSql {
         options.standard_conforming_strings = run.defaults.standard_conforming_strings;
@@ -314,7 +361,7 @@ fn script_options(run: &Run<'_>) -> sql::Options {
     options
 }
 
-fn plan(
+pub(crate) fn plan(
     deploy: &Deploy,
     folder: &Folder,
     run: &Run<'_>,
@@ -344,7 +391,7 @@ fn check_engine(run: &mut Run<'_>) -> Result<()> {
 }
 
 /// What a MySQL server's settings would refuse in the middle.
-fn check_demands(planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<()> {
+pub(crate) fn check_demands(planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<()> {
     if run.target.provider != Provider::MySql {
         return Ok(());
     }
@@ -411,6 +458,7 @@ fn apply(
             looks = run.looks;
             rest = replan(deploy, folder, &rest, run).map_err(|failure| told_applied(failure, &applied))?;
         }
+        record::keep_up(run);
         let Some(migration) = rest.pop_front() else { return Ok(applied) };
         if let Some(failure) = plan::decide::failed_rows(&run.history) {
             return Err(told_applied(failure, &applied));
@@ -510,38 +558,4 @@ fn told_applied(failure: Failure, applied: &[String]) -> Failure {
     failure.map(|diagnostic| {
         diagnostic.note(format!("applied before it in this run, and kept: {}", applied.join(", ")))
     })
-}
-
-/// What would run, from a read-only transaction.
-fn dry_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>, began: Instant) -> Result<Outcome> {
-    let provider = run.target.provider;
-    let mut shared = false;
-    if provider == Provider::PostgreSql {
-        run.defaults = db::session::defaults(run.conn.as_mut()).map_err(|error| run.failed(error))?;
-        // Inside of a transaction nobody shares its session.
-        shared = run.finds_sessions_shared()?;
-        run.conn.execute("BEGIN TRANSACTION READ ONLY").map_err(|error| run.failed(error))?;
-    }
-    let table = run.table.clone();
-    if run.patiently(|conn| history::exists(conn, &table))? {
-        run.read_history()?;
-        first_look(deploy, folder, run, true)?;
-    } else {
-        refuse_unmanaged(deploy, run)?;
-    }
-    let planned = plan(deploy, folder, run, &script_options(run))?;
-    run.shared = shared;
-    lease::refuse(run, &planned)?;
-    Ok(told_plan(planned, run.observer, began))
-}
-
-fn dry_run_without_database(deploy: &Deploy, folder: &Folder, began: Instant) -> Result<Outcome> {
-    let planned = check_folder(deploy, folder)?;
-    Ok(Outcome { applied: Vec::new(), planned, elapsed: began.elapsed() })
-}
-
-fn told_plan(planned: Vec<PlannedMigration>, observer: &dyn Observer, began: Instant) -> Outcome {
-    let pending = planned.iter().map(|migration| migration.name.clone()).collect();
-    observer.on(&Event::Planned { pending });
-    Outcome { applied: Vec::new(), planned, elapsed: began.elapsed() }
 }

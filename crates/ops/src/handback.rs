@@ -10,7 +10,7 @@ use crate::interrupt::Interrupt;
 use crate::lock;
 use crate::run::{self, Options, Run};
 use db::lock::Held;
-use db::state::{self, Standing};
+use db::state;
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 use std::path::Path;
@@ -42,21 +42,26 @@ pub fn handback(
     let mut run = Run::new(target, &handback.options, observer, interrupt, conn);
     refuse_unfinished(&mut run)?;
     match target.provider {
-        Provider::MySql => Ok(Vec::new()),
-        Provider::PostgreSql => schema(&mut run, handback.dry_run),
+        Provider::PostgreSql | Provider::MySql => tables(&mut run, handback.dry_run),
         Provider::Sqlite => {
             let lock_file = db::lock::lock_file_path(&run.sqlite_path());
-            self::lock_file(&mut run, &lock_file, handback.dry_run)
+            let mut removed = tables(&mut run, handback.dry_run)?;
+            removed.extend(self::lock_file(&mut run, &lock_file, handback.dry_run)?);
+            Ok(removed)
         }
     }
 }
 
-/// The tables of our own, with their schema.
-fn schema(run: &mut Run<'_>, dry_run: bool) -> Result<Vec<String>> {
-    if run.patiently(state::standing)? == Standing::Absent {
+/// The tables of our own, on PostgreSQL with their schema.
+fn tables(run: &mut Run<'_>, dry_run: bool) -> Result<Vec<String>> {
+    let there = run.patiently(state::tables)?;
+    if there.is_empty() {
         return Ok(Vec::new());
     }
-    let removed = vec![format!("schema {}", state::SCHEMA)];
+    let removed = match run.target.provider {
+        Provider::PostgreSql => vec![format!("schema {}", state::SCHEMA)],
+        Provider::MySql | Provider::Sqlite => there.iter().map(|table| format!("table {table}")).collect(),
+    };
     if dry_run {
         return Ok(removed);
     }
@@ -78,7 +83,9 @@ fn lock_file(run: &mut Run<'_>, path: &Path, dry_run: bool) -> Result<Vec<String
     if dry_run {
         return Ok(removed);
     }
-    lock::acquire(run, &mut |_| Ok(false))?;
+    if run.held.is_none() {
+        lock::acquire(run, &mut |_| Ok(false))?;
+    }
     // Somebody may have been at work until now.
     refuse_unfinished(run)?;
     let Some(Held::File(file)) = &run.held else { return Ok(Vec::new()) };

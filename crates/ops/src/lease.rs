@@ -92,7 +92,7 @@ fn prepare(run: &mut Run<'_>) -> Result<()> {
             .note("nothing was run")
             .help("deploy with the newest cutover that was used on this database"),
         )),
-        Ok(Standing::Absent) => Err(refused(run, "the tables of the lease cannot be seen")),
+        Ok(Standing::Absent | Standing::Older) => Err(refused(run, "the tables of the lease cannot be seen")),
         Err(error) if error.kind == ErrorKind::InsufficientPrivilege => Err(refused(run, &error.text())),
         Err(error) => Err(run.failed(error)),
     }
@@ -211,8 +211,13 @@ pub(crate) fn may_be_anothers(run: &mut Run<'_>) -> std::result::Result<bool, Db
 
 /// What opens each transaction, behind BEGIN: its settings, and nothing that outlives it.
 pub(crate) fn settings(run: &Run<'_>) -> String {
+    if run.shared { local_settings(run) } else { String::new() }
+}
+
+/// What a transaction of a deploy has of settings, said to the transaction alone.
+pub(crate) fn local_settings(run: &Run<'_>) -> String {
     match &run.target.kind {
-        Kind::Postgres(target) if run.shared => {
+        Kind::Postgres(target) => {
             let version = run.conn.info().version_number;
             session::shared_settings(
                 version,

@@ -14,6 +14,7 @@
 mod busy;
 pub mod deploy;
 pub mod doctor;
+pub mod dry_run;
 pub mod entrypoints;
 pub mod event;
 mod execute;
@@ -30,6 +31,7 @@ pub mod new;
 pub mod plan;
 mod pooler;
 pub mod progress;
+pub mod record;
 pub mod resolve;
 pub mod retry;
 mod run;

@@ -22,6 +22,9 @@ pub fn lock_file_text(provider: Provider) -> String {
 /// The file of a migration.
 pub const FILE: &str = "migration.sql";
 
+/// The file of a migration's way back.
+pub const DOWN_FILE: &str = "down.sql";
+
 /// A directory of migrations, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Folder {
@@ -163,6 +166,31 @@ pub fn read(path: &Path) -> Result<Folder> {
     }
     folder.migrations = names.into_iter().map(|name| migration(path, name)).collect();
     Ok(folder)
+}
+
+/// The way back of a migration, if there is one beside it.
+///
+/// # Errors
+/// C1004 for a file that cannot be read, C2001 for bytes that are no text.
+pub fn down(folder: &Folder, name: &str) -> Result<Option<Source>> {
+    let path = folder.path.join(name).join(DOWN_FILE);
+    let failed = |code, cause: String| {
+        Failure::new(
+            Diagnostic::error(format!("{} cannot be read: {cause}", path.display()))
+                .code(code)
+                .note("nothing was run")
+                .help("correct the file, or remove it, then `cutover migrate deploy`"),
+        )
+    };
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(&codes::C1004, error.to_string())),
+    };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        failed(&codes::C2001, format!("byte {} is no UTF-8", error.utf8_error().valid_up_to()))
+    })?;
+    Ok(Some(Source::new(path.display().to_string(), sql::strip_bom(&text))))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

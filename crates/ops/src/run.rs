@@ -8,6 +8,7 @@ use crate::lease;
 use crate::life::Life;
 use crate::lookout::Orders;
 use crate::plan::demands;
+use crate::record::{Recorder, Tables};
 use crate::retry::LockOptions;
 use crate::watch::{Watch, Watched};
 use db::history::{self, History, Table, Time};
@@ -49,6 +50,8 @@ pub struct Options {
     pub on_orphan: OnOrphan,
     /// What else may lead around a pooler: for messages.
     pub ways_around: Vec<String>,
+    /// Whether the tables of our own are used.
+    pub tables: Tables,
 }
 
 impl Options {
@@ -68,6 +71,7 @@ impl Default for Options {
             locks: LockOptions::default(),
             on_orphan: OnOrphan::Wait,
             ways_around: Vec::new(),
+            tables: Tables::Auto,
         }
     }
 }
@@ -84,6 +88,8 @@ pub(crate) struct Run<'a> {
     pub(crate) target: &'a Target,
     pub(crate) options: &'a Options,
     pub(crate) observer: &'a dyn Observer,
+    /// What keeps a record of the run.
+    pub(crate) recorder: Option<&'a Recorder<'a>>,
     pub(crate) interrupt: &'a Arc<Interrupt>,
     pub(crate) conn: Box<dyn Conn>,
     pub(crate) table: Table,
@@ -153,6 +159,7 @@ impl<'a> Run<'a> {
             target,
             options,
             observer,
+            recorder: None,
             interrupt,
             conn,
             table: Table::new(target.provider, schema),

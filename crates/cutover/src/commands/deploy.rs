@@ -1,26 +1,38 @@
 //! `migrate deploy`.
 
-use super::{Context, ExitCode, level};
-use crate::args::DeployArguments;
+use super::{Context, ExitCode, level, plan};
+use crate::args::{DeployArguments, PlanFormat};
 use crate::observe::{Human, JsonLines};
-use crate::settings::Arguments;
-use diagnostics::{Class, Failure, Result};
+use crate::settings::{self, Arguments};
+use diagnostics::{Failure, Result};
 use ops::deploy::{Deploy, Outcome, deploy};
+use ops::dry_run::dry_run;
 use ops::event::{Event, Observer};
 use ops::interrupt::Interrupt;
-use ops::plan::{Bracket, PlannedMigration, State, decide::Limit};
+use ops::plan::decide::Limit;
 
 pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCode {
     let interrupt = context.interrupt();
     let json = arguments.output.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
+    // A plan is ours alone: who gives one wants to know why nothing was run.
+    let detailed = arguments.output.detailed_exitcode || arguments.plan.is_some();
     match prepare(arguments, context, &interrupt).and_then(|operation| {
         let human = Human::new(context.terminal, level(&arguments.output), operation.target.provider, true);
         let observer: &dyn Observer = json.as_ref().map_or(&human, |json| json);
-        deploy(&operation, observer, &interrupt)
+        if arguments.dry_run {
+            let plan = dry_run(&operation, observer, &interrupt)?;
+            let format = if json.is_some() { PlanFormat::Json } else { PlanFormat::Human };
+            plan::tell(&plan, format, context, json.as_ref());
+            return Ok(plan::exit_code(&plan, detailed));
+        }
+        deploy(&operation, observer, &interrupt).map(|outcome| {
+            tell(&outcome, context, json.as_ref());
+            0
+        })
     }) {
-        Ok(outcome) => tell(&outcome, arguments, context, json.as_ref()),
+        Ok(code) => code,
         Err(failure) => {
-            let code = context.fail(&failure, &arguments.output, Some(&interrupt));
+            let code = context.fail_with(&failure, detailed, Some(&interrupt));
             if let Some(json) = json {
                 json.on(&Event::Failed { failure });
             }
@@ -38,39 +50,23 @@ fn prepare(arguments: &DeployArguments, context: &Context<'_>, interrupt: &Inter
         context.terminal.out("");
     }
     let project = project?;
+    let plan = arguments.plan.as_deref().map(plan::read).transpose()?;
+    let limit = plan.as_ref().map(|plan| plan.base.limit());
     Ok(Deploy {
         target: project.target,
         migrations: project.migrations,
         schemas: project.schemas,
         options: project.options,
-        limit: Limit { to: arguments.to.clone(), count: arguments.count },
+        limit: limit.unwrap_or_else(|| Limit { to: arguments.to.clone(), count: arguments.count }),
         strict: project.strict,
-        dry_run: arguments.dry_run,
+        plan,
+        origin: settings::origin(context.surroundings),
     })
 }
 
-fn tell(
-    outcome: &Outcome,
-    arguments: &DeployArguments,
-    context: &Context<'_>,
-    json: Option<&JsonLines<'_>>,
-) -> ExitCode {
-    match json {
-        Some(json) => outcome.planned.iter().for_each(|planned| json.write(planned)),
-        None => {
-            let lines = if arguments.dry_run { planned(&outcome.planned) } else { applied(&outcome.applied) };
-            lines.iter().for_each(|line| context.terminal.out(line));
-        }
-    }
-    exit_code(arguments, outcome)
-}
-
-/// A dry run says by its code whether something would run.
-fn exit_code(arguments: &DeployArguments, outcome: &Outcome) -> ExitCode {
-    if arguments.dry_run && arguments.output.detailed_exitcode && !outcome.planned.is_empty() {
-        Class::Pending.detailed_exit_code()
-    } else {
-        0
+fn tell(outcome: &Outcome, context: &Context<'_>, json: Option<&JsonLines<'_>>) {
+    if json.is_none() {
+        applied(&outcome.applied).iter().for_each(|line| context.terminal.out(line));
     }
 }
 
@@ -92,34 +88,4 @@ fn applied(names: &[String]) -> Vec<String> {
     lines.push("      ".to_owned());
     lines.push("All migrations have been successfully applied.".to_owned());
     lines
-}
-
-/// What a dry run says.
-fn planned(migrations: &[PlannedMigration]) -> Vec<String> {
-    if migrations.is_empty() {
-        return vec!["No pending migrations to apply.".to_owned()];
-    }
-    let mut lines = vec!["Would apply, in this order:".to_owned()];
-    for migration in migrations {
-        let from = match &migration.state {
-            State::Pending => String::new(),
-            State::Resume { progress, .. } => format!(", going on with statement {}", progress.statement + 1),
-        };
-        lines.push(format!("  {} ({}{from})", migration.name, shape(migration)));
-    }
-    lines
-}
-
-fn shape(migration: &PlannedMigration) -> String {
-    let count = migration.statement_count();
-    let statements = if count == 1 { "1 statement".to_owned() } else { format!("{count} statements") };
-    let single = migration.segments.iter().filter(|segment| segment.bracket == Bracket::Single).count();
-    match (migration.segments.len(), single) {
-        (1, 0) => format!("{statements} in one transaction"),
-        (segments, 0) => format!("{statements} in {segments} transactions"),
-        (1, _) => format!("{statements} outside of a transaction"),
-        (segments, single) => {
-            format!("{statements} in {segments} steps, {single} of them outside of a transaction")
-        }
-    }
 }

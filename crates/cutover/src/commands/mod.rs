@@ -8,6 +8,7 @@ mod generate;
 mod handback;
 mod lock;
 mod new;
+mod plan;
 mod resolve;
 mod status;
 mod version;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
             status::run(&arguments, context)
         }
         Command::Migrate(Migrate::Resolve(arguments)) => resolve::run(&arguments, context),
+        Command::Plan(arguments) => plan::run(&arguments, context),
         Command::Doctor(arguments) => doctor::run(&arguments, context),
         Command::Lock(command) => lock::run(&command, context),
         Command::New(arguments) => new::run(&arguments, context),
@@ -67,9 +69,14 @@ impl Context<'_> {
 
     /// Tells a failure last, and gives its exit code.
     fn fail(&self, failure: &Failure, output: &OutputArguments, interrupt: Option<&Interrupt>) -> ExitCode {
+        self.fail_with(failure, output.detailed_exitcode, interrupt)
+    }
+
+    /// The same, with exit codes that tell causes apart where that is so.
+    fn fail_with(&self, failure: &Failure, detailed: bool, interrupt: Option<&Interrupt>) -> ExitCode {
         self.terminal.fail(failure);
         self.terminal.leave_termination_message(failure);
-        exit_code(failure.get_class(), output.detailed_exitcode, interrupt.and_then(Interrupt::reason))
+        exit_code(failure.get_class(), detailed, interrupt.and_then(Interrupt::reason))
     }
 }
 

@@ -18,6 +18,7 @@ mod flags;
 mod inspect;
 mod invalid_schema;
 mod offers;
+mod origin;
 mod package_json;
 mod paths;
 mod prisma_config;
@@ -32,6 +33,7 @@ mod variables;
 mod waits;
 
 pub(crate) use inspect::{Inspected, Shown, ShownDatasource, ShownTarget};
+pub(crate) use origin::origin;
 pub(crate) use project::Target;
 
 use crate::args::{LockWaitArguments, ProjectArguments, WaitArguments};

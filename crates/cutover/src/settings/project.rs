@@ -126,6 +126,7 @@ impl Surroundings {
             query_text: given.query_text.value_or(!self.in_ci()),
             locks: given.waits.lock_options(),
             on_orphan: given.waits.on_orphan(),
+            tables: given.waits.tables(),
             ways_around: given.ways_around.clone(),
         }
     }

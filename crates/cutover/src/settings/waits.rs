@@ -8,6 +8,7 @@ use super::{Context, Given};
 use crate::args;
 use diagnostics::{Failure, Result, codes};
 use ops::OnOrphan;
+use ops::record::Tables;
 use ops::retry::{LockOptions, OnBlocked};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,13 +43,14 @@ pub(super) struct Choice {
 }
 
 /// All of them.
-pub(super) const CHOICES: [Choice; 2] = [
+pub(super) const CHOICES: [Choice; 3] = [
     Choice {
         name: "on_blocked",
         variable: "CUTOVER_ON_BLOCKED",
         words: &["wait", "fail", "cancel-idle", "terminate"],
     },
     Choice { name: "on_orphan", variable: "CUTOVER_ON_ORPHAN", words: &["wait", "kill"] },
+    Choice { name: "tables", variable: "CUTOVER_TABLES", words: &["auto", "on", "off"] },
 ];
 
 /// What was offered.
@@ -101,6 +103,15 @@ impl Waits {
         match self.word("on_orphan") {
             Some("kill") => OnOrphan::Kill,
             _ => OnOrphan::Wait,
+        }
+    }
+
+    /// Whether the tables of our own are used.
+    pub(super) fn tables(&self) -> Tables {
+        match self.word("tables") {
+            Some("on") => Tables::On,
+            Some("off") => Tables::Off,
+            _ => Tables::Auto,
         }
     }
 

@@ -4,7 +4,10 @@
 
 mod mysql;
 mod postgres;
+mod sizes;
 mod sqlite;
+
+pub use sizes::{Size, sizes};
 
 use crate::{Conn, DbError};
 use diagnostics::Provider;

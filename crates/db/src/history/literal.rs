@@ -4,7 +4,7 @@ use diagnostics::Provider;
 use std::fmt::Write as _;
 
 /// A literal that says the same under every setting that a script could have left behind.
-pub(super) fn literal(provider: Provider, text: &str) -> String {
+pub(crate) fn literal(provider: Provider, text: &str) -> String {
     match provider {
         Provider::PostgreSql => postgres_literal(text),
         Provider::MySql => {

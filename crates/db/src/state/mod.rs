@@ -1,24 +1,32 @@
-//! Tables of our own. On PostgreSQL they stand in the schema `cutover`, where no tool takes them for drift, and only once
-//! something needs them.
+//! Tables of our own. On PostgreSQL they stand in the schema `cutover`, where no tool takes them for drift; on MySQL, MariaDB and
+//! SQLite their names begin with `_cutover_`. They are made once something needs them.
 //!
 //! What lives here: the one versioned set of tables, and each table's statements in a file of its own. What does not:
-//! correctness that rests on the history alone ([`crate::history`]).
+//! correctness that rests on the history alone ([`crate::history`]). Nothing here is written inside of a migration's
+//! transaction.
 //!
-//! To add a table: its file, its definition in [`DEFINITIONS`], the next [`VERSION`] and the way from the one before.
+//! To add a table: its file, its definition in [`SHARED`] (or in [`LEASE`] where PostgreSQL alone has it), the next [`VERSION`]
+//! and the way from the one before in [`upgrade`].
 
 pub mod lease;
+pub mod runs;
+pub mod scripts;
 
-use crate::{Conn, DbError};
+use crate::{Conn, DbError, ErrorKind};
+use diagnostics::Provider;
 
-/// The schema that holds them.
+/// The schema that holds them on PostgreSQL.
 pub const SCHEMA: &str = "cutover";
 
-/// The newest version of the set that this program knows.
-const VERSION: i64 = 1;
+/// What the names begin with elsewhere.
+pub const PREFIX: &str = "_cutover_";
 
-/// One message is one transaction: all of it or nothing. Every role may look: one that deploys without the pooler must see a
-/// lease that somebody holds.
-const DEFINITIONS: &str = "CREATE SCHEMA IF NOT EXISTS cutover; \
+/// The newest version of the set that this program knows.
+const VERSION: i64 = 2;
+
+/// PostgreSQL's tables of the lease. Every role may look: one that deploys without the pooler must see a lease that somebody
+/// holds.
+const LEASE: &str = "CREATE SCHEMA IF NOT EXISTS cutover; \
      CREATE TABLE cutover.version (number pg_catalog.int4 PRIMARY KEY); \
      INSERT INTO cutover.version VALUES (1); \
      CREATE TABLE cutover.lease (name pg_catalog.text PRIMARY KEY, token pg_catalog.int8 NOT NULL, run pg_catalog.text, \
@@ -30,18 +38,77 @@ const DEFINITIONS: &str = "CREATE SCHEMA IF NOT EXISTS cutover; \
      INSERT INTO cutover.heartbeat VALUES ('deploy', 0, '-infinity', '-infinity'); \
      GRANT USAGE ON SCHEMA cutover TO PUBLIC; GRANT SELECT ON cutover.version, cutover.lease, cutover.heartbeat TO PUBLIC";
 
-/// What removes them; a schema that holds something else stays.
-const TABLES: [&str; 3] = ["cutover.heartbeat", "cutover.lease", "cutover.version"];
+/// The tables that every database can have, with their columns. The first column is the key; every value is a text, times are in
+/// RFC 3339, what has parts is JSON: the same on every database, and readable with nothing but a client.
+const SHARED: [(&str, &[&str]); 2] = [("runs", &runs::COLUMNS), ("scripts", &scripts::COLUMNS)];
+
+/// PostgreSQL: what stands beside them.
+const OF_LEASE: [&str; 3] = ["heartbeat", "lease", "version"];
 
 /// How the set stands in a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It is not there.
     Absent,
+    /// It is there, in an older program's version.
+    Older,
     /// It is there, in this program's version.
     Ready,
     /// A newer program has made it: this version.
     Newer(i64),
+}
+
+/// A table's qualified name.
+pub fn name(provider: Provider, table: &str) -> String {
+    match provider {
+        Provider::PostgreSql => format!("{SCHEMA}.{table}"),
+        Provider::MySql => format!("`{PREFIX}{table}`"),
+        Provider::Sqlite => format!("main.\"{PREFIX}{table}\""),
+    }
+}
+
+/// The statement that makes a table of the set.
+fn create(provider: Provider, table: &str, columns: &[&str]) -> String {
+    let (key, text, rest) = match provider {
+        Provider::PostgreSql => ("pg_catalog.text PRIMARY KEY NOT NULL", "pg_catalog.text", ""),
+        Provider::MySql => (
+            "VARCHAR(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY NOT NULL",
+            "LONGTEXT",
+            " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        ),
+        Provider::Sqlite => ("TEXT PRIMARY KEY NOT NULL", "TEXT", ""),
+    };
+    let columns: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| format!("{column} {}", if at == 0 { key } else { text }))
+        .collect();
+    format!("CREATE TABLE {} ({}){rest}", name(provider, table), columns.join(", "))
+}
+
+/// The statements that make the set where it is not there.
+fn definitions(provider: Provider) -> Vec<String> {
+    let mut all = Vec::new();
+    match provider {
+        Provider::PostgreSql => all.push(LEASE.to_owned()),
+        Provider::MySql | Provider::Sqlite => {
+            let number = if provider == Provider::MySql { "INT" } else { "INTEGER" };
+            let version = name(provider, "version");
+            all.push(format!("CREATE TABLE {version} (number {number} PRIMARY KEY NOT NULL)"));
+        }
+    }
+    all.extend(upgrade(provider));
+    all
+}
+
+/// The statements that make this version of the one before.
+fn upgrade(provider: Provider) -> Vec<String> {
+    let mut all: Vec<String> =
+        SHARED.iter().map(|(table, columns)| create(provider, table, columns)).collect();
+    let version = name(provider, "version");
+    all.push(format!("DELETE FROM {version}"));
+    all.push(format!("INSERT INTO {version} VALUES ({VERSION})"));
+    all
 }
 
 /// Looks for the set.
@@ -49,32 +116,92 @@ pub enum Standing {
 /// # Errors
 /// The role may have no right to look.
 pub fn standing(conn: &mut dyn Conn) -> Result<Standing, DbError> {
-    let there = conn.query("SELECT 1 WHERE pg_catalog.to_regclass('cutover.version') IS NOT NULL")?;
-    if there.is_empty() {
+    let there = match conn.provider() {
+        Provider::PostgreSql => "SELECT 1 WHERE pg_catalog.to_regclass('cutover.version') IS NOT NULL",
+        Provider::MySql => {
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '_cutover_version'"
+        }
+        Provider::Sqlite => "SELECT 1 FROM main.sqlite_schema WHERE name = '_cutover_version'",
+    };
+    if conn.query(there)?.is_empty() {
         return Ok(Standing::Absent);
     }
-    let rows = conn.query("SELECT pg_catalog.max(number) FROM cutover.version")?;
+    let rows = conn.query(&format!("SELECT max(number) FROM {}", name(conn.provider(), "version")))?;
     let number = rows.into_iter().flatten().flatten().next().and_then(|text| text.parse().ok()).unwrap_or(0);
-    Ok(if number > VERSION { Standing::Newer(number) } else { Standing::Ready })
+    Ok(match number {
+        number if number > VERSION => Standing::Newer(number),
+        VERSION => Standing::Ready,
+        _ => Standing::Older,
+    })
 }
 
-/// Makes the set where it is not there. Whoever makes it at the same moment is welcome.
+/// Makes the set where it is not there, or not in this version. Whoever makes it at the same moment is welcome.
 ///
 /// # Errors
-/// [`crate::ErrorKind::InsufficientPrivilege`] if the role may not create a schema in the database.
+/// [`ErrorKind::InsufficientPrivilege`] if the role may not create it.
 pub fn ensure(conn: &mut dyn Conn) -> Result<Standing, DbError> {
-    let found = standing(conn)?;
-    if found != Standing::Absent {
-        return Ok(found);
-    }
-    match conn.execute(DEFINITIONS) {
+    let provider = conn.provider();
+    let statements = match standing(conn)? {
+        Standing::Absent => definitions(provider),
+        Standing::Older => upgrade(provider),
+        found => return Ok(found),
+    };
+    // On PostgreSQL one message is one transaction: all of it or nothing. On SQLite the deploy lock keeps others out; on MySQL,
+    // where nothing is undone, what somebody else has made meanwhile is there.
+    let made = match provider {
+        Provider::PostgreSql => conn.execute(&statements.join("; ")),
+        Provider::Sqlite => {
+            let made = conn.execute(&format!("BEGIN IMMEDIATE; {}; COMMIT", statements.join("; ")));
+            if made.is_err() {
+                // SQLite answers with an error where it has ended the transaction by itself.
+                let _ = conn.execute("ROLLBACK");
+            }
+            made
+        }
+        Provider::MySql => statements.iter().try_for_each(|statement| match conn.execute(statement) {
+            Err(error) if matches!(error.kind, ErrorKind::DuplicateObject | ErrorKind::UniqueViolation) => {
+                Ok(())
+            }
+            other => other,
+        }),
+    };
+    match made {
         Ok(()) => Ok(Standing::Ready),
         // Of twenty that make it at once nineteen fail; what counts is that it is there.
         Err(error) => match standing(conn) {
-            Ok(Standing::Absent) | Err(_) => Err(error),
+            Ok(Standing::Absent | Standing::Older) | Err(_) => Err(error),
             Ok(found) => Ok(found),
         },
     }
+}
+
+/// The tables of the set that are there, by their names.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn tables(conn: &mut dyn Conn) -> Result<Vec<String>, DbError> {
+    let provider = conn.provider();
+    let all = SHARED.iter().map(|(table, _)| *table).chain(OF_LEASE).map(|table| name(provider, table));
+    let mut there = Vec::new();
+    for table in all {
+        let found = match provider {
+            Provider::PostgreSql => {
+                conn.query(&format!("SELECT 1 WHERE pg_catalog.to_regclass('{table}') IS NOT NULL"))
+            }
+            Provider::MySql => conn.query(&format!(
+                "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{}'",
+                table.trim_matches('`')
+            )),
+            Provider::Sqlite => conn.query(&format!(
+                "SELECT 1 FROM main.sqlite_schema WHERE name = '{}'",
+                table.trim_start_matches("main.").trim_matches('"')
+            )),
+        };
+        if !found?.is_empty() {
+            there.push(table);
+        }
+    }
+    Ok(there)
 }
 
 /// Removes the set; true if it was there. A schema of that name in which something else stands is left.
@@ -82,10 +209,23 @@ pub fn ensure(conn: &mut dyn Conn) -> Result<Standing, DbError> {
 /// # Errors
 /// The role may have no right to.
 pub fn remove(conn: &mut dyn Conn) -> Result<bool, DbError> {
-    if standing(conn)? == Standing::Absent {
+    let there = tables(conn)?;
+    if there.is_empty() {
         return Ok(false);
     }
-    conn.execute(&format!("DROP TABLE {}", TABLES.join(", ")))?;
+    match conn.provider() {
+        Provider::PostgreSql | Provider::MySql => {
+            conn.execute(&format!("DROP TABLE {}", there.join(", ")))?
+        }
+        Provider::Sqlite => {
+            for table in there {
+                conn.execute(&format!("DROP TABLE {table}"))?;
+            }
+        }
+    }
+    if conn.provider() != Provider::PostgreSql {
+        return Ok(true);
+    }
     let others = conn.query(
         "SELECT 1 FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND \
          d.refobjid = pg_catalog.to_regnamespace('cutover') LIMIT 1",

@@ -16,6 +16,7 @@ use crate::event::Event;
 use crate::lease;
 use crate::lookout::{self, News, Orders, Over};
 use crate::plan::{Segment, waits};
+use crate::record;
 use crate::retry::{Cause, Next, OnBlocked, Ramp, Why};
 use crate::run::Run;
 use db::activity::{self, Blocker};
@@ -345,6 +346,7 @@ impl Patience {
         };
         let mut known: Vec<Blocker> = self.seen.blockers.iter().filter(long).cloned().collect();
         let watch = !known.is_empty();
+        record::keep_up(run);
         while began.elapsed() < pause {
             run.interrupt.sleep(LOOK_EVERY.min(pause.saturating_sub(began.elapsed())))?;
             if watch && !known.is_empty() {

@@ -5,21 +5,26 @@
 
 pub mod decide;
 pub(crate) mod demands;
+pub mod estimate;
+pub mod file;
+pub mod forecast;
 mod mysql;
 pub mod segments;
 pub mod waits;
 
 pub use decide::{Findings, decide};
+pub use file::Plan;
+pub use forecast::Forecast;
 pub(crate) use mysql::asks_for_id;
 pub use segments::Segment;
 pub use waits::Waits;
 
 use crate::progress::Progress;
 use diagnostics::Source;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a segment is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bracket {
     /// In a transaction of ours.

@@ -169,15 +169,19 @@ impl Snapshot {
 
     /// All that is compared, as one text: equal for equal databases, and what their fingerprint is made of.
     pub fn canonical(&self) -> String {
-        let mut text = String::new();
-        for (object, definition) in &self.objects {
-            text.push_str(&format!("{} {}\u{1}{}\u{1}", object.kind.word(), object.name, definition.text));
-            for (part, value) in definition.compared() {
-                text.push_str(&format!("{part}\u{2}{value}\u{1}"));
-            }
-            text.push('\u{3}');
-        }
-        text
+        let objects = self.canonical_objects();
+        objects.iter().map(|(object, text)| format!("{object}\u{1}{text}\u{3}")).collect()
+    }
+
+    /// The same for each object by itself: how it is named, and all that is compared of it.
+    pub fn canonical_objects(&self) -> BTreeMap<String, String> {
+        let text = |definition: &Definition| {
+            let parts = definition.compared();
+            let parts: String =
+                parts.iter().map(|(part, value)| format!("{part}\u{2}{value}\u{1}")).collect();
+            format!("{}\u{1}{parts}", definition.text)
+        };
+        self.objects.iter().map(|(object, definition)| (object.to_string(), text(definition))).collect()
     }
 }
 

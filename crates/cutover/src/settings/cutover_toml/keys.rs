@@ -112,6 +112,13 @@ pub(super) const KEYS: &[Key] = &[
         stronger: "`--on-orphan`, `CUTOVER_ON_ORPHAN`",
     },
     Key {
+        name: "tables",
+        kind: Kind::Word("one of \"auto\", \"on\", \"off\""),
+        meaning: "Whether runs, scripts and ways back are kept in tables of cutover: `auto` makes them on PostgreSQL, in a schema of their own, and elsewhere once something needs them.",
+        example: "\"auto\"",
+        stronger: "`CUTOVER_TABLES`",
+    },
+    Key {
         name: "idle_age",
         kind: Kind::Time,
         meaning: "How long a session must be idle in its transaction to be ended by `cancel-idle`.",

@@ -1,0 +1,176 @@
+//! What was run: one row for each deploy, rollback and other operation that had something to do. Written when it begins, now and
+//! then while it goes on, and when it ends: it outlives the process, and the machine, that ran it.
+
+use super::name;
+use crate::history::literal;
+use crate::{Conn, DbError};
+use diagnostics::Provider;
+
+/// The columns.
+pub(super) const COLUMNS: [&str; 15] = [
+    "id",
+    "command",
+    "started_at",
+    "ended_at",
+    "result",
+    "error",
+    "host",
+    "client",
+    "role",
+    "version",
+    "origin",
+    "server",
+    "place",
+    "migrations",
+    "log",
+];
+
+/// A run. All texts; `None` for what is not known (yet).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunRow {
+    /// The run's id, as its events have it.
+    pub id: String,
+    /// `deploy`, `rollback` ...
+    pub command: String,
+    /// RFC 3339, by the clock of the machine that ran it.
+    pub started_at: String,
+    /// The same.
+    pub ended_at: Option<String>,
+    /// `ok`, `failed`, `stopped`; none while it goes on, or where it was killed.
+    pub result: Option<String>,
+    /// What it failed with.
+    pub error: Option<String>,
+    /// The machine that ran it.
+    pub host: Option<String>,
+    /// The user of that machine, and the process.
+    pub client: Option<String>,
+    /// The role in the database.
+    pub role: Option<String>,
+    /// The program's version.
+    pub version: Option<String>,
+    /// JSON: the run of a CI system, the commit, the person.
+    pub origin: Option<String>,
+    /// What tells the server from others.
+    pub server: Option<String>,
+    /// Database and address as the run saw them: in a restored copy these are another's.
+    pub place: Option<String>,
+    /// JSON: its migrations with their statements' durations.
+    pub migrations: Option<String>,
+    /// Its events, one JSON object on each line, the newest last.
+    pub log: Option<String>,
+}
+
+impl RunRow {
+    /// The values in the order of the columns.
+    fn values(&self) -> [Option<&str>; 15] {
+        [
+            Some(&self.id),
+            Some(&self.command),
+            Some(&self.started_at),
+            self.ended_at.as_deref(),
+            self.result.as_deref(),
+            self.error.as_deref(),
+            self.host.as_deref(),
+            self.client.as_deref(),
+            self.role.as_deref(),
+            self.version.as_deref(),
+            self.origin.as_deref(),
+            self.server.as_deref(),
+            self.place.as_deref(),
+            self.migrations.as_deref(),
+            self.log.as_deref(),
+        ]
+    }
+
+    fn of(row: crate::Row) -> Self {
+        let mut values = row.into_iter();
+        let mut next = || values.next().flatten();
+        Self {
+            id: next().unwrap_or_default(),
+            command: next().unwrap_or_default(),
+            started_at: next().unwrap_or_default(),
+            ended_at: next(),
+            result: next(),
+            error: next(),
+            host: next(),
+            client: next(),
+            role: next(),
+            version: next(),
+            origin: next(),
+            server: next(),
+            place: next(),
+            migrations: next(),
+            log: next(),
+        }
+    }
+}
+
+fn written(provider: Provider, value: Option<&str>) -> String {
+    // PostgreSQL stores no NUL.
+    value.map_or_else(|| "NULL".to_owned(), |text| literal(provider, &text.replace('\0', "")))
+}
+
+/// Records a run that begins.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn insert(conn: &mut dyn Conn, run: &RunRow) -> Result<(), DbError> {
+    let provider = conn.provider();
+    let values: Vec<String> = run.values().iter().map(|value| written(provider, *value)).collect();
+    conn.execute(&format!(
+        "INSERT INTO {} ({}) VALUES ({})",
+        name(provider, "runs"),
+        COLUMNS.join(", "),
+        values.join(", ")
+    ))
+}
+
+/// Records how a run goes on or has ended.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn update(conn: &mut dyn Conn, run: &RunRow) -> Result<(), DbError> {
+    let provider = conn.provider();
+    let sets: Vec<String> = COLUMNS
+        .iter()
+        .zip(run.values())
+        .skip(1)
+        .map(|(column, value)| format!("{column} = {}", written(provider, value)))
+        .collect();
+    conn.execute(&format!(
+        "UPDATE {} SET {} WHERE id = {}",
+        name(provider, "runs"),
+        sets.join(", "),
+        literal(provider, &run.id)
+    ))
+}
+
+/// The newest runs, newest first; without their logs.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn newest(conn: &mut dyn Conn, count: usize) -> Result<Vec<RunRow>, DbError> {
+    let columns = COLUMNS.map(|column| if column == "log" { "NULL" } else { column });
+    let rows = conn.query(&format!(
+        "SELECT {} FROM {} ORDER BY started_at DESC, id DESC LIMIT {count}",
+        columns.join(", "),
+        name(conn.provider(), "runs")
+    ))?;
+    Ok(rows.into_iter().map(RunRow::of).collect())
+}
+
+/// The run whose id begins with `id`, with its log; the newest of several.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn find(conn: &mut dyn Conn, id: &str) -> Result<Option<RunRow>, DbError> {
+    let provider = conn.provider();
+    let rows = conn.query(&format!(
+        "SELECT {} FROM {} WHERE substr(id, 1, {}) = {} ORDER BY started_at DESC LIMIT 1",
+        COLUMNS.join(", "),
+        name(provider, "runs"),
+        id.chars().count(),
+        literal(provider, id)
+    ))?;
+    Ok(rows.into_iter().next().map(RunRow::of))
+}

@@ -1,0 +1,92 @@
+//! The texts of what was deployed, and of the way back: what a rollback runs when the image that has the files is gone.
+
+use super::name;
+use crate::history::literal;
+use crate::{Conn, DbError};
+
+/// The columns.
+pub(super) const COLUMNS: [&str; 7] =
+    ["id", "migration_name", "checksum", "up_sql", "down_sql", "run", "stored_at"];
+
+/// The scripts of one applied migration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scripts {
+    /// The id of its row in the history: another attempt of the same migration has another one.
+    pub id: String,
+    /// The migration's name.
+    pub migration: String,
+    /// Of its file.
+    pub checksum: String,
+    /// The text of `migration.sql`.
+    pub up: String,
+    /// The text of `down.sql`; none where there was none.
+    pub down: Option<String>,
+    /// The run that stored it.
+    pub run: String,
+    /// When: RFC 3339.
+    pub stored_at: String,
+}
+
+/// The longest statement that stores scripts, in bytes: below what servers take in one packet.
+const LONGEST: usize = 1 << 20;
+
+/// Stores them; those of the same rows are replaced.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn store(conn: &mut dyn Conn, all: &[Scripts]) -> Result<(), DbError> {
+    let provider = conn.provider();
+    let table = name(provider, "scripts");
+    let text = |value: &str| literal(provider, &value.replace('\0', ""));
+    let (mut ids, mut rows, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for (at, scripts) in all.iter().enumerate() {
+        let down = scripts.down.as_deref().map_or_else(|| "NULL".to_owned(), text);
+        ids.push(text(&scripts.id));
+        rows.push(format!(
+            "({}, {}, {}, {}, {down}, {}, {})",
+            text(&scripts.id),
+            text(&scripts.migration),
+            text(&scripts.checksum),
+            text(&scripts.up),
+            text(&scripts.run),
+            text(&scripts.stored_at)
+        ));
+        bytes += rows.last().map_or(0, String::len);
+        if bytes >= LONGEST || at + 1 == all.len() {
+            conn.execute(&format!("DELETE FROM {table} WHERE id IN ({})", ids.join(", ")))?;
+            conn.execute(&format!(
+                "INSERT INTO {table} ({}) VALUES {}",
+                COLUMNS.join(", "),
+                rows.join(", ")
+            ))?;
+            (ids, rows, bytes) = (Vec::new(), Vec::new(), 0);
+        }
+    }
+    Ok(())
+}
+
+/// All that is stored, oldest first.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn read(conn: &mut dyn Conn) -> Result<Vec<Scripts>, DbError> {
+    let rows = conn.query(&format!(
+        "SELECT {} FROM {} ORDER BY stored_at, migration_name",
+        COLUMNS.join(", "),
+        name(conn.provider(), "scripts")
+    ))?;
+    let scripts = rows.into_iter().map(|row| {
+        let mut values = row.into_iter();
+        let mut next = || values.next().flatten();
+        Scripts {
+            id: next().unwrap_or_default(),
+            migration: next().unwrap_or_default(),
+            checksum: next().unwrap_or_default(),
+            up: next().unwrap_or_default(),
+            down: next(),
+            run: next().unwrap_or_default(),
+            stored_at: next().unwrap_or_default(),
+        }
+    });
+    Ok(scripts.collect())
+}

@@ -1,0 +1,217 @@
+//! What a deploy would do: `cutover plan`, and `deploy --dry-run`, which is the same. No lock, no write, no table.
+//!
+//! 1. Read the folder; connect. A database that does not exist is planned for as an empty one.
+//! 2. In a read-only transaction with the settings of a deploy: the history, what would run, and all that would be refused.
+//! 3. The database as it is ([`base`]), and what each statement will do to it ([`crate::plan::forecast`]).
+//!
+//! What does not live here: running it (`deploy`), and the comparison of a kept plan with what is (`plan::file`).
+
+use crate::deploy::{self, Deploy};
+use crate::event::{Event, Observer};
+use crate::interrupt::Interrupt;
+use crate::lease;
+use crate::migrations::{self, Folder};
+use crate::plan::estimate::Speeds;
+use crate::plan::file::{self, Base, Identity, Plan};
+use crate::plan::forecast::forecast;
+use crate::plan::{self, PlannedMigration};
+use crate::run::Run;
+use db::history;
+use db::target::Kind;
+use diagnostics::render::json::Json;
+use diagnostics::{Diagnostic, Provider, Result};
+use sql::Catalog;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Plans.
+///
+/// # Errors
+/// Everything that a deploy would refuse before it runs anything.
+pub fn dry_run(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Plan> {
+    let folder = migrations::read(&deploy.migrations)?;
+    let conn = deploy::open(deploy, &folder, observer, interrupt, deploy::IfAbsent::Leave)?;
+    deploy::tell_found(deploy, &folder, conn.as_deref(), observer)?;
+    let Some(conn) = conn else { return without_database(deploy, &folder, observer) };
+    let mut run = Run::new(&deploy.target, &deploy.options, observer, interrupt, conn);
+    let shared = begin(&mut run)?;
+    let table = run.table.clone();
+    let mut findings = Vec::new();
+    if run.patiently(|conn| history::exists(conn, &table))? {
+        run.read_history()?;
+        deploy::first_look(deploy, &folder, &mut run, true)?;
+        findings = plan::decide(&folder, &run.history).warnings();
+    } else {
+        deploy::refuse_unmanaged(deploy, &mut run)?;
+    }
+    let planned = deploy::plan(deploy, &folder, &run, &deploy::script_options(&run))?;
+    deploy::check_demands(&planned, &mut run)?;
+    run.shared = shared;
+    lease::refuse(&run, &planned)?;
+    if shared {
+        findings.push(lease::advice(&run));
+    }
+    let (identity, base) = base(&mut run, &folder)?;
+    let base = base.with_limit(&deploy.limit);
+    let mut catalog = run.patiently(db::catalog::read)?;
+    measure(&mut catalog, &planned, &mut run)?;
+    Ok(finished((identity, base), &planned, &mut catalog, (findings, observer)))
+}
+
+/// Opens a transaction that reads, with what a deploy says to its sessions. True if a pooler shares the server's sessions.
+fn begin(run: &mut Run<'_>) -> Result<bool> {
+    match run.target.provider {
+        Provider::PostgreSql => {
+            run.defaults = db::session::defaults(run.conn.as_mut()).map_err(|error| run.failed(error))?;
+            let shared = run.finds_sessions_shared()?;
+            // All questions are answered by one state of the catalogue, as far as the server's functions allow.
+            let begin = format!(
+                "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; {}",
+                lease::local_settings(run)
+            );
+            run.conn.execute(&begin).map_err(|error| run.failed(error))?;
+            Ok(shared)
+        }
+        Provider::MySql => {
+            run.prepare_session()?;
+            run.conn.execute("START TRANSACTION READ ONLY").map_err(|error| run.failed(error))?;
+            Ok(false)
+        }
+        Provider::Sqlite => Ok(false),
+    }
+}
+
+/// Sizes of the tables that are worked on, where the server's statistics do not have them.
+fn measure(catalog: &mut Catalog, planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<()> {
+    let mut names = Vec::new();
+    let mut then = catalog.clone();
+    for migration in planned {
+        let text = migration.source.text();
+        for statement in migration.statements().skip(migration.state.done()) {
+            let effect = sql::effect(statement, text, &then);
+            names.extend(effect.tables.into_iter().map(|found| found.table));
+            then.apply(statement, text);
+        }
+    }
+    names.retain(|name| catalog.tables.contains_key(name));
+    names.sort();
+    names.dedup();
+    let sizes = run.patiently(|conn| db::catalog::sizes(conn, &names))?;
+    for size in sizes {
+        if let Some(table) = catalog.tables.get_mut(&size.table) {
+            table.rows = size.rows.or(table.rows);
+            table.bytes = size.bytes.or(table.bytes);
+        }
+    }
+    Ok(())
+}
+
+/// What a plan rests on, as it is now.
+pub(crate) fn base(run: &mut Run<'_>, folder: &Folder) -> Result<(Identity, Base)> {
+    let target = run.target;
+    let server = run.patiently(|conn| db::server::identify(conn, target))?;
+    let id = run.patiently(db::server::server_id)?;
+    let snapshot = run.patiently(db::snapshot::read)?;
+    let identity = Identity {
+        version: format!("{} {}", server.product, server.version),
+        location: location(run),
+        database: database(run),
+        schema: server.schema.clone(),
+        server: id,
+        standby: server.standby,
+    };
+    let base = Base {
+        server_version: run.conn.info().version_number,
+        role: server.user.unwrap_or_default(),
+        settings: settings(run)?,
+        ..Base::default()
+    };
+    Ok((identity, base.with_files(folder).with_history(&run.history).with_objects(&snapshot)))
+}
+
+/// Settings of the session that decide what statements do.
+fn settings(run: &mut Run<'_>) -> Result<BTreeMap<String, String>> {
+    let one = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    Ok(match run.target.provider {
+        Provider::PostgreSql => {
+            let (quotes, isolation) = (run.defaults.standard_conforming_strings, run.defaults.read_committed);
+            BTreeMap::from([
+                one("TimeZone", &run.defaults.time_zone),
+                one("standard_conforming_strings", if quotes { "on" } else { "off" }),
+                one("default_transaction_isolation is read committed", if isolation { "yes" } else { "no" }),
+            ])
+        }
+        Provider::MySql => run
+            .variables
+            .iter()
+            .filter(|(name, _)| file::MYSQL_SETTINGS.contains(&name.as_str()))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+        Provider::Sqlite => {
+            let mut found = BTreeMap::new();
+            for name in ["foreign_keys", "journal_mode"] {
+                let rows = run.patiently(|conn| conn.query(&format!("PRAGMA {name}")))?;
+                let value = rows.into_iter().flatten().flatten().next().unwrap_or_default();
+                found.insert(name.to_owned(), value);
+            }
+            found
+        }
+    })
+}
+
+fn database(run: &Run<'_>) -> String {
+    match &run.target.kind {
+        Kind::Postgres(postgres) => postgres.database.clone(),
+        Kind::MySql(mysql) => mysql.database.clone(),
+        Kind::Sqlite(sqlite) => sqlite.display_name.clone(),
+    }
+}
+
+fn location(run: &Run<'_>) -> String {
+    match &run.target.kind {
+        Kind::Sqlite(sqlite) => sqlite.display_url.clone(),
+        Kind::Postgres(_) | Kind::MySql(_) => run.target.location(),
+    }
+}
+
+/// A database that does not exist: nothing is there.
+fn without_database(deploy: &Deploy, folder: &Folder, observer: &dyn Observer) -> Result<Plan> {
+    let planned = deploy::check_folder(deploy, folder)?;
+    let mut catalog = Catalog::unknown(deploy.target.provider);
+    catalog.complete = true;
+    let (location, database, schema) = match &deploy.target.kind {
+        Kind::Postgres(postgres) => {
+            catalog.search_path = vec![postgres.schema.clone()];
+            (deploy.target.location(), postgres.database.clone(), Some(postgres.schema.clone()))
+        }
+        Kind::MySql(mysql) => {
+            catalog.search_path = vec![mysql.database.clone()];
+            (deploy.target.location(), mysql.database.clone(), None)
+        }
+        Kind::Sqlite(sqlite) => (sqlite.display_url.clone(), sqlite.display_name.clone(), None),
+    };
+    let version = file::product(deploy.target.provider).to_owned();
+    let identity = Identity { version, location, database, schema, ..Identity::default() };
+    let base = Base::default().with_files(folder).with_limit(&deploy.limit);
+    Ok(finished((identity, base), &planned, &mut catalog, (Vec::new(), observer)))
+}
+
+fn finished(
+    (target, base): (Identity, Base),
+    planned: &[PlannedMigration],
+    catalog: &mut Catalog,
+    (findings, observer): (Vec<Diagnostic>, &dyn Observer),
+) -> Plan {
+    let speeds = Speeds::of(catalog.provider);
+    let plan = Plan {
+        version: file::VERSION,
+        cutover: env!("CARGO_PKG_VERSION").to_owned(),
+        at: jiff::Timestamp::now().to_string(),
+        target,
+        base,
+        migrations: forecast(planned, catalog, &speeds),
+        findings: findings.iter().map(Json::from).collect(),
+    };
+    observer.on(&Event::Planned { pending: plan.names().map(str::to_owned).collect() });
+    plan
+}

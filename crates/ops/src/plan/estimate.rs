@@ -1,0 +1,206 @@
+//! How long a statement may take, from what it does and how large its tables are. Pure.
+//!
+//! An estimate is a number somebody can plan a window with: within a factor of a few, never a promise. Where nothing is known
+//! there is none, and none is not zero. Speeds are those of a small machine with its data in memory ([`Speeds::default`],
+//! measured in `docs/guide/src/plan.md`) until the database's own past says better.
+
+use diagnostics::Provider;
+use serde::{Deserialize, Serialize};
+use sql::{Action, Catalog, Change, DdlVerb, Effect, Kind, Name, Part, Statement};
+use std::collections::HashSet;
+
+/// How fast the database works.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speeds {
+    /// Bytes of a table, with its indexes, that are written anew in a second.
+    pub rewrite: f64,
+    /// Bytes of a table that are read and checked in a second.
+    pub scan: f64,
+    /// Rows that an index is built over in a second.
+    pub index: f64,
+    /// Rows that a data statement changes in a second.
+    pub rows: f64,
+    /// They come from this database's own past.
+    pub measured: bool,
+}
+
+impl Speeds {
+    /// What is assumed of a database of which nothing is known.
+    pub fn of(provider: Provider) -> Self {
+        // Measured on two cores with tables of a million rows in memory; see `docs/guide/src/plan.md`.
+        match provider {
+            Provider::PostgreSql => {
+                Self { rewrite: 70e6, scan: 400e6, index: 1.5e6, rows: 250e3, measured: false }
+            }
+            Provider::MySql => {
+                Self { rewrite: 30e6, scan: 150e6, index: 0.5e6, rows: 150e3, measured: false }
+            }
+            Provider::Sqlite => Self { rewrite: 60e6, scan: 300e6, index: 1e6, rows: 500e3, measured: false },
+        }
+    }
+}
+
+/// What an estimate rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// It changes the catalogue alone: no row is read or written, whatever the size.
+    Catalogue,
+    /// The size of its tables.
+    Size,
+    /// The size of its tables, and what such work has taken in this database before.
+    Past,
+    /// All rows of its tables, though it may touch fewer: at most.
+    AllRows,
+}
+
+/// How long a statement may take, once it has its locks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// In seconds; never zero.
+    pub seconds: f64,
+    /// What it rests on.
+    pub basis: Basis,
+}
+
+/// What is written in the catalogue is written in about this time.
+const CATALOGUE: f64 = 0.01;
+/// Bytes of literal rows that are stored in a second.
+const LITERALS: f64 = 5e6;
+
+/// What is known of sizes.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes<'s> {
+    /// The database as the statement will meet it.
+    pub catalog: &'s Catalog,
+    /// The tables that are there now: any other one is made by what runs before, and empty as far as anybody knows.
+    pub there: &'s HashSet<Name>,
+    /// How fast the database works.
+    pub speeds: &'s Speeds,
+}
+
+impl Sizes<'_> {
+    /// Rows and bytes of a table.
+    fn of(&self, name: &Name) -> (Option<f64>, Option<f64>) {
+        if !self.there.contains(name) {
+            return (Some(0.0), Some(0.0));
+        }
+        let table = self.catalog.tables.get(name);
+        let number = |value: Option<u64>| value.map(|value| value as f64);
+        (number(table.and_then(|table| table.rows)), number(table.and_then(|table| table.bytes)))
+    }
+}
+
+/// How long the statement of `text` may take; none where nothing tells.
+pub fn estimate(statement: &Statement, text: &str, effect: &Effect, sizes: Sizes<'_>) -> Option<Estimate> {
+    let speeds = sizes.speeds;
+    if statement.session.calls_functions
+        || effect.unknown.is_some()
+        || matches!(statement.kind, Kind::Do | Kind::Call | Kind::Execute | Kind::Unknown)
+    {
+        return None;
+    }
+    let by_size = if speeds.measured { Basis::Past } else { Basis::Size };
+    if let Kind::Data(_) = statement.kind {
+        return data(statement, text, effect, sizes);
+    }
+    let builds = builds_index(statement);
+    let mut seconds = 0.0;
+    for found in &effect.tables {
+        if !found.rewrite.may_be() && !found.scan.may_be() {
+            continue;
+        }
+        let (rows, bytes) = sizes.of(&found.table);
+        let bytes = bytes?;
+        seconds += if found.rewrite.may_be() { bytes / speeds.rewrite } else { bytes / speeds.scan };
+        if builds && !found.rewrite.may_be() {
+            // Without statistics a row of a hundred bytes is as good a guess as any.
+            seconds += rows.unwrap_or(bytes / 100.0) / speeds.index;
+        }
+    }
+    if seconds == 0.0 {
+        return Some(Estimate { seconds: CATALOGUE, basis: Basis::Catalogue });
+    }
+    Some(Estimate { seconds: CATALOGUE + seconds, basis: by_size })
+}
+
+/// INSERT, UPDATE, DELETE and their like.
+fn data(statement: &Statement, text: &str, effect: &Effect, sizes: Sizes<'_>) -> Option<Estimate> {
+    let written = statement.span.slice(text);
+    let has = |word: &str| written.split_whitespace().any(|found| found.eq_ignore_ascii_case(word));
+    if !has("SELECT") && !has("UPDATE") && !has("DELETE") && !has("MERGE") && !has("WITH") {
+        let seconds = CATALOGUE + written.len() as f64 / LITERALS;
+        return Some(Estimate { seconds, basis: Basis::Size });
+    }
+    let rows: Option<f64> = effect.tables.iter().map(|found| sizes.of(&found.table).0).sum();
+    let seconds = CATALOGUE + rows? / sizes.speeds.rows;
+    Some(Estimate { seconds, basis: Basis::AllRows })
+}
+
+/// Whether an index is built over the rows.
+fn builds_index(statement: &Statement) -> bool {
+    statement.kind == Kind::Ddl(DdlVerb::Maintain)
+        || statement.actions.iter().any(|action| match action {
+            Action::CreateIndex(_) | Action::Reindex { .. } => true,
+            Action::AlterTable { changes, .. } => {
+                changes.iter().any(|change| matches!(change, Change::Add(Part::Index | Part::Constraint, _)))
+            }
+            _ => false,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sql::Table;
+
+    fn estimated(text: &str, rows: Option<u64>, bytes: Option<u64>) -> Option<Estimate> {
+        let mut catalog = Catalog::unknown(Provider::PostgreSql);
+        catalog.search_path = vec!["public".to_owned()];
+        catalog.version_number = 150_000;
+        catalog.complete = true;
+        let table = Table {
+            rows,
+            bytes,
+            columns: vec![sql::Column {
+                name: "id".to_owned(),
+                data_type: "integer".to_owned(),
+                ..sql::Column::default()
+            }],
+            ..Table::default()
+        };
+        catalog.tables.insert(Name { schema: Some("public".to_owned()), name: "a".to_owned() }, table);
+        let script = sql::split(text, &sql::Options::new(Provider::PostgreSql)).unwrap();
+        let effect = sql::effect(&script.statements[0], text, &catalog);
+        let (there, speeds) = (catalog.tables.keys().cloned().collect(), Speeds::of(Provider::PostgreSql));
+        let sizes = Sizes { catalog: &catalog, there: &there, speeds: &speeds };
+        estimate(&script.statements[0], text, &effect, sizes)
+    }
+
+    #[test]
+    fn what_changes_the_catalogue_alone_takes_a_moment_whatever_the_size() {
+        let found = estimated("ALTER TABLE a ADD COLUMN n integer", Some(1 << 40), Some(1 << 50)).unwrap();
+        assert_eq!(found, Estimate { seconds: CATALOGUE, basis: Basis::Catalogue });
+    }
+
+    #[test]
+    fn work_grows_with_the_table_and_is_not_known_without_its_size() {
+        let rewrite = "ALTER TABLE a ALTER COLUMN id TYPE bigint";
+        let small = estimated(rewrite, Some(1_000), Some(100_000)).unwrap();
+        let large = estimated(rewrite, Some(1_000_000), Some(100_000_000)).unwrap();
+        assert!(large.seconds > 1.0 && small.seconds < 0.1, "{small:?} {large:?}");
+        assert_eq!(estimated(rewrite, None, None), None);
+        let index = estimated("CREATE INDEX ON a (id)", Some(1_000_000), Some(40_000_000)).unwrap();
+        assert!((0.2..5.0).contains(&index.seconds), "{index:?}");
+        assert_eq!(estimated("SELECT f()", Some(1), Some(1)), None);
+    }
+
+    #[test]
+    fn data_statements_touch_all_rows_at_most() {
+        let found = estimated("UPDATE a SET id = id + 1", Some(1_000_000), Some(40_000_000)).unwrap();
+        assert_eq!(found.basis, Basis::AllRows);
+        assert!(found.seconds > 1.0);
+        let literal = estimated("INSERT INTO a VALUES (1)", None, None).unwrap();
+        assert!(literal.seconds < 0.1);
+    }
+}

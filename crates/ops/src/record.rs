@@ -1,0 +1,407 @@
+//! What a run leaves of itself in the database: who, from where, when, what, how long, and its own log, which outlives the
+//! process that ran it. Read by `cutover history`.
+//!
+//! The [`Recorder`] stands in front of the observer and keeps what it hears; it writes when the run begins ([`begin`]), between
+//! migrations and in pauses once enough time has passed ([`keep_up`]), and when it ends ([`end`]). Never inside of a
+//! migration's transaction, and nothing depends on it: a table that cannot be written is told once, and the deploy goes on.
+//!
+//! What does not live here: the tables (`db::state`), showing them (`history`).
+
+use crate::event::{Event, Observer};
+use crate::migrations::{self, Folder};
+use crate::plan::{PlannedMigration, State};
+use crate::run::Run;
+use db::state::runs::{self, RunRow};
+use db::state::scripts::{self, Scripts};
+use db::state::{self, Standing};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, Secret, redact};
+use serde::{Deserialize, Serialize};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Whether the tables of our own are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tables {
+    /// On PostgreSQL, where they stand in a schema of their own, if the role may make them; elsewhere once they are there, or
+    /// something that was asked for needs them.
+    #[default]
+    Auto,
+    /// They are made.
+    On,
+    /// They are neither made nor written.
+    Off,
+}
+
+/// Where a run comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The machine, container or pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The user on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The CI system or platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci: Option<String>,
+    /// Where its run can be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The commit that is deployed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The branch or tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Who has started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+}
+
+/// What a run did with one migration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MigrationRecord {
+    /// Its name.
+    pub name: String,
+    /// When it began: RFC 3339.
+    pub started_at: String,
+    /// How long it took, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// `applied`, `failed`, `rolled_back`; none while it goes on, or where the run was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// How many attempts did not get their locks.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
+    /// How long each of its statements took in the attempt that counts, in order.
+    #[serde(default)]
+    pub statements: Vec<StatementRecord>,
+}
+
+/// What one statement took.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatementRecord {
+    /// Its number in the file, from 1.
+    pub number: usize,
+    /// How long.
+    pub seconds: f64,
+    /// Rows affected or returned.
+    pub rows: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// How often it is written at most while the run goes on.
+const EVERY: Duration = Duration::from_secs(2);
+/// The longest log in bytes; what is in the middle of a longer one is left out.
+const LONGEST_LOG: usize = 512 * 1024;
+
+/// Hears everything, and keeps what is to be recorded.
+pub(crate) struct Recorder<'o> {
+    inner: &'o dyn Observer,
+    secrets: Vec<Secret>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    row: RunRow,
+    migrations: Vec<MigrationRecord>,
+    log: String,
+    /// How many lines were left out of the log.
+    left_out: usize,
+    /// The run's row is there.
+    stored: bool,
+    written: Option<Instant>,
+}
+
+impl<'o> Recorder<'o> {
+    /// `command` is what is run.
+    pub(crate) fn new(inner: &'o dyn Observer, command: &str, origin: &Origin, secrets: Vec<Secret>) -> Self {
+        let row = RunRow {
+            command: command.to_owned(),
+            started_at: now(),
+            host: origin.host.clone(),
+            client: origin.user.as_ref().map(|user| format!("{user}, process {}", std::process::id())),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            // A struct of strings always serialises.
+            origin: serde_json::to_string(origin).ok(),
+            ..RunRow::default()
+        };
+        Self { inner, secrets, kept: Mutex::new(Kept { row, ..Kept::default() }) }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The row as it is to be written now.
+    fn row(&self) -> RunRow {
+        let kept = self.kept();
+        RunRow {
+            migrations: serde_json::to_string(&kept.migrations).ok(),
+            log: Some(kept.log.clone()),
+            ..kept.row.clone()
+        }
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn on(&self, event: &Event) {
+        self.inner.on(event);
+        let mut kept = self.kept();
+        kept.note(event);
+        kept.add_line(event, &self.secrets);
+    }
+}
+
+impl Kept {
+    /// What an event says of migrations.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Started { migration, .. } => {
+                // Begun again after a lost connection: what counts is the last time.
+                self.migrations.retain(|found| found.name != *migration || found.outcome.is_some());
+                self.migrations.push(MigrationRecord {
+                    name: migration.clone(),
+                    started_at: now(),
+                    ..MigrationRecord::default()
+                });
+            }
+            Event::StatementFinished { migration, statement, rows, elapsed } => {
+                if let Some(found) = self.of(migration) {
+                    // An attempt that was rolled back has told of the same statements.
+                    found.statements.retain(|other| other.number < *statement);
+                    let seconds = rounded(*elapsed);
+                    found.statements.push(StatementRecord { number: *statement, seconds, rows: *rows });
+                }
+            }
+            Event::AttemptEnded { migration, .. } => {
+                if let Some(found) = self.of(migration) {
+                    found.retries += 1;
+                }
+            }
+            Event::Finished { migration, elapsed, .. } => {
+                if let Some(found) = self.of(migration) {
+                    found.seconds = Some(rounded(*elapsed));
+                    found.outcome = Some("applied".to_owned());
+                }
+            }
+            Event::FoundApplied { migration } => {
+                if let Some(found) = self.of(migration) {
+                    found.outcome = Some("applied".to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn of(&mut self, migration: &str) -> Option<&mut MigrationRecord> {
+        self.migrations.iter_mut().rev().find(|found| found.name == migration)
+    }
+
+    fn add_line(&mut self, event: &Event, secrets: &[Secret]) {
+        #[derive(Serialize)]
+        struct Line<'e> {
+            at: String,
+            #[serde(flatten)]
+            event: &'e Event,
+        }
+        // Every event serialises: its fields are strings and numbers.
+        let Ok(line) = serde_json::to_string(&Line { at: now(), event }) else { return };
+        let last = matches!(event, Event::Failed { .. } | Event::Done { .. } | Event::Cancelling { .. });
+        if self.log.len() + line.len() > LONGEST_LOG && !last {
+            self.left_out += 1;
+            return;
+        }
+        if self.left_out > 0 {
+            self.log.push_str(&format!("{{\"event\":\"left_out\",\"lines\":{}}}\n", self.left_out));
+            self.left_out = 0;
+        }
+        self.log.push_str(&redact(&line, secrets));
+        self.log.push('\n');
+    }
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().to_string()
+}
+
+fn rounded(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e6
+}
+
+/// Records that the run begins, and the scripts that it will run with their ways back, keyed by the rows that they will have.
+///
+/// # Errors
+/// A `down.sql` that cannot be read, or that cannot be stored.
+pub(crate) fn begin(run: &mut Run<'_>, folder: &Folder, planned: &[PlannedMigration]) -> Result<()> {
+    let Some(recorder) = run.recorder.filter(|_| !planned.is_empty()) else { return Ok(()) };
+    let scripts = scripts_of(run, folder, planned)?;
+    // The way back is promised where there is one.
+    let needed = scripts.iter().any(|scripts| scripts.down.is_some()) && run.options.tables != Tables::Off;
+    match ready(run, needed) {
+        Ok(true) => {}
+        Ok(false) => return Ok(()),
+        Err(error) if needed => return Err(run.failed(error)),
+        Err(error) => {
+            tell(run, &error.text());
+            return Ok(());
+        }
+    }
+    let target = run.target;
+    let server = db::server::identify(run.conn.as_mut(), target).ok();
+    let id = db::server::server_id(run.conn.as_mut()).ok().flatten();
+    {
+        let mut kept = recorder.kept();
+        kept.row.id.clone_from(&run.id);
+        kept.row.place =
+            server.as_ref().map(|server| format!("{} at {}", server.database, target.location()));
+        kept.row.role = server.and_then(|server| server.user);
+        kept.row.server = id;
+    }
+    let stored = runs::insert(run.conn.as_mut(), &recorder.row())
+        .and_then(|()| scripts::store(run.conn.as_mut(), &scripts));
+    match stored {
+        Ok(()) => {
+            let mut kept = recorder.kept();
+            kept.stored = true;
+            kept.written = Some(Instant::now());
+            Ok(())
+        }
+        Err(error) if needed => Err(run.failed(error)),
+        Err(error) => {
+            tell(run, &error.text());
+            Ok(())
+        }
+    }
+}
+
+/// Whether the tables are there to be written, or were made.
+fn ready(run: &mut Run<'_>, needed: bool) -> std::result::Result<bool, db::DbError> {
+    let wanted = run.options.tables;
+    if wanted == Tables::Off && !needed {
+        return Ok(false);
+    }
+    let make = needed || wanted == Tables::On || run.target.provider == Provider::PostgreSql;
+    let standing = match state::standing(run.conn.as_mut())? {
+        Standing::Absent if !make => return Ok(false),
+        Standing::Ready => Standing::Ready,
+        _ => match state::ensure(run.conn.as_mut()) {
+            // Nobody has asked for them.
+            Err(error)
+                if error.kind == db::ErrorKind::InsufficientPrivilege
+                    && !needed
+                    && wanted == Tables::Auto =>
+            {
+                return Ok(false);
+            }
+            made => made?,
+        },
+    };
+    Ok(standing == Standing::Ready)
+}
+
+fn scripts_of(run: &Run<'_>, folder: &Folder, planned: &[PlannedMigration]) -> Result<Vec<Scripts>> {
+    let stored_at = now();
+    let one = |migration: &PlannedMigration| {
+        Ok(Scripts {
+            id: match &migration.state {
+                State::Pending => run.history.next_id(&migration.name),
+                State::Resume { id, .. } => id.clone(),
+            },
+            migration: migration.name.clone(),
+            checksum: migration.checksum.clone(),
+            up: migration.source.text().to_owned(),
+            down: migrations::down(folder, &migration.name)?.map(|source| source.text().to_owned()),
+            run: run.id.clone(),
+            stored_at: stored_at.clone(),
+        })
+    };
+    planned.iter().map(one).collect()
+}
+
+/// Writes what has happened, if enough time has passed. Not while a transaction stands open on the connection.
+pub(crate) fn keep_up(run: &mut Run<'_>) {
+    let Some(recorder) = run.recorder else { return };
+    let due = {
+        let kept = recorder.kept();
+        kept.stored && kept.written.is_some_and(|written| written.elapsed() >= EVERY)
+    };
+    if due && !run.begun && !run.conn.poisoned() {
+        write(run, recorder);
+    }
+}
+
+/// Records how the run has ended.
+pub(crate) fn end(run: &mut Run<'_>, failure: Option<&Failure>) {
+    let Some(recorder) = run.recorder else { return };
+    {
+        let mut kept = recorder.kept();
+        if !kept.stored {
+            return;
+        }
+        kept.row.ended_at = Some(now());
+        let stopped = failure
+            .map(Failure::get_class)
+            .is_some_and(|class| matches!(class, Class::Cancelled | Class::Deadline));
+        kept.row.result = Some(match failure {
+            None => "ok".to_owned(),
+            Some(_) if stopped => "stopped".to_owned(),
+            Some(_) => "failed".to_owned(),
+        });
+        if let Some(failure) = failure {
+            let text = redact(&told(failure), &recorder.secrets);
+            kept.row.error = Some(text);
+            if let Some(last) = kept.migrations.last_mut().filter(|last| last.outcome.is_none()) {
+                last.outcome = Some(if stopped { "stopped" } else { "failed" }.to_owned());
+            }
+        }
+    }
+    if run.begun {
+        run.begun = false;
+        // It holds nothing but the claim of a migration that does not follow.
+        let _ = run.conn.execute("ROLLBACK");
+    }
+    if run.conn.poisoned() {
+        // It is the last word about what happened: worth one more try.
+        match db::connect(run.target) {
+            Ok(conn) => run.conn = conn,
+            Err(_) => return,
+        }
+    }
+    write(run, recorder);
+}
+
+/// A failure in words.
+fn told(failure: &Failure) -> String {
+    let diagnostic = failure.diagnostic();
+    let mut lines = vec![match diagnostic.code {
+        Some(code) => format!("{}: {}", code.id, diagnostic.title),
+        None => diagnostic.title.clone(),
+    }];
+    lines.extend(diagnostic.location());
+    lines.extend(diagnostic.notes.iter().cloned());
+    lines.extend(failure.causes());
+    lines.join("\n")
+}
+
+fn write(run: &mut Run<'_>, recorder: &Recorder<'_>) {
+    let row = recorder.row();
+    let written = runs::update(run.conn.as_mut(), &row);
+    recorder.kept().written = Some(Instant::now());
+    if let Err(error) = written {
+        recorder.kept().stored = false;
+        tell(run, &error.text());
+    }
+}
+
+fn tell(run: &Run<'_>, cause: &str) {
+    run.observer.on(&Event::Warning {
+        warning: Diagnostic::warning(format!("this run is not recorded for `cutover history`: {cause}")),
+    });
+}
