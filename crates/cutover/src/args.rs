@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// Show what a deploy would do: statements, transactions, locks, sizes, durations; no lock, no write
     Plan(PlanArguments),
+    /// Who has deployed what, from where, when, how long it took, what failed and why
+    History(HistoryArguments),
     /// Show every setting with its origin, what can be reached, and what would stop a deploy
     Doctor(DoctorArguments),
     /// Who holds the deploy lock, and ending what is left of it
@@ -240,6 +242,26 @@ pub(crate) enum PlanFormat {
     Json,
     /// For a comment on a pull request
     Markdown,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HistoryArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    /// So many entries, the newest
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Which runs")]
+    pub(crate) limit: usize,
+    /// One run, by the beginning of its id
+    #[arg(long, value_name = "ID", help_heading = "Which runs")]
+    pub(crate) run: Option<String>,
+    /// The run's own log: every event, as it happened; of the newest run unless `--run` names one
+    #[arg(long, help_heading = "Which runs")]
+    pub(crate) logs: bool,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    /// One JSON object on stdout
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, Args)]

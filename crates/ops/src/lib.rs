@@ -20,6 +20,7 @@ pub mod event;
 mod execute;
 pub mod handback;
 mod heartbeat;
+pub mod history;
 pub mod interrupt;
 mod lease;
 mod life;

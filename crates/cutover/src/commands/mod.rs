@@ -6,6 +6,7 @@ mod deploy;
 mod doctor;
 mod generate;
 mod handback;
+mod history;
 mod lock;
 mod new;
 mod plan;
@@ -41,6 +42,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
         }
         Command::Migrate(Migrate::Resolve(arguments)) => resolve::run(&arguments, context),
         Command::Plan(arguments) => plan::run(&arguments, context),
+        Command::History(arguments) => history::run(&arguments, context),
         Command::Doctor(arguments) => doctor::run(&arguments, context),
         Command::Lock(command) => lock::run(&command, context),
         Command::New(arguments) => new::run(&arguments, context),
