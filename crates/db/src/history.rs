@@ -361,6 +361,30 @@ impl Table {
         )
     }
 
+    /// Makes an unfinished row of somebody else ours, with this progress and the checksum of the file as it is completed.
+    pub fn adopt(&self, id: &str, checksum: &str, steps: usize, logs: &str) -> String {
+        let equals = if self.provider == Provider::PostgreSql { EQUALS } else { "=" };
+        format!(
+            "UPDATE {} SET applied_steps_count = {steps}, logs = {}, checksum = '{checksum}' WHERE id {equals} {} AND finished_at IS \
+             NULL AND rolled_back_at IS NULL",
+            self.qualified(),
+            literal(self.provider, logs),
+            literal(self.provider, id)
+        )
+    }
+
+    /// Takes an applied row back: it has no end any more, and is marked as rolled back. `logs` says why.
+    pub fn take_back(&self, id: &str, logs: &str) -> String {
+        let equals = if self.provider == Provider::PostgreSql { EQUALS } else { "=" };
+        format!(
+            "UPDATE {} SET finished_at = NULL, rolled_back_at = {}, logs = {} WHERE id {equals} {} AND rolled_back_at IS NULL",
+            self.qualified(),
+            self.now(),
+            literal(self.provider, logs),
+            literal(self.provider, id)
+        )
+    }
+
     /// Deletes an unfinished row: a fully rolled-back attempt leaves none.
     pub fn delete(&self, row: Standing<'_>) -> String {
         format!("DELETE FROM {} WHERE {}", self.qualified(), self.unfinished(row))

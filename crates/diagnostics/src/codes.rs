@@ -382,6 +382,26 @@ pub static C2024: Code = Code {
     way_out: "Look at what the message names, make a new plan with `cutover plan --out FILE`, have it approved, then `cutover deploy --plan FILE`.",
 };
 
+/// No scratch database.
+pub static C2025: Code = Code {
+    id: "C2025",
+    default_class: Class::Other,
+    title: "A scratch database is needed, and there is none",
+    what: "Migrations are replayed in a scratch database to see what they make; none can be made beside the target, the given one is not empty, or a migration would reach beyond it.",
+    why: "What a migration makes is known for certain only where it has run.",
+    way_out: "Give the URL of an empty database with `--scratch-url`, or the role the right to create databases.",
+};
+
+/// What happened to a migration is a question for a person.
+pub static C2026: Code = Code {
+    id: "C2026",
+    default_class: Class::Refused,
+    title: "What has become of a migration cannot be proven",
+    what: "`cutover recover` has looked at the database, and more than one answer fits, or none does.",
+    why: "Rows that a statement changes leave no trace in the catalogue, and a database that was changed by hand can look like nothing that the migration makes.",
+    way_out: "Find out what the message asks, then run the command that it gives for the answer.",
+};
+
 /// Internal error.
 pub static C9001: Code = Code {
     id: "C9001",
@@ -626,7 +646,7 @@ pub static P3022: Code = Code {
 pub static ALL: &[&Code] = &[
     &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C2001, &C2002, &C2003, &C2004, &C2005, &C2006,
     &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017, &C2018, &C2019,
-    &C2020, &C2021, &C2022, &C2023, &C2024, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011,
+    &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011,
     &P1012, &P1013, &P1014, &P1017, &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017,
     &P3018, &P3019, &P3022,
 ];

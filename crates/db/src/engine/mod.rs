@@ -31,6 +31,18 @@ pub fn create_database(target: &Target) -> Result<(), DbError> {
     }
 }
 
+/// Drops the database of the target, with what is in it; one that is not there is none. For databases that cutover has made.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn drop_database(target: &Target) -> Result<(), DbError> {
+    match &target.kind {
+        Kind::Postgres(postgres) => postgres::drop_database(postgres),
+        Kind::Sqlite(sqlite) => sqlite::remove(sqlite),
+        Kind::MySql(mysql) => mysql::drop_database(mysql),
+    }
+}
+
 /// Creates the schema that the URL names, if it is not there. Databases without schemas have nothing to do.
 pub fn create_schema(conn: &mut dyn Conn, target: &Target) -> Result<(), DbError> {
     match &target.kind {

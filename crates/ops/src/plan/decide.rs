@@ -288,6 +288,18 @@ fn excluded(name: &str, limit: &Limit) -> Failure {
     )
 }
 
+/// Plans a migration as one that begins, whatever the history says of it.
+///
+/// # Errors
+/// P3015, C2001, C2002, C2003, C2004 as in [`plan`].
+pub(crate) fn pending(
+    migration: &Migration,
+    options: &sql::Options,
+    provider: Provider,
+) -> Result<PlannedMigration> {
+    one(migration, State::Pending, options, provider)
+}
+
 fn one(
     migration: &Migration,
     state: State,

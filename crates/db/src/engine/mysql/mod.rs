@@ -117,6 +117,12 @@ pub(crate) fn create_database(target: &MySqlTarget) -> Result<(), DbError> {
     }
 }
 
+/// Drops it.
+pub(crate) fn drop_database(target: &MySqlTarget) -> Result<(), DbError> {
+    let mut conn = open(&Arc::new(target.clone()), None)?;
+    conn.execute(&format!("DROP DATABASE IF EXISTS {}", quote_identifier(&target.database)))
+}
+
 /// Whether the database has no table. The reference counts tables, not views.
 pub(crate) fn is_empty(conn: &mut dyn Conn) -> Result<bool, DbError> {
     let sql = format!(

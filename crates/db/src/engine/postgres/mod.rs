@@ -150,8 +150,31 @@ fn unwanted(conn: &mut PostgresConn, wanted: TargetSessionAttrs) -> Result<Optio
     })
 }
 
-/// Creates the database of the target, connected to one that every server has.
+/// Creates the database of the target.
 pub(crate) fn create_database(target: &PostgresTarget) -> Result<(), DbError> {
+    let create = format!("CREATE DATABASE {}", quote_identifier(&target.database));
+    match beside(target, &create) {
+        Ok(()) => Ok(()),
+        // Of twenty that create it at once nineteen fail; what counts is that it is there.
+        Err(error) => match connect(target) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(error),
+        },
+    }
+}
+
+/// Drops it, with the sessions that are in it.
+pub(crate) fn drop_database(target: &PostgresTarget) -> Result<(), DbError> {
+    let name = quote_identifier(&target.database);
+    match beside(target, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")) {
+        // Before version 13.
+        Err(error) if error.code == "42601" => beside(target, &format!("DROP DATABASE IF EXISTS {name}")),
+        other => other,
+    }
+}
+
+/// Runs a statement connected to a database that every server has.
+fn beside(target: &PostgresTarget, sql: &str) -> Result<(), DbError> {
     let mut last = None;
     for maintenance in ["postgres", "template1", "defaultdb"] {
         let mut conn = match connect(&target.with_database(maintenance)) {
@@ -162,15 +185,7 @@ pub(crate) fn create_database(target: &PostgresTarget) -> Result<(), DbError> {
             }
             Err(error) => return Err(error),
         };
-        let created = conn.execute(&format!("CREATE DATABASE {}", quote_identifier(&target.database)));
-        return match created {
-            Ok(()) => Ok(()),
-            // Of twenty that create it at once nineteen fail; what counts is that it is there.
-            Err(error) => match connect(target) {
-                Ok(_) => Ok(()),
-                Err(_) => Err(error),
-            },
-        };
+        return conn.execute(sql);
     }
     Err(last.unwrap_or_else(|| DbError::new(ErrorKind::Other, "no database to connect to")))
 }

@@ -80,6 +80,23 @@ pub(crate) fn create(target: &SqliteTarget) -> Result<(), DbError> {
     }
 }
 
+/// Removes the file, and what SQLite keeps beside it.
+pub(crate) fn remove(target: &SqliteTarget) -> Result<(), DbError> {
+    for ending in ["", "-journal", "-wal", "-shm", "-cutover.lock"] {
+        let mut name = target.path.file_name().unwrap_or_default().to_owned();
+        name.push(ending);
+        let path = target.path.with_file_name(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let message = format!("cannot remove {}: {error}", path.display());
+                return Err(DbError::new(ErrorKind::CannotOpen, message));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Whether the file has no table. As in the reference any table counts; `sqlite_sequence`, which SQLite keeps
 /// for itself and never drops, does not.
 pub(crate) fn is_empty(conn: &mut dyn Conn) -> Result<bool, DbError> {

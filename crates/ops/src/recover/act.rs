@@ -1,0 +1,130 @@
+//! Recording what was decided, so that the next deploy does the rest; undoing, where that was asked for.
+
+use super::Action;
+use super::gather::{Findings, Subject};
+use super::judge::Verdict;
+use crate::execute::in_one_transaction;
+use crate::plan::Bracket;
+use crate::progress::{self, Progress};
+use crate::run::Run;
+use db::history::{NewRow, Standing};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+
+/// What is written in the row of an applied migration whose effect is not there.
+const WITHOUT_EFFECT: &str = "cutover recover: it was recorded as applied, and its effect was not in the database";
+
+/// Does it.
+///
+/// # Errors
+/// What the database says; C2026 for an undo without a way back.
+pub(super) fn act(run: &mut Run<'_>, subject: &Subject, findings: &Findings, action: Action) -> Result<()> {
+    match action {
+        Action::Retry => begin_again(run, subject),
+        Action::Continue { statement } => go_on(run, subject, statement - 1),
+        Action::Applied => applied(run, subject),
+        Action::Undo => {
+            undo(run, subject, findings)?;
+            begin_again(run, subject)
+        }
+    }
+}
+
+/// Its row counts no more: the migration is pending.
+fn begin_again(run: &mut Run<'_>, subject: &Subject) -> Result<()> {
+    let name = &subject.planned.name;
+    let Some(row) = &subject.row else { return Ok(()) };
+    let (statement, check) = if row.is_applied() {
+        (run.table.take_back(&row.id, WITHOUT_EFFECT), run.table.has_no_live(name))
+    } else if subject.progress.is_some() {
+        let standing = Standing { id: &row.id, logs: row.logs.as_deref().unwrap_or_default() };
+        (run.table.delete(standing), run.table.has_none_unfinished(name))
+    } else {
+        (run.table.mark_rolled_back(name), run.table.has_none_unfinished(name))
+    };
+    in_one_transaction(run, &[statement], &check)
+}
+
+/// Its row becomes one of ours that says how far it is; without a row it gets one.
+fn go_on(run: &mut Run<'_>, subject: &Subject, done: usize) -> Result<()> {
+    let planned = &subject.planned;
+    let segments = planned
+        .segments
+        .iter()
+        .filter(|segment| segment.first + segment.statements.len() <= done)
+        .count();
+    let progress = Progress {
+        segments: segments.max(1),
+        statement: done,
+        prefix: progress::hash(planned.prefix(done)),
+        ..Progress::start(&run.id, run.node.as_deref())
+    };
+    let logs = progress.logs(None);
+    let statement = match &subject.row {
+        Some(row) if row.is_unfinished() => run.table.adopt(&row.id, &planned.checksum, progress.segments, &logs),
+        _ => {
+            let id = run.history.next_id(&planned.name);
+            let row = NewRow { id: &id, checksum: &planned.checksum, name: &planned.name, after: run.last_start };
+            let now = db::history::Time(jiff::Timestamp::now().as_microsecond());
+            let statement = run.table.insert_unfinished(&row, &logs, now);
+            return in_one_transaction(run, &[statement], &run.table.has_row(&id));
+        }
+    };
+    let id = subject.row.as_ref().map(|row| row.id.clone()).unwrap_or_default();
+    let check = run.table.has_row(&id);
+    in_one_transaction(run, &[statement], &check)
+}
+
+/// Marks it as applied, as `migrate resolve` does.
+fn applied(run: &mut Run<'_>, subject: &Subject) -> Result<()> {
+    let name = &subject.planned.name;
+    let id = run.history.next_id(name);
+    let row = NewRow { id: &id, checksum: &subject.planned.checksum, name, after: run.last_start };
+    let statements = [run.table.mark_rolled_back(name), run.table.insert_marked(&row)];
+    let check = run.table.has_row(&id);
+    in_one_transaction(run, &statements, &check)
+}
+
+/// Runs the way back of the statements that are applied.
+fn undo(run: &mut Run<'_>, subject: &Subject, findings: &Findings) -> Result<()> {
+    let planned = &subject.planned;
+    let done = match &findings.verdict {
+        Verdict::Applied(number) => *number,
+        Verdict::Elsewhere { nearest, .. } => *nearest,
+        Verdict::Ambiguous(numbers) => numbers.last().copied().unwrap_or_default(),
+    };
+    let script = sql::Script {
+        statements: planned.statements().take(done).cloned().collect(),
+        ..sql::Script::default()
+    };
+    let draft = sql::draft(&script, planned.source.text(), &findings.before);
+    if !draft.is_complete() {
+        let told = Diagnostic::error(format!(
+            "what is applied of migration `{}` cannot be undone by statements that are made from it",
+            planned.name
+        ))
+        .code(&codes::C2026);
+        let told = draft.obstacles().into_iter().fold(told, Diagnostic::note);
+        return Err(Failure::new(told.note("nothing was changed").help(
+            "undo it by hand, then `cutover recover` again; or let it go on",
+        )));
+    }
+    let transaction = run.target.provider != Provider::MySql
+        && planned.segments.iter().all(|segment| segment.bracket != Bracket::Single);
+    let begin = db::session::begin(run.target.provider);
+    let failed = |run: &Run<'_>, error| {
+        run.failed(error).map(|told| told.note("while what is applied was being undone"))
+    };
+    if transaction {
+        run.conn.execute(begin).map_err(|error| failed(run, error))?;
+    }
+    for statement in draft.statements() {
+        if let Err(error) = run.conn.execute(statement) {
+            let _ = run.conn.execute("ROLLBACK");
+            return Err(failed(run, error));
+        }
+    }
+    if transaction {
+        run.conn.execute(db::session::commit(run.target.provider)).map_err(|error| failed(run, error))?;
+    }
+    Ok(())
+}

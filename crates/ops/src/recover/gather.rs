@@ -1,0 +1,232 @@
+//! Looking: which migration it is, what its row says, through which states it goes, and how the database is.
+
+use super::judge::{Evidence, Verdict, judge};
+use crate::interrupt::Interrupt;
+use crate::migrations::{Folder, Migration};
+use crate::plan::{Bracket, PlannedMigration};
+use crate::progress::Progress;
+use crate::run::{self, Run};
+use crate::scratch::Scratch;
+use db::history::HistoryRow;
+use db::target::Target;
+use db::{Conn, DbError};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes, shell_word};
+use sql::{Kind, Snapshot, Statement};
+use std::sync::Arc;
+
+/// The migration that is looked at.
+pub(crate) struct Subject {
+    pub(crate) planned: PlannedMigration,
+    /// Its newest row that counts: unfinished, or applied.
+    pub(crate) row: Option<HistoryRow>,
+    /// The row is ours, and says this.
+    pub(crate) progress: Option<Progress>,
+}
+
+/// What was found.
+pub(crate) struct Findings {
+    pub(crate) verdict: Verdict,
+    pub(crate) evidence: Evidence,
+    /// A statement that fails by itself in an empty database, with what the database says.
+    pub(crate) fails: Option<(usize, DbError)>,
+    /// Before the first statement, as the replay has it.
+    pub(crate) before: Snapshot,
+    /// What else a person should know.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Subject {
+    /// The migration of this name, or the first that is unfinished; none: nothing is.
+    ///
+    /// # Errors
+    /// P3017 for a name without a file; what cannot be planned.
+    pub(crate) fn find(run: &Run<'_>, folder: &Folder, name: Option<&str>) -> Result<Option<Self>> {
+        let unfinished = || run.history.rows.iter().find(|row| row.is_unfinished());
+        let Some(name) = name.map(str::to_owned).or_else(|| unfinished().map(|row| row.migration_name.clone())) else {
+            return Ok(None);
+        };
+        let migration = folder.migrations.iter().find(|migration| migration.name == name);
+        let Some(migration) = migration else { return Err(without_file(&name, folder)) };
+        let row = run
+            .history
+            .rows_of(&name)
+            .filter(|row| row.rolled_back_at.is_none())
+            .max_by_key(|row| (row.is_unfinished(), row.started_at))
+            .cloned();
+        let progress = row.as_ref().filter(|row| row.is_unfinished()).and_then(Progress::of);
+        let progress = match progress {
+            None => None,
+            Some(Ok(progress)) => Some(progress),
+            Some(Err(reason)) => {
+                return Err(Failure::new(
+                    Diagnostic::error(format!("the row of migration `{name}` cannot be read: {reason}"))
+                        .code(&codes::C2026)
+                        .help("recover with the newest cutover that was used on this database"),
+                ));
+            }
+        };
+        let options = crate::deploy::script_options(run);
+        let planned = crate::plan::decide::pending(migration, &options, run.target.provider)?;
+        Ok(Some(Self { planned, row, progress }))
+    }
+
+    /// Its statements.
+    pub(crate) fn statements(&self) -> Vec<&Statement> {
+        self.planned.statements().collect()
+    }
+
+    fn edited(&self, migration: &Migration) -> bool {
+        self.row.as_ref().is_some_and(|row| !migration.matches(&row.checksum))
+    }
+
+    /// How many statements its own row allows to be applied; none where the row is not ours.
+    fn told(&self) -> Option<Vec<usize>> {
+        let progress = self.progress.as_ref()?;
+        let done = progress.statement;
+        if progress.intent.is_none() {
+            return Some(vec![done]);
+        }
+        // A step of several statements can have ended behind each.
+        let segment = self.planned.segments.iter().find(|segment| {
+            segment.first <= done && done < segment.first + segment.statements.len()
+        });
+        let end = match segment {
+            Some(segment) if segment.bracket == Bracket::Span => segment.first + segment.statements.len(),
+            _ => done + 1,
+        };
+        Some((done..=end).collect())
+    }
+
+    /// Where whoever ran it can have stopped: a transaction is done or not.
+    fn borders(&self) -> Vec<usize> {
+        let count = self.planned.statement_count();
+        if self.progress.is_some() {
+            let ends = self.planned.segments.iter().map(|segment| segment.first + segment.statements.len());
+            return std::iter::once(0).chain(ends).collect();
+        }
+        match self.planned.provider() {
+            // Prisma Migrate sends the whole file as one message, which is one transaction unless it steers its own.
+            Provider::PostgreSql => {
+                let commits = self
+                    .statements()
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, statement)| matches!(statement.kind, Kind::Commit { .. }))
+                    .map(|(at, _)| at + 1)
+                    .collect::<Vec<_>>();
+                [0].into_iter().chain(commits).chain([count]).collect()
+            }
+            // There each statement stands by itself.
+            Provider::MySql | Provider::Sqlite => (0..=count).collect(),
+        }
+    }
+}
+
+fn without_file(name: &str, folder: &Folder) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!("migration `{name}` has no directory in {}", folder.path.display()))
+            .code(&codes::P3017)
+            .meta("migration", name)
+            .note("without its file nobody knows what it does")
+            .help(format!("with the files of the image that began it: cutover recover {}", shell_word(name))),
+    )
+}
+
+/// Replays what was applied before the migration, then the migration statement by statement, and compares.
+///
+/// # Errors
+/// C2025 without a scratch database; what stops the replay of earlier migrations.
+pub(crate) fn look(
+    run: &mut Run<'_>,
+    folder: &Folder,
+    subject: &Subject,
+    (schemas, scratch_target): (&[String], Option<&Target>),
+    interrupt: &Arc<Interrupt>,
+) -> Result<Findings> {
+    let name = subject.planned.name.as_str();
+    let at = folder.migrations.iter().position(|migration| migration.name == name).unwrap_or_default();
+    let scratch = Scratch::open(run.target, scratch_target, interrupt)?;
+    scratch.check(std::slice::from_ref(&subject.planned), &database_of(run))?;
+    let earlier = &folder.migrations[..at];
+    let options = crate::deploy::script_options(run);
+    let mut planned = Vec::new();
+    for migration in earlier {
+        planned.push(crate::plan::decide::pending(migration, &options, run.target.provider)?);
+    }
+    scratch.check(&planned, &database_of(run))?;
+    scratch.replay(folder, schemas, earlier.last().map(|migration| migration.name.as_str()))?;
+    let mut conn = scratch.connect()?;
+    if earlier.is_empty() {
+        db::create_schema(conn.as_mut(), &scratch.target).map_err(|error| run::failure(&scratch.target, error))?;
+    }
+    let (states, fails) =
+        states(conn.as_mut(), &subject.planned).map_err(|error| run::failure(&scratch.target, error))?;
+    drop(conn);
+    let live = run.patiently(db::snapshot::read)?;
+    let statements = subject.statements();
+    let evidence = Evidence::of(&states, &live, &statements);
+    let told = subject.told();
+    let verdict = judge(&evidence, told.as_deref(), &subject.borders());
+    let mut notes = Vec::new();
+    if subject.edited(&folder.migrations[at]) {
+        notes.push("the file was edited since it was begun: what stands here is judged by the file as it is now".to_owned());
+    }
+    if let (Some(told), Verdict::Applied(found)) = (&told, &verdict)
+        && !told.contains(found)
+    {
+        notes.push(format!(
+            "its row says that {} applied; the catalogue says otherwise: somebody has worked on the database by hand",
+            counted(told.first().copied().unwrap_or_default())
+        ));
+    }
+    let before = states.into_iter().next().unwrap_or_else(|| Snapshot::empty(run.target.provider));
+    Ok(Findings { verdict, evidence, fails, before, notes })
+}
+
+/// `statement 1 is`, `statements 1 to 3 are`, `no statement is`.
+pub(crate) fn counted(number: usize) -> String {
+    match number {
+        0 => "no statement is".to_owned(),
+        1 => "statement 1 is".to_owned(),
+        number => format!("statements 1 to {number} are"),
+    }
+}
+
+fn database_of(run: &Run<'_>) -> String {
+    match &run.target.kind {
+        db::target::Kind::MySql(mysql) => mysql.database.clone(),
+        db::target::Kind::Postgres(postgres) => postgres.database.clone(),
+        db::target::Kind::Sqlite(_) => String::new(),
+    }
+}
+
+/// The states of the migration in a database in which everything before it was applied: before its first statement and behind
+/// each, up to one that fails.
+type States = (Vec<Snapshot>, Option<(usize, DbError)>);
+
+fn states(conn: &mut dyn Conn, planned: &PlannedMigration) -> std::result::Result<States, DbError> {
+    let mut states = vec![db::snapshot::read(conn)?];
+    let transactional = conn.provider() == Provider::PostgreSql;
+    for segment in &planned.segments {
+        let inside = transactional && segment.bracket == Bracket::Transaction;
+        if inside {
+            conn.execute("BEGIN")?;
+        }
+        for (at, statement) in segment.statements.iter().enumerate() {
+            let text = statement.span.slice(planned.source.text());
+            if let Err(error) = conn.execute(text) {
+                if conn.poisoned() {
+                    return Err(error);
+                }
+                // What it did before is undone with it, and of no more interest.
+                let _ = conn.execute("ROLLBACK");
+                return Ok((states, Some((segment.first + at, error))));
+            }
+            states.push(db::snapshot::read(conn)?);
+        }
+        if inside {
+            conn.execute("COMMIT")?;
+        }
+    }
+    Ok((states, None))
+}

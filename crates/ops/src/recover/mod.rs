@@ -1,0 +1,302 @@
+//! `recover`: after a failure or a kill, what has really become of a migration, and the one safe thing to do.
+//!
+//! 1. Connect; read folder and history; find the migration.
+//! 2. Replay what was applied before it in a scratch database, then the migration statement by statement: through these states
+//!    it goes (`gather`). Compare the database with each of them, and with what the migration's row says (`judge`).
+//! 3. Without an action: tell, with the command that fits. With one: only if it is proven to be right, or forced by name. It is
+//!    recorded under the deploy lock (`act`), and the deploy goes on from there.
+//!
+//! What does not live here: resuming (`execute`), which needs no scratch database and settles by itself whatever one statement's
+//! own trace proves.
+
+mod act;
+pub(crate) mod gather;
+pub(crate) mod judge;
+
+use crate::deploy::{self, Deploy};
+use crate::event::Observer;
+use crate::interrupt::Interrupt;
+use crate::lock;
+use crate::migrations;
+use crate::run::{self, Run};
+use db::target::Target;
+use diagnostics::{Diagnostic, Failure, Result, codes, shell_word};
+use gather::{Findings, Subject, counted};
+use judge::{Trace, Verdict};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What is done about a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Nothing of it is there: it runs again from the beginning.
+    Retry,
+    /// It goes on with this statement, from 1.
+    Continue {
+        /// The statement.
+        statement: usize,
+    },
+    /// What of it is there is undone.
+    Undo,
+    /// All of it is there: it is marked as applied.
+    Applied,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Recover {
+    /// Where, and how a deploy goes on.
+    pub deploy: Deploy,
+    /// Which migration; the first unfinished one without a name.
+    pub name: Option<String>,
+    /// What is to be done; none: only look.
+    pub action: Option<Action>,
+    /// The name of the migration, typed out: do it although it is not proven.
+    pub force: Option<String>,
+    /// The database in which to replay, instead of one beside the target.
+    pub scratch: Option<Target>,
+}
+
+/// What has become of one statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It has taken effect.
+    Applied,
+    /// It has not.
+    Absent,
+    /// Nothing proves either.
+    Unproven,
+}
+
+/// What was found, and what was done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The migration; none: nothing is unfinished.
+    pub migration: Option<String>,
+    /// `unfinished` (of cutover), `failed` (of Prisma Migrate), `applied`, `pending`.
+    pub row: &'static str,
+    /// Of each statement: what has become of it, and its first line.
+    pub statements: Vec<(Standing, String)>,
+    /// In a sentence.
+    pub summary: String,
+    /// What else is to be known.
+    pub notes: Vec<String>,
+    /// The one thing to do; none where it is a question.
+    pub action: Option<Action>,
+    /// The commands: the one that fits, or one for each answer.
+    pub commands: Vec<String>,
+    /// What was done, if anything was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub done: Option<Action>,
+    /// The migrations that were deployed behind it.
+    pub applied: Vec<String>,
+}
+
+/// Looks, and acts if asked to.
+///
+/// # Errors
+/// C2026 for an action that is not proven to be right; C2025 where nothing can be replayed; what stops the deploy behind it.
+pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Report> {
+    let deploy = &ask.deploy;
+    let folder = migrations::read(&deploy.migrations)?;
+    migrations::check_lock_file(&folder.path, deploy.target.provider)?;
+    let conn = run::connect(&deploy.target, &deploy.options, observer, interrupt)?
+        .map_err(|error| run::failure(&deploy.target, error))?;
+    let mut run = Run::new(&deploy.target, &deploy.options, observer, interrupt, conn);
+    run.prepare_session()?;
+    if ask.action.is_some() {
+        run.check_server()?;
+        // Whoever is at work on it holds the lock.
+        lock::acquire(&mut run, &mut |_| Ok(false))?;
+    }
+    run.read_history()?;
+    let Some(subject) = Subject::find(&run, &folder, ask.name.as_deref())? else {
+        return Ok(Report::nothing());
+    };
+    let findings =
+        gather::look(&mut run, &folder, &subject, (&deploy.schemas, ask.scratch.as_ref()), interrupt)?;
+    let mut report = Report::of(&subject, &findings);
+    let Some(action) = ask.action else { return Ok(report) };
+    allowed(action, &report, ask.force.as_deref())?;
+    act::act(&mut run, &subject, &findings, action)?;
+    report.done = Some(action);
+    // The deploy takes the lock again, and finds what was recorded.
+    drop(run);
+    if action != Action::Undo {
+        report.applied = deploy::deploy(deploy, observer, interrupt)?.applied;
+    }
+    Ok(report)
+}
+
+/// Only what is proven, or what somebody takes upon themselves by name.
+fn allowed(action: Action, report: &Report, force: Option<&str>) -> Result<()> {
+    let name = report.migration.as_deref().unwrap_or_default();
+    let fits = report.action == Some(action) || (action == Action::Undo && report.action.is_some());
+    if fits || force == Some(name) {
+        return Ok(());
+    }
+    let told = Diagnostic::error(report.summary.clone()).code(&codes::C2026).meta("migration", name);
+    let told = report.notes.iter().fold(told, |told, note| told.note(note.clone()));
+    let told = match &report.action {
+        Some(proven) => told
+            .note("what was asked for contradicts that, and nothing was changed")
+            .help(command(name, *proven, false)),
+        None => told
+            .note("nothing was changed")
+            .help(format!("once you know the answer: {}", report.commands.join(", or "))),
+    };
+    Err(Failure::new(told))
+}
+
+/// What does it.
+fn command(name: &str, action: Action, force: bool) -> String {
+    let word = shell_word(name);
+    let flag = match action {
+        Action::Retry => "--retry".to_owned(),
+        Action::Continue { statement } => format!("--continue-from {statement}"),
+        Action::Undo => "--undo".to_owned(),
+        Action::Applied => "--applied".to_owned(),
+    };
+    let force = if force { format!(" --force {word}") } else { String::new() };
+    format!("cutover recover {word} {flag}{force}")
+}
+
+/// What fits when so many of `count` statements are applied.
+fn action_for(applied: usize, count: usize) -> Action {
+    match applied {
+        applied if applied == count => Action::Applied,
+        0 => Action::Retry,
+        applied => Action::Continue { statement: applied + 1 },
+    }
+}
+
+impl Report {
+    fn nothing() -> Self {
+        Self {
+            migration: None,
+            row: "",
+            statements: Vec::new(),
+            summary: "no migration is unfinished".to_owned(),
+            notes: Vec::new(),
+            action: None,
+            commands: Vec::new(),
+            done: None,
+            applied: Vec::new(),
+        }
+    }
+
+    fn of(subject: &Subject, findings: &Findings) -> Self {
+        let name = &subject.planned.name;
+        let count = subject.planned.statement_count();
+        let mut notes = findings.notes.clone();
+        let (summary, action, numbers) = match &findings.verdict {
+            Verdict::Applied(number) => {
+                let summary = format!("migration `{name}`: {} applied, that is proven", counted(*number));
+                (summary, Some(action_for(*number, count)), vec![*number])
+            }
+            Verdict::Ambiguous(numbers) => {
+                let hidden = hidden_between(subject, findings, numbers);
+                let summary = format!("migration `{name}`: whether {hidden} took effect cannot be proven");
+                (summary, None, numbers.clone())
+            }
+            Verdict::Elsewhere { nearest, differences } => {
+                let summary = format!(
+                    "migration `{name}`: the database looks like no state of it; the nearest is that {} applied",
+                    counted(*nearest)
+                );
+                notes.extend(differences.iter().take(SHOWN).map(|line| format!("unlike that: {line}")));
+                (summary, None, vec![0, *nearest, count])
+            }
+        };
+        if let Some((at, error)) = &findings.fails {
+            notes.push(format!(
+                "statement {} fails by itself: {}; correct the file before it runs again",
+                at + 1,
+                error.text()
+            ));
+        }
+        let mut commands: Vec<String> = Vec::new();
+        for number in &numbers {
+            let command = command(name, action_for(*number, count), action.is_none());
+            if !commands.contains(&command) {
+                commands.push(command);
+            }
+        }
+        let applied_already = subject.row.as_ref().is_some_and(|row| row.is_applied());
+        let action = action.filter(|action| !(applied_already && *action == Action::Applied));
+        if applied_already && action.is_none() && matches!(findings.verdict, Verdict::Applied(_)) {
+            commands.clear();
+        }
+        Self {
+            migration: Some(name.clone()),
+            row: row_word(subject),
+            statements: standings(subject, findings),
+            summary,
+            notes,
+            action,
+            commands,
+            done: None,
+            applied: Vec::new(),
+        }
+    }
+}
+
+/// How many differences are shown.
+const SHOWN: usize = 8;
+
+fn row_word(subject: &Subject) -> &'static str {
+    match (&subject.row, &subject.progress) {
+        (None, _) => "pending",
+        (Some(row), _) if row.is_applied() => "applied",
+        (Some(_), Some(_)) => "unfinished",
+        (Some(_), None) => "failed",
+    }
+}
+
+/// `statement 3 (UPDATE ...)`: what lies between the numbers that fit, and leaves no trace.
+fn hidden_between(subject: &Subject, findings: &Findings, numbers: &[usize]) -> String {
+    let (first, last) = (numbers.first().copied().unwrap_or_default(), numbers.last().copied().unwrap_or_default());
+    let hidden: Vec<usize> = (first..last)
+        .filter(|at| findings.evidence.traces.get(*at) == Some(&Trace::Hidden))
+        .map(|at| at + 1)
+        .collect();
+    match &hidden[..] {
+        [] => format!("statements {} to {last}", first + 1),
+        [one] => {
+            let statement = subject.planned.statements().nth(one - 1);
+            let text = statement.map(|statement| first_line(subject, statement)).unwrap_or_default();
+            format!("statement {one} (`{text}`)")
+        }
+        [first, .., last] => format!("statements {first} to {last}"),
+    }
+}
+
+fn first_line(subject: &Subject, statement: &sql::Statement) -> String {
+    let text = statement.span.slice(subject.planned.source.text());
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let short: String = line.chars().take(80).collect();
+    if short.len() < line.len() { format!("{short}...") } else { short }
+}
+
+fn standings(subject: &Subject, findings: &Findings) -> Vec<(Standing, String)> {
+    let (least, most) = match &findings.verdict {
+        Verdict::Applied(number) => (*number, *number),
+        Verdict::Ambiguous(numbers) => {
+            (numbers.first().copied().unwrap_or_default(), numbers.last().copied().unwrap_or_default())
+        }
+        Verdict::Elsewhere { .. } => (0, subject.planned.statement_count()),
+    };
+    let standing = |at: usize| match at {
+        at if at < least => Standing::Applied,
+        at if at >= most => Standing::Absent,
+        _ => Standing::Unproven,
+    };
+    subject
+        .planned
+        .statements()
+        .enumerate()
+        .map(|(at, statement)| (standing(at), first_line(subject, statement)))
+        .collect()
+}
