@@ -95,7 +95,7 @@ pub enum Obstacle {
 pub fn draft(script: &Script, text: &str, before: &Snapshot) -> Draft {
     let (mut draft, undone) = match before.provider {
         Provider::PostgreSql => (Draft::default(), postgres::undo(script, text, before)),
-        Provider::MySql => (Draft::default(), mysql::undo(script, text, before)),
+        Provider::MySql => mysql::undo(script, text, before),
         Provider::Sqlite => sqlite::undo(script, text, before),
     };
     draft.steps = undone.into_iter().filter(|undo| !undo.is_empty()).collect();
