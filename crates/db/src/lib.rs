@@ -2,7 +2,8 @@
 //!
 //! What lives here: where a database is ([`target`]), talking to it ([`Conn`]), the history table
 //! ([`history`]), the deploy lock ([`lock`]), what other sessions do ([`activity`]), what the catalogue shows
-//! ([`probe`], and all of it for effects: [`catalog`]), tables of our own ([`state`]). `engine/<database>/` is the I/O
+//! ([`probe`], and all of it for effects: [`catalog`], for comparing:
+//! [`snapshot`]), tables of our own ([`state`]). `engine/<database>/` is the I/O
 //! half of one database and the only place that names its driver.
 //!
 //! What does not live here: decisions. Whether to run, retry, wait or give up is decided in `ops`; this room
@@ -25,6 +26,7 @@ pub mod probe;
 pub mod server;
 pub mod session;
 pub mod sharing;
+pub mod snapshot;
 pub mod state;
 pub mod target;
 mod values;

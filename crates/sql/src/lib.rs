@@ -51,6 +51,7 @@ pub use scanner::{ScanError, ScanErrorKind};
 pub use session::SessionEffect;
 pub use snapshot::{
     ColumnDefinition, Definition, Difference, Object, ObjectKind, Part as SnapshotPart, PartDifference,
-    PartKind, Snapshot, TableText, table_text,
+    PartKind, Snapshot, TableText, index_text, one_line, shown_event, shown_statement, shown_table,
+    table_text,
 };
 pub use statement::{Options, Script, Statement, split, strip_bom};

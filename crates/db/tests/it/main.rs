@@ -9,6 +9,7 @@ mod history;
 mod mysql;
 mod postgres;
 mod sharing;
+mod snapshot;
 
 use db::Conn;
 use db::target::Target;

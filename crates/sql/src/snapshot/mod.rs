@@ -8,6 +8,7 @@
 //! what a counter has reached.
 
 mod difference;
+mod mysql;
 pub(crate) mod sqlite;
 
 use crate::action::Name;
@@ -17,7 +18,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use difference::{Difference, PartDifference};
-pub use sqlite::{TableText, table_text};
+pub use mysql::{shown_event, shown_statement, shown_table};
+pub use sqlite::{TableText, index_text, one_line, table_text};
 
 /// A database as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,11 +19,7 @@ pub struct TableText {
 
 /// Takes the text of a CREATE TABLE apart. None for what has no list of columns (virtual tables) or is not read.
 pub fn table_text(sql: &str) -> Option<TableText> {
-    let mut scanner = Scanner::new(sql, Span::new(0, sql.len()), Options::new(Provider::Sqlite).mode());
-    let mut tokens = Vec::new();
-    while let Some(token) = scanner.next_token().ok()? {
-        tokens.push(token);
-    }
+    let tokens = tokens(sql)?;
     let is_table = tokens.iter().take(4).any(|token| token.is_word(sql, "TABLE"));
     let is_virtual = tokens.iter().take(3).any(|token| token.is_word(sql, "VIRTUAL"));
     let open = tokens.iter().position(|token| token.is_symbol(b'('))?;
@@ -52,6 +48,74 @@ pub fn table_text(sql: &str) -> Option<TableText> {
         tokens.get(end? + 1..)?.iter().copied().filter(|token| !token.is_symbol(b';')).collect();
     table.options = written(sql, &rest, false);
     Some(table)
+}
+
+/// A CREATE INDEX in one spelling: the same text for the same index. None for what is not read.
+pub fn index_text(sql: &str) -> Option<String> {
+    let tokens = tokens(sql)?;
+    let is = |at: usize, word| tokens.get(at).is_some_and(|token| token.is_word(sql, word));
+    let unique = is(1, "UNIQUE");
+    // SQLite stores the words before the name in its own spelling, without IF NOT EXISTS and the schema.
+    let at = if unique { 3 } else { 2 };
+    if !is(0, "CREATE") || !is(at - 1, "INDEX") || !is(at + 1, "ON") {
+        return None;
+    }
+    let keys = tokens.get(at + 3..)?;
+    let mut written_keys = Vec::new();
+    let (mut depth, mut from) = (0, 1);
+    let end = keys.iter().enumerate().position(|(at, token)| {
+        depth += i32::from(token.is_symbol(b'(')) - i32::from(token.is_symbol(b')'));
+        if depth == 0 || (depth == 1 && token.is_symbol(b',')) {
+            let key = keys.get(from..at).unwrap_or_default();
+            // What an index is ordered by where it does not say.
+            let shown = match key.split_last() {
+                Some((last, before)) if last.is_word(sql, "ASC") => before,
+                _ => key,
+            };
+            written_keys.push(written(sql, shown, false));
+            from = at + 1;
+        }
+        depth == 0
+    })?;
+    let quoted = |token: Token| format!("\"{}\"", name(sql, token).replace('"', "\"\""));
+    let mut text = format!(
+        "CREATE {}INDEX {} ON {} ({})",
+        if unique { "UNIQUE " } else { "" },
+        quoted(*tokens.get(at)?),
+        quoted(*tokens.get(at + 2)?),
+        written_keys.join(", ")
+    );
+    if let Some((first, condition)) = keys.get(end + 1..)?.split_first()
+        && first.is_word(sql, "WHERE")
+    {
+        text.push_str(&format!(" WHERE {}", written(sql, condition, false)));
+    }
+    Some(text)
+}
+
+/// A statement without comments and with one blank where there are any: the same text however it is laid out. What cannot be
+/// read stays as it is.
+pub fn one_line(sql: &str) -> String {
+    let Some(tokens) = tokens(sql) else { return sql.to_owned() };
+    let mut out = String::new();
+    let mut end = None;
+    for token in tokens.iter().filter(|token| tokens.last() != Some(token) || !token.is_symbol(b';')) {
+        if end.is_some_and(|end| end < token.span.start) {
+            out.push(' ');
+        }
+        out.push_str(token.span.slice(sql));
+        end = Some(token.span.end);
+    }
+    out
+}
+
+fn tokens(sql: &str) -> Option<Vec<Token>> {
+    let mut scanner = Scanner::new(sql, Span::new(0, sql.len()), Options::new(Provider::Sqlite).mode());
+    let mut tokens = Vec::new();
+    while let Some(token) = scanner.next_token().ok()? {
+        tokens.push(token);
+    }
+    Some(tokens)
 }
 
 impl TableText {
@@ -274,6 +338,27 @@ mod tests {
         same(
             "CREATE TABLE a (i int REFERENCES b(id) ON DELETE SET NULL, CHECK (i>=0 AND length(i) <> 3)) STRICT",
             "CREATE TABLE [a] (`i` INT references \"b\" (\"id\") on delete set null, check(\"i\" >= 0 and LENGTH(i)<>3)) strict;",
+        );
+    }
+
+    #[test]
+    fn one_index_in_two_spellings_is_one() {
+        let first = index_text(
+            "CREATE UNIQUE INDEX i on t(a collate nocase asc, LOWER(\"b\") DESC) where a>0 AND b is not null",
+        );
+        let second = "CREATE UNIQUE INDEX \"i\" ON \"t\" (\"a\" COLLATE \"nocase\", lower(\"b\") DESC) WHERE \"a\" > 0 AND \"b\" IS NOT NULL";
+        assert_eq!(first.as_deref(), Some(second));
+        assert_eq!(index_text(second).as_deref(), Some(second));
+        assert_ne!(index_text("CREATE INDEX i ON t (a)"), index_text("CREATE INDEX i ON t (a DESC)"));
+        assert_eq!(index_text("CREATE TABLE i (a)"), None);
+    }
+
+    #[test]
+    fn a_statement_is_one_however_it_is_laid_out() {
+        let text = "CREATE TRIGGER t AFTER INSERT ON a -- why\nBEGIN\n  DELETE FROM b WHERE c = 'x  y';\nEND";
+        assert_eq!(
+            one_line(text),
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b WHERE c = 'x  y'; END"
         );
     }
 

@@ -1,0 +1,66 @@
+//! What a live database is made of, as texts that can be compared and run again: [`sql::Snapshot`], filled.
+//!
+//! One file (PostgreSQL: one directory) per database. A snapshot is complete or it is an error: unlike the catalogue
+//! ([`crate::catalog`]) it waits where a definition can only be printed once another session has given up its lock of the
+//! strongest kind on a table.
+//!
+//! Two databases with the same structure give equal snapshots, whatever they are called, whoever reads them and whatever the
+//! session's settings are: no number of an object, no name of the database, no owner and no DEFINER is in the texts. Left out are
+//! the history table, what is cutover's own, what an extension or the server has made, temporary objects, and the settings of
+//! the database and of roles.
+
+mod mysql;
+mod postgres;
+mod sqlite;
+
+use crate::history::TABLE;
+use crate::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Reply, Rows, Step};
+use diagnostics::Provider;
+use sql::{Definition, Name, Object, ObjectKind, PartKind, Snapshot, SnapshotPart};
+
+/// Reads the structure of the database that `conn` is connected to. Nothing is written, and the session is left as it was:
+/// its settings, and its transaction if it is inside one.
+///
+/// # Errors
+/// What the server or the connection says; a definition that the role is not shown.
+pub fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
+    match conn.provider() {
+        Provider::PostgreSql => postgres::read(conn),
+        Provider::MySql => mysql::read(conn),
+        Provider::Sqlite => sqlite::read(conn),
+    }
+}
+
+/// The rows of each query, all of them sent at once.
+fn answers(conn: &mut dyn Conn, texts: &[String]) -> Result<Vec<Rows>, DbError> {
+    let batch: Batch<'_> = texts.iter().map(|text| Step::new(text.as_str()).with_rows()).collect();
+    let mut answers: Vec<Rows> = vec![Vec::new(); texts.len()];
+    let outcome = conn.send(&batch, &mut |reply| {
+        if let Reply::Row { index, row } = reply
+            && let Some(rows) = answers.get_mut(index)
+        {
+            rows.push(row);
+        }
+        Flow::Continue
+    });
+    match outcome {
+        Outcome::Completed => Ok(answers),
+        Outcome::Failed { error, .. } | Outcome::Lost { cause: error, .. } => Err(error),
+        Outcome::Stopped { .. } => {
+            Err(DbError::new(ErrorKind::Other, "the structure of the database was not read".to_owned()))
+        }
+    }
+}
+
+/// Where a schema is one with the database (MySQL, SQLite): whether a table is the history or one of cutover's own.
+fn is_ours(table: &str) -> bool {
+    table.eq_ignore_ascii_case(TABLE) || table.starts_with("_cutover_")
+}
+
+fn object(kind: ObjectKind, name: impl Into<String>) -> Object {
+    Object { kind, name: Name::unqualified(name) }
+}
+
+fn add_part(definition: &mut Definition, kind: PartKind, name: impl Into<String>, text: impl Into<String>) {
+    definition.parts.insert(SnapshotPart { kind, name: name.into() }, text.into());
+}

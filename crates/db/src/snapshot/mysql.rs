@@ -1,0 +1,186 @@
+//! The structure of a MySQL or MariaDB database: what SHOW CREATE prints, taken apart.
+//!
+//! Left out of every text: the database's name, the DEFINER, and the counter of AUTO_INCREMENT. Not compared is under which
+//! `sql_mode` and character set a trigger or routine was made.
+
+use super::{add_part, answers, is_ours, object};
+use crate::values::Values;
+use crate::{Conn, DbError, ErrorKind, Rows};
+use diagnostics::Provider;
+use sql::{ColumnDefinition, Definition, Object, ObjectKind, PartKind, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What decides how the server prints, of the session.
+const PRINTING: [&str; 3] = ["sql_mode", "sql_quote_show_create", "time_zone"];
+
+/// Reads it, with the settings that decide how the server prints, and puts those of the session back.
+pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
+    let names = PRINTING.map(|name| format!("@@session.{name}"));
+    let row = conn.query(&format!("SELECT {}", names.join(", ")))?.into_iter().next().unwrap_or_default();
+    let mut before = Values::of(row);
+    conn.execute(
+        "SET SESSION sql_mode = '', SESSION sql_quote_show_create = 1, SESSION time_zone = '+00:00'",
+    )?;
+    let snapshot = read_printed(conn);
+    let settings = PRINTING.map(|name| match before.text() {
+        number if name == "sql_quote_show_create" => format!("SESSION {name} = {number}"),
+        text => format!("SESSION {name} = '{text}'"),
+    });
+    let put_back = conn.execute(&format!("SET {}", settings.join(", ")));
+    let snapshot = snapshot?;
+    put_back.map(|()| snapshot)
+}
+
+fn read_printed(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
+    let mut snapshot = Snapshot::empty(Provider::MySql);
+    let found = objects(conn)?;
+    let database = conn.query("SELECT DATABASE()")?.into_iter().flatten().flatten().next();
+    let own = Own {
+        database: database.unwrap_or_default(),
+        names: found.iter().map(|object| object.name.to_lowercase()).collect(),
+    };
+    let texts: Vec<String> =
+        found.iter().map(|object| format!("SHOW CREATE {} {}", object.word, quoted(&object.name))).collect();
+    let printed = answers(conn, &texts)?;
+    let mut columns = view_columns(conn)?;
+    for (found, rows) in found.into_iter().zip(printed) {
+        let text = found.text(rows)?;
+        let columns = columns.remove(&found.name).unwrap_or_default();
+        let definition = match found.object.kind {
+            ObjectKind::Table => sql::shown_table(&text).ok_or_else(|| found.unread())?,
+            ObjectKind::Event => {
+                let text = sql::shown_event(&text, &found.made);
+                Definition { text: own.text(&text), ..Definition::default() }
+            }
+            _ => Definition { text: own.text(&text), columns, ..Definition::default() },
+        };
+        snapshot.objects.insert(found.object, definition);
+    }
+    triggers(conn, &own, &mut snapshot)?;
+    Ok(snapshot)
+}
+
+/// Something that SHOW CREATE prints.
+struct Found {
+    object: Object,
+    /// Its name alone.
+    name: String,
+    /// What stands behind SHOW CREATE.
+    word: String,
+    /// When an event was made; empty for anything else.
+    made: String,
+}
+
+impl Found {
+    /// The statement, which is in the column that is called so.
+    fn text(&self, rows: Rows) -> Result<String, DbError> {
+        let place = match self.word.as_str() {
+            "TABLE" | "VIEW" | "SEQUENCE" => 1,
+            "EVENT" => 3,
+            _ => 2,
+        };
+        let text = rows.into_iter().next().and_then(|row| row.into_iter().nth(place).flatten());
+        // To those who may not see a body, the server shows everything but that.
+        text.ok_or_else(|| {
+            DbError::new(
+                ErrorKind::InsufficientPrivilege,
+                format!("the server does not show this role the definition of {}", self.object),
+            )
+        })
+    }
+
+    fn unread(&self) -> DbError {
+        DbError::new(ErrorKind::Other, format!("the definition of {} is not read as one", self.object))
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// What there is, in the order of [`ObjectKind`].
+fn objects(conn: &mut dyn Conn) -> Result<Vec<Found>, DbError> {
+    let rows = conn.query(
+        "SELECT CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END, table_name, NULL FROM \
+         information_schema.tables WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'VIEW', 'SEQUENCE', 'SYSTEM \
+         VERSIONED') UNION ALL SELECT routine_type, routine_name, NULL FROM information_schema.routines WHERE routine_schema = \
+         DATABASE() UNION ALL SELECT 'EVENT', event_name, created FROM information_schema.events WHERE event_schema = DATABASE()",
+    )?;
+    let found = rows.into_iter().filter_map(|row| {
+        let mut values = Values::of(row);
+        let (word, name, made) = (values.text(), values.text(), values.text());
+        let object = match word.as_str() {
+            "TABLE" => object(ObjectKind::Table, &name),
+            "VIEW" => object(ObjectKind::View, &name),
+            "SEQUENCE" => object(ObjectKind::Sequence, &name),
+            "FUNCTION" => object(ObjectKind::Function, &name),
+            "PROCEDURE" => object(ObjectKind::Procedure, &name),
+            "EVENT" => object(ObjectKind::Event, &name),
+            // MariaDB's packages and their bodies have one name.
+            other => object(ObjectKind::Other, format!("{} {name}", other.to_lowercase())),
+        };
+        (word != "TABLE" || !is_ours(&name)).then_some(Found { object, name, word, made })
+    });
+    Ok(found.collect())
+}
+
+/// The columns of views by the name of their view, in order.
+fn view_columns(conn: &mut dyn Conn) -> Result<BTreeMap<String, Vec<ColumnDefinition>>, DbError> {
+    let rows = conn.query(
+        "SELECT c.table_name, c.column_name, c.column_type FROM information_schema.columns c JOIN information_schema.views v ON \
+         v.table_schema = c.table_schema AND v.table_name = c.table_name WHERE c.table_schema = DATABASE() ORDER BY \
+         c.table_name, c.ordinal_position",
+    )?;
+    let mut columns: BTreeMap<String, Vec<ColumnDefinition>> = BTreeMap::new();
+    for row in rows {
+        let mut values = Values::of(row);
+        let (view, name, data_type) = (values.text(), values.text(), values.text());
+        let column =
+            ColumnDefinition { name, text: data_type.clone(), data_type, ..ColumnDefinition::default() };
+        columns.entry(view).or_default().push(column);
+    }
+    Ok(columns)
+}
+
+/// Triggers are put together from their parts: the server keeps the text of the statement as it was written, which may name the
+/// database in places where it does not matter.
+fn triggers(conn: &mut dyn Conn, own: &Own, snapshot: &mut Snapshot) -> Result<(), DbError> {
+    let rows = conn.query(
+        "SELECT event_object_table, trigger_name, action_timing, event_manipulation, action_statement, action_order FROM \
+         information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY event_object_table, action_timing, \
+         event_manipulation, action_order",
+    )?;
+    let mut before: Option<(String, String)> = None;
+    for row in rows {
+        let mut values = Values::of(row);
+        let (table, name) = (values.text(), values.text());
+        let moment = format!("{} {} ON {}", values.text(), values.text(), quoted(&table));
+        let body = values.text();
+        // Of several at one moment it matters which is first.
+        let follows = before
+            .filter(|(other, _)| *other == moment)
+            .map(|(_, first)| format!(" FOLLOWS {}", quoted(&first)))
+            .unwrap_or_default();
+        let statement =
+            format!("CREATE TRIGGER {} {moment} FOR EACH ROW{follows} {}", quoted(&name), own.text(&body));
+        if let Some(table) = snapshot.objects.get_mut(&object(ObjectKind::Table, table)) {
+            add_part(table, PartKind::Trigger, name.clone(), statement);
+        }
+        before = Some((moment, name));
+    }
+    Ok(())
+}
+
+/// What the database calls its own.
+struct Own {
+    database: String,
+    /// Of tables, views, routines and events, in lower case.
+    names: BTreeSet<String>,
+}
+
+impl Own {
+    /// The text without the database's name before a name of its own, and without a DEFINER.
+    fn text(&self, text: &str) -> String {
+        sql::shown_statement(text, &self.database, &|name| self.names.contains(&name.to_lowercase()))
+    }
+}

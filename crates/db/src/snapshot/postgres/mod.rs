@@ -1,0 +1,223 @@
+//! The structure of a PostgreSQL database, in one transaction.
+//!
+//! Every query gives rows of one shape, and an object is known from one query to the next by its [`Key`], so that a new kind of
+//! object is one more text in the files beside this one: `objects.rs` and `types.rs` (what has a definition of its own),
+//! `relations.rs` (tables, and what belongs to them), `others.rs` (what is rarely there), `belongings.rs` (comments and rights).
+//!
+//! The server leaves a schema out of what it prints where the search path leads there, and prints constants as the session has
+//! it. So the queries are run with nothing but the server's own schema in the path, which also makes their operators and
+//! functions those of the server. It opens the tables that a check, an index, a view or a rule is about, and waits there for a
+//! session that has one locked with ACCESS EXCLUSIVE: `lock_timeout` and `statement_timeout` of the session bound that.
+
+mod belongings;
+mod objects;
+mod others;
+mod relations;
+mod types;
+
+use super::{add_part, answers};
+use crate::values::Values;
+use crate::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Reply, Row, Step};
+use diagnostics::Provider;
+use sql::{ColumnDefinition, Name, Object, ObjectKind, PartKind, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A catalogue and the number of a row in it: `pg_class 16384`. Not the same in two databases, and in no text.
+type Key = String;
+
+/// What the queries need, and what decides how the server prints.
+const PRINTING: &str = "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL quote_all_identifiers = off; SET LOCAL \
+    standard_conforming_strings = on; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = \
+    'UTC'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'; SET LOCAL xmlbinary = \
+    'base64'";
+
+/// Everything that an extension has made.
+const MEMBERS: &str = "
+SELECT concat(d.classid::regclass, ' ', d.objid) FROM pg_depend d WHERE d.deptype = 'e'";
+
+/// Reads all of it.
+pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
+    let (search_path, in_transaction) = session(conn)?;
+    // What is set for a moment ends with the savepoint, as does what an error would leave of the caller's transaction.
+    let (begin, end) = if in_transaction {
+        (
+            "SAVEPOINT cutover_snapshot",
+            "ROLLBACK TO SAVEPOINT cutover_snapshot; RELEASE SAVEPOINT cutover_snapshot",
+        )
+    } else {
+        ("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", "ROLLBACK")
+    };
+    let version = conn.info().version_number;
+    let objects: Vec<&str> = [objects::ALL, types::ALL, relations::OBJECTS, others::ALL].concat();
+    let parts: Vec<&str> = [relations::PARTS, belongings::ALL].concat();
+    let mut texts = vec![format!("{begin}; {PRINTING}"), MEMBERS.to_owned(), relations::columns(version)];
+    texts.extend(objects.iter().chain(&parts).map(|text| of_version(text, version)));
+    let read = answers(conn, &texts);
+    if conn.poisoned() {
+        return read.map(|_| Snapshot::empty(Provider::PostgreSql));
+    }
+    let ended = conn.execute(end);
+    let mut results = read?.into_iter().skip(1);
+    ended?;
+    let mut next = || results.next().unwrap_or_default();
+    let members = next().into_iter().flatten().flatten().collect();
+    let mut reading =
+        Reading { snapshot: Snapshot::empty(Provider::PostgreSql), keys: BTreeMap::new(), members };
+    reading.snapshot.search_path = search_path;
+    let columns = next();
+    objects.iter().flat_map(|_| next()).for_each(|row| reading.object(row));
+    columns.into_iter().for_each(|row| reading.column(row));
+    parts.iter().flat_map(|_| next()).for_each(|row| reading.part(row));
+    Ok(reading.snapshot)
+}
+
+/// The search path, and whether the session is inside a transaction.
+fn session(conn: &mut dyn Conn) -> Result<(Vec<String>, bool), DbError> {
+    let step = Step::new("SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))").with_rows();
+    let batch: Batch<'_> = [step].into_iter().collect();
+    let (mut path, mut inside) = (Vec::new(), false);
+    let outcome = conn.send(&batch, &mut |reply| {
+        match reply {
+            Reply::Row { row, .. } => path.extend(row.into_iter().flatten()),
+            Reply::Done { answer, .. } => inside = answer.in_transaction,
+            _ => {}
+        }
+        Flow::Continue
+    });
+    match outcome {
+        Outcome::Completed => Ok((path, inside)),
+        Outcome::Failed { error, .. } | Outcome::Lost { cause: error, .. } => Err(error),
+        Outcome::Stopped { .. } => {
+            Err(DbError::new(ErrorKind::Other, "the session was not asked".to_owned()))
+        }
+    }
+}
+
+/// A text with what stands for the schemas that are not left out, `{own}`, and without the pieces that only newer versions
+/// have: `{since 15: ...}}`.
+fn of_version(text: &str, version: u32) -> String {
+    let text =
+        text.replace("{own}", "n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,cutover}')");
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once("{since ") {
+        out.push_str(before);
+        let (condition, after) = after.split_once(": ").unwrap_or((after, ""));
+        let (piece, after) = after.split_once("}}").unwrap_or((after, ""));
+        if condition.parse().is_ok_and(|since: u32| version / 10_000 >= since) {
+            out.push_str(piece);
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// What was read so far.
+struct Reading {
+    snapshot: Snapshot,
+    /// The objects that are not left out.
+    keys: BTreeMap<Key, Object>,
+    /// What extensions have made.
+    members: BTreeSet<Key>,
+}
+
+impl Reading {
+    /// Key, kind, schema (NULL where there is none), name, text.
+    fn object(&mut self, row: Row) {
+        let mut values = Values::of(row);
+        let (key, kind) = (values.text(), values.text());
+        let name = Name { schema: values.next(), name: values.text() };
+        let Some(kind) = KINDS.into_iter().find(|known| known.word() == kind) else { return };
+        if self.members.contains(&key) || name.name == crate::history::TABLE {
+            return;
+        }
+        let object = Object { kind, name };
+        self.snapshot.objects.entry(object.clone()).or_default().text = values.text();
+        self.keys.insert(key, object);
+    }
+
+    fn definition(&mut self, key: &str) -> Option<&mut sql::Definition> {
+        self.keys.get(key).and_then(|object| self.snapshot.objects.get_mut(object))
+    }
+
+    /// Key, kind, name, text. Of what is left out, nothing is kept.
+    fn part(&mut self, row: Row) {
+        let mut values = Values::of(row);
+        let (key, kind, name, text) = (values.text(), values.text(), values.text(), values.text());
+        if let Some(kind) = PARTS.into_iter().find(|known| known.word() == kind)
+            && let Some(definition) = self.definition(&key)
+        {
+            add_part(definition, kind, name, text);
+        }
+    }
+
+    /// Key, name, type, NOT NULL, default, identity, its options, expression, how it is kept.
+    fn column(&mut self, row: Row) {
+        let mut values = Values::of(row);
+        let key = values.text();
+        let Some(definition) = self.definition(&key) else { return };
+        let (name, data_type, not_null) = (values.text(), values.text(), values.text() == "t");
+        let (default, identity, options) = (values.next(), values.next(), values.text());
+        let (generated, kept) = (values.next(), values.text());
+        let mut text = data_type.clone();
+        if not_null {
+            text.push_str(" NOT NULL");
+        }
+        if let Some(default) = &default {
+            text.push_str(&format!(" DEFAULT {default}"));
+        }
+        if let Some(identity) = &identity {
+            let options = if options.is_empty() { options } else { format!(" ({options})") };
+            text.push_str(&format!(" GENERATED {identity} AS IDENTITY{options}"));
+        }
+        if let Some(expression) = &generated {
+            text.push_str(&format!(" GENERATED ALWAYS AS ({expression}) {kept}"));
+        }
+        definition.columns.push(ColumnDefinition {
+            name,
+            text,
+            data_type,
+            not_null,
+            default,
+            identity,
+            generated,
+        });
+    }
+}
+
+/// Every kind that PostgreSQL has.
+const KINDS: [ObjectKind; 17] = [
+    ObjectKind::Schema,
+    ObjectKind::Extension,
+    ObjectKind::Collation,
+    ObjectKind::Enum,
+    ObjectKind::Domain,
+    ObjectKind::Type,
+    ObjectKind::Function,
+    ObjectKind::Procedure,
+    ObjectKind::Sequence,
+    ObjectKind::Table,
+    ObjectKind::ForeignTable,
+    ObjectKind::View,
+    ObjectKind::MaterializedView,
+    ObjectKind::Statistics,
+    ObjectKind::Publication,
+    ObjectKind::EventTrigger,
+    ObjectKind::Other,
+];
+
+/// Every kind of part that the queries here give.
+const PARTS: [PartKind; 11] = [
+    PartKind::Constraint,
+    PartKind::Index,
+    PartKind::ForeignKey,
+    PartKind::Trigger,
+    PartKind::Rule,
+    PartKind::Policy,
+    PartKind::Owner,
+    PartKind::Parent,
+    PartKind::Setting,
+    PartKind::Grant,
+    PartKind::Comment,
+];

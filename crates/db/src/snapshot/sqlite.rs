@@ -1,0 +1,66 @@
+//! The structure of a SQLite file: what `sqlite_schema` stores, in one spelling.
+
+use super::{add_part, is_ours, object};
+use crate::values::Values;
+use crate::{Conn, DbError};
+use diagnostics::Provider;
+use sql::{Definition, ObjectKind, PartKind, Snapshot};
+
+/// All of it in one statement, so that no other session's change falls between. Tables come before what belongs to them. What a
+/// virtual table keeps its rows in is left out. `_` in LIKE is any character.
+const OBJECTS: &str = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema s WHERE sql IS NOT NULL AND name NOT LIKE \
+    'sqlite\\_%' ESCAPE '\\' AND NOT EXISTS (SELECT 1 FROM pragma_table_list l WHERE l.schema = 'main' AND l.type = 'shadow' AND \
+    l.name IN (s.name, s.tbl_name)) ORDER BY type NOT IN ('table', 'view')";
+
+/// Reads it. Views have no columns here: SQLite tells them only of a view whose tables are all there.
+pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
+    let mut snapshot = Snapshot::empty(Provider::Sqlite);
+    for row in conn.query(OBJECTS)? {
+        let mut values = Values::of(row);
+        let (kind, name, table, text) = (values.text(), values.text(), values.text(), values.text());
+        if is_ours(&table) {
+            continue;
+        }
+        match kind.as_str() {
+            "table" => drop(snapshot.objects.insert(object(ObjectKind::Table, name), definition(text))),
+            "view" => {
+                let view =
+                    Definition { text: sql::one_line(&text), source: Some(text), ..Definition::default() };
+                snapshot.objects.insert(object(ObjectKind::View, name), view);
+            }
+            kind => {
+                // A trigger can belong to a view as well.
+                let owner = [ObjectKind::Table, ObjectKind::View]
+                    .map(|kind| object(kind, table.clone()))
+                    .into_iter()
+                    .find(|owner| snapshot.objects.contains_key(owner));
+                let Some(owner) = owner.and_then(|owner| snapshot.objects.get_mut(&owner)) else { continue };
+                if kind == "index" {
+                    let one_spelling = sql::index_text(&text).unwrap_or_else(|| sql::one_line(&text));
+                    add_part(owner, PartKind::Index, name, one_spelling);
+                } else {
+                    add_part(owner, PartKind::Trigger, name, sql::one_line(&text));
+                }
+            }
+        }
+    }
+    Ok(snapshot)
+}
+
+/// A table by its stored text. What has no list of columns (a virtual table) is known by what it stands on.
+fn definition(source: String) -> Definition {
+    let Some(table) = sql::table_text(&source) else {
+        return Definition { text: sql::one_line(&source), source: Some(source), ..Definition::default() };
+    };
+    let mut definition = Definition {
+        text: table.options,
+        columns: table.columns,
+        source: Some(source),
+        ..Definition::default()
+    };
+    for (name, text) in table.constraints {
+        let kind = if text.starts_with("FOREIGN KEY") { PartKind::ForeignKey } else { PartKind::Constraint };
+        add_part(&mut definition, kind, name.unwrap_or_else(|| text.clone()), text);
+    }
+    definition
+}
