@@ -13,7 +13,6 @@ use crate::snapshot::{ColumnDefinition, Object, ObjectKind, Part, PartKind};
 pub(super) struct Altered<'s> {
     pub(super) table: Object,
     pub(super) statement: &'s str,
-    pub(super) only: bool,
 }
 
 /// ALTER of a relation or an index.
@@ -26,7 +25,7 @@ pub(super) fn undo(alter: &Alter, statement: &str, state: &mut State) -> Undo {
             None => Undo::unknown(format!("{name} is not in the database")),
         };
     };
-    let mut altered = Altered { table, statement, only: alter.target.only };
+    let mut altered = Altered { table, statement };
     let mut undo = Undo::default();
     for one in &alter.changes {
         let own = change(one, &altered, state);
@@ -77,7 +76,7 @@ fn change(change: &Change, altered: &Altered<'_>, state: &mut State) -> Undo {
         }
         Change::RenameConstraint { from, to } => key::rename(from, to, table, state),
         Change::Rename(_) | Change::SetSchema(_) => rename(change, table, state),
-        Change::Attach { partition, .. } => attach(partition, table, state),
+        Change::Attach { partition, bound } => attach(partition, bound, table, state),
         Change::Detach { partition, .. } => detach(partition, table, state),
         Change::Inherit(parent) => inherit(parent, "NO INHERIT", table, state),
         Change::NoInherit(parent) => inherit(parent, "INHERIT", table, state),
@@ -217,17 +216,16 @@ fn rename(change: &Change, table: &Object, state: &mut State) -> Undo {
     Undo::with(vec![alter(&now, &back)])
 }
 
-fn attach(partition: &Name, table: &Object, state: &mut State) -> Undo {
+fn attach(partition: &Name, bound: &str, table: &Object, state: &mut State) -> Undo {
     let Some(child) = state.relation(partition) else {
         return Undo::unknown(format!("{partition} is not in the database"));
     };
     if state.is_created(&child) {
         return Undo::default();
     }
-    let part = Part { kind: PartKind::Parent, name: String::new() };
-    let parent = render::qualified(&table.name);
+    let part = Part { kind: PartKind::Parent, name: render::qualified(&table.name) };
     state.change(&child, |definition| {
-        definition.parts.insert(part, parent);
+        definition.parts.insert(part, bound.to_owned());
     });
     Undo::with(vec![alter(table, &format!("DETACH PARTITION {}", render::qualified(&child.name)))])
 }
@@ -236,7 +234,7 @@ fn detach(partition: &Name, table: &Object, state: &mut State) -> Undo {
     let child = state.relation(partition);
     let definition = child.as_ref().and_then(|child| state.definition(child));
     let parent = definition.and_then(|definition| {
-        definition.parts.iter().find(|(part, held)| part.kind == PartKind::Parent && names(held, table))
+        definition.parts.iter().find(|(part, _)| part.kind == PartKind::Parent && names(&part.name, table))
     });
     let (Some(child), Some((part, held))) = (child.clone(), parent) else {
         return Undo::unknown(format!("{partition} was no partition of {}", table.name));

@@ -122,16 +122,16 @@ impl Lost {
     /// Takes away what of `other` depends on the root.
     fn dependent(&mut self, state: &mut State, other: &Object, root: &Root<'_>, cascade: bool) {
         let Some(definition) = state.definition(other).cloned() else { return };
-        let has = |kind| definition.parts.iter().any(|(part, held)| part.kind == kind && root.is_named(held));
+        let parts = |kind| definition.parts.iter().filter(move |(part, _)| part.kind == kind);
         let goes = match other.kind {
-            ObjectKind::Sequence => has(PartKind::Owner),
+            ObjectKind::Sequence => parts(PartKind::Owner).any(|(_, held)| root.is_named(held)),
             ObjectKind::Table | ObjectKind::ForeignTable => {
-                matches!(root, Root::Object(_)) && has(PartKind::Parent)
+                root.kind().is_some() && parts(PartKind::Parent).any(|(part, _)| root.is_named(&part.name))
             }
             ObjectKind::View | ObjectKind::MaterializedView => cascade && root.is_named(&definition.text),
             ObjectKind::Statistics => root.is_named(&definition.text),
             ObjectKind::Function | ObjectKind::Procedure => {
-                cascade && matches!(root, Root::Object(_)) && root.is_named(signature(&definition.text))
+                cascade && root.kind().is_some() && root.is_named(signature(&definition.text))
             }
             ObjectKind::Domain | ObjectKind::Type => {
                 cascade && root.kind().is_some_and(|kind| kind <= ObjectKind::Procedure) && root.is_named(&definition.text)
@@ -268,9 +268,9 @@ impl Lost {
         let mut ordered = Vec::with_capacity(left.len());
         while !left.is_empty() {
             let waits = |(object, definition): &(&Object, &Definition)| {
-                let parents = definition.parts.iter().filter(|(part, _)| part.kind == PartKind::Parent);
+                let parents = definition.parts.keys().filter(|part| part.kind == PartKind::Parent);
                 let texts: Vec<&str> =
-                    parts_text(parents).chain([definition.text.as_str()]).collect();
+                    parents.map(|part| part.name.as_str()).chain([definition.text.as_str()]).collect();
                 left.iter().any(|(other, _)| other != object && texts.iter().any(|text| names(text, other)))
             };
             let next = left.iter().position(|one| !waits(one)).unwrap_or(0);
@@ -315,10 +315,6 @@ pub(super) fn counted(sequence: &str, table: &Object, column: &str) -> String {
         render::quoted(column),
         render::qualified(&table.name)
     )
-}
-
-fn parts_text<'p>(parts: impl Iterator<Item = (&'p Part, &'p String)>) -> impl Iterator<Item = &'p str> {
-    parts.map(|(_, held)| held.as_str())
 }
 
 /// A bound for the objects of this kind and those behind.

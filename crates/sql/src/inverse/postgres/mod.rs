@@ -1,7 +1,7 @@
 //! The way back on PostgreSQL.
 //!
 //! `alter` has ALTER TABLE and its relatives (`key` constraints and indexes, `setting` what is switched), `types` types,
-//! `object` what is made and dropped whole, `routine` functions, `words` what is read from its words alone, `block` DO, `data`
+//! `object` what is made and dropped whole, `routine` functions, `rights` GRANT, `words` what is read from its words alone, `block` DO, `data`
 //! rows. `lost` collects what goes
 //! away with something and puts it back in order, `render` writes statements.
 
@@ -12,6 +12,7 @@ mod key;
 mod lost;
 mod object;
 mod render;
+mod rights;
 mod routine;
 mod setting;
 mod types;

@@ -48,6 +48,11 @@ pub(super) fn drop(object: &Object, definition: &Definition) -> String {
 
 /// The statement that makes an object, without its parts.
 pub(super) fn create(object: &Object, definition: &Definition) -> String {
+    if object.kind == ObjectKind::ForeignTable {
+        let columns: Vec<String> = definition.columns.iter().map(column).collect();
+        let list = columns.join(", ");
+        return format!("CREATE FOREIGN TABLE {} ({list}) {}", qualified(&object.name), definition.text);
+    }
     if object.kind != ObjectKind::Table {
         return definition.text.clone();
     }
@@ -94,29 +99,42 @@ pub(super) fn part(object: &Object, part: &Part, text: &str) -> Vec<String> {
         }
         PartKind::Index => vec![text.strip_suffix(" INVALID").unwrap_or(text).to_owned()],
         PartKind::Trigger => trigger(object, &part.name, text),
-        PartKind::Rule | PartKind::Policy | PartKind::Setting => vec![text.to_owned()],
+        PartKind::Rule => rule(object, &part.name, text),
+        PartKind::Policy => vec![text.to_owned()],
         PartKind::Owner => vec![format!("ALTER SEQUENCE {whole} OWNED BY {text}")],
-        PartKind::Parent => vec![text.to_owned()],
-        PartKind::Grant => vec![grant(object, &part.name, text)],
-        PartKind::Comment => vec![comment(object, &part.name, Some(text))],
+        // What is inherited from without being a partition of it has no bound.
+        PartKind::Parent if text.is_empty() => vec![alter(object, &format!("INHERIT {}", part.name))],
+        PartKind::Parent => vec![format!("ALTER TABLE {} ATTACH PARTITION {whole} {text}", part.name)],
+        PartKind::Setting => super::setting::set(object, &part.name, Some(text)),
+        PartKind::Grant => super::rights::given(object, &part.name, text),
+        PartKind::Comment => comment(object, &part.name, Some(text)),
     }
 }
 
 /// A trigger with its state.
 fn trigger(table: &Object, name: &str, text: &str) -> Vec<String> {
-    let states = [(" DISABLED", "DISABLE"), (" REPLICA", "ENABLE REPLICA"), (" ALWAYS", "ENABLE ALWAYS")];
-    let found = states.iter().find_map(|(suffix, words)| Some((text.strip_suffix(suffix)?, words)));
-    match found {
-        Some((text, words)) => {
-            vec![text.to_owned(), alter(table, &format!("{words} TRIGGER {}", quoted(name)))]
-        }
-        None => vec![text.to_owned()],
-    }
+    with_state(table, "TRIGGER", name, text)
 }
 
-/// GRANT of these rights to a role.
-pub(super) fn grant(object: &Object, role: &str, rights: &str) -> String {
-    format!("GRANT {rights} ON {} TO {}", granted(object), grantee(role))
+/// A rule with its state.
+fn rule(table: &Object, name: &str, text: &str) -> Vec<String> {
+    with_state(table, "RULE", name, text)
+}
+
+fn with_state(table: &Object, word: &str, name: &str, text: &str) -> Vec<String> {
+    let (made, state) = taken_apart(text);
+    let mut sql = vec![made.to_owned()];
+    if let Some(words) = state {
+        sql.push(alter(table, &format!("{words} {word} {}", quoted(name))));
+    }
+    sql
+}
+
+/// The statement that makes a trigger or a rule, and the words that give it its state where that is not the usual one.
+pub(super) fn taken_apart(text: &str) -> (&str, Option<&'static str>) {
+    let states = [(" DISABLED", "DISABLE"), (" REPLICA", "ENABLE REPLICA"), (" ALWAYS", "ENABLE ALWAYS")];
+    let found = states.iter().find_map(|(suffix, words)| Some((text.strip_suffix(suffix)?, Some(*words))));
+    found.unwrap_or((text, None))
 }
 
 /// What GRANT and REVOKE name: views are tables there.
@@ -128,20 +146,25 @@ pub(super) fn granted(object: &Object) -> String {
     format!("{word} {}", qualified(&object.name))
 }
 
-/// A role as GRANT and REVOKE name it.
-pub(super) fn grantee(role: &str) -> String {
-    if role.eq_ignore_ascii_case("public") { "PUBLIC".to_owned() } else { quoted(role) }
-}
-
-/// COMMENT ON an object, or on a column of it.
-pub(super) fn comment(object: &Object, column: &str, comment: Option<&str>) -> String {
+/// COMMENT ON an object; on a column of it; on a part of it: `index name`.
+pub(super) fn comment(object: &Object, of: &str, comment: Option<&str>) -> Vec<String> {
     let value = comment.map_or_else(|| "NULL".to_owned(), string);
     let whole = qualified(&object.name);
-    match column {
-        "" => format!("COMMENT ON {} {whole} IS {value}", kind(object, &Definition::default())),
-        column => format!("COMMENT ON COLUMN {whole}.{} IS {value}", quoted(column)),
-    }
+    let part = of.split_once(' ').filter(|(kind, _)| PARTS.contains(kind));
+    let what = match (of, part) {
+        ("", _) => format!("{} {whole}", kind(object, &Definition::default())),
+        (_, Some(("index", name))) => format!("INDEX {}", index(object, name)),
+        (_, Some(("constraint", name))) if object.kind == ObjectKind::Domain => {
+            format!("CONSTRAINT {} ON DOMAIN {whole}", quoted(name))
+        }
+        (_, Some((kind, name))) => format!("{} {} ON {whole}", kind.to_ascii_uppercase(), quoted(name)),
+        (column, None) => format!("COLUMN {whole}.{}", quoted(column)),
+    };
+    vec![format!("COMMENT ON {what} IS {value}")]
 }
+
+/// The parts that have comments of their own.
+const PARTS: [&str; 5] = ["constraint", "index", "policy", "rule", "trigger"];
 
 /// The statement that drops a part of an object.
 pub(super) fn drop_part(object: &Object, part: &Part) -> Option<String> {
@@ -170,13 +193,4 @@ pub(super) fn key_columns(text: &str) -> Vec<String> {
         words.symbol(b',');
     }
     columns
-}
-
-/// COMMENT ON CONSTRAINT and the like: `word` is the keyword.
-pub(super) fn comment_of_part(table: &Object, word: &str, name: &str, comment: Option<&str>) -> Vec<String> {
-    let value = comment.map_or_else(|| "NULL".to_owned(), string);
-    vec![match word {
-        "INDEX" => format!("COMMENT ON INDEX {} IS {value}", index(table, name)),
-        word => format!("COMMENT ON {word} {} ON {} IS {value}", quoted(name), qualified(&table.name)),
-    }]
 }

@@ -1,11 +1,15 @@
-//! What is switched on and off in tables, and counters.
+//! What is switched on and off in tables, storage parameters, and counters.
 
-use super::super::Undo;
 use super::super::state::State;
+use super::super::{Undo, text};
 use super::alter::Altered;
-use super::render::{self, alter, quoted};
+use super::render::{self, alter, alter_column, quoted, taken_apart};
 use crate::pg::command::Change;
-use crate::snapshot::{ObjectKind, PartKind};
+use crate::snapshot::{Object, ObjectKind, PartKind};
+use crate::words::Words;
+
+/// The words that switch row level security, with those that switch it off.
+const SECURITY: [(&str, &str); 2] = [("ENABLE", "DISABLE"), ("FORCE", "NO FORCE")];
 
 pub(super) fn undo(change: &Change, altered: &Altered<'_>, state: &mut State) -> Undo {
     let table = &altered.table;
@@ -13,57 +17,143 @@ pub(super) fn undo(change: &Change, altered: &Altered<'_>, state: &mut State) ->
         return Undo::default();
     }
     match change {
-        Change::RowSecurity(on) => switched("ROW LEVEL SECURITY", ["DISABLE", "ENABLE"], *on, altered, state),
-        Change::ForceRowSecurity(on) => {
-            switched("ROW LEVEL SECURITY", ["NO FORCE", "FORCE"], *on, altered, state)
-        }
+        Change::RowSecurity(on) => security(SECURITY[0], *on, table, state),
+        Change::ForceRowSecurity(on) => security(SECURITY[1], *on, table, state),
         Change::SetLogged(on) => {
             let back = if *on { "SET UNLOGGED" } else { "SET LOGGED" };
             Undo::with(vec![alter(table, back)])
         }
-        Change::Trigger => trigger(altered, state),
+        Change::ReplicaIdentity => former(table, &["replica identity".to_owned()], state),
+        Change::ClusterOn => former(table, &["cluster".to_owned()], state),
+        Change::Options(names) => former(table, names, state),
+        Change::ColumnStatistics | Change::ColumnStorage => column(altered, state),
+        Change::Trigger => switched("TRIGGER", PartKind::Trigger, altered, state),
+        Change::Rule => switched("RULE", PartKind::Rule, altered, state),
         Change::Sequence { .. } => sequence(altered, state),
-        Change::SetWithoutOids | Change::ClusterOn => Undo::default(),
+        Change::SetWithoutOids => Undo::default(),
+        Change::Owner => Undo::unknown(format!("who owned {} is not known", table.name)),
         Change::Other => Undo::unknown("a part of this change is not read"),
         _ => Undo::unknown(format!("the former settings of {} are not known", table.name)),
     }
 }
 
-/// Row level security: `words` are those for off and on.
-fn switched(what: &str, words: [&str; 2], on: bool, altered: &Altered<'_>, state: &State) -> Undo {
-    let table = &altered.table;
-    let statement = format!("{} {what}", words[1]);
-    let settings = state.definition(table).into_iter().flat_map(|definition| &definition.parts);
-    let was = settings
-        .filter(|(part, _)| part.kind == PartKind::Setting)
-        .any(|(_, held)| held.contains(&statement) && held.contains("FORCE") == statement.contains("FORCE"));
+/// What a table is said to have of a setting.
+fn held<'s>(table: &Object, name: &str, state: &'s State) -> Option<&'s str> {
+    state.definition(table).and_then(|definition| definition.part(PartKind::Setting, name))
+}
+
+/// These settings as they are now.
+fn former(table: &Object, names: &[String], state: &State) -> Undo {
+    Undo::with(names.iter().flat_map(|name| set(table, name, held(table, name, state))).collect())
+}
+
+/// Row level security. What it is from now on is noted, as the same may be switched again.
+fn security(words: (&str, &str), on: bool, table: &Object, state: &mut State) -> Undo {
+    const NAME: &str = "row level security";
+    let former = held(table, NAME, state).unwrap_or_default().to_owned();
+    let has = |word: &str| former.split(", ").any(|own| own == word);
+    let was = has(words.0);
     if was == on {
         return Undo::default();
     }
-    Undo::with(vec![alter(table, &format!("{} {what}", words[usize::from(was)]))])
+    let now: Vec<&str> = SECURITY
+        .iter()
+        .map(|(word, _)| *word)
+        .filter(|word| if *word == words.0 { on } else { has(word) })
+        .collect();
+    let part = crate::snapshot::Part { kind: PartKind::Setting, name: NAME.to_owned() };
+    let now = now.join(", ");
+    state.change(table, |definition| {
+        definition.parts.insert(part, now);
+    });
+    let back = if was { words.0 } else { words.1 };
+    Undo::with(vec![alter(table, &format!("{back} ROW LEVEL SECURITY"))])
 }
 
-/// ENABLE and DISABLE TRIGGER: its state is a part of what is known of it.
-fn trigger(altered: &Altered<'_>, state: &State) -> Undo {
-    let table = &altered.table;
-    let definition = state.definition(table);
-    let triggers = definition.into_iter().flat_map(|definition| &definition.parts);
-    let named = triggers.filter(|(part, _)| part.kind == PartKind::Trigger);
-    let mentioned: Vec<_> = named
-        .filter(|(part, _)| super::super::text::names_column(altered.statement, &part.name, state.provider()))
-        .collect();
-    if mentioned.is_empty() {
-        return Undo::unknown("which triggers were enabled is not known");
+/// The statements that give a setting this value, or the one that it has of itself.
+pub(super) fn set(object: &Object, name: &str, value: Option<&str>) -> Vec<String> {
+    if object.kind == ObjectKind::EventTrigger {
+        let value = value.unwrap_or("ENABLE");
+        return vec![format!("ALTER EVENT TRIGGER {} {value}", render::qualified(&object.name))];
     }
-    let back = |held: &str| match held.rsplit(' ').next() {
-        Some("DISABLED") => "DISABLE",
-        Some("REPLICA") => "ENABLE REPLICA",
-        Some("ALWAYS") => "ENABLE ALWAYS",
-        _ => "ENABLE",
+    if let Some((what, of)) = name.split_once(" of ") {
+        return of_part(object, (what, of), value);
+    }
+    match (name, value) {
+        // What an extension's version is cannot be chosen among those that the server has.
+        ("version", _) => Vec::new(),
+        ("row level security", value) => value
+            .unwrap_or_default()
+            .split(", ")
+            .filter(|word| !word.is_empty())
+            .map(|word| alter(object, &format!("{word} ROW LEVEL SECURITY")))
+            .collect(),
+        ("replica identity", value) => {
+            vec![alter(object, &format!("REPLICA IDENTITY {}", value.unwrap_or("DEFAULT")))]
+        }
+        ("cluster", Some(index)) => vec![alter(object, &format!("CLUSTER ON {index}"))],
+        ("cluster", None) => vec![alter(object, "SET WITHOUT CLUSTER")],
+        ("statistics", value) => vec![alter(object, &format!("SET STATISTICS {}", value.unwrap_or("-1")))],
+        (name, Some(value)) => vec![alter(object, &format!("SET ({name} = {})", text::string(value)))],
+        (name, None) => vec![alter(object, &format!("RESET ({name})"))],
+    }
+}
+
+/// A setting of a column or an index.
+fn of_part(object: &Object, name: (&str, &str), value: Option<&str>) -> Vec<String> {
+    let (what, of) = name;
+    let change = match (what, value) {
+        ("tablespace", Some(space)) => {
+            return vec![format!("ALTER INDEX {} SET TABLESPACE {space}", render::index(object, of))];
+        }
+        ("storage", Some(value)) => format!("SET STORAGE {value}"),
+        ("statistics", value) => format!("SET STATISTICS {}", value.unwrap_or("-1")),
+        ("compression", value) => format!("SET COMPRESSION {}", value.unwrap_or("default")),
+        ("options", Some(value)) => format!("SET ({value})"),
+        ("options", None) => "RESET (n_distinct, n_distinct_inherited)".to_owned(),
+        ("foreign options", Some(value)) => format!("OPTIONS ({value})"),
+        _ => return Vec::new(),
     };
-    let sql = mentioned
-        .into_iter()
-        .map(|(part, held)| alter(table, &format!("{} TRIGGER {}", back(held), quoted(&part.name))));
+    vec![alter_column(object, of, &change)]
+}
+
+/// SET STORAGE, COMPRESSION, STATISTICS of a column.
+fn column(altered: &Altered<'_>, state: &State) -> Undo {
+    let table = &altered.table;
+    let tokens = text::tokens(altered.statement, state.provider());
+    let mut words = Words::new(altered.statement, &tokens, state.provider());
+    let mut names = Vec::new();
+    while words.skip_to("ALTER") {
+        words.take("COLUMN");
+        let Some(column) = words.part().filter(|column| state.column(table, column).is_some()) else { continue };
+        words.take_any(&["SET", "RESET"]);
+        let what = match words.take_any(&["STORAGE", "COMPRESSION", "STATISTICS"]) {
+            Some(word) => word.to_ascii_lowercase(),
+            None => "options".to_owned(),
+        };
+        names.push(format!("{what} of {column}"));
+    }
+    let own = names.iter().find(|name| name.starts_with("storage") && held(table, name, state).is_none());
+    match own {
+        Some(_) => Undo::unknown("how the type of the column is kept is not known"),
+        None => former(table, &names, state),
+    }
+}
+
+/// ENABLE and DISABLE of triggers and rules: their state is a part of what is known of them.
+fn switched(word: &str, kind: PartKind, altered: &Altered<'_>, state: &State) -> Undo {
+    let table = &altered.table;
+    let parts = state.definition(table).into_iter().flat_map(|definition| &definition.parts);
+    let all = ["ALL", "USER"].iter().any(|all| {
+        altered.statement.to_ascii_uppercase().trim_end().ends_with(&format!("{word} {all}"))
+    });
+    let mentioned = parts.filter(|(part, _)| {
+        part.kind == kind && (all || text::names_column(altered.statement, &part.name, state.provider()))
+    });
+    let sql = mentioned.map(|(part, held)| {
+        let state = taken_apart(held).1.unwrap_or("ENABLE");
+        alter(table, &format!("{state} {word} {}", quoted(&part.name)))
+    });
     Undo::with(sql.collect())
 }
 
@@ -76,11 +166,13 @@ fn sequence(altered: &Altered<'_>, state: &State) -> Undo {
     if state.is_created(object) && !state.names_later(altered.statement, object) {
         return Undo::default();
     }
-    let tokens = super::super::text::tokens(&definition.text, state.provider());
-    let mut words = crate::words::Words::new(&definition.text, &tokens, state.provider());
-    let known = words.take_all(&["CREATE", "SEQUENCE"]) && words.name().is_some();
-    let options = words.look(0).filter(|_| known).map(|token| definition.text[token.span.start..].to_owned());
-    let mut sql: Vec<String> = options.into_iter().map(|options| alter(object, &options)).collect();
+    let tokens = text::tokens(&definition.text, state.provider());
+    let mut words = Words::new(&definition.text, &tokens, state.provider());
+    words.take("CREATE");
+    words.take("UNLOGGED");
+    let known = words.take("SEQUENCE") && words.name().is_some();
+    let options = words.look(0).filter(|_| known).map(|token| &definition.text[token.span.start..]);
+    let mut sql: Vec<String> = options.into_iter().map(|options| alter(object, options)).collect();
     if altered.statement.to_ascii_uppercase().contains("OWNED BY") {
         let owner = definition.parts.iter().find(|(part, _)| part.kind == PartKind::Owner);
         sql.extend(match owner {

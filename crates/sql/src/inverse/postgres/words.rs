@@ -2,7 +2,7 @@
 
 use super::super::state::State;
 use super::super::{Undo, text};
-use super::{object, render, routine};
+use super::{object, render, rights, routine};
 use crate::action::Name;
 use crate::snapshot::{Object, ObjectKind, Part, PartKind};
 use crate::words::Words;
@@ -96,13 +96,13 @@ pub(super) fn described(written: &str, state: &mut State) -> Undo {
     let verb = words.take_any(&["COMMENT", "GRANT", "REVOKE"]);
     match verb {
         Some("COMMENT") => comment(written, words, state),
-        Some(verb) => rights(verb == "GRANT", words, state),
+        Some(verb) => rights::undo(verb == "GRANT", words, state),
         None => Undo::unknown("this statement is not read"),
     }
 }
 
 /// The words for objects, with their kinds.
-const KINDS: [(&[&str], &[ObjectKind]); 17] = [
+pub(super) const KINDS: [(&[&str], &[ObjectKind]); 17] = [
     (&["FOREIGN", "TABLE"], &[ObjectKind::ForeignTable]),
     (&["MATERIALIZED", "VIEW"], &[ObjectKind::MaterializedView]),
     (&["EVENT", "TRIGGER"], &[ObjectKind::EventTrigger]),
@@ -123,12 +123,12 @@ const KINDS: [(&[&str], &[ObjectKind]); 17] = [
 ];
 
 /// The kind that stands next.
-fn kinds(words: &mut Words<'_>) -> Option<&'static [ObjectKind]> {
+pub(super) fn kinds(words: &mut Words<'_>) -> Option<&'static [ObjectKind]> {
     KINDS.iter().find(|(own, _)| words.take_all(own)).map(|(_, kinds)| *kinds)
 }
 
 /// The object that is named next.
-fn named_object(kinds: &[ObjectKind], words: &mut Words<'_>, state: &State) -> Option<Object> {
+pub(super) fn named_object(kinds: &[ObjectKind], words: &mut Words<'_>, state: &State) -> Option<Object> {
     if kinds.contains(&ObjectKind::Function) || kinds.contains(&ObjectKind::Procedure) {
         return routine::find(kinds, words, state);
     }
@@ -164,12 +164,13 @@ fn comment(written: &str, mut words: Words<'_>, state: &mut State) -> Undo {
     let sql = match state.definition(&object) {
         Some(definition) if name.is_empty() => {
             let value = former.as_deref().map_or_else(|| "NULL".to_owned(), text::string);
-            format!("COMMENT ON {} {} IS {value}", render::kind(&object, definition), render::qualified(&object.name))
+            let word = render::kind(&object, definition);
+            vec![format!("COMMENT ON {word} {} IS {value}", render::qualified(&object.name))]
         }
         _ => render::comment(&object, &name, former.as_deref()),
     };
     note_comment(written, &object, key, state);
-    Undo::with(if state.is_created(&object) { Vec::new() } else { vec![sql] })
+    Undo::with(if state.is_created(&object) { Vec::new() } else { sql })
 }
 
 /// The table of `COMMENT ON COLUMN schema.table.column`.
@@ -207,84 +208,5 @@ fn comment_of_part(written: &str, word: &str, state: &State) -> Undo {
     }
     let key = format!("{} {}", word.to_ascii_lowercase(), name.name);
     let former = state.definition(&table).and_then(|definition| definition.part(PartKind::Comment, &key));
-    Undo::with(render::comment_of_part(&table, word, &name.name, former))
-}
-
-/// GRANT and REVOKE.
-fn rights(grants: bool, mut words: Words<'_>, state: &State) -> Undo {
-    words.take_all(&["GRANT", "OPTION", "FOR"]);
-    let Some(first) = words.look(0) else { return Undo::unknown("the rights are not read") };
-    let whole = words.clone();
-    if !words.skip_to("ON") {
-        return Undo::unknown("the members of a role are no part of the database");
-    }
-    let listed = first.span.start..words.previous().map_or(first.span.end, |token| token.span.start);
-    let listed = whole.text()[listed].trim().to_owned();
-    let objects = objects(&mut words, state);
-    if !words.skip_to(if grants { "TO" } else { "FROM" }) {
-        return Undo::unknown("the rights are not read");
-    }
-    words.take("GROUP");
-    let roles = words.names();
-    let Some(objects) = objects.filter(|_| !roles.is_empty()) else {
-        return Undo::unknown("the former rights are not known");
-    };
-    let mut sql = Vec::new();
-    for object in objects.iter().filter(|object| !state.is_created(object)) {
-        for role in &roles {
-            sql.extend(former_rights(object, &role.name, &listed, state));
-        }
-    }
-    Undo::with(sql)
-}
-
-/// The objects that are named; none if one of them is not known.
-fn objects(words: &mut Words<'_>, state: &State) -> Option<Vec<Object>> {
-    if words.take("ALL") {
-        let wanted: &[ObjectKind] = match words.take_any(&["TABLES", "SEQUENCES", "FUNCTIONS", "ROUTINES", "PROCEDURES"])? {
-            "TABLES" => KINDS[3].1,
-            "SEQUENCES" => &[ObjectKind::Sequence],
-            _ => &[ObjectKind::Function, ObjectKind::Procedure],
-        };
-        words.take_all(&["IN", "SCHEMA"]).then_some(())?;
-        let schemas: Vec<String> = words.names().into_iter().map(|name| name.name).collect();
-        let inside = state.now.objects.keys().filter(|object| {
-            wanted.contains(&object.kind) && object.name.schema.as_ref().is_some_and(|own| schemas.contains(own))
-        });
-        return Some(inside.cloned().collect());
-    }
-    let kinds = kinds(words).unwrap_or(KINDS[3].1);
-    let mut found = Vec::new();
-    loop {
-        found.push(named_object(kinds, words, state)?);
-        if !words.symbol(b',') {
-            return Some(found);
-        }
-    }
-}
-
-/// All rights of a role are taken away, and those that it had are given back.
-fn former_rights(object: &Object, role: &str, listed: &str, state: &State) -> Vec<String> {
-    let (on, to) = (render::granted(object), render::grantee(role));
-    let Some(definition) = state.definition(object) else { return Vec::new() };
-    let mut sql = vec![format!("REVOKE ALL ON {on} FROM {to}")];
-    let columns = listed.contains('(').then(|| format!("REVOKE {listed} ON {on} FROM {to}"));
-    sql.extend(columns);
-    let granted = definition.parts.iter().filter(|(part, _)| part.kind == PartKind::Grant);
-    let (own, others): (Vec<_>, Vec<_>) = granted.partition(|(part, _)| is_grant_of(part, role));
-    sql.extend(own.iter().flat_map(|(part, held)| render::part(object, part, held)));
-    // Without any rights that are set, everybody has these.
-    let usual = match object.kind {
-        ObjectKind::Function | ObjectKind::Procedure => Some("EXECUTE"),
-        ObjectKind::Enum | ObjectKind::Domain | ObjectKind::Type => Some("USAGE"),
-        _ => None,
-    };
-    if role == "public" && own.is_empty() && others.is_empty() {
-        sql.extend(usual.map(|rights| format!("GRANT {rights} ON {on} TO PUBLIC")));
-    }
-    sql
-}
-
-fn is_grant_of(part: &Part, role: &str) -> bool {
-    part.name.eq_ignore_ascii_case(role)
+    Undo::with(render::comment(&table, &key, former))
 }
