@@ -134,6 +134,21 @@ fn step(spec: &Spec, table: &Object, written: &str, state: &mut State) -> Step {
     }
 }
 
+/// What options of tables are where nothing is said of them.
+const USUAL: [(&str, &str); 11] = [
+    ("AVG_ROW_LENGTH", "0"),
+    ("CHECKSUM", "0"),
+    ("COMMENT", "''"),
+    ("DELAY_KEY_WRITE", "0"),
+    ("MAX_ROWS", "0"),
+    ("MIN_ROWS", "0"),
+    ("PACK_KEYS", "DEFAULT"),
+    ("ROW_FORMAT", "DEFAULT"),
+    ("STATS_AUTO_RECALC", "DEFAULT"),
+    ("STATS_PERSISTENT", "DEFAULT"),
+    ("STATS_SAMPLE_PAGES", "DEFAULT"),
+];
+
 /// The former options of a table, without its partitions.
 fn former_options(table: &Object, written: &str, state: &State) -> Option<String> {
     let definition = state.definition(table)?;
@@ -141,9 +156,13 @@ fn former_options(table: &Object, written: &str, state: &State) -> Option<String
     let text = text.trim_end_matches("/*!50100 ").trim();
     let said = written.to_ascii_uppercase();
     let held = text.to_ascii_uppercase();
-    let usual = [("COMMENT", "COMMENT=''"), ("ROW_FORMAT", "ROW_FORMAT=DEFAULT"), ("KEY_BLOCK_SIZE", "KEY_BLOCK_SIZE=0")];
-    let missing = usual.iter().filter(|(word, _)| said.contains(word) && !held.contains(word));
-    Some(missing.fold(text.to_owned(), |text, (_, usual)| format!("{text} {usual}")).trim().to_owned())
+    // The indexes keep what they were given by it.
+    if said.contains("KEY_BLOCK_SIZE") {
+        return None;
+    }
+    let missing = USUAL.iter().filter(|(word, _)| said.contains(word) && !held.contains(word));
+    let usual = missing.fold(text.to_owned(), |text, (word, value)| format!("{text} {word}={value}"));
+    Some(usual.trim().to_owned())
 }
 
 fn options(table: &Object, written: &str, state: &State) -> Step {

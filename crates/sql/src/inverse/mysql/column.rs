@@ -87,6 +87,10 @@ pub(super) fn drop(name: &str, table: &Object, state: &mut State) -> Step {
 /// An index loses the column, and goes if it has no other.
 fn index_back(part: &Part, held: &str, whole: bool) -> Vec<String> {
     let primary = part.name == "PRIMARY" && part.kind == PartKind::Constraint;
+    if part.kind == PartKind::Constraint && !primary {
+        let drop = (!whole).then(|| format!("DROP CONSTRAINT {}", quoted(&part.name)));
+        return drop.into_iter().chain([format!("ADD CONSTRAINT {} {held}", quoted(&part.name))]).collect();
+    }
     let drop = match (whole, primary) {
         (true, _) => None,
         (false, true) => Some("DROP PRIMARY KEY".to_owned()),

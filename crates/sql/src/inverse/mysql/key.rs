@@ -64,28 +64,28 @@ pub(super) fn add_index(
     if if_not_exists && find(state, table, PartKind::Index, &name).is_some() {
         return Step::default();
     }
-    let mut changes = Vec::new();
-    // The index that the server made for a foreign key goes when another can stand for it.
-    for (part, held) in made_by_server(&columns, table, state) {
-        let add = render::index(&held).replacen("KEY ", "KEY /*M! IF NOT EXISTS */ ", 1);
-        changes.push(format!("ADD {add}"));
-        remove(state, table, &part);
+    let mut step = Step::changes(vec![format!("DROP INDEX {}", quoted(&name))]);
+    // The index that the server made for a foreign key goes when another can stand for it, and comes with the key.
+    for (index, key) in made_by_server(&columns, table, state) {
+        step.first.push(render::alter(&table.name.name, &[format!("DROP FOREIGN KEY {}", quoted(&index.name))]));
+        step.last.push(render::alter(&table.name.name, &[render::foreign_key(&index.name, &key)]));
+        remove(state, table, &index);
     }
     insert(state, table, PartKind::Index, &name, format!("ALTER TABLE t ADD KEY {} ({})", quoted(&name), list(&columns)));
-    changes.push(format!("DROP INDEX {}", quoted(&name)));
-    Step::changes(changes)
+    step
 }
 
-/// The indexes over the beginning of these columns that have the name of a foreign key.
+/// The indexes over the beginning of these columns that have the name of a foreign key, and that key.
 fn made_by_server(columns: &[String], table: &Object, state: &State) -> Vec<(Part, String)> {
     let Some(definition) = state.definition(table) else { return Vec::new() };
     let indexes = definition.parts.iter().filter(|(part, _)| part.kind == PartKind::Index);
-    let stands_for = |(part, held): &(&Part, &String)| {
+    let stands_for = |(part, held): (&Part, &String)| {
         let own = key_columns(held);
-        let key = state.part(table, PartKind::ForeignKey, &part.name);
-        key.is_some_and(|(_, key)| key_columns(key) == own) && begins_with(columns, &own)
+        let (_, key) = state.part(table, PartKind::ForeignKey, &part.name)?;
+        let served = key_columns(key) == own && begins_with(columns, &own);
+        served.then(|| (part.clone(), key.clone()))
     };
-    indexes.filter(stands_for).map(|(part, held)| (part.clone(), held.clone())).collect()
+    indexes.filter_map(stands_for).collect()
 }
 
 pub(super) fn add_primary(columns: &[Option<String>], table: &Object, state: &mut State) -> Step {
@@ -145,9 +145,23 @@ pub(super) fn inline_foreign(column: &Written, table: &Object, state: &mut State
 }
 
 pub(super) fn add_check(name: Option<&str>, table: &Object, state: &mut State) -> Step {
-    let Some(name) = name else { return Step::unknown("the name of the check is not known") };
+    let Some(name) = name else { return add_unnamed_check(table, state) };
     insert(state, table, PartKind::Constraint, name, "CHECK".to_owned());
     Step::changes(vec![format!("DROP CONSTRAINT {}", quoted(name))])
+}
+
+/// Each server has names of its own for checks, and passes over what is written for the other.
+fn add_unnamed_check(table: &Object, state: &mut State) -> Step {
+    let taken = |name: &String| state.part(table, PartKind::Constraint, name).is_some();
+    let numbered = |head: String| {
+        let free = (1..=1_000).map(|number| format!("{head}{number}")).find(|name| !taken(name));
+        free.unwrap_or(head)
+    };
+    let (maria, mysql) = (numbered("CONSTRAINT_".to_owned()), numbered(format!("{}_chk_", table.name.name)));
+    let back = format!("DROP CONSTRAINT /*M! {} */ /*!80000 {} */", quoted(&maria), quoted(&mysql));
+    insert(state, table, PartKind::Constraint, &maria, "CHECK".to_owned());
+    insert(state, table, PartKind::Constraint, &mysql, "CHECK".to_owned());
+    Step::changes(vec![back])
 }
 
 pub(super) fn drop_index(name: &str, table: &Object, state: &mut State) -> Step {

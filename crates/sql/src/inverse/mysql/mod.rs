@@ -12,7 +12,7 @@ mod render;
 mod tests;
 
 use super::state::{Copied, State};
-use super::{Draft, Undo, text};
+use super::{Draft, Undo, rows, text};
 use crate::effect::mysql::alter::{alter_table, index_statement};
 use crate::effect::mysql::tokens;
 use crate::kind::{DataVerb, DdlVerb, Kind};
@@ -112,7 +112,9 @@ fn data(verb: DataVerb, written: &str, mut words: Words<'_>, state: &mut State) 
     };
     match table.is_some_and(|table| known(&table)) {
         true => Undo::default(),
-        false => Undo::unknown(format!("the former rows of {name} are not known")),
+        false => rows::inserted(written, state).unwrap_or_else(|| {
+            Undo::unknown(format!("the former rows of {name} are not known"))
+        }),
     }
 }
 

@@ -70,18 +70,6 @@ pub(super) fn foreign_key(name: &str, held: &str) -> String {
     format!("ADD CONSTRAINT {} {held}", quoted(name))
 }
 
-/// The word for an object's kind.
-pub(super) fn word(kind: ObjectKind) -> &'static str {
-    match kind {
-        ObjectKind::View => "VIEW",
-        ObjectKind::Sequence => "SEQUENCE",
-        ObjectKind::Function => "FUNCTION",
-        ObjectKind::Procedure => "PROCEDURE",
-        ObjectKind::Event => "EVENT",
-        _ => "TABLE",
-    }
-}
-
 /// The columns in the first parentheses of a key, without lengths and directions.
 pub(super) fn key_columns(held: &str) -> Vec<String> {
     let held = index(held);

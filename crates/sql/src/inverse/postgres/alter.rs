@@ -6,7 +6,7 @@ use super::lost::{Lost, counted, names};
 use super::render::{self, alter, alter_column, quoted};
 use super::{key, setting, types};
 use crate::action::Name;
-use crate::pg::command::{self, Alter, Change};
+use crate::pg::command::{self, Alter, Change, Detach};
 use crate::snapshot::{ColumnDefinition, Object, ObjectKind, Part, PartKind};
 
 /// A change of a table, and the statement in which it stands.
@@ -77,7 +77,7 @@ fn change(change: &Change, altered: &Altered<'_>, state: &mut State) -> Undo {
         Change::RenameConstraint { from, to } => key::rename(from, to, table, state),
         Change::Rename(_) | Change::SetSchema(_) => rename(change, table, state),
         Change::Attach { partition, bound } => attach(partition, bound, table, state),
-        Change::Detach { partition, .. } => detach(partition, table, state),
+        Change::Detach { partition, mode } => detach(partition, *mode, table, state),
         Change::Inherit(parent) => inherit(parent, "NO INHERIT", table, state),
         Change::NoInherit(parent) => inherit(parent, "INHERIT", table, state),
         _ => return setting::undo(change, altered, state),
@@ -216,6 +216,35 @@ fn rename(change: &Change, table: &Object, state: &mut State) -> Undo {
     Undo::with(vec![alter(&now, &back)])
 }
 
+/// What a partition is given by the table above, and has not of its own.
+fn given_by(table: &Object, child: &Object, state: &State) -> Vec<String> {
+    let (Some(parent), Some(own)) = (state.definition(table), state.definition(child)) else { return Vec::new() };
+    let behind = |part: &Part, held: &str| match part.kind {
+        PartKind::Index => held.split_once(" USING ").map_or(held, |(_, rest)| rest).to_owned(),
+        _ => held.to_owned(),
+    };
+    let has = |kind: PartKind, text: &str| {
+        own.parts.iter().any(|(part, held)| part.kind == kind && behind(part, held) == text)
+    };
+    let mut sql = Vec::new();
+    for (part, held) in parent.parts.iter().filter(|(part, held)| !has(part.kind, &behind(part, held))) {
+        let columns = render::key_columns(&behind(part, held)).join("_");
+        let name = match part.kind {
+            PartKind::Index => {
+                let name = format!("{}_{columns}_idx", child.name.name);
+                sql.push(format!("DROP INDEX {}", render::index(child, &name)));
+                continue;
+            }
+            PartKind::Constraint if held.starts_with("PRIMARY KEY") => format!("{}_pkey", child.name.name),
+            PartKind::Constraint if held.starts_with("UNIQUE") => format!("{}_{columns}_key", child.name.name),
+            PartKind::ForeignKey => part.name.clone(),
+            _ => continue,
+        };
+        sql.push(alter(child, &format!("DROP CONSTRAINT {}", quoted(&name))));
+    }
+    sql
+}
+
 fn attach(partition: &Name, bound: &str, table: &Object, state: &mut State) -> Undo {
     let Some(child) = state.relation(partition) else {
         return Undo::unknown(format!("{partition} is not in the database"));
@@ -223,14 +252,16 @@ fn attach(partition: &Name, bound: &str, table: &Object, state: &mut State) -> U
     if state.is_created(&child) {
         return Undo::default();
     }
+    let given = given_by(table, &child, state);
     let part = Part { kind: PartKind::Parent, name: render::qualified(&table.name) };
     state.change(&child, |definition| {
         definition.parts.insert(part, bound.to_owned());
     });
-    Undo::with(vec![alter(table, &format!("DETACH PARTITION {}", render::qualified(&child.name)))])
+    let detach = alter(table, &format!("DETACH PARTITION {}", render::qualified(&child.name)));
+    Undo::with(std::iter::once(detach).chain(given).collect())
 }
 
-fn detach(partition: &Name, table: &Object, state: &mut State) -> Undo {
+fn detach(partition: &Name, mode: Detach, table: &Object, state: &mut State) -> Undo {
     let child = state.relation(partition);
     let definition = child.as_ref().and_then(|child| state.definition(child));
     let parent = definition.and_then(|definition| {
@@ -240,10 +271,18 @@ fn detach(partition: &Name, table: &Object, state: &mut State) -> Undo {
         return Undo::unknown(format!("{partition} was no partition of {}", table.name));
     };
     let (part, held) = (part.clone(), held.clone());
-    let sql = render::part(&child, &part, &held);
+    let mut sql = render::part(&child, &part, &held);
     state.change(&child, |definition| {
         definition.parts.remove(&part);
     });
+    if mode != Detach::Plain {
+        // The server notes what the bound was as a check.
+        let above = state.definition(table).map_or("", |definition| definition.text.as_str());
+        let columns = render::key_columns(above.split_once("PARTITION BY").map_or("", |(_, key)| key));
+        let column = if columns.len() == 1 { format!("_{}", columns[0]) } else { String::new() };
+        let check = quoted(&format!("{}{column}_check", child.name.name));
+        sql.push(alter(&child, &format!("DROP CONSTRAINT IF EXISTS {check}")));
+    }
     Undo::with(sql)
 }
 

@@ -18,6 +18,13 @@ pub(super) fn query(statement: &Statement) -> Undo {
 /// INSERT, UPDATE, DELETE, MERGE, COPY.
 pub(super) fn written(data: &Data, written: &str, state: &mut State) -> Undo {
     note_copy(written, state);
+    let into_former = data.uses.iter().any(|one| {
+        let table = state.relation(&one.target.name);
+        matches!(one.how, How::Insert { .. }) && table.is_some_and(|table| !state.is_created(&table))
+    });
+    if into_former && let Some(undo) = super::super::rows::inserted(written, state) {
+        return undo;
+    }
     let mut undo = Undo::default();
     for one in &data.uses {
         let (name, doing) = match &one.how {

@@ -112,6 +112,14 @@ pub(super) fn drop(name: &str, cascade: bool, table: &Object, state: &mut State)
     Undo::with(lost.back())
 }
 
+/// Whether foreign keys point to the table.
+pub(super) fn is_pointed_to(table: &Object, state: &State) -> bool {
+    state.now.objects.values().flat_map(|definition| &definition.parts).any(|(part, held)| {
+        let to = held.find("REFERENCES").map_or("", |at| &held[at..]);
+        part.kind == PartKind::ForeignKey && super::lost::names(to, table)
+    })
+}
+
 /// The foreign keys that point to these columns of the table.
 fn pointing_to(state: &State, table: &Object, columns: &[String]) -> Vec<(Object, Part)> {
     let mut found = Vec::new();

@@ -60,7 +60,10 @@ impl Lost {
         if state.definition(object).is_none() {
             return;
         }
-        let own = state.remove(object);
+        if let Some(own) = state.remove(object) {
+            let own = self.without_parents_keys(own, state);
+            self.objects.insert(object.clone(), own);
+        }
         let others: Vec<Object> = state.now.objects.keys().cloned().collect();
         for other in others {
             // Nothing of a schema depends on it but what is in it.
@@ -72,9 +75,20 @@ impl Lost {
                 self.dependent(state, &other, &Root::Object(object), cascade);
             }
         }
-        if let Some(own) = own {
-            self.objects.insert(object.clone(), own);
-        }
+    }
+
+    /// The foreign keys that a partition has from the table above come with that.
+    fn without_parents_keys(&self, mut own: Definition, state: &State) -> Definition {
+        let above = own.parts.iter().filter(|(part, bound)| part.kind == PartKind::Parent && !bound.is_empty());
+        let above: Vec<String> = above.map(|(part, _)| part.name.clone()).collect();
+        let known = self.objects.iter().chain(&state.now.objects);
+        let parents = known.filter(|(object, _)| above.iter().any(|name| names(name, object)));
+        let keys: Vec<(Part, String)> = parents
+            .flat_map(|(_, parent)| parent.parts.clone())
+            .filter(|(part, _)| part.kind == PartKind::ForeignKey)
+            .collect();
+        own.parts.retain(|part, held| !keys.iter().any(|(key, text)| key == part && text == held));
+        own
     }
 
     /// Takes a column away.
@@ -183,6 +197,10 @@ impl Lost {
     pub(super) fn tell(&self, state: &State, undo: &mut Undo) {
         for object in self.objects.keys().filter(|object| object.kind == ObjectKind::Table) {
             undo.gone(format!("the rows of {}", object.name));
+        }
+        for (table, part, _) in self.parts.iter().filter(|(_, part, _)| part.kind == PartKind::ForeignKey) {
+            let name = &part.name;
+            undo.conditions.push(format!("no row of {} points to what is gone, as {name} asks", table.name));
         }
         for (table, column) in &self.columns {
             if state.added.contains(&(table.clone(), column.name.clone())) || column.generated.is_some() {

@@ -122,10 +122,16 @@ fn definition(statement: &Statement, written: &str, state: &mut State) -> Undo {
         Command::AlterType { name, change } => types::alter(name, change, (statement, written), state),
         Command::AlterDomain { name, change } => types::alter_domain(name, change, written, state),
         Command::RenameStatistics { name, to } => object::rename_statistics(name, to, state),
+        Command::Harmless if statement.kind == Kind::Ddl(DdlVerb::Alter) && words::is_owner_of_created(written, state) => {
+            Undo::default()
+        }
         Command::Truncate { tables, cascade, .. } => data::truncate(tables, *cascade, state),
         Command::CreateSchema { name, .. } => object::create_schema(name.as_deref(), written, state),
         Command::RenameSchema { from, to } => object::rename_schema(from, to, state),
         Command::DropSchema { names, cascade } => object::drop_schema(names, *cascade, state),
+        Command::Rewrite(tables) if statement.kind == Kind::Ddl(DdlVerb::Cluster) => {
+            tables.first().map_or_else(Undo::default, |table| setting::cluster(table, state))
+        }
         Command::Lock { .. }
         | Command::Rewrite(_)
         | Command::Maintain(_)

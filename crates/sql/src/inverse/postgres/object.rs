@@ -30,6 +30,7 @@ pub(super) fn create_table(create: &CreateTable, written: &str, state: &mut Stat
     if create.if_not_exists && state.relation(&object.name).is_some() {
         return Undo::default();
     }
+    let parent = create.partition_of.as_ref().and_then(|parent| state.relation(parent));
     let columns = create.columns.iter().map(|column| types::defined(column, state)).collect();
     let mut undo = made(object.clone(), Definition { columns, ..Definition::default() }, state);
     if !undo.sql.is_empty() {
@@ -38,6 +39,18 @@ pub(super) fn create_table(create: &CreateTable, written: &str, state: &mut Stat
     let inline = create.columns.iter().flat_map(|column| &column.constraints);
     for constraint in inline.chain(&create.constraints) {
         key::note(constraint, &object, state);
+    }
+    if let Some(parent) = parent {
+        // Foreign keys to the table above point to its partition, too.
+        if key::is_pointed_to(&parent, state) && !undo.sql.is_empty() {
+            let detach = format!("DETACH PARTITION {}", render::qualified(&object.name));
+            undo.sql.insert(0, render::alter(&parent, &detach));
+        }
+        let part = Part { kind: PartKind::Parent, name: render::qualified(&parent.name) };
+        let bound = create.bound.clone().unwrap_or_default();
+        state.change(&object, |definition| {
+            definition.parts.insert(part, bound);
+        });
     }
     if create.foreign {
         state.change(&object, |definition| written.clone_into(&mut definition.text));

@@ -20,12 +20,15 @@ pub(super) fn undo(change: &Change, altered: &Altered<'_>, state: &mut State) ->
         Change::RowSecurity(on) => security(SECURITY[0], *on, table, state),
         Change::ForceRowSecurity(on) => security(SECURITY[1], *on, table, state),
         Change::SetLogged(on) => {
-            let back = if *on { "SET UNLOGGED" } else { "SET LOGGED" };
-            Undo::with(vec![alter(table, back)])
+            let was = state.definition(table).is_some_and(|definition| !definition.text.starts_with("UNLOGGED"));
+            let back = if was { "SET LOGGED" } else { "SET UNLOGGED" };
+            Undo::with(if was == *on { Vec::new() } else { vec![alter(table, back)] })
         }
         Change::ReplicaIdentity => former(table, &["replica identity".to_owned()], state),
         Change::ClusterOn => former(table, &["cluster".to_owned()], state),
         Change::Options(names) => former(table, names, state),
+        Change::SetTablespace(_) => place("TABLESPACE", "pg_default", table, state),
+        Change::SetAccessMethod(_) => place("USING", "heap", table, state),
         Change::ColumnStatistics | Change::ColumnStorage => column(altered, state),
         Change::Trigger => switched("TRIGGER", PartKind::Trigger, altered, state),
         Change::Rule => switched("RULE", PartKind::Rule, altered, state),
@@ -34,6 +37,22 @@ pub(super) fn undo(change: &Change, altered: &Altered<'_>, state: &mut State) ->
         Change::Owner => Undo::unknown(format!("who owned {} is not known", table.name)),
         Change::Other => Undo::unknown("a part of this change is not read"),
         _ => Undo::unknown(format!("the former settings of {} are not known", table.name)),
+    }
+}
+
+/// Where a table is kept, and how: what is usual is not said of it.
+fn place(word: &str, usual: &str, table: &Object, state: &State) -> Undo {
+    let text = state.definition(table).map_or("", |definition| definition.text.as_str());
+    let said = text.split_once(&format!("{word} ")).and_then(|(_, rest)| rest.split(' ').next());
+    let set = if word == "USING" { "SET ACCESS METHOD" } else { "SET TABLESPACE" };
+    Undo::with(vec![alter(table, &format!("{set} {}", said.unwrap_or(usual)))])
+}
+
+/// CLUSTER of one table notes the index that it goes by.
+pub(super) fn cluster(name: &crate::action::Name, state: &State) -> Undo {
+    match state.relation(name).filter(|table| !state.is_created(table)) {
+        Some(table) => former(&table, &["cluster".to_owned()], state),
+        None => Undo::default(),
     }
 }
 
@@ -133,11 +152,29 @@ fn column(altered: &Altered<'_>, state: &State) -> Undo {
         };
         names.push(format!("{what} of {column}"));
     }
-    let own = names.iter().find(|name| name.starts_with("storage") && held(table, name, state).is_none());
-    match own {
-        Some(_) => Undo::unknown("how the type of the column is kept is not known"),
-        None => former(table, &names, state),
+    let mut undo = former(table, &names, state);
+    for name in names.iter().filter(|name| held(table, name, state).is_none()) {
+        let Some(column) = name.strip_prefix("storage of ") else { continue };
+        let kept = state.column(table, column).and_then(|column| storage(&column.data_type));
+        match kept {
+            Some(kept) => undo.sql.extend(of_part(table, ("storage", column), Some(kept))),
+            None => return Undo::unknown("how the type of the column is kept is not known"),
+        }
     }
+    undo
+}
+
+/// How values of a type are kept of themselves.
+fn storage(data_type: &str) -> Option<&'static str> {
+    let base = data_type.split(['(', ' ']).next().unwrap_or_default();
+    Some(match base {
+        _ if data_type.ends_with("[]") => "EXTENDED",
+        "text" | "character" | "bytea" | "json" | "jsonb" | "xml" | "tsvector" => "EXTENDED",
+        "numeric" | "inet" | "cidr" => "MAIN",
+        "smallint" | "integer" | "bigint" | "real" | "double" | "boolean" | "uuid" | "date" | "time"
+        | "timestamp" | "interval" => "PLAIN",
+        _ => return None,
+    })
 }
 
 /// ENABLE and DISABLE of triggers and rules: their state is a part of what is known of them.

@@ -329,17 +329,32 @@ pub(super) fn alter_domain(name: &Name, change: &DomainChange, written: &str, st
     words.name();
     let back = if words.take_all(&["ADD", "CONSTRAINT"]) {
         words.part().map(|name| format!("DROP CONSTRAINT {}", quoted(&name)))
+    } else if words.take("ADD") {
+        let base = format!("{}_check", object.name.name);
+        let taken = |name: &String| former.part(PartKind::Constraint, name).is_some();
+        let names = std::iter::once(base.clone()).chain((1..100).map(|number| format!("{base}{number}")));
+        let free = names.into_iter().find(|name| !taken(name));
+        free.map(|name| format!("DROP CONSTRAINT {}", quoted(&name)))
     } else if words.take_all(&["DROP", "CONSTRAINT"]) {
         words.if_exists();
         words.part().and_then(|name| {
-            let held = former.part(PartKind::Constraint, &name).map(str::to_owned);
-            let held = held.or_else(|| constraint_in(&former.text, &name))?;
+            let held = former.part(PartKind::Constraint, &name)?;
             Some(format!("ADD CONSTRAINT {} {held}", quoted(&name)))
         })
-    } else if words.take_all(&["SET", "NOT", "NULL"]) {
-        Some("DROP NOT NULL".to_owned())
-    } else if words.take_all(&["DROP", "NOT", "NULL"]) {
-        Some("SET NOT NULL".to_owned())
+    } else if words.take_all(&["SET", "NOT", "NULL"]) || words.take_all(&["DROP", "NOT", "NULL"]) {
+        let was = former.text.contains(" NOT NULL");
+        Some(if was { "SET NOT NULL" } else { "DROP NOT NULL" }.to_owned())
+    } else if words.take_all(&["SET", "DEFAULT"]) || words.take_all(&["DROP", "DEFAULT"]) {
+        let default = former.text.split_once(" DEFAULT ").map(|(_, rest)| rest.trim_end_matches(" NOT NULL"));
+        Some(default.map_or_else(|| "DROP DEFAULT".to_owned(), |default| format!("SET DEFAULT {default}")))
+    } else if words.take_all(&["VALIDATE", "CONSTRAINT"]) {
+        let name = words.part().unwrap_or_default();
+        let held = former.part(PartKind::Constraint, &name).unwrap_or_default();
+        if !held.ends_with("NOT VALID") {
+            return Undo::default();
+        }
+        let drop = format!("ALTER DOMAIN {whole} DROP CONSTRAINT {}", quoted(&name));
+        return Undo::with(vec![drop, format!("ALTER DOMAIN {whole} ADD CONSTRAINT {} {held}", quoted(&name))]);
     } else {
         None
     };
@@ -347,19 +362,4 @@ pub(super) fn alter_domain(name: &Name, change: &DomainChange, written: &str, st
         Some(back) => Undo::with(vec![format!("ALTER DOMAIN {whole} {back}")]),
         None => Undo::unknown("the former definition of the domain is not read"),
     }
-}
-
-/// The CHECK of this name in the definition of a domain.
-fn constraint_in(text: &str, name: &str) -> Option<String> {
-    let tokens = text::tokens(text, Provider::PostgreSql);
-    let mut words = Words::new(text, &tokens, Provider::PostgreSql);
-    while words.skip_to("CONSTRAINT") {
-        if words.part()? == name {
-            let first = words.look(0)?;
-            words.advance();
-            words.skip_one();
-            return Some(words.span_from(first).slice(text).to_owned());
-        }
-    }
-    None
 }

@@ -89,6 +89,15 @@ fn altered(kind: ObjectKind, name: &Name, written: &str, state: &mut State) -> U
     }
 }
 
+/// ALTER of a schema that the script has made: whose it is goes with it.
+pub(super) fn is_owner_of_created(written: &str, state: &State) -> bool {
+    let tokens = text::tokens(written, POSTGRES);
+    let mut words = Words::new(written, &tokens, POSTGRES);
+    words.take("ALTER");
+    let Some(kinds) = kinds(&mut words) else { return false };
+    named_object(kinds, &mut words, state).is_some_and(|object| state.is_created(&object))
+}
+
 /// COMMENT, GRANT, REVOKE.
 pub(super) fn described(written: &str, state: &mut State) -> Undo {
     let tokens = text::tokens(written, POSTGRES);

@@ -11,7 +11,7 @@ mod rebuild;
 mod tests;
 
 use super::state::{Copied, State};
-use super::{Draft, Loss, Undo, text};
+use super::{Draft, Loss, Undo, rows, text};
 use crate::action::Name;
 use crate::effect::sqlite::{plain, tokens};
 use crate::kind::{DataVerb, DdlVerb, Kind};
@@ -108,7 +108,8 @@ fn data(verb: DataVerb, written: &str, mut words: Words<'_>, walk: &mut Walk<'_>
     let added = verb == DataVerb::Update && walk.state.sets_added(&table, words);
     match added || walk.state.is_created(&table) {
         true => Undo::default(),
-        false => Undo::unknown(format!("the former rows of {name} are not known")),
+        false => rows::inserted(written, walk.state)
+            .unwrap_or_else(|| Undo::unknown(format!("the former rows of {name} are not known"))),
     }
 }
 
