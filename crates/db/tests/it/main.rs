@@ -6,6 +6,7 @@ mod activity_sqlite;
 mod conn;
 mod effects;
 mod history;
+mod inverse;
 mod mysql;
 mod postgres;
 mod sharing;

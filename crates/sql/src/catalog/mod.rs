@@ -8,6 +8,8 @@ mod mysql;
 mod postgres;
 mod sqlite;
 
+pub(crate) use postgres::default_constraint_name;
+
 use crate::action::Name;
 use crate::statement::Statement;
 use diagnostics::Provider;

@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, Constraint, ConstraintKind, Index, TableKind};
 use crate::pg::command::{ConstraintDefinition, Form};
 
 /// The name that a constraint or its index gets where none is given.
-pub(super) fn default_name(table: &Name, constraint: &ConstraintDefinition) -> String {
+pub(crate) fn default_name(table: &Name, constraint: &ConstraintDefinition) -> String {
     let joined = |columns: &[String], suffix: &str| format!("{}_{}_{suffix}", table.name, columns.join("_"));
     match &constraint.form {
         Form::Check { columns, .. } if columns.len() == 1 => joined(columns, "check"),

@@ -5,6 +5,8 @@ mod constraint;
 mod create;
 mod drop;
 
+pub(crate) use constraint::default_name as default_constraint_name;
+
 use crate::action::Name;
 use crate::catalog::{Catalog, DataType, Table, Volatility};
 use crate::effect::postgres::canonical;

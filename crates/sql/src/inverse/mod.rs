@@ -1,0 +1,229 @@
+//! The way back: a script that undoes another, drafted from its text and from what the database was before it (pure).
+//!
+//! [`draft`] walks through the script with a [`Snapshot`] that follows it, so that every statement is judged by the database that
+//! it met: what it takes away is put back from there, under the names that hold at that point. What the script itself has
+//! made goes with its makers' undoing, and is not undone piece by piece.
+//!
+//! One folder per database. `text` looks at names inside of definitions, `state` follows the script, `rows` tells rows by keys.
+//!
+//! What a draft is not: a promise. Rows that were changed or removed do not come back, and what is said of them is said
+//! ([`Obstacle`], [`Loss`], [`Undo::conditions`]).
+
+mod mysql;
+mod postgres;
+mod rows;
+mod sqlite;
+mod state;
+mod text;
+
+use crate::action::Name;
+use crate::snapshot::Snapshot;
+use crate::statement::Script;
+use diagnostics::Provider;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The way back of a script.
+///
+/// It undoes all of the script. For the beginning of one, draft that beginning: what later statements do decides how earlier
+/// ones are undone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    /// What has to be said to the session first: SQLite's foreign keys are switched off, which works outside of a transaction
+    /// alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prologue: Vec<String>,
+    /// In the order in which they run: the last statement's first. Statements without anything to undo have none.
+    pub steps: Vec<Undo>,
+    /// What has to be said to the session at last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub epilogue: Vec<String>,
+}
+
+/// How one statement is undone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// The statement of the script, from 0.
+    pub statement: usize,
+    /// The statements that undo it, without closing semicolons.
+    pub sql: Vec<String>,
+    /// What running them throws away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Loss>,
+    /// What rows must be like for them to be carried out: `no row of public.orders has NULL in note`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<String>,
+    /// Why this is not the whole way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<Obstacle>,
+}
+
+/// What running the way back throws away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// The rows of a table that the script made.
+    Rows {
+        /// The table.
+        table: Name,
+    },
+    /// The values of a column: it is dropped, or its former type may not hold them.
+    Values {
+        /// The table.
+        table: Name,
+        /// The column.
+        column: String,
+    },
+}
+
+/// Why there is no way back, or not a whole one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obstacle {
+    /// The script itself throws rows or values away: their structure is put back, their content is not.
+    DataGone {
+        /// What is gone: `the rows of public.orders`.
+        what: String,
+    },
+    /// No way back is known.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Drafts the way back of a `script`, which is what [`split`](crate::split) says of `text`, in a database that was `before`.
+pub fn draft(script: &Script, text: &str, before: &Snapshot) -> Draft {
+    let (mut draft, undone) = match before.provider {
+        Provider::PostgreSql => (Draft::default(), postgres::undo(script, text, before)),
+        Provider::MySql => mysql::undo(script, text, before),
+        Provider::Sqlite => sqlite::undo(script, text, before),
+    };
+    draft.steps = undone.into_iter().filter(|undo| !undo.is_empty()).collect();
+    draft.steps.sort_by_key(|undo| std::cmp::Reverse(undo.statement));
+    draft
+}
+
+impl Draft {
+    /// Every statement can be undone, apart from rows and values that are gone.
+    pub fn is_complete(&self) -> bool {
+        !self.steps.iter().any(|undo| matches!(undo.obstacle, Some(Obstacle::Unknown { .. })))
+    }
+
+    /// The script throws nothing away that the way back cannot bring back.
+    pub fn is_lossless_up(&self) -> bool {
+        self.steps.iter().all(|undo| undo.obstacle.is_none())
+    }
+
+    /// Running the way back throws nothing away.
+    pub fn is_lossless_down(&self) -> bool {
+        self.steps.iter().all(|undo| undo.losses.is_empty())
+    }
+
+    /// The statements in the order in which they run, without closing semicolons.
+    pub fn statements(&self) -> impl Iterator<Item = &str> {
+        let steps = self.steps.iter().flat_map(|undo| &undo.sql);
+        self.prologue.iter().chain(steps).chain(&self.epilogue).map(String::as_str)
+    }
+
+    /// The script, with comments that say which statement is undone (counted from 1), what is lost and what is missing.
+    pub fn sql(&self) -> String {
+        let mut sql = String::new();
+        let add = |statements: &[String]| {
+            statements.iter().fold(String::new(), |text, statement| format!("{text}{statement};\n"))
+        };
+        let prologue = add(&self.prologue);
+        if !prologue.is_empty() {
+            sql.push_str(&format!("{prologue}\n"));
+        }
+        for undo in &self.steps {
+            sql.push_str(&format!("-- Undoes statement {}.\n", undo.statement + 1));
+            for note in undo.notes() {
+                sql.push_str(&format!("-- {}\n", note.replace(['\n', '\r'], " ")));
+            }
+            sql.push_str(&add(&undo.sql));
+            sql.push('\n');
+        }
+        sql.push_str(&add(&self.epilogue));
+        sql
+    }
+}
+
+impl Undo {
+    /// Nothing is to be undone, and nothing is to be said of it.
+    fn is_empty(&self) -> bool {
+        self.sql.is_empty() && self.obstacle.is_none()
+    }
+
+    /// What a reader has to know, a line each.
+    fn notes(&self) -> impl Iterator<Item = String> {
+        let losses = self.losses.iter().map(|loss| format!("Loses {loss}."));
+        let conditions = self.conditions.iter().map(|condition| format!("Works only if {condition}."));
+        self.obstacle.iter().map(|obstacle| format!("{obstacle}.")).chain(losses).chain(conditions)
+    }
+
+    /// These statements.
+    fn with(sql: Vec<String>) -> Self {
+        Self { sql, ..Self::default() }
+    }
+
+    /// No way back, for this reason.
+    fn unknown(reason: impl Into<String>) -> Self {
+        Self { obstacle: Some(Obstacle::Unknown { reason: reason.into() }), ..Self::default() }
+    }
+
+    /// Rows or values are gone. What is not known stays not known.
+    fn gone(&mut self, what: impl Into<String>) {
+        match &mut self.obstacle {
+            None => self.obstacle = Some(Obstacle::DataGone { what: what.into() }),
+            Some(Obstacle::DataGone { what: before }) => {
+                let what = what.into();
+                if !before.contains(&what) {
+                    *before = format!("{before}, {what}");
+                }
+            }
+            Some(Obstacle::Unknown { .. }) => {}
+        }
+    }
+
+    /// Runs after all that undoes what came later in the same statement: `earlier` comes behind.
+    fn then(self, earlier: Self) -> Self {
+        let mut joined = Self {
+            statement: self.statement,
+            sql: self.sql.into_iter().chain(earlier.sql).collect(),
+            losses: self.losses,
+            conditions: self.conditions,
+            obstacle: self.obstacle,
+        };
+        for loss in earlier.losses {
+            if !joined.losses.contains(&loss) {
+                joined.losses.push(loss);
+            }
+        }
+        joined.conditions.extend(earlier.conditions);
+        match earlier.obstacle {
+            Some(Obstacle::DataGone { what }) => joined.gone(what),
+            Some(unknown) => joined.obstacle = Some(unknown),
+            None => {}
+        }
+        joined
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Loss::Rows { table } => write!(f, "the rows of {table}"),
+            Loss::Values { table, column } => write!(f, "values of {table}.{column}"),
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::DataGone { what } => write!(f, "Does not bring back {what}"),
+            Obstacle::Unknown { reason } => write!(f, "No way back is known: {reason}"),
+        }
+    }
+}

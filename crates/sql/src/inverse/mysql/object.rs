@@ -1,0 +1,257 @@
+//! What is made, dropped and renamed whole.
+
+use super::column::defined;
+use super::render::{self, quoted};
+use super::{MYSQL, key};
+use crate::action::Name;
+use crate::effect::mysql::alter::key_element;
+use crate::effect::mysql::column::definition;
+use crate::effect::mysql::spec::Spec;
+use crate::inverse::state::State;
+use crate::inverse::{Loss, Undo, text};
+use crate::snapshot::{Definition, Object, ObjectKind, Part, PartKind};
+use crate::words::Words;
+
+/// What has a name of its own beside tables.
+const KINDS: [(&str, ObjectKind); 5] = [
+    ("VIEW", ObjectKind::View),
+    ("SEQUENCE", ObjectKind::Sequence),
+    ("FUNCTION", ObjectKind::Function),
+    ("PROCEDURE", ObjectKind::Procedure),
+    ("EVENT", ObjectKind::Event),
+];
+
+/// The kind that a statement is about; the words stand behind its word then. Between the verb and it stand ALGORITHM, DEFINER and
+/// SQL SECURITY.
+fn kind(words: &mut Words<'_>) -> Option<&'static str> {
+    loop {
+        let found = words.take_any(&["TABLE", "VIEW", "SEQUENCE", "FUNCTION", "PROCEDURE", "EVENT", "TRIGGER"]);
+        if found.is_some() {
+            return found;
+        }
+        if ["USER", "ROLE", "DATABASE", "SCHEMA", "SERVER"].iter().any(|word| words.at_word(word)) {
+            return None;
+        }
+        words.advance()?;
+    }
+}
+
+fn of(word: &str) -> Option<ObjectKind> {
+    KINDS.iter().find(|(own, _)| *own == word).map(|(_, kind)| *kind)
+}
+
+pub(super) fn create(written: &str, mut words: Words<'_>, state: &mut State) -> Option<Undo> {
+    words.take("CREATE");
+    let replaces = words.take_all(&["OR", "REPLACE"]);
+    if words.at_word("TEMPORARY") {
+        return Some(Undo::default());
+    }
+    let Some(word) = kind(&mut words) else {
+        return Some(Undo::unknown("it changes what is no part of the database"));
+    };
+    let lenient = words.if_not_exists();
+    let name = words.name()?;
+    if word == "TRIGGER" {
+        return trigger((written, words), &name, replaces, lenient, state);
+    }
+    let Some(kind) = of(word) else { return Some(table(&name, replaces, lenient, words, state)) };
+    let object = Object { kind, name: state.made(&name) };
+    let known = state.find(kind, &name);
+    match known {
+        Some(_) if lenient => Some(Undo::default()),
+        Some(known) if replaces => {
+            let former = state.definition(&known).map(|definition| definition.text.clone());
+            let made = state.is_created(&known);
+            state.change(&known, |definition| written.clone_into(&mut definition.text));
+            let again = former.filter(|_| !made);
+            Some(Undo::with(again.map(|former| replaced(&former, word, &known)).unwrap_or_default()))
+        }
+        _ => {
+            let definition = Definition { text: written.to_owned(), ..Definition::default() };
+            let needed = state.create(object, definition);
+            let sql = format!("DROP {word} {}", quoted(&name.name));
+            Some(Undo::with(if needed { vec![sql] } else { Vec::new() }))
+        }
+    }
+}
+
+/// The former definition in place of what is there.
+fn replaced(former: &str, word: &str, object: &Object) -> Vec<String> {
+    match word {
+        "VIEW" => vec![former.replacen("CREATE ", "CREATE OR REPLACE ", 1)],
+        word => vec![format!("DROP {word} {}", quoted(&object.name.name)), former.to_owned()],
+    }
+}
+
+/// CREATE TABLE; the words stand behind the name.
+fn table(name: &Name, replaces: bool, lenient: bool, words: Words<'_>, state: &mut State) -> Undo {
+    let object = Object { kind: ObjectKind::Table, name: state.made(name) };
+    let mut undo = Undo::default();
+    match state.find(ObjectKind::Table, name) {
+        Some(_) if lenient => return undo,
+        Some(known) if replaces => undo = lost(vec![known], state),
+        _ => {}
+    }
+    let needed = state.create(object.clone(), Definition::default());
+    elements(&object, words, state);
+    if needed {
+        undo.sql.insert(0, format!("DROP TABLE {}", quoted(&name.name)));
+        undo.losses.push(Loss::Rows { table: object.name });
+    }
+    undo
+}
+
+/// The columns and keys of CREATE TABLE.
+fn elements(table: &Object, mut words: Words<'_>, state: &mut State) {
+    if !words.symbol(b'(') {
+        return;
+    }
+    while words.look(0).is_some_and(|token| !token.is_symbol(b')')) {
+        let keyed = ["PRIMARY", "FOREIGN", "CHECK", "UNIQUE", "FULLTEXT", "SPATIAL", "INDEX", "KEY", "CONSTRAINT"]
+            .iter()
+            .any(|word| words.at_word(word));
+        if keyed {
+            match key_element(&mut words) {
+                Some(Spec::AddIndex { name, columns, .. }) => {
+                    key::add_index(name.as_deref(), &columns, false, table, state);
+                }
+                Some(Spec::AddForeignKey { name, columns, .. }) => {
+                    key::add_foreign(name.as_deref(), &columns, table, state);
+                }
+                _ => {}
+            }
+        } else {
+            let Some(column) = words.part().and_then(|name| definition(&mut words, name)) else { return };
+            state.change(table, |known| known.columns.push(defined(&column)));
+        }
+        if !words.symbol(b',') {
+            return;
+        }
+    }
+}
+
+fn trigger(
+    statement: (&str, Words<'_>),
+    name: &Name,
+    replaces: bool,
+    lenient: bool,
+    state: &mut State,
+) -> Option<Undo> {
+    let (written, mut words) = statement;
+    words.skip_to("ON").then_some(())?;
+    let table = state.find(ObjectKind::Table, &words.name()?)?;
+    let known = state.part(&table, PartKind::Trigger, &name.name).map(|(_, held)| held.clone());
+    if known.is_some() && lenient {
+        return Some(Undo::default());
+    }
+    let part = Part { kind: PartKind::Trigger, name: name.name.clone() };
+    state.change(&table, |definition| {
+        definition.parts.insert(part, written.to_owned());
+    });
+    let drop = format!("DROP TRIGGER {}", quoted(&name.name));
+    let sql = std::iter::once(drop).chain(known.filter(|_| replaces)).collect();
+    Some(Undo::with(if state.is_created(&table) { Vec::new() } else { sql }))
+}
+
+pub(super) fn drop(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
+    words.take("DROP");
+    if words.at_word("TEMPORARY") {
+        return Some(Undo::default());
+    }
+    let Some(word) = kind(&mut words) else {
+        return Some(Undo::unknown("it changes what is no part of the database"));
+    };
+    words.if_exists();
+    let names = words.names();
+    if word == "TRIGGER" {
+        let mut sql = Vec::new();
+        for name in names {
+            let Some(table) = state.owner(PartKind::Trigger, &Name::unqualified(name.name.clone())) else { continue };
+            let made = state.is_created(&table);
+            let part = state.part(&table, PartKind::Trigger, &name.name).map(|(part, _)| part.clone());
+            state.change(&table, |definition| {
+                let held = part.and_then(|part| definition.parts.remove(&part));
+                sql.extend(held.filter(|_| !made));
+            });
+        }
+        return Some(Undo::with(sql));
+    }
+    let kind = of(word).unwrap_or(ObjectKind::Table);
+    let objects = names.iter().filter_map(|name| state.find(kind, name)).collect();
+    Some(lost(objects, state))
+}
+
+/// These objects go away; the statements that put them back.
+fn lost(objects: Vec<Object>, state: &mut State) -> Undo {
+    let mut undo = Undo::default();
+    let mut last = Vec::new();
+    for object in objects {
+        let Some(definition) = state.remove(&object) else { continue };
+        undo.sql.push(render::create(&object, &definition));
+        if object.kind == ObjectKind::Table {
+            undo.gone(format!("the rows of {}", object.name));
+            let back = lead_back(&object, &definition, &mut undo, state);
+            last.extend(back);
+            last.extend(render::behind(&object, &definition));
+        }
+    }
+    undo.sql.extend(last);
+    undo
+}
+
+/// The rows of a table that another was filled from are there still.
+fn lead_back(object: &Object, definition: &Definition, undo: &mut Undo, state: &State) -> Option<String> {
+    let copy = state.copies.iter().rev().find(|copy| copy.from == *object)?;
+    let stored = definition.columns.iter().filter(|column| column.generated.is_none());
+    let pair = |name: &str| copy.columns.iter().find(|(from, _)| text::same(from, name, MYSQL));
+    let pairs: Vec<_> = stored.clone().filter_map(|column| pair(&column.name)).collect();
+    if pairs.len() == stored.count() {
+        undo.obstacle = None;
+    }
+    let list = |pick: fn(&(String, String)) -> &String| {
+        pairs.iter().map(|pair| quoted(pick(pair))).collect::<Vec<_>>().join(", ")
+    };
+    Some(format!(
+        "INSERT INTO {} ({}) SELECT {} FROM {}",
+        quoted(&object.name.name),
+        list(|pair| &pair.0),
+        list(|pair| &pair.1),
+        quoted(&copy.into.name.name)
+    ))
+}
+
+/// RENAME TABLE.
+pub(super) fn rename(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
+    words.take("RENAME").then_some(())?;
+    words.take_any(&["TABLE", "TABLES"])?;
+    words.if_exists();
+    let mut sql = Vec::new();
+    loop {
+        let from = words.name()?;
+        words.take("TO").then_some(())?;
+        let to = state.made(&words.name()?);
+        if let Some(table) = state.find_any(&[ObjectKind::Table, ObjectKind::View, ObjectKind::Sequence], &from) {
+            let needed = !state.is_fleeting(&table);
+            state.rename(&table, &to);
+            let back = format!("RENAME TABLE {} TO {}", quoted(&to.name), quoted(&table.name.name));
+            sql.extend(needed.then_some(back));
+        }
+        if !words.symbol(b',') {
+            break;
+        }
+    }
+    sql.reverse();
+    Some(Undo::with(sql))
+}
+
+/// ALTER of what is no table.
+pub(super) fn alter(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
+    words.take("ALTER");
+    let Some(word) = kind(&mut words) else {
+        return Some(Undo::unknown("it changes what is no part of the database"));
+    };
+    words.if_exists();
+    let object = state.find(of(word)?, &words.name()?)?;
+    let former = state.definition(&object)?.text.clone();
+    Some(Undo::with(if state.is_created(&object) { Vec::new() } else { replaced(&former, word, &object) }))
+}

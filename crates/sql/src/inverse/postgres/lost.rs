@@ -1,0 +1,347 @@
+//! What a statement takes away, with all that goes with it; and how it is put back.
+
+use super::super::state::{State, base_name};
+use super::super::{Undo, text};
+use super::render;
+use crate::action::Name;
+use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, Part, PartKind};
+use diagnostics::Provider;
+use std::collections::BTreeMap;
+
+const POSTGRES: Provider = Provider::PostgreSql;
+
+/// Objects, columns and parts that are there no more.
+#[derive(Default)]
+pub(super) struct Lost {
+    /// Whole objects.
+    pub(super) objects: BTreeMap<Object, Definition>,
+    /// Columns of tables that stay.
+    columns: Vec<(Object, ColumnDefinition)>,
+    /// Defaults of columns that stay.
+    defaults: Vec<(Object, String, String)>,
+    /// Parts of objects that stay.
+    parts: Vec<(Object, Part, String)>,
+}
+
+/// Something that others may depend on.
+enum Root<'r> {
+    Object(&'r Object),
+    Column(&'r Object, &'r str),
+}
+
+impl Root<'_> {
+    /// Whether a text names it.
+    fn is_named(&self, held: &str) -> bool {
+        match self {
+            Root::Object(object) => names(held, object),
+            Root::Column(table, column) => {
+                names(held, table) && text::names_column(held, column, POSTGRES)
+            }
+        }
+    }
+
+    fn kind(&self) -> Option<ObjectKind> {
+        match self {
+            Root::Object(object) => Some(object.kind),
+            Root::Column(..) => None,
+        }
+    }
+}
+
+/// Whether a text names an object; functions are named without their arguments.
+pub(super) fn names(held: &str, object: &Object) -> bool {
+    let name = Name { schema: object.name.schema.clone(), name: base_name(&object.name.name).to_owned() };
+    text::names(held, &name, POSTGRES)
+}
+
+impl Lost {
+    /// Takes an object away; with `cascade` what depends on it, too.
+    pub(super) fn object(&mut self, state: &mut State, object: &Object, cascade: bool) {
+        if state.definition(object).is_none() {
+            return;
+        }
+        if let Some(own) = state.remove(object) {
+            let own = self.without_parents_keys(own, state);
+            self.objects.insert(object.clone(), own);
+        }
+        let others: Vec<Object> = state.now.objects.keys().cloned().collect();
+        for other in others {
+            // Nothing of a schema depends on it but what is in it.
+            let inside = object.kind == ObjectKind::Schema
+                && other.name.schema.as_deref() == Some(object.name.name.as_str());
+            if inside {
+                self.object(state, &other, true);
+            } else {
+                self.dependent(state, &other, &Root::Object(object), cascade);
+            }
+        }
+    }
+
+    /// The foreign keys that a partition has from the table above come with that.
+    fn without_parents_keys(&self, mut own: Definition, state: &State) -> Definition {
+        let above = own.parts.iter().filter(|(part, bound)| part.kind == PartKind::Parent && !bound.is_empty());
+        let above: Vec<String> = above.map(|(part, _)| part.name.clone()).collect();
+        let known = self.objects.iter().chain(&state.now.objects);
+        let parents = known.filter(|(object, _)| above.iter().any(|name| names(name, object)));
+        let keys: Vec<(Part, String)> = parents
+            .flat_map(|(_, parent)| parent.parts.clone())
+            .filter(|(part, _)| part.kind == PartKind::ForeignKey)
+            .collect();
+        own.parts.retain(|part, held| !keys.iter().any(|(key, text)| key == part && text == held));
+        own
+    }
+
+    /// Takes a column away.
+    pub(super) fn column(&mut self, state: &mut State, table: &Object, column: &str, cascade: bool) {
+        let Some(own) = state.column(table, column).cloned() else { return };
+        state.change(table, |definition| definition.columns.retain(|own| own.name != column));
+        let parts = state.definition(table).map(|definition| definition.parts.clone()).unwrap_or_default();
+        for (part, held) in parts {
+            let goes = match part.kind {
+                PartKind::Comment => part.name == column,
+                PartKind::ForeignKey => render::key_columns(&held).iter().any(|own| own == column),
+                PartKind::Constraint | PartKind::Index => text::names_column(&held, column, POSTGRES),
+                PartKind::Policy | PartKind::Rule | PartKind::Trigger => {
+                    cascade && text::names_column(&held, column, POSTGRES)
+                }
+                _ => false,
+            };
+            if goes {
+                self.part(state, table, &part);
+            }
+        }
+        if cascade {
+            let computed = state.definition(table).map(|definition| definition.columns.clone());
+            for other in computed.unwrap_or_default() {
+                let from = other.generated.as_deref();
+                if from.is_some_and(|from| text::names_column(from, column, POSTGRES)) {
+                    self.column(state, table, &other.name, cascade);
+                }
+            }
+        }
+        let others: Vec<Object> = state.now.objects.keys().filter(|other| *other != table).cloned().collect();
+        for other in others {
+            self.dependent(state, &other, &Root::Column(table, column), cascade);
+        }
+        self.columns.push((table.clone(), own));
+    }
+
+    /// Takes a part away.
+    pub(super) fn part(&mut self, state: &mut State, object: &Object, part: &Part) {
+        let mut text = None;
+        state.change(object, |definition| text = definition.parts.remove(part));
+        self.parts.extend(text.map(|text| (object.clone(), part.clone(), text)));
+    }
+
+    /// Takes away what of `other` depends on the root.
+    fn dependent(&mut self, state: &mut State, other: &Object, root: &Root<'_>, cascade: bool) {
+        let Some(definition) = state.definition(other).cloned() else { return };
+        let parts = |kind| definition.parts.iter().filter(move |(part, _)| part.kind == kind);
+        let goes = match other.kind {
+            ObjectKind::Sequence => parts(PartKind::Owner).any(|(_, held)| root.is_named(held)),
+            ObjectKind::Table | ObjectKind::ForeignTable => {
+                root.kind().is_some() && parts(PartKind::Parent).any(|(part, _)| root.is_named(&part.name))
+            }
+            ObjectKind::View | ObjectKind::MaterializedView => cascade && root.is_named(&definition.text),
+            ObjectKind::Statistics => root.is_named(&definition.text),
+            ObjectKind::Function | ObjectKind::Procedure => {
+                cascade && root.kind().is_some() && root.is_named(signature(&definition.text))
+            }
+            ObjectKind::Domain | ObjectKind::Type => {
+                cascade && root.kind().is_some_and(|kind| kind <= ObjectKind::Procedure) && root.is_named(&definition.text)
+            }
+            _ => false,
+        };
+        if goes {
+            self.object(state, other, cascade);
+            return;
+        }
+        self.dependent_parts(state, other, &definition, root, cascade);
+    }
+
+    /// The same of an object that stays.
+    fn dependent_parts(
+        &mut self,
+        state: &mut State,
+        other: &Object,
+        definition: &Definition,
+        root: &Root<'_>,
+        cascade: bool,
+    ) {
+        if cascade && root.kind().is_some() {
+            for column in &definition.columns {
+                if matches!(other.kind, ObjectKind::Table) && root.is_named(&column.data_type) {
+                    self.column(state, other, &column.name, cascade);
+                } else if let Some(default) = column.default.as_ref().filter(|held| root.is_named(held)) {
+                    self.defaults.push((other.clone(), column.name.clone(), default.clone()));
+                    state.change_column(other, &column.name, |column| column.default = None);
+                }
+            }
+        }
+        for (part, held) in &definition.parts {
+            let goes = match part.kind {
+                PartKind::ForeignKey => {
+                    let to = held.find("REFERENCES").map_or("", |at| &held[at..]);
+                    root.is_named(to)
+                }
+                kind if kind <= PartKind::Policy => cascade && root.is_named(held),
+                _ => false,
+            };
+            if goes {
+                self.part(state, other, part);
+            }
+        }
+    }
+
+    /// What of rows and values is gone, and what has to be so that it can be put back.
+    pub(super) fn tell(&self, state: &State, undo: &mut Undo) {
+        for object in self.objects.keys().filter(|object| object.kind == ObjectKind::Table) {
+            undo.gone(format!("the rows of {}", object.name));
+        }
+        for (table, part, _) in self.parts.iter().filter(|(_, part, _)| part.kind == PartKind::ForeignKey) {
+            let name = &part.name;
+            undo.conditions.push(format!("no row of {} points to what is gone, as {name} asks", table.name));
+        }
+        for (table, column) in &self.columns {
+            if state.added.contains(&(table.clone(), column.name.clone())) || column.generated.is_some() {
+                continue;
+            }
+            undo.gone(format!("the values of {}.{}", table.name, column.name));
+            let filled = column.default.is_some() || column.identity.is_some();
+            if column.not_null && !filled {
+                undo.conditions.push(format!("{} has no rows, as {} has no default", table.name, column.name));
+            }
+        }
+    }
+
+    /// Whether nothing is lost.
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.columns.is_empty() && self.defaults.is_empty() && self.parts.is_empty()
+    }
+
+    /// The statements that put it back, in an order in which they can run.
+    pub(super) fn back(&self) -> Vec<String> {
+        let mut sql = Vec::new();
+        let late = |object: &Object, definition: &Definition| {
+            matches!(object.kind, ObjectKind::Function | ObjectKind::Procedure)
+                && self.objects.keys().any(|other| other.kind >= ObjectKind::Table && names(&definition.text, other))
+        };
+        for (object, definition) in self.objects.range(..first(ObjectKind::Table)) {
+            if !late(object, definition) {
+                sql.push(render::create(object, definition));
+            }
+        }
+        sql.extend(self.of_kind(&[ObjectKind::Table, ObjectKind::ForeignTable]));
+        sql.extend(self.columns.iter().map(|(table, column)| {
+            render::alter(table, &format!("ADD COLUMN {}", render::column(column)))
+        }));
+        sql.extend(self.defaults.iter().map(|(table, column, default)| {
+            render::alter_column(table, column, &format!("SET DEFAULT {default}"))
+        }));
+        let of_table = |object: &Object| matches!(object.kind, ObjectKind::Table | ObjectKind::ForeignTable);
+        for kind in [PartKind::Constraint, PartKind::Index, PartKind::Parent] {
+            sql.extend(self.parts_of(kind, of_table));
+        }
+        sql.extend(self.of_kind(&[ObjectKind::View, ObjectKind::MaterializedView]));
+        sql.extend(self.parts_of(PartKind::Index, |object| !of_table(object)));
+        sql.extend(self.parts_of(PartKind::ForeignKey, |_| true));
+        for (object, definition) in &self.objects {
+            if late(object, definition) || object.kind > ObjectKind::MaterializedView {
+                sql.push(render::create(object, definition));
+            }
+        }
+        for kind in [PartKind::Constraint, PartKind::Trigger, PartKind::Rule, PartKind::Policy] {
+            sql.extend(self.parts_of(kind, |object| kind != PartKind::Constraint || !of_table(object)));
+        }
+        sql.extend(self.parts_of(PartKind::Owner, |_| true));
+        sql.extend(self.counters());
+        for kind in [PartKind::Setting, PartKind::Grant, PartKind::Comment] {
+            sql.extend(self.parts_of(kind, |_| true));
+        }
+        sql
+    }
+
+    /// The statements that take it away, in an order in which they can run.
+    pub(super) fn away(&self) -> Vec<String> {
+        let mut sql = Vec::new();
+        for kind in
+            [PartKind::Policy, PartKind::Rule, PartKind::Trigger, PartKind::ForeignKey, PartKind::Index, PartKind::Constraint]
+        {
+            let parts = self.parts.iter().filter(|(_, part, _)| part.kind == kind);
+            sql.extend(parts.filter_map(|(object, part, _)| render::drop_part(object, part)));
+        }
+        let ordered = self.ordered(&[ObjectKind::View, ObjectKind::MaterializedView]);
+        sql.extend(ordered.iter().rev().map(|(object, definition)| render::drop(object, definition)));
+        let rest = self.objects.iter().rev();
+        let is_view = |object: &Object| matches!(object.kind, ObjectKind::View | ObjectKind::MaterializedView);
+        sql.extend(
+            rest.filter(|(object, _)| !is_view(object)).map(|(object, definition)| render::drop(object, definition)),
+        );
+        sql
+    }
+
+    /// The objects of these kinds, those first that others name.
+    fn ordered(&self, kinds: &[ObjectKind]) -> Vec<(&Object, &Definition)> {
+        let mut left: Vec<_> = self.objects.iter().filter(|(object, _)| kinds.contains(&object.kind)).collect();
+        let mut ordered = Vec::with_capacity(left.len());
+        while !left.is_empty() {
+            let waits = |(object, definition): &(&Object, &Definition)| {
+                let parents = definition.parts.keys().filter(|part| part.kind == PartKind::Parent);
+                let texts: Vec<&str> =
+                    parents.map(|part| part.name.as_str()).chain([definition.text.as_str()]).collect();
+                left.iter().any(|(other, _)| other != object && texts.iter().any(|text| names(text, other)))
+            };
+            let next = left.iter().position(|one| !waits(one)).unwrap_or(0);
+            ordered.push(left.remove(next));
+        }
+        ordered
+    }
+
+    fn of_kind(&self, kinds: &[ObjectKind]) -> Vec<String> {
+        self.ordered(kinds).into_iter().map(|(object, definition)| render::create(object, definition)).collect()
+    }
+
+    /// The parts of this kind, of objects that are lost and of those that stay.
+    fn parts_of(&self, kind: PartKind, of: impl Fn(&Object) -> bool) -> Vec<String> {
+        let whole = self.objects.iter().flat_map(|(object, definition)| {
+            definition.parts.iter().map(move |(part, held)| (object, part, held))
+        });
+        let single = self.parts.iter().map(|(object, part, held)| (object, part, held));
+        whole
+            .chain(single)
+            .filter(|(object, part, _)| part.kind == kind && of(object))
+            .flat_map(|(object, part, held)| render::part(object, part, held))
+            .collect()
+    }
+
+    /// A counter goes on behind the numbers that its column has, where that is there still.
+    fn counters(&self) -> Vec<String> {
+        let stays = |(table, column, default): &(Object, String, String)| {
+            let counter = self.objects.keys().find(|object| {
+                object.kind == ObjectKind::Sequence && names(default, object)
+            })?;
+            Some(counted(&text::string(&render::qualified(&counter.name)), table, column))
+        };
+        self.defaults.iter().filter_map(stays).collect()
+    }
+}
+
+/// Sets a counter behind the highest number of its column.
+pub(super) fn counted(sequence: &str, table: &Object, column: &str) -> String {
+    format!(
+        "SELECT pg_catalog.setval({sequence}, COALESCE((SELECT max({}) FROM {}), 0) + 1, false)",
+        render::quoted(column),
+        render::qualified(&table.name)
+    )
+}
+
+/// A bound for the objects of this kind and those behind.
+fn first(kind: ObjectKind) -> Object {
+    Object { kind, name: Name { schema: None, name: String::new() } }
+}
+
+/// What a function says of its arguments and of what it gives back.
+fn signature(text: &str) -> &str {
+    let end = ["\nAS ", " AS $", "\n AS ", " LANGUAGE ", "\n LANGUAGE "].iter().filter_map(|word| text.find(word)).min();
+    end.map_or(text, |end| &text[..end])
+}

@@ -1,0 +1,365 @@
+//! Types: of columns, and those that a database defines itself.
+
+use super::super::state::State;
+use super::super::{Loss, Undo, text};
+use super::lost::{Lost, names};
+use super::render::{self, alter_column, quoted};
+use crate::action::{Action, Name};
+use crate::pg::command::{self, DomainChange, TypeChange, Using};
+use crate::snapshot::{ColumnDefinition, Object, ObjectKind, PartKind};
+use crate::statement::Statement;
+use crate::words::Words;
+use diagnostics::Provider;
+
+const OWN: [ObjectKind; 3] = [ObjectKind::Enum, ObjectKind::Domain, ObjectKind::Type];
+
+/// A type as it is written, with the full name of one that the database defines.
+fn full(written: &str, state: &State) -> String {
+    let tokens = text::tokens(written, Provider::PostgreSql);
+    let mut words = Words::new(written, &tokens, Provider::PostgreSql);
+    let Some(first) = words.look(0) else { return written.to_owned() };
+    let Some(object) = words.name().and_then(|name| state.find_any(&OWN, &name)) else {
+        return written.to_owned();
+    };
+    let end = words.span_from(first).end;
+    format!("{}{}", render::qualified(&object.name), &written[end..])
+}
+
+/// The type of the database's own that stands at the beginning of a type.
+fn own(data_type: &str, state: &State) -> Option<Object> {
+    let tokens = text::tokens(data_type, Provider::PostgreSql);
+    let name = Words::new(data_type, &tokens, Provider::PostgreSql).name()?;
+    state.find_any(&OWN, &name)
+}
+
+/// A column as a snapshot has it, of one as a statement defines it.
+pub(super) fn defined(column: &command::ColumnDefinition, state: &State) -> ColumnDefinition {
+    let mut data_type = full(&column.data_type, state);
+    if let Some(collation) = &column.collation {
+        data_type.push_str(&format!(" COLLATE {}", quoted(collation)));
+    }
+    let default = column.default.as_ref().filter(|value| !value.null).map(|value| value.text.clone());
+    let mut written = data_type.clone();
+    if let Some(default) = &default {
+        written.push_str(&format!(" DEFAULT {default}"));
+    }
+    if column.not_null {
+        written.push_str(" NOT NULL");
+    }
+    ColumnDefinition {
+        name: column.name.clone(),
+        text: written,
+        data_type,
+        not_null: column.not_null,
+        default,
+        identity: column.identity.then(|| "BY DEFAULT".to_owned()),
+        generated: column.generated.map(|_| String::new()),
+    }
+}
+
+/// What values can be cast to without a detour over their text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Number,
+    Text,
+    Time,
+    Json,
+    Other,
+}
+
+fn family(data_type: &str) -> Family {
+    let lower = data_type.trim_start_matches("pg_catalog.").to_ascii_lowercase();
+    if lower.contains('[') {
+        return Family::Other;
+    }
+    let base = lower.split(['(', ' ']).next().unwrap_or_default();
+    match base {
+        "smallint" | "int" | "int2" | "int4" | "int8" | "integer" | "bigint" | "numeric" | "decimal" | "real"
+        | "double" | "float" | "float4" | "float8" => Family::Number,
+        "text" | "varchar" | "character" | "char" | "bpchar" | "citext" | "name" => Family::Text,
+        "timestamp" | "timestamptz" | "date" => Family::Time,
+        "json" | "jsonb" => Family::Json,
+        _ => Family::Other,
+    }
+}
+
+/// The expression that makes a value of one type from that of another.
+fn conversion(column: &str, from: &str, to: &str) -> String {
+    let (old, new) = (family(from), family(to));
+    let boolean = |data_type: &str| data_type.to_ascii_lowercase().starts_with("bool");
+    let integer = |data_type: &str| matches!(data_type, "integer" | "int" | "int4");
+    let numbered = (boolean(from) && integer(to)) || (boolean(to) && integer(from));
+    let direct = old == Family::Text || new == Family::Text || (old == new && old != Family::Other) || numbered;
+    let array = if from.contains('[') { "text[]" } else { "text" };
+    let through = if direct { String::new() } else { format!("::{array}") };
+    format!("{}{through}::{to}", quoted(column))
+}
+
+/// Whether every value of one type is one of the other, unchanged.
+fn widens(from: &str, to: &str) -> bool {
+    let (from, to) = (from.to_ascii_lowercase(), to.to_ascii_lowercase());
+    let rank = |data_type: &str| ["smallint", "integer", "bigint", "numeric"].iter().position(|own| *own == data_type);
+    let length = |data_type: &str| {
+        let (head, rest) = data_type.split_once('(')?;
+        let number = rest.split([',', ')']).next()?.trim().parse::<u32>().ok()?;
+        (family(head) == Family::Text).then_some(number)
+    };
+    if let (Some(from), Some(to)) = (rank(&from), rank(&to)) {
+        return from <= to;
+    }
+    match (length(&from), length(&to)) {
+        _ if to == "text" => true,
+        (Some(from), Some(to)) => from <= to,
+        _ => from == to,
+    }
+}
+
+pub(super) fn set_type(
+    column: &str,
+    data_type: &str,
+    using: Option<&Using>,
+    table: &Object,
+    state: &mut State,
+) -> Undo {
+    let Some(known) = state.column(table, column).cloned() else {
+        return Undo::unknown(format!("{} had no column {column}", table.name));
+    };
+    let now = full(data_type, state);
+    let mut undo = Undo::with(back_to(&known, &now, table));
+    let values = Loss::Values { table: table.name.clone(), column: column.to_owned() };
+    if !widens(&now, &known.data_type) && own(&now, state).is_none() {
+        undo.losses.push(values);
+    }
+    let computed = matches!(using, Some(Using::Expression(_))) && own(&known.data_type, state).is_none();
+    if computed || (!widens(&known.data_type, &now) && own(&now, state).is_none() && family(&now) != Family::Text) {
+        undo.gone(format!("the values that {}.{column} had before", table.name));
+    }
+    state.change_column(table, column, |column| column.data_type = now);
+    undo
+}
+
+/// The statements that give a column its former type; a default does not follow into every type.
+fn back_to(former: &ColumnDefinition, now: &str, table: &Object) -> Vec<String> {
+    let column = &former.name;
+    let bare = former.data_type.split(" COLLATE ").next().unwrap_or(&former.data_type);
+    let set = format!("SET DATA TYPE {} USING {}", former.data_type, conversion(column, now, bare));
+    let mut sql = Vec::new();
+    if let Some(default) = &former.default {
+        sql.push(alter_column(table, column, "DROP DEFAULT"));
+        sql.push(alter_column(table, column, &set));
+        sql.push(alter_column(table, column, &format!("SET DEFAULT {default}")));
+    } else {
+        sql.push(alter_column(table, column, &set));
+    }
+    sql
+}
+
+/// ALTER TYPE.
+pub(super) fn alter(name: &Name, change: &TypeChange, statement: (&Statement, &str), state: &mut State) -> Undo {
+    let (statement, written) = statement;
+    let Some(object) = state.find_any(&OWN, name) else {
+        // The type of a table's rows is altered as the table.
+        return Undo::unknown(format!("the type {name} is not in the database"));
+    };
+    match change {
+        TypeChange::Rename(to) => rename(&object, Some(to), None, state),
+        TypeChange::SetSchema(to) => rename(&object, None, Some(to), state),
+        TypeChange::RenameValue => rename_value(&object, written, state),
+        TypeChange::Small => match statement.actions.first() {
+            Some(Action::AddEnumValue { value, .. }) => add_value(&object, value, state),
+            _ if state.is_created(&object) => Undo::default(),
+            _ => Undo::unknown("the former owner or settings of the type are not known"),
+        },
+        TypeChange::Attributes { .. } => attributes(&object, written, state),
+    }
+}
+
+/// RENAME TO and SET SCHEMA of what is no relation.
+pub(super) fn rename(object: &Object, name: Option<&str>, schema: Option<&str>, state: &mut State) -> Undo {
+    let former = object.name.clone();
+    let to = Name {
+        schema: schema.map(str::to_owned).or_else(|| former.schema.clone()),
+        name: name.map_or_else(|| former.name.clone(), str::to_owned),
+    };
+    let needed = !state.is_fleeting(object);
+    let word = state.definition(object).map_or("TYPE", |definition| render::kind(object, definition));
+    state.rename(object, &to);
+    let back = match name {
+        Some(_) => format!("RENAME TO {}", quoted(super::super::state::base_name(&former.name))),
+        None => format!("SET SCHEMA {}", quoted(former.schema.as_deref().unwrap_or("public"))),
+    };
+    let sql = format!("ALTER {word} {} {back}", render::qualified(&to));
+    Undo::with(if needed { vec![sql] } else { Vec::new() })
+}
+
+/// RENAME VALUE 'a' TO 'b'.
+fn rename_value(object: &Object, written: &str, state: &mut State) -> Undo {
+    let tokens = text::tokens(written, Provider::PostgreSql);
+    let mut words = Words::new(written, &tokens, Provider::PostgreSql);
+    words.skip_to("VALUE");
+    let from = words.string();
+    words.take("TO");
+    let (Some(from), Some(to)) = (from, words.string()) else {
+        return Undo::unknown("the values are not read");
+    };
+    let (old, new) = (text::string(&from), text::string(&to));
+    state.change(object, |definition| definition.text = definition.text.replace(&old, &new));
+    let using: Vec<(Object, ColumnDefinition)> = columns_of(object, state);
+    for (table, column) in using {
+        let default = column.default.map(|default| default.replace(&old, &new));
+        state.change_column(&table, &column.name, |column| column.default = default);
+    }
+    let change = format!("ALTER TYPE {} RENAME VALUE {new} TO {old}", render::qualified(&object.name));
+    Undo::with(if state.is_created(object) { Vec::new() } else { vec![change] })
+}
+
+/// The columns of a type of the database's own, and of its arrays.
+fn columns_of(object: &Object, state: &State) -> Vec<(Object, ColumnDefinition)> {
+    let tables = state.now.objects.iter().filter(|(table, _)| table.kind == ObjectKind::Table);
+    tables
+        .flat_map(|(table, definition)| definition.columns.iter().map(move |column| (table, column)))
+        .filter(|(_, column)| own(&column.data_type, state).as_ref() == Some(object))
+        .map(|(table, column)| (table.clone(), column.clone()))
+        .collect()
+}
+
+/// ADD VALUE: PostgreSQL drops no value, so the type is made anew without it, and what uses it is led over.
+fn add_value(object: &Object, value: &str, state: &mut State) -> Undo {
+    let former = state.definition(object).cloned().unwrap_or_default();
+    let literal = text::string(value);
+    if state.is_created(object) || former.text.contains(&literal) {
+        return Undo::default();
+    }
+    let mut around = Lost::default();
+    let columns = columns_of(object, state);
+    let now = state.now.clone();
+    for (other, definition) in &now.objects {
+        let is_view = matches!(other.kind, ObjectKind::View | ObjectKind::MaterializedView);
+        let looks = columns.iter().any(|(table, column)| {
+            names(&definition.text, table)
+                && text::names_column(&definition.text, &column.name, Provider::PostgreSql)
+        });
+        let routine = matches!(other.kind, ObjectKind::Function | ObjectKind::Procedure)
+            && text::names(&other.name.name, &object.name, Provider::PostgreSql);
+        if routine || (is_view && (looks || names(&definition.text, object))) {
+            around.object(state, other, true);
+        }
+        for (part, held) in definition.parts.iter().filter(|(part, _)| part.kind <= PartKind::Policy) {
+            if part.kind != PartKind::ForeignKey && names(held, object) {
+                around.part(state, other, part);
+            }
+        }
+    }
+    state.now = now;
+    let aside = Name { name: format!("{}_former", object.name.name), ..object.name.clone() };
+    let (whole, old) = (render::qualified(&object.name), render::qualified(&aside));
+    let mut sql = around.away();
+    sql.push(format!("ALTER TYPE {whole} RENAME TO {}", quoted(&aside.name)));
+    sql.push(former.text.clone());
+    for (table, column) in &columns {
+        sql.extend(back_to(column, &column.data_type, table));
+    }
+    sql.push(format!("DROP TYPE {old}"));
+    for (part, held) in former.parts.iter() {
+        sql.extend(render::part(object, part, held));
+    }
+    sql.extend(around.back());
+    let mut undo = Undo::with(sql);
+    undo.conditions.extend(
+        columns.iter().map(|(table, column)| format!("no row of {} has {literal} in {}", table.name, column.name)),
+    );
+    state.change(object, |definition| definition.text = with_value(&definition.text, &literal));
+    undo
+}
+
+/// The definition with one more value.
+fn with_value(text: &str, literal: &str) -> String {
+    match text.trim_end().strip_suffix(')') {
+        Some(head) if head.trim_end().ends_with('(') => format!("{head}{literal})"),
+        Some(head) => format!("{head}, {literal})"),
+        None => text.to_owned(),
+    }
+}
+
+/// ADD and RENAME ATTRIBUTE of a composite type.
+fn attributes(object: &Object, written: &str, state: &State) -> Undo {
+    if state.is_created(object) {
+        return Undo::default();
+    }
+    let tokens = text::tokens(written, Provider::PostgreSql);
+    let mut words = Words::new(written, &tokens, Provider::PostgreSql);
+    let whole = render::qualified(&object.name);
+    words.take_all(&["ALTER", "TYPE"]);
+    words.name();
+    let changes = words.clone();
+    if words.take_all(&["ADD", "ATTRIBUTE"])
+        && let Some(name) = words.part()
+        && !changes.clone().skip_to("DROP")
+        && !written.contains(',')
+    {
+        return Undo::with(vec![format!("ALTER TYPE {whole} DROP ATTRIBUTE {}", quoted(&name))]);
+    }
+    if words.take_all(&["RENAME", "ATTRIBUTE"])
+        && let Some(from) = words.part()
+        && words.take("TO")
+        && let Some(to) = words.part()
+    {
+        let change = format!("RENAME ATTRIBUTE {} TO {}", quoted(&to), quoted(&from));
+        return Undo::with(vec![format!("ALTER TYPE {whole} {change}")]);
+    }
+    Undo::unknown("the former attributes of the type are not read")
+}
+
+/// ALTER DOMAIN.
+pub(super) fn alter_domain(name: &Name, change: &DomainChange, written: &str, state: &mut State) -> Undo {
+    let Some(object) = state.find(ObjectKind::Domain, name) else {
+        return Undo::unknown(format!("the domain {name} is not in the database"));
+    };
+    match change {
+        DomainChange::Rename(to) => return rename(&object, Some(to), None, state),
+        DomainChange::SetSchema(to) => return rename(&object, None, Some(to), state),
+        _ if state.is_created(&object) => return Undo::default(),
+        _ => {}
+    }
+    let whole = render::qualified(&object.name);
+    let former = state.definition(&object).cloned().unwrap_or_default();
+    let tokens = text::tokens(written, Provider::PostgreSql);
+    let mut words = Words::new(written, &tokens, Provider::PostgreSql);
+    words.take_all(&["ALTER", "DOMAIN"]);
+    words.name();
+    let back = if words.take_all(&["ADD", "CONSTRAINT"]) {
+        words.part().map(|name| format!("DROP CONSTRAINT {}", quoted(&name)))
+    } else if words.take("ADD") {
+        let base = format!("{}_check", object.name.name);
+        let taken = |name: &String| former.part(PartKind::Constraint, name).is_some();
+        let names = std::iter::once(base.clone()).chain((1..100).map(|number| format!("{base}{number}")));
+        let free = names.into_iter().find(|name| !taken(name));
+        free.map(|name| format!("DROP CONSTRAINT {}", quoted(&name)))
+    } else if words.take_all(&["DROP", "CONSTRAINT"]) {
+        words.if_exists();
+        words.part().and_then(|name| {
+            let held = former.part(PartKind::Constraint, &name)?;
+            Some(format!("ADD CONSTRAINT {} {held}", quoted(&name)))
+        })
+    } else if words.take_all(&["SET", "NOT", "NULL"]) || words.take_all(&["DROP", "NOT", "NULL"]) {
+        let was = former.text.contains(" NOT NULL");
+        Some(if was { "SET NOT NULL" } else { "DROP NOT NULL" }.to_owned())
+    } else if words.take_all(&["SET", "DEFAULT"]) || words.take_all(&["DROP", "DEFAULT"]) {
+        let default = former.text.split_once(" DEFAULT ").map(|(_, rest)| rest.trim_end_matches(" NOT NULL"));
+        Some(default.map_or_else(|| "DROP DEFAULT".to_owned(), |default| format!("SET DEFAULT {default}")))
+    } else if words.take_all(&["VALIDATE", "CONSTRAINT"]) {
+        let name = words.part().unwrap_or_default();
+        let held = former.part(PartKind::Constraint, &name).unwrap_or_default();
+        if !held.ends_with("NOT VALID") {
+            return Undo::default();
+        }
+        let drop = format!("ALTER DOMAIN {whole} DROP CONSTRAINT {}", quoted(&name));
+        return Undo::with(vec![drop, format!("ALTER DOMAIN {whole} ADD CONSTRAINT {} {held}", quoted(&name))]);
+    } else {
+        None
+    };
+    match back {
+        Some(back) => Undo::with(vec![format!("ALTER DOMAIN {whole} {back}")]),
+        None => Undo::unknown("the former definition of the domain is not read"),
+    }
+}

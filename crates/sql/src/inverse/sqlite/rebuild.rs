@@ -1,0 +1,190 @@
+//! Tables that are built anew.
+
+use super::super::text;
+use super::{SQLITE, Walk, quoted};
+use crate::inverse::Undo;
+use crate::inverse::state::State;
+use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, PartKind};
+use crate::words::Words;
+
+/// A table whose rows went into another before it was dropped.
+pub(super) struct Rebuilt {
+    /// The table, as it was.
+    pub(super) table: Object,
+    definition: Definition,
+    /// The other.
+    pub(super) into: Object,
+    /// Where its columns are: the former name, the name now.
+    columns: Vec<(String, String)>,
+    /// The statement that drops it, from 0.
+    pub(super) dropped: usize,
+}
+
+impl Rebuilt {
+    /// The table that is being dropped, where its rows were copied.
+    pub(super) fn of(table: &Object, definition: &Definition, walk: &Walk<'_>) -> Option<Self> {
+        let copy = walk.state.copies.iter().rev().find(|copy| copy.from == *table)?;
+        let now = &walk.state.definition(&copy.into)?.columns;
+        let found = |column: &&ColumnDefinition| {
+            let copied = copy.columns.iter().find(|(from, _)| same(from, &column.name));
+            // What is computed from a column usually has its name still: `coalesce("a", 0) AS "a"`.
+            let named = || now.iter().find(|own| same(&own.name, &column.name));
+            let to = copied.map(|(_, to)| to.clone()).or_else(|| named().map(|own| own.name.clone()))?;
+            column.generated.is_none().then(|| (column.name.clone(), to))
+        };
+        let columns = definition.columns.iter().filter_map(|column| found(&column)).collect();
+        let dropped = walk.undone.len();
+        Some(Self { table: table.clone(), definition: definition.clone(), into: copy.into.clone(), columns, dropped })
+    }
+
+    /// The way back while the new table has its own name still: the old one is made and filled from it.
+    pub(super) fn undo_drop(&self) -> Undo {
+        let mut sql = create(&self.table, &self.definition);
+        sql.insert(1.min(sql.len()), filled(&self.table.name.name, &self.into.name.name, &self.columns));
+        self.told(sql)
+    }
+
+    /// The way back once the new table has the old one's name.
+    pub(super) fn undo(&self, state: &State) -> Undo {
+        self.told(rebuilt(&self.table, &self.definition, &self.columns, state))
+    }
+
+    /// A former column is in this one.
+    pub(super) fn leads_to(&self, column: &str) -> bool {
+        self.columns.iter().any(|(_, to)| same(to, column))
+    }
+
+    fn told(&self, sql: Vec<String>) -> Undo {
+        let mut undo = Undo::with(sql);
+        for column in &self.definition.columns {
+            let led = self.columns.iter().any(|(own, _)| *own == column.name);
+            if !led && column.generated.is_none() {
+                missing(&self.table, column, &mut undo);
+            }
+        }
+        undo
+    }
+}
+
+/// A column that comes back without its values.
+pub(super) fn missing(table: &Object, column: &ColumnDefinition, undo: &mut Undo) {
+    undo.gone(format!("the values of {}.{}", table.name, column.name));
+    if column.not_null && column.default.is_none() {
+        undo.conditions.push(format!("{} has no rows, as {} has no default", table.name, column.name));
+    }
+}
+
+fn same(one: &str, other: &str) -> bool {
+    text::same(one, other, SQLITE)
+}
+
+/// The statements that make a table or a view with its parts.
+pub(super) fn create(object: &Object, definition: &Definition) -> Vec<String> {
+    let parts = definition.parts.iter().filter(|(part, _)| matches!(part.kind, PartKind::Index | PartKind::Trigger));
+    let parts = parts.map(|(_, held)| held.clone());
+    std::iter::once(made(&object.name.name, object, definition)).chain(parts).collect()
+}
+
+/// The CREATE statement of a table under this name.
+fn made(name: &str, object: &Object, definition: &Definition) -> String {
+    if object.kind == ObjectKind::View {
+        return definition.text.clone();
+    }
+    if let Some(source) = &definition.source {
+        return named(source, name);
+    }
+    if definition.columns.is_empty() {
+        return named(&definition.text, name);
+    }
+    let columns = definition.columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.text));
+    let is_constraint = |kind| matches!(kind, PartKind::Constraint | PartKind::ForeignKey);
+    let constraints = definition.parts.iter().filter(|(part, _)| is_constraint(part.kind)).map(|(part, held)| {
+        // The name of one without a name is its text.
+        if part.name == *held { held.clone() } else { format!("CONSTRAINT {} {held}", quoted(&part.name)) }
+    });
+    let items: Vec<String> = columns.chain(constraints).collect();
+    let text = format!("CREATE TABLE {} (\n    {}\n) {}", quoted(name), items.join(",\n    "), definition.text);
+    text.trim_end().to_owned()
+}
+
+/// A CREATE TABLE with another name in it.
+fn named(source: &str, name: &str) -> String {
+    let tokens = text::tokens(source, SQLITE);
+    let mut words = Words::new(source, &tokens, SQLITE);
+    words.skip_to("TABLE");
+    words.if_not_exists();
+    let Some(first) = words.look(0) else { return source.to_owned() };
+    words.name();
+    let end = words.span_from(first).end;
+    format!("{}{}{}", &source[..first.span.start], quoted(name), &source[end..])
+}
+
+/// The rows of one table into another.
+fn filled(into: &str, from: &str, columns: &[(String, String)]) -> String {
+    let list = |pick: fn(&(String, String)) -> &String| {
+        columns.iter().map(|pair| quoted(pick(pair))).collect::<Vec<_>>().join(", ")
+    };
+    format!(
+        "INSERT INTO {} ({}) SELECT {} FROM {}",
+        quoted(into),
+        list(|pair| &pair.0),
+        list(|pair| &pair.1),
+        quoted(from)
+    )
+}
+
+/// A table that is there is built anew with this definition and keeps these columns.
+pub(super) fn rebuilt(
+    table: &Object,
+    definition: &Definition,
+    columns: &[(String, String)],
+    state: &State,
+) -> Vec<String> {
+    let name = &table.name.name;
+    let aside = format!("former_{name}");
+    let around = lookers(table, state);
+    let mut sql: Vec<String> = around.iter().flat_map(|(drop, _)| drop.clone()).collect();
+    let mut whole = create(table, definition);
+    if let Some(first) = whole.first_mut() {
+        *first = made(&aside, table, definition);
+    }
+    let parts = whole.split_off(1.min(whole.len()));
+    sql.extend(whole);
+    sql.push(filled(&aside, name, columns));
+    sql.push(format!("DROP TABLE {}", quoted(name)));
+    sql.push(format!("ALTER TABLE {} RENAME TO {}", quoted(&aside), quoted(name)));
+    sql.extend(parts);
+    sql.extend(around.into_iter().rev().flat_map(|(_, create)| create));
+    sql
+}
+
+/// The views that look at a table, and the triggers of others that name it: renaming fails while they lead to nothing. What
+/// drops them and what makes them.
+fn lookers(table: &Object, state: &State) -> Vec<(Vec<String>, Vec<String>)> {
+    let mut looked = vec![table.clone()];
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(object) = looked.get(at).cloned() {
+        at += 1;
+        for (other, definition) in state.now.objects.iter().filter(|(other, _)| *other != table) {
+            let is_view = other.kind == ObjectKind::View && !looked.contains(other);
+            if is_view && text::names(&definition.text, &object.name, SQLITE) {
+                looked.push(other.clone());
+                let drop = format!("DROP VIEW {}", quoted(&other.name.name));
+                found.push((vec![drop], create(other, definition)));
+            }
+            let triggers = definition.parts.iter().filter(|(part, _)| {
+                part.kind == PartKind::Trigger && other.kind == ObjectKind::Table
+            });
+            for (part, held) in triggers.filter(|(_, held)| text::names(held, &object.name, SQLITE)) {
+                let pair = (vec![format!("DROP TRIGGER {}", quoted(&part.name))], vec![held.clone()]);
+                if !found.contains(&pair) {
+                    found.push(pair);
+                }
+            }
+        }
+    }
+    // Those that look at views go first.
+    found.reverse();
+    found
+}
