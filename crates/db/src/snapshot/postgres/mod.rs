@@ -31,9 +31,10 @@ const PRINTING: &str = "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL q
     'UTC'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'; SET LOCAL xmlbinary = \
     'base64'";
 
-/// Everything that an extension has made.
+/// Everything that an extension has made, and the functions and casts that a range type brings with it.
 const MEMBERS: &str = "
-SELECT concat(d.classid::regclass, ' ', d.objid) FROM pg_depend d WHERE d.deptype = 'e'";
+SELECT concat(d.classid::regclass, ' ', d.objid) FROM pg_depend d
+WHERE d.deptype = 'e' OR d.deptype = 'i' AND d.classid IN ('pg_proc'::regclass, 'pg_cast'::regclass)";
 
 /// Reads all of it.
 pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
@@ -118,7 +119,7 @@ struct Reading {
     snapshot: Snapshot,
     /// The objects that are not left out.
     keys: BTreeMap<Key, Object>,
-    /// What extensions have made.
+    /// What came with something else.
     members: BTreeSet<Key>,
 }
 
