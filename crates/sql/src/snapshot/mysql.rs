@@ -12,7 +12,7 @@ pub fn shown_table(text: &str) -> Option<Definition> {
     let tokens = tokens(text)?;
     let open = tokens.iter().position(|token| token.is_symbol(b'('))?;
     let table = tokens.get(open.checked_sub(1)?)?.span.slice(text);
-    let mut definition = Definition { source: Some(text.to_owned()), ..Definition::default() };
+    let mut definition = Definition::default();
     let (mut depth, mut from) = (0, open + 1);
     for (at, token) in tokens.iter().enumerate().skip(open) {
         depth += change(token);
@@ -29,7 +29,7 @@ pub fn shown_table(text: &str) -> Option<Definition> {
     None
 }
 
-/// A view, routine, event or trigger's body, without its DEFINER and without the database's name before a name that `is_own`
+/// Anything that SHOW CREATE prints, or a trigger's body, without its DEFINER and without the database's name before a name that `is_own`
 /// knows.
 pub fn shown_statement(text: &str, database: &str, is_own: &dyn Fn(&str) -> bool) -> String {
     let Some(tokens) = tokens(text) else { return text.to_owned() };

@@ -7,7 +7,9 @@
 //! The server leaves a schema out of what it prints where the search path leads there, and prints constants as the session has
 //! it. So the queries are run with nothing but the server's own schema in the path, which also makes their operators and
 //! functions those of the server. It opens the tables that a check, an index, a view or a rule is about, and waits there for a
-//! session that has one locked with ACCESS EXCLUSIVE: `lock_timeout` and `statement_timeout` of the session bound that.
+//! session that has one locked with ACCESS EXCLUSIVE: `lock_timeout` and `statement_timeout` of the session bound that. What it
+//! prints is always of now, while the rest is of when the reading began: a definition that another session changes meanwhile may be
+//! told in part.
 
 mod belongings;
 mod objects;
@@ -54,10 +56,7 @@ pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
     let mut texts = vec![format!("{begin}; {PRINTING}"), MEMBERS.to_owned(), relations::columns(version)];
     texts.extend(objects.iter().chain(&parts).map(|text| of_version(text, version)));
     let read = answers(conn, &texts);
-    if conn.poisoned() {
-        return read.map(|_| Snapshot::empty(Provider::PostgreSql));
-    }
-    let ended = conn.execute(end);
+    let ended = if conn.poisoned() { Ok(()) } else { conn.execute(end) };
     let mut results = read?.into_iter().skip(1);
     ended?;
     let mut next = || results.next().unwrap_or_default();

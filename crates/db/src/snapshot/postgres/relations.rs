@@ -172,10 +172,10 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indisclustered
 UNION ALL
 SELECT concat('pg_class ', i.indrelid), 'setting', concat('tablespace of ', c.relname), quote_ident(t.spcname)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_tablespace t ON t.oid = c.reltablespace
-WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
+WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')){since 13: 
 UNION ALL
-SELECT concat('pg_statistic_ext ', s.oid), 'setting', 'statistics', (s.stxstattarget)::text
-FROM pg_statistic_ext s WHERE s.stxstattarget >= 0";
+SELECT concat('pg_statistic_ext ', s.oid), 'setting', 'statistics', s.stxstattarget::text
+FROM pg_statistic_ext s WHERE s.stxstattarget >= 0}}";
 
 /// `storage of column` and its like.
 const COLUMN_SETTINGS: &str = "

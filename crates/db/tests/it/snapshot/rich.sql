@@ -3,7 +3,7 @@ DO $$ BEGIN CREATE ROLE snapshot_reader; EXCEPTION WHEN duplicate_object OR uniq
 CREATE SCHEMA app;
 CREATE SCHEMA "Odd schema";
 CREATE EXTENSION citext WITH SCHEMA app;
-CREATE EXTENSION btree_gist;
+CREATE EXTENSION btree_gist WITH SCHEMA public;
 CREATE COLLATION app.german FROM "C";
 CREATE COLLATION app.numeric (PROVIDER = icu, LOCALE = 'en-u-kn-true', DETERMINISTIC = false);
 CREATE TYPE app.mood AS ENUM ('sad', 'ok', 'it''s \ fine');
