@@ -108,7 +108,8 @@ fn objects(conn: &mut dyn Conn) -> Result<Vec<Found>, DbError> {
         "SELECT CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END, table_name, NULL FROM \
          information_schema.tables WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'VIEW', 'SEQUENCE', 'SYSTEM \
          VERSIONED') UNION ALL SELECT routine_type, routine_name, NULL FROM information_schema.routines WHERE routine_schema = \
-         DATABASE() UNION ALL SELECT 'EVENT', event_name, COALESCE(CONVERT_TZ(created, '+00:00', time_zone), created) FROM information_schema.events WHERE event_schema = DATABASE()",
+         DATABASE() UNION ALL SELECT 'EVENT', event_name, COALESCE(CONVERT_TZ(created, '+00:00', time_zone), created) FROM \
+         information_schema.events WHERE event_schema = DATABASE()",
     )?;
     let found = rows.into_iter().filter_map(|row| {
         let mut values = Values::of(row);

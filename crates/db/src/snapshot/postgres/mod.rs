@@ -221,3 +221,32 @@ const PARTS: [PartKind; 11] = [
     PartKind::Grant,
     PartKind::Comment,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_newer_versions_are_left_out() {
+        let text = "SELECT 1{since 13: , 2}}{since 15: , 3}} WHERE {own}";
+        let own = "n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,cutover}')";
+        assert_eq!(of_version(text, 120_022), format!("SELECT 1 WHERE {own}"));
+        assert_eq!(of_version(text, 140_009), format!("SELECT 1, 2 WHERE {own}"));
+        assert_eq!(of_version(text, 180_001), format!("SELECT 1, 2, 3 WHERE {own}"));
+        for version in [120_000, 130_000, 140_000, 150_000, 180_000] {
+            let all = [
+                objects::ALL,
+                types::ALL,
+                relations::OBJECTS,
+                relations::PARTS,
+                others::ALL,
+                belongings::ALL,
+            ]
+            .concat();
+            for text in all {
+                let text = of_version(text, version);
+                assert!(!text.contains("since") && !text.contains("}}"), "{text}");
+            }
+        }
+    }
+}

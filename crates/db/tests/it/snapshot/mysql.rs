@@ -63,6 +63,8 @@ const CASES: &[Case] = &[
         "CREATE OR REPLACE VIEW v AS SELECT id FROM a",
         &["~ view v"],
     ),
+    // A view is shown although what it reads is not there.
+    ("RENAME TABLE a TO c", "RENAME TABLE c TO a", &["- table a", "+ table c", "- view v, column id"]),
     (
         "CREATE TRIGGER t BEFORE INSERT ON b FOR EACH ROW SET NEW.a = 1",
         "DROP TRIGGER t",
