@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// Show what a deploy would do: statements, transactions, locks, sizes, durations; no lock, no write
     Plan(PlanArguments),
+    /// After a failure: what has really become of a migration, statement by statement, and the one safe thing to do
+    Recover(RecoverArguments),
     /// Who has deployed what, from where, when, how long it took, what failed and why
     History(HistoryArguments),
     /// Show every setting with its origin, what can be reached, and what would stop a deploy
@@ -242,6 +244,40 @@ pub(crate) enum PlanFormat {
     Json,
     /// For a comment on a pull request
     Markdown,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RecoverArguments {
+    /// The migration; the first unfinished one unless given
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Nothing of it is there: run it again from the beginning, and deploy
+    #[arg(long, help_heading = "What to do", group = "action")]
+    pub(crate) retry: bool,
+    /// The statements before this one are there: go on with it, and deploy
+    #[arg(long, value_name = "N", help_heading = "What to do", group = "action", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) continue_from: Option<u32>,
+    /// Undo what of it is there, by statements that are made from it; it is pending then
+    #[arg(long, help_heading = "What to do", group = "action")]
+    pub(crate) undo: bool,
+    /// All of it is there: mark it as applied, and deploy
+    #[arg(long, help_heading = "What to do", group = "action")]
+    pub(crate) applied: bool,
+    /// Do it although it is not proven to be right: the name of the migration, typed out
+    #[arg(long, value_name = "NAME", help_heading = "What to do", requires = "action")]
+    pub(crate) force: Option<String>,
+    /// An empty database in which to replay migrations, instead of one that is made beside the target
+    #[arg(long, value_name = "URL", help_heading = "What to do")]
+    pub(crate) scratch_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    #[command(flatten)]
+    pub(crate) locks: LockWaitArguments,
+    /// One JSON object on stdout, and no question
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What the names of scratch databases begin with.
-pub const PREFIX: &str = "cutover_scratch_";
+pub(crate) const PREFIX: &str = "cutover_scratch_";
 
 /// The table that marks a database of `--scratch-url` as one that may be emptied.
 const MARK: &str = "cutover_scratch_mark";
@@ -50,11 +50,7 @@ impl Scratch {
     ///
     /// # Errors
     /// C2025: the role may make no database, or the one that was given is not empty.
-    pub(crate) fn open(
-        target: &Target,
-        given: Option<&Target>,
-        interrupt: &Arc<Interrupt>,
-    ) -> Result<Self> {
+    pub(crate) fn open(target: &Target, given: Option<&Target>, interrupt: &Arc<Interrupt>) -> Result<Self> {
         let scratch = match given {
             Some(given) => Self::new(given.clone(), false, false, interrupt),
             None => Self::new(beside(target), true, target.provider != Provider::Sqlite, interrupt),
@@ -114,9 +110,9 @@ impl Scratch {
             plan: None,
             origin: Origin::default(),
         };
-        deploy(&operation, &self.observer, &self.interrupt)
-            .map(|_| ())
-            .map_err(|failure| failure.map(|told| told.note("while the migrations were replayed in a scratch database")))
+        deploy(&operation, &self.observer, &self.interrupt).map(|_| ()).map_err(|failure| {
+            failure.map(|told| told.note("while the migrations were replayed in a scratch database"))
+        })
     }
 
     /// Refuses migrations that would reach beyond the scratch database on the target's own server.
@@ -126,7 +122,9 @@ impl Scratch {
         }
         for migration in planned {
             for statement in migration.statements() {
-                if let Some(reason) = reaches_beyond(statement, &migration.source, self.target.provider, database) {
+                if let Some(reason) =
+                    reaches_beyond(statement, &migration.source, self.target.provider, database)
+                {
                     return Err(Failure::new(
                         Diagnostic::error(format!(
                             "migration `{}` is not replayed on the server of the target: {reason}",
@@ -134,7 +132,9 @@ impl Scratch {
                         ))
                         .code(&codes::C2025)
                         .label(&migration.source, statement.span, "")
-                        .help("give the URL of an empty database on a server of its own with `--scratch-url`"),
+                        .help(
+                            "give the URL of an empty database on a server of its own with `--scratch-url`",
+                        ),
                     ));
                 }
             }
@@ -275,9 +275,9 @@ fn schemas(action: &Action) -> Vec<String> {
         | Action::CreateTemporary { name }
         | Action::CreateObject { name, .. }
         | Action::Write { table: name, .. } => of(&[name]),
-        Action::DropTable { names, .. } | Action::DropObject { names, .. } | Action::DropIndex { names, .. } => {
-            of(&names.iter().collect::<Vec<_>>())
-        }
+        Action::DropTable { names, .. }
+        | Action::DropObject { names, .. }
+        | Action::DropIndex { names, .. } => of(&names.iter().collect::<Vec<_>>()),
         Action::RenameTable { from, to } => of(&[from, to]),
         Action::CreateIndex(index) => of(&[&index.table]),
         _ => Vec::new(),

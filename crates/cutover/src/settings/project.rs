@@ -3,7 +3,7 @@
 use super::offers::{DatabaseUrl, Origin, Setting};
 use super::{Arguments, Given, Surroundings, Told, read, schema_files};
 use crate::terminal::Terminal;
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, codes};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,6 +81,17 @@ impl Surroundings {
         let options = self.options_of(&given);
         let deadline = given.waits.chosen("deadline");
         Ok(Target { target, migrations, schemas, options, deadline, strict: given.strict.value_or(false) })
+    }
+
+    /// The database of `--scratch-url`; its password is masked from now on.
+    ///
+    /// # Errors
+    /// P1013 for what is no URL.
+    pub(crate) fn scratch(&self, url: &str, terminal: &Terminal) -> Result<db::target::Target> {
+        let (target, warnings) = db::target::Target::parse(&Secret::new(url), &self.current_dir)?;
+        terminal.hide(target.secrets());
+        warnings.iter().for_each(|warning| terminal.warn(warning));
+        Ok(target)
     }
 
     /// Finds the migrations, for a command that needs no database.

@@ -41,6 +41,17 @@ impl Table {
         )
     }
 
+    /// 0 if a row of the name keeps it from running, 1 if none does.
+    pub fn has_no_live(&self, name: &str) -> String {
+        let equals = if self.provider == Provider::PostgreSql { EQUALS } else { "=" };
+        format!(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM {} AS m WHERE m.migration_name {equals} {} AND m.rolled_back_at IS NULL) THEN 0 \
+             ELSE 1 END",
+            self.qualified(),
+            literal(self.provider, name)
+        )
+    }
+
     /// Counts the rows of a name that keep it from running, but for the one with the id `except`.
     pub fn count_live(&self, name: &str, except: Option<&str>) -> String {
         let except = except.map_or(String::new(), |id| format!(" AND id <> {}", literal(self.provider, id)));

@@ -11,7 +11,8 @@ use db::history::{NewRow, Standing};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 
 /// What is written in the row of an applied migration whose effect is not there.
-const WITHOUT_EFFECT: &str = "cutover recover: it was recorded as applied, and its effect was not in the database";
+const WITHOUT_EFFECT: &str =
+    "cutover recover: it was recorded as applied, and its effect was not in the database";
 
 /// Does it.
 ///
@@ -47,11 +48,8 @@ fn begin_again(run: &mut Run<'_>, subject: &Subject) -> Result<()> {
 /// Its row becomes one of ours that says how far it is; without a row it gets one.
 fn go_on(run: &mut Run<'_>, subject: &Subject, done: usize) -> Result<()> {
     let planned = &subject.planned;
-    let segments = planned
-        .segments
-        .iter()
-        .filter(|segment| segment.first + segment.statements.len() <= done)
-        .count();
+    let segments =
+        planned.segments.iter().filter(|segment| segment.first + segment.statements.len() <= done).count();
     let progress = Progress {
         segments: segments.max(1),
         statement: done,
@@ -60,10 +58,13 @@ fn go_on(run: &mut Run<'_>, subject: &Subject, done: usize) -> Result<()> {
     };
     let logs = progress.logs(None);
     let statement = match &subject.row {
-        Some(row) if row.is_unfinished() => run.table.adopt(&row.id, &planned.checksum, progress.segments, &logs),
+        Some(row) if row.is_unfinished() => {
+            run.table.adopt(&row.id, &planned.checksum, progress.segments, &logs)
+        }
         _ => {
             let id = run.history.next_id(&planned.name);
-            let row = NewRow { id: &id, checksum: &planned.checksum, name: &planned.name, after: run.last_start };
+            let row =
+                NewRow { id: &id, checksum: &planned.checksum, name: &planned.name, after: run.last_start };
             let now = db::history::Time(jiff::Timestamp::now().as_microsecond());
             let statement = run.table.insert_unfinished(&row, &logs, now);
             return in_one_transaction(run, &[statement], &run.table.has_row(&id));
@@ -103,28 +104,37 @@ fn undo(run: &mut Run<'_>, subject: &Subject, findings: &Findings) -> Result<()>
             planned.name
         ))
         .code(&codes::C2026);
-        let told = draft.obstacles().into_iter().fold(told, Diagnostic::note);
-        return Err(Failure::new(told.note("nothing was changed").help(
-            "undo it by hand, then `cutover recover` again; or let it go on",
-        )));
+        let obstacles =
+            draft.steps.iter().filter_map(|undo| undo.obstacle.as_ref().map(|found| (undo.statement, found)));
+        let told = obstacles.fold(told, |told, (statement, obstacle)| {
+            told.note(format!("statement {}: {obstacle}", statement + 1))
+        });
+        return Err(Failure::new(
+            told.note("nothing was changed")
+                .help("undo it by hand, then `cutover recover` again; or let it go on"),
+        ));
     }
     let transaction = run.target.provider != Provider::MySql
         && planned.segments.iter().all(|segment| segment.bracket != Bracket::Single);
-    let begin = db::session::begin(run.target.provider);
-    let failed = |run: &Run<'_>, error| {
-        run.failed(error).map(|told| told.note("while what is applied was being undone"))
-    };
-    if transaction {
-        run.conn.execute(begin).map_err(|error| failed(run, error))?;
-    }
-    for statement in draft.statements() {
-        if let Err(error) = run.conn.execute(statement) {
+    let bracket = |text: &str| transaction.then(|| text.to_owned());
+    let steps = draft.steps.iter().flat_map(|undo| &undo.sql).cloned();
+    // What switches foreign keys off works outside of a transaction alone.
+    let texts = draft
+        .prologue
+        .iter()
+        .cloned()
+        .chain(bracket(db::session::begin(run.target.provider)))
+        .chain(steps)
+        .chain(bracket(db::session::commit(run.target.provider)))
+        .chain(draft.epilogue.iter().cloned());
+    for text in texts {
+        if let Err(error) = run.conn.execute(&text) {
             let _ = run.conn.execute("ROLLBACK");
-            return Err(failed(run, error));
+            return Err(run.failed(error).map(|told| {
+                told.note(format!("while what is applied was being undone, by `{text}`"))
+                    .help(format!("cutover recover {}", diagnostics::shell_word(&planned.name)))
+            }));
         }
-    }
-    if transaction {
-        run.conn.execute(db::session::commit(run.target.provider)).map_err(|error| failed(run, error))?;
     }
     Ok(())
 }

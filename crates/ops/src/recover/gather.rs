@@ -21,6 +21,7 @@ pub(crate) struct Subject {
     pub(crate) row: Option<HistoryRow>,
     /// The row is ours, and says this.
     pub(crate) progress: Option<Progress>,
+    provider: Provider,
 }
 
 /// What was found.
@@ -42,7 +43,9 @@ impl Subject {
     /// P3017 for a name without a file; what cannot be planned.
     pub(crate) fn find(run: &Run<'_>, folder: &Folder, name: Option<&str>) -> Result<Option<Self>> {
         let unfinished = || run.history.rows.iter().find(|row| row.is_unfinished());
-        let Some(name) = name.map(str::to_owned).or_else(|| unfinished().map(|row| row.migration_name.clone())) else {
+        let Some(name) =
+            name.map(str::to_owned).or_else(|| unfinished().map(|row| row.migration_name.clone()))
+        else {
             return Ok(None);
         };
         let migration = folder.migrations.iter().find(|migration| migration.name == name);
@@ -67,7 +70,7 @@ impl Subject {
         };
         let options = crate::deploy::script_options(run);
         let planned = crate::plan::decide::pending(migration, &options, run.target.provider)?;
-        Ok(Some(Self { planned, row, progress }))
+        Ok(Some(Self { planned, row, progress, provider: run.target.provider }))
     }
 
     /// Its statements.
@@ -87,9 +90,11 @@ impl Subject {
             return Some(vec![done]);
         }
         // A step of several statements can have ended behind each.
-        let segment = self.planned.segments.iter().find(|segment| {
-            segment.first <= done && done < segment.first + segment.statements.len()
-        });
+        let segment = self
+            .planned
+            .segments
+            .iter()
+            .find(|segment| segment.first <= done && done < segment.first + segment.statements.len());
         let end = match segment {
             Some(segment) if segment.bracket == Bracket::Span => segment.first + segment.statements.len(),
             _ => done + 1,
@@ -104,7 +109,7 @@ impl Subject {
             let ends = self.planned.segments.iter().map(|segment| segment.first + segment.statements.len());
             return std::iter::once(0).chain(ends).collect();
         }
-        match self.planned.provider() {
+        match self.provider {
             // Prisma Migrate sends the whole file as one message, which is one transaction unless it steers its own.
             Provider::PostgreSql => {
                 let commits = self
@@ -157,7 +162,8 @@ pub(crate) fn look(
     scratch.replay(folder, schemas, earlier.last().map(|migration| migration.name.as_str()))?;
     let mut conn = scratch.connect()?;
     if earlier.is_empty() {
-        db::create_schema(conn.as_mut(), &scratch.target).map_err(|error| run::failure(&scratch.target, error))?;
+        db::create_schema(conn.as_mut(), &scratch.target)
+            .map_err(|error| run::failure(&scratch.target, error))?;
     }
     let (states, fails) =
         states(conn.as_mut(), &subject.planned).map_err(|error| run::failure(&scratch.target, error))?;
@@ -169,7 +175,10 @@ pub(crate) fn look(
     let verdict = judge(&evidence, told.as_deref(), &subject.borders());
     let mut notes = Vec::new();
     if subject.edited(&folder.migrations[at]) {
-        notes.push("the file was edited since it was begun: what stands here is judged by the file as it is now".to_owned());
+        notes.push(
+            "the file was edited since it was begun: what stands here is judged by the file as it is now"
+                .to_owned(),
+        );
     }
     if let (Some(told), Verdict::Applied(found)) = (&told, &verdict)
         && !told.contains(found)

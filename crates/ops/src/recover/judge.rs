@@ -48,10 +48,15 @@ impl Evidence {
         let live = said(live);
         let touched = touched(&states);
         let differs = |state: &Said| -> Vec<String> {
-            touched.iter().filter(|thing| state.get(*thing) != live.get(*thing)).map(|thing| described(thing, state, &live)).collect()
+            touched
+                .iter()
+                .filter(|thing| state.get(*thing) != live.get(*thing))
+                .map(|thing| described(thing, state, &live))
+                .collect()
         };
         let differences: Vec<Vec<String>> = states.iter().map(differs).collect();
-        let fitting = differences.iter().enumerate().filter(|(_, found)| found.is_empty()).map(|(at, _)| at).collect();
+        let fitting =
+            differences.iter().enumerate().filter(|(_, found)| found.is_empty()).map(|(at, _)| at).collect();
         let nearest = differences.iter().enumerate().min_by_key(|(_, found)| found.len());
         let nearest = nearest.map_or((0, Vec::new()), |(at, found)| (at, found.clone()));
         let traces = statements
@@ -92,9 +97,9 @@ fn one_of(numbers: &[usize], traces: &[Trace]) -> Verdict {
     for &number in numbers {
         match groups.last_mut() {
             Some((_, last))
-                if traces.get(*last..number).is_some_and(|between| {
-                    between.iter().all(|trace| *trace == Trace::Harmless)
-                }) =>
+                if traces
+                    .get(*last..number)
+                    .is_some_and(|between| between.iter().all(|trace| *trace == Trace::Harmless)) =>
             {
                 *last = number;
             }

@@ -257,7 +257,8 @@ fn row_word(subject: &Subject) -> &'static str {
 
 /// `statement 3 (UPDATE ...)`: what lies between the numbers that fit, and leaves no trace.
 fn hidden_between(subject: &Subject, findings: &Findings, numbers: &[usize]) -> String {
-    let (first, last) = (numbers.first().copied().unwrap_or_default(), numbers.last().copied().unwrap_or_default());
+    let (first, last) =
+        (numbers.first().copied().unwrap_or_default(), numbers.last().copied().unwrap_or_default());
     let hidden: Vec<usize> = (first..last)
         .filter(|at| findings.evidence.traces.get(*at) == Some(&Trace::Hidden))
         .map(|at| at + 1)

@@ -55,7 +55,8 @@ fn plain(path: &Path) -> Vec<Case> {
     let mut parts = text.split("-- case\n");
     let head = parts.next().unwrap_or_default().replace("{rows}", "10");
     let case = |part: &str| {
-        let code = |part: &str| part.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+        let code =
+            |part: &str| part.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
         let before = part.lines().filter_map(|line| line.strip_prefix("-- before: "));
         let setup = before.fold(head.clone(), |setup, line| format!("{setup}\n{line};"));
         let statement = code(part).trim().to_owned();
@@ -65,7 +66,11 @@ fn plain(path: &Path) -> Vec<Case> {
 }
 
 /// Walks each case and judges them together.
-fn judge(cases: impl Iterator<Item = Case>, provider: Provider, database: impl Fn() -> (String, Box<dyn std::any::Any>)) {
+fn judge(
+    cases: impl Iterator<Item = Case>,
+    provider: Provider,
+    database: impl Fn() -> (String, Box<dyn std::any::Any>),
+) {
     let (mut wrong, mut back, mut told) = (Vec::new(), 0_usize, Vec::new());
     for case in cases {
         let (url, _kept) = database();
@@ -80,7 +85,14 @@ fn judge(cases: impl Iterator<Item = Case>, provider: Provider, database: impl F
             _ => told.push(format!("=== {}\n{}\n{verdict}", case.title, case.statement)),
         }
     }
-    assert!(wrong.is_empty(), "{}\n{} come back, {} are wrong\n{}", wrong.join("\n\n"), back, wrong.len(), told.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{}\n{} come back, {} are wrong\n{}",
+        wrong.join("\n\n"),
+        back,
+        wrong.len(),
+        told.join("\n")
+    );
     assert!(back > 3 * told.len(), "{}\n{back} come back", told.join("\n"));
 }
 

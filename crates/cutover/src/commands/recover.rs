@@ -1,0 +1,173 @@
+//! `recover`.
+
+use super::{Context, ExitCode};
+use crate::args::RecoverArguments;
+use crate::observe::{Human, JsonLines, Level};
+use crate::settings::{self, Arguments};
+use diagnostics::{Class, Result};
+use ops::deploy::Deploy;
+use ops::event::{Event, Observer};
+use ops::interrupt::Interrupt;
+use ops::plan::decide::Limit;
+use ops::recover::{Action, Recover, Report, Standing, recover};
+use serde::Serialize;
+use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
+
+pub(super) fn run(arguments: &RecoverArguments, context: &Context<'_>) -> ExitCode {
+    let interrupt = context.interrupt();
+    let json = arguments.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
+    match work(arguments, context, &interrupt, json.as_ref()) {
+        Ok(code) => code,
+        Err(failure) => {
+            let code = context.fail_with(&failure, true, Some(&interrupt));
+            if let Some(json) = json {
+                json.on(&Event::Failed { failure });
+            }
+            code
+        }
+    }
+}
+
+fn work(
+    arguments: &RecoverArguments,
+    context: &Context<'_>,
+    interrupt: &Arc<Interrupt>,
+    json: Option<&JsonLines<'_>>,
+) -> Result<ExitCode> {
+    let asked = Arguments::new(&arguments.project, &arguments.wait).locks(&arguments.locks);
+    let project = context.project(&asked, arguments.json, interrupt)?;
+    let scratch =
+        arguments.scratch_url.as_deref().map(|url| context.surroundings.scratch(url, context.terminal));
+    let human = Human::new(context.terminal, Level::Normal, project.target.provider, false);
+    let observer: &dyn Observer = match json {
+        Some(json) => json,
+        None => &human,
+    };
+    let mut ask = Recover {
+        deploy: Deploy {
+            target: project.target,
+            migrations: project.migrations,
+            schemas: project.schemas,
+            options: project.options,
+            limit: Limit::default(),
+            strict: false,
+            plan: None,
+            origin: settings::origin(context.surroundings),
+        },
+        name: arguments.name.clone(),
+        action: action(arguments),
+        force: arguments.force.clone(),
+        scratch: scratch.transpose()?,
+    };
+    let report = recover(&ask, observer, interrupt)?;
+    tell(&report, context, json);
+    if ask.action.is_some() || report.migration.is_none() {
+        return Ok(0);
+    }
+    // A person may answer at once.
+    let Some(proven) = report.action.filter(|_| json.is_none() && asks()) else { return Ok(code(&report)) };
+    if !yes(context) {
+        return Ok(code(&report));
+    }
+    ask.name.clone_from(&report.migration);
+    ask.action = Some(proven);
+    tell(&recover(&ask, observer, interrupt)?, context, json);
+    Ok(0)
+}
+
+fn action(arguments: &RecoverArguments) -> Option<Action> {
+    if let Some(statement) = arguments.continue_from {
+        return Some(Action::Continue { statement: statement as usize });
+    }
+    let flags = [
+        (arguments.retry, Action::Retry),
+        (arguments.undo, Action::Undo),
+        (arguments.applied, Action::Applied),
+    ];
+    flags.into_iter().find(|(given, _)| *given).map(|(_, action)| action)
+}
+
+/// Something is to be done, or to be found out.
+fn code(report: &Report) -> ExitCode {
+    match (&report.action, report.commands.is_empty()) {
+        (Some(_), _) => Class::MigrationFailed.detailed_exit_code(),
+        (None, false) => Class::Refused.detailed_exit_code(),
+        (None, true) => 0,
+    }
+}
+
+fn asks() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+fn yes(context: &Context<'_>) -> bool {
+    context.terminal.err("Do that now? [y/N]");
+    let mut answer = String::new();
+    // What cannot be read is no yes.
+    let _ = std::io::stdin().lock().read_line(&mut answer);
+    matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+fn tell(report: &Report, context: &Context<'_>, json: Option<&JsonLines<'_>>) {
+    match json {
+        Some(json) => json.write(&Json { event: "recover", report }),
+        None => lines(report).iter().for_each(|line| context.terminal.out(line)),
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    event: &'static str,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+fn lines(report: &Report) -> Vec<String> {
+    if let Some(done) = report.done {
+        let name = report.migration.as_deref().unwrap_or_default();
+        let mut lines = vec![match done {
+            Action::Retry => format!("migration `{name}` was run again from the beginning"),
+            Action::Continue { statement } => {
+                format!("migration `{name}` went on with statement {statement}")
+            }
+            Action::Undo => format!("what was applied of migration `{name}` is undone; it is pending"),
+            Action::Applied => format!("migration `{name}` is marked as applied"),
+        }];
+        lines.extend(report.applied.iter().map(|name| format!("  applied: {name}")));
+        return lines;
+    }
+    let mut lines = vec![sentence(&report.summary)];
+    if !report.statements.is_empty() {
+        lines.push(String::new());
+    }
+    for (at, (standing, text)) in report.statements.iter().enumerate() {
+        let word = match standing {
+            Standing::Applied => "applied ",
+            Standing::Absent => "absent  ",
+            Standing::Unproven => "unproven",
+        };
+        lines.push(format!("  {:>3}  {word}  {text}", at + 1));
+    }
+    if !report.notes.is_empty() {
+        lines.push(String::new());
+        lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
+    }
+    if !report.commands.is_empty() {
+        lines.push(String::new());
+        lines.push(
+            if report.action.is_some() { "What to do:" } else { "Which command, is for you to find out:" }
+                .to_owned(),
+        );
+        lines.extend(report.commands.iter().map(|command| format!("  {command}")));
+    }
+    lines
+}
+
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + characters.as_str())
+        + "."
+}
