@@ -177,7 +177,9 @@ pub(super) fn lost(objects: Vec<Object>, cascade: bool, state: &mut State) -> Un
 fn lead_back(lost: &Lost, undo: &mut Undo, state: &State) {
     for (object, definition) in &lost.objects {
         let Some(copy) = state.copies.iter().find(|copy| copy.from == *object) else { continue };
-        let own = |name: &String| definition.columns.iter().any(|column| column.name == *name);
+        let own = |name: &String| {
+            definition.columns.iter().any(|column| column.name == *name && column.generated.is_none())
+        };
         let pairs: Vec<_> = copy.columns.iter().filter(|(from, _)| own(from)).collect();
         let list = |pick: fn(&(String, String)) -> &String| {
             pairs.iter().map(|pair| render::quoted(pick(pair))).collect::<Vec<_>>().join(", ")
@@ -189,9 +191,10 @@ fn lead_back(lost: &Lost, undo: &mut Undo, state: &State) {
             list(|pair| &pair.1),
             render::qualified(&copy.into.name)
         ));
-        let whole = definition.columns.iter().all(|column| pairs.iter().any(|(from, _)| *from == column.name));
-        if whole {
-            undo.obstacle = None;
+        undo.obstacle = None;
+        let stored = definition.columns.iter().filter(|column| column.generated.is_none());
+        for column in stored.filter(|column| !pairs.iter().any(|(from, _)| *from == column.name)) {
+            undo.gone(format!("the values of {}.{}", object.name, column.name));
         }
     }
 }
