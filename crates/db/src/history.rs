@@ -29,6 +29,9 @@ pub const TABLE: &str = "_prisma_migrations";
 /// What the first line of `logs` of an unfinished row of ours begins with.
 pub const PROGRESS_MARK: &str = "cutover:";
 
+/// What `logs` of a row begins with that a rollback has taken back: the same file is not run again by itself.
+pub const HOLD_MARK: &str = "cutover-hold: ";
+
 /// PostgreSQL's own equality, whatever operators a script has put before it.
 pub(crate) const EQUALS: &str = "OPERATOR(pg_catalog.=)";
 
@@ -66,6 +69,11 @@ impl HistoryRow {
     /// Neither finished nor rolled back: failed, interrupted, or running now.
     pub fn is_unfinished(&self) -> bool {
         self.finished_at.is_none() && self.rolled_back_at.is_none()
+    }
+
+    /// A rollback has taken it back.
+    pub fn is_held(&self) -> bool {
+        self.rolled_back_at.is_some() && self.logs.as_deref().is_some_and(|logs| logs.starts_with(HOLD_MARK))
     }
 
     /// The progress line, if the row is one of ours.
@@ -382,6 +390,40 @@ impl Table {
             self.now(),
             literal(self.provider, logs),
             literal(self.provider, id)
+        )
+    }
+
+    /// An applied row becomes an unfinished one of a rollback, with this progress.
+    pub fn begin_rollback(&self, id: &str, logs: &str) -> String {
+        let equals = if self.provider == Provider::PostgreSql { EQUALS } else { "=" };
+        format!(
+            "UPDATE {} SET finished_at = NULL, applied_steps_count = 0, logs = {} WHERE id {equals} {} AND finished_at IS NOT NULL AND \
+             rolled_back_at IS NULL",
+            self.qualified(),
+            literal(self.provider, logs),
+            literal(self.provider, id)
+        )
+    }
+
+    /// An unfinished row of a rollback of which nothing was done is that of an applied migration again.
+    pub fn restore(&self, row: Standing<'_>, finished: Time) -> String {
+        format!(
+            "UPDATE {} SET finished_at = {}, applied_steps_count = 1, logs = {} WHERE {}",
+            self.qualified(),
+            self.time_literal(finished),
+            self.no_logs(),
+            self.unfinished(row)
+        )
+    }
+
+    /// The end of an unfinished row of a rollback. `logs` says that it is held.
+    pub fn end_rollback(&self, row: Standing<'_>, logs: &str) -> String {
+        format!(
+            "UPDATE {} SET rolled_back_at = {}, logs = {} WHERE {}",
+            self.qualified(),
+            self.now(),
+            literal(self.provider, logs),
+            self.unfinished(row)
         )
     }
 

@@ -402,6 +402,36 @@ pub static C2026: Code = Code {
     way_out: "Find out what the message asks, then run the command that it gives for the answer.",
 };
 
+/// A rollback has not come to its end.
+pub static C2027: Code = Code {
+    id: "C2027",
+    default_class: Class::Refused,
+    title: "A rollback has not come to its end",
+    what: "A migration is partly undone: its way back needs more than one transaction, and was killed or failed in between.",
+    why: "Neither the migration nor its absence is what the database has now, so nothing else is run.",
+    way_out: "`cutover rollback --continue` undoes the rest.",
+};
+
+/// A migration was rolled back.
+pub static C2028: Code = Code {
+    id: "C2028",
+    default_class: Class::Refused,
+    title: "A migration was rolled back and is not run again by itself",
+    what: "`cutover rollback` has undone a migration whose file is still pending, and the same as then.",
+    why: "The image that brought it would bring it again with its next start, and undo the rollback.",
+    way_out: "Deploy an image without it or with a corrected file; or run the same file again with `cutover deploy --reapply`.",
+};
+
+/// There is no way back.
+pub static C2029: Code = Code {
+    id: "C2029",
+    default_class: Class::Refused,
+    title: "There is no way back",
+    what: "A migration that is to be rolled back has no `down.sql`, neither stored at its deploy nor in the directory, or one that says it cannot be undone.",
+    why: "What undoes a migration is decided before it runs, or by a person.",
+    way_out: "Write `down.sql` beside `migration.sql`, or draft it with `cutover rollback --draft NAME`, then `cutover rollback`.",
+};
+
 /// Internal error.
 pub static C9001: Code = Code {
     id: "C9001",
@@ -646,7 +676,7 @@ pub static P3022: Code = Code {
 pub static ALL: &[&Code] = &[
     &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C2001, &C2002, &C2003, &C2004, &C2005, &C2006,
     &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017, &C2018, &C2019,
-    &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008,
+    &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C2027, &C2028, &C2029, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008,
     &P1010, &P1011, &P1012, &P1013, &P1014, &P1017, &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012,
     &P3015, &P3017, &P3018, &P3019, &P3022,
 ];

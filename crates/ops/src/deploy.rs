@@ -76,7 +76,10 @@ pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrup
     run.recorder = Some(&recorder);
     let applied = match begin_until_kept(deploy, &folder, &mut run)? {
         Some(planned) => {
-            record::begin(&mut run, &folder, &planned)?;
+            if !planned.is_empty() {
+                let scripts = record::scripts_of(&run, &folder, &planned)?;
+                record::begin(&mut run, &scripts)?;
+            }
             let applied = apply(deploy, &folder, planned, &mut run);
             record::end(&mut run, applied.as_ref().err());
             applied?
@@ -313,7 +316,7 @@ fn nothing_to_do(findings: &Findings<'_>, limit: &Limit) -> bool {
     let excluded = limit.count == Some(0) || findings.has_applied(limit.to.as_deref());
     let nothing =
         findings.pending.is_empty() && findings.interrupted.len() == findings.without_directory.len();
-    findings.failed.is_empty() && (nothing || excluded)
+    findings.failed.is_empty() && findings.rolling_back.is_empty() && (nothing || excluded)
 }
 
 fn strict(warnings: &[Diagnostic]) -> Failure {

@@ -115,7 +115,7 @@ pub(crate) fn base(run: &mut Run<'_>, folder: &Folder) -> Result<(Identity, Base
     let identity = Identity {
         version: format!("{} {}", server.product, server.version),
         location: location(run),
-        database: database(run),
+        database: run.target.database().to_owned(),
         schema: server.schema.clone(),
         server: id,
         standby: server.standby,
@@ -157,14 +157,6 @@ fn settings(run: &mut Run<'_>) -> Result<BTreeMap<String, String>> {
             found
         }
     })
-}
-
-fn database(run: &Run<'_>) -> String {
-    match &run.target.kind {
-        Kind::Postgres(postgres) => postgres.database.clone(),
-        Kind::MySql(mysql) => mysql.database.clone(),
-        Kind::Sqlite(sqlite) => sqlite.display_name.clone(),
-    }
 }
 
 fn location(run: &Run<'_>) -> String {

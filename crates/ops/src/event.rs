@@ -210,6 +210,14 @@ pub enum Event {
         #[serde(serialize_with = "seconds")]
         elapsed: Duration,
     },
+    /// A migration was undone, and its row taken back.
+    RolledBack {
+        /// Its name.
+        migration: String,
+        /// From its beginning to its commit.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+    },
     /// Another deployer applied it while we waited.
     AppliedByOther {
         /// Its name.

@@ -14,6 +14,7 @@
 mod busy;
 pub mod deploy;
 pub mod doctor;
+pub mod draft;
 pub mod dry_run;
 pub mod entrypoints;
 pub mod event;
@@ -36,6 +37,7 @@ pub mod record;
 pub mod recover;
 pub mod resolve;
 pub mod retry;
+pub mod rollback;
 mod run;
 mod scratch;
 mod side;

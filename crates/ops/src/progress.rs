@@ -1,6 +1,6 @@
 //! The progress of a migration that needs more than one transaction, as it stands in its unfinished row.
 
-use db::history::{HistoryRow, PROGRESS_MARK};
+use db::history::{HistoryRow, PROGRESS_MARK, Time};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -18,6 +18,12 @@ pub struct Progress {
     /// The node of a Galera cluster whose deploy lock was held; none elsewhere, where the lock is the whole server's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// It is the way back that is under way: the statements are those of `down.sql`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
+    /// Of a rollback: when the migration was finished, which the row says again if nothing of it is undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
     /// How many segments are finished.
     pub segments: usize,
     /// How many statements are finished: the number of the first one that is not, counted from 0.
@@ -52,6 +58,8 @@ impl Progress {
             version: VERSION,
             run: run.to_owned(),
             node: node.map(str::to_owned),
+            rollback: false,
+            finished_at: None,
             segments: 0,
             statement: 0,
             prefix: hash([]),
@@ -68,6 +76,11 @@ impl Progress {
             Some(error) => format!("{PROGRESS_MARK}{}\n{error}", ascii(&json)),
             None => format!("{PROGRESS_MARK}{}", ascii(&json)),
         }
+    }
+
+    /// Whether a row stands for a rollback that has not come to its end.
+    pub fn is_rollback(row: &HistoryRow) -> bool {
+        row.is_unfinished() && matches!(Self::of(row), Some(Ok(progress)) if progress.rollback)
     }
 
     /// Reads it back; `None` if the row is not ours, an error text if it is of a newer version.
@@ -121,7 +134,6 @@ fn ascii(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use db::history::Time;
 
     fn row(logs: &str) -> HistoryRow {
         HistoryRow {

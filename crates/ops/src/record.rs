@@ -191,6 +191,12 @@ impl Kept {
                     found.outcome = Some("applied".to_owned());
                 }
             }
+            Event::RolledBack { migration, elapsed } => {
+                if let Some(found) = self.of(migration) {
+                    found.seconds = Some(rounded(*elapsed));
+                    found.outcome = Some("rolled_back".to_owned());
+                }
+            }
             Event::FoundApplied { migration } => {
                 if let Some(found) = self.of(migration) {
                     found.outcome = Some("applied".to_owned());
@@ -235,13 +241,12 @@ fn rounded(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e6
 }
 
-/// Records that the run begins, and the scripts that it will run with their ways back, keyed by the rows that they will have.
+/// Records that the run begins, with the scripts of what it will run.
 ///
 /// # Errors
-/// A `down.sql` that cannot be read, or that cannot be stored.
-pub(crate) fn begin(run: &mut Run<'_>, folder: &Folder, planned: &[PlannedMigration]) -> Result<()> {
-    let Some(recorder) = run.recorder.filter(|_| !planned.is_empty()) else { return Ok(()) };
-    let scripts = scripts_of(run, folder, planned)?;
+/// A way back that cannot be stored.
+pub(crate) fn begin(run: &mut Run<'_>, scripts: &[Scripts]) -> Result<()> {
+    let Some(recorder) = run.recorder else { return Ok(()) };
     // The way back is promised where there is one.
     let needed = scripts.iter().any(|scripts| scripts.down.is_some()) && run.options.tables != Tables::Off;
     match ready(run, needed) {
@@ -265,7 +270,7 @@ pub(crate) fn begin(run: &mut Run<'_>, folder: &Folder, planned: &[PlannedMigrat
         kept.row.server = id;
     }
     let stored = runs::insert(run.conn.as_mut(), &recorder.row())
-        .and_then(|()| scripts::store(run.conn.as_mut(), &scripts));
+        .and_then(|()| scripts::store(run.conn.as_mut(), scripts));
     match stored {
         Ok(()) => {
             let mut kept = recorder.kept();
@@ -306,7 +311,15 @@ fn ready(run: &mut Run<'_>, needed: bool) -> std::result::Result<bool, db::DbErr
     Ok(standing == Standing::Ready)
 }
 
-fn scripts_of(run: &Run<'_>, folder: &Folder, planned: &[PlannedMigration]) -> Result<Vec<Scripts>> {
+/// The scripts of what will run, keyed by the rows that it will have.
+///
+/// # Errors
+/// A `down.sql` that cannot be read.
+pub(crate) fn scripts_of(
+    run: &Run<'_>,
+    folder: &Folder,
+    planned: &[PlannedMigration],
+) -> Result<Vec<Scripts>> {
     let stored_at = now();
     let one = |migration: &PlannedMigration| {
         Ok(Scripts {

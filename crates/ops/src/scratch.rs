@@ -39,7 +39,7 @@ pub(crate) struct Scratch {
 }
 
 /// A replay has nothing to tell.
-struct SilentObserver;
+pub(crate) struct SilentObserver;
 
 impl Observer for SilentObserver {
     fn on(&self, _: &Event) {}
@@ -98,14 +98,28 @@ impl Scratch {
     /// # Errors
     /// What stops a deploy; C2025 for a migration that must not be replayed beside others' data.
     pub(crate) fn replay(&self, folder: &Folder, schemas: &[String], to: Option<&str>) -> Result<()> {
-        let Some(to) = to else { return Ok(()) };
+        match to {
+            Some(to) => self.deploy(folder, schemas, Limit { to: Some(to.to_owned()), ..Limit::default() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The same for a migration that was rolled back.
+    ///
+    /// # Errors
+    /// What stops a deploy.
+    pub(crate) fn replay_again(&self, folder: &Folder, schemas: &[String], to: &str) -> Result<()> {
+        self.deploy(folder, schemas, Limit { to: Some(to.to_owned()), reapply: true, ..Limit::default() })
+    }
+
+    fn deploy(&self, folder: &Folder, schemas: &[String], limit: Limit) -> Result<()> {
         let operation = Deploy {
             target: self.target.clone(),
             migrations: folder.path.clone(),
             schemas: schemas.to_owned(),
             // Nobody else is here; a lock of MySQL's would be the whole server's.
             options: Options { locking: false, tables: Tables::Off, ..Options::default() },
-            limit: Limit { to: Some(to.to_owned()), count: None },
+            limit,
             strict: false,
             plan: None,
             origin: Origin::default(),

@@ -102,6 +102,15 @@ impl Target {
         self
     }
 
+    /// The name of the database; SQLite: of the file.
+    pub fn database(&self) -> &str {
+        match &self.kind {
+            Kind::Postgres(postgres) => &postgres.database,
+            Kind::MySql(mysql) => &mysql.database,
+            Kind::Sqlite(sqlite) => &sqlite.display_name,
+        }
+    }
+
     /// Another database on the same server. A SQLite file has no siblings and stays what it is.
     #[must_use]
     pub fn with_database(&self, name: &str) -> Self {

@@ -156,6 +156,8 @@ impl Transaction<'_> {
             RowWrite::InsertUnfinished { row, logs } => run.table.insert_unfinished(&row, logs, now()),
             RowWrite::Progress { row, segments, logs, .. } => run.table.update_progress(row, segments, logs),
             RowWrite::Finish { row, checksum, .. } => run.table.finish(row, checksum),
+            RowWrite::TakeBack { id, logs, .. } => run.table.take_back(id, logs),
+            RowWrite::EndRollback { row, logs, .. } => run.table.end_rollback(row, logs),
         };
         let step = Step::new(joined([&before, late_claim, &row])).inside().with_rows();
         // Code can handle its being cancelled, and must not be committed then.

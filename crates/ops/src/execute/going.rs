@@ -4,7 +4,7 @@
 
 use super::transaction::{Part, RowWrite};
 use super::unproven::{self, Unproven};
-use super::{ATTEMPTS, failure};
+use super::{ATTEMPTS, failure, rollback};
 use crate::busy::Busy;
 use crate::lease;
 use crate::plan::{Bracket, PlannedMigration, Segment};
@@ -112,18 +112,26 @@ impl<'m> Going<'m> {
     /// The write that records `next`: the end of the row after the last segment.
     pub(super) fn row_write<'a>(&'a self, next: &Progress, logs: &'a str) -> RowWrite<'a> {
         let (row, name) = (self.standing(), self.migration.name.as_str());
-        if self.is_end(next) {
+        if self.is_end(next) && next.rollback {
+            RowWrite::EndRollback { row, name, logs }
+        } else if self.is_end(next) {
             RowWrite::Finish { row, name, checksum: &self.migration.checksum }
         } else {
             RowWrite::Progress { row, name, segments: next.segments, logs }
         }
     }
 
+    /// What `logs` says once `next` is recorded: of a rollback that has come to its end, that it is held.
+    pub(super) fn logs_of(&self, next: &Progress) -> String {
+        if next.rollback && self.is_end(next) { rollback::hold(&next.run) } else { next.logs(None) }
+    }
+
     /// Records `next` by a statement of its own.
     pub(super) fn record(&mut self, run: &mut Run<'_>, next: Progress) -> std::result::Result<(), DbError> {
-        let logs = next.logs(None);
+        let logs = self.logs_of(&next);
         let sql = match self.row_write(&next, &logs) {
             RowWrite::Finish { row, checksum, .. } => run.table.finish(row, checksum),
+            RowWrite::EndRollback { row, logs, .. } => run.table.end_rollback(row, logs),
             _ => run.table.update_progress(self.standing(), next.segments, &logs),
         };
         write_one_row(run, &sql, Some(&self.id))?;
@@ -223,7 +231,10 @@ impl<'m> Going<'m> {
 
     fn leave(&self, run: &mut Run<'_>, failure: Failure, text: Option<&str>) -> Failure {
         let progress = Progress { intent: None, ..self.progress.clone() };
-        let (sql, stays) = if progress.segments == 0 {
+        let restored = progress.finished_at.filter(|_| progress.segments == 0 && progress.rollback);
+        let (sql, stays) = if let Some(finished) = restored {
+            (run.table.restore(self.standing(), finished), Some(self.id.as_str()))
+        } else if progress.segments == 0 {
             (run.table.delete(self.standing()), None)
         } else {
             let sql = run.table.update_progress(self.standing(), progress.segments, &progress.logs(text));

@@ -19,6 +19,8 @@ mod patience;
 mod rebuild;
 mod regime;
 mod rival;
+mod rollback;
+pub(crate) use rollback::undo;
 pub(crate) use rival::wait_for_newcomers;
 mod segmented;
 mod single;

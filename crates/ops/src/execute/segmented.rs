@@ -29,13 +29,22 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
                 .help("deploy from a machine that has the file on a local disk: `cutover migrate deploy`"),
         ));
     }
-    let mut going = match &migration.state {
+    let going = match &migration.state {
         State::Pending => match begin(run, migration)? {
             Some(going) => going,
             None => return Ok(Done::ByOther),
         },
         State::Resume { id, progress } => resumed(run, migration, id, progress)?,
     };
+    to_the_end(run, migration, going)
+}
+
+/// Goes on until nothing is left, finding the way back after each lost connection.
+pub(super) fn to_the_end<'m>(
+    run: &mut Run<'_>,
+    migration: &'m PlannedMigration,
+    mut going: Going<'m>,
+) -> Result<Done> {
     let mut replay = going.progress.statement > 0;
     let mut attempts = 0;
     loop {
@@ -53,7 +62,9 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
             }
             Some(cause) => {
                 way_back(run, &cause)?;
-                if is_applied(run, &migration.name) {
+                let back = going.progress.rollback;
+                let ended = run.history.rows.iter().any(|row| row.id == going.id && row.rolled_back_at.is_some());
+                if if back { ended } else { is_applied(run, &migration.name) } {
                     return Ok(Done::Found);
                 }
                 if attempts == ATTEMPTS {
@@ -65,7 +76,7 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
                         going.advance(progress, row.logs.unwrap_or_default());
                     }
                     // The row itself was never committed.
-                    None if going.progress.segments == 0 => match begin(run, migration)? {
+                    None if going.progress.segments == 0 && !back => match begin(run, migration)? {
                         Some(again) => going = again,
                         None => return Ok(Done::ByOther),
                     },
@@ -81,7 +92,7 @@ pub(super) fn run(run: &mut Run<'_>, migration: &PlannedMigration) -> Result<Don
 }
 
 /// An interrupted migration, as the history has it now.
-fn resumed<'m>(
+pub(super) fn resumed<'m>(
     run: &mut Run<'_>,
     migration: &'m PlannedMigration,
     id: &str,
@@ -231,7 +242,7 @@ fn in_transaction(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -
     let mut patience = Patience::new(run, segment);
     for last in (0..ATTEMPTS).rev().map(|left| left == 0) {
         let next = going.after(segment, run);
-        let logs = next.logs(None);
+        let logs = going.logs_of(&next);
         let row = going.row_write(&next, &logs);
         let transaction = Transaction {
             migration: &going.migration.name,

@@ -32,6 +32,10 @@ pub(super) enum RowWrite<'a> {
     Progress { row: Standing<'a>, name: &'a str, segments: usize, logs: &'a str },
     /// The end of an unfinished row.
     Finish { row: Standing<'a>, name: &'a str, checksum: &'a str },
+    /// An applied row is taken back by the transaction that undoes the migration.
+    TakeBack { id: &'a str, name: &'a str, logs: &'a str },
+    /// The end of an unfinished row of a rollback.
+    EndRollback { row: Standing<'a>, name: &'a str, logs: &'a str },
 }
 
 /// One transaction of a migration.
@@ -413,21 +417,30 @@ impl<'a> RowWrite<'a> {
     pub(super) fn name(&self) -> &'a str {
         match self {
             RowWrite::InsertFinished(row) | RowWrite::InsertUnfinished { row, .. } => row.name,
-            RowWrite::Progress { name, .. } | RowWrite::Finish { name, .. } => name,
+            RowWrite::Progress { name, .. }
+            | RowWrite::Finish { name, .. }
+            | RowWrite::TakeBack { name, .. }
+            | RowWrite::EndRollback { name, .. } => name,
         }
     }
 
     pub(super) fn id(&self) -> &'a str {
         match self {
             RowWrite::InsertFinished(row) | RowWrite::InsertUnfinished { row, .. } => row.id,
-            RowWrite::Progress { row, .. } | RowWrite::Finish { row, .. } => row.id,
+            RowWrite::Progress { row, .. }
+            | RowWrite::Finish { row, .. }
+            | RowWrite::EndRollback { row, .. } => row.id,
+            RowWrite::TakeBack { id, .. } => id,
         }
     }
 
     pub(super) fn own_id(&self) -> Option<&'a str> {
         match self {
             RowWrite::InsertFinished(_) | RowWrite::InsertUnfinished { .. } => None,
-            RowWrite::Progress { row, .. } | RowWrite::Finish { row, .. } => Some(row.id),
+            RowWrite::Progress { row, .. }
+            | RowWrite::Finish { row, .. }
+            | RowWrite::EndRollback { row, .. } => Some(row.id),
+            RowWrite::TakeBack { id, .. } => Some(id),
         }
     }
 }

@@ -16,6 +16,10 @@ pub struct Findings<'a> {
     pub failed: Vec<&'a HistoryRow>,
     /// Unfinished rows of ours.
     pub interrupted: Vec<&'a HistoryRow>,
+    /// Unfinished rows of rollbacks: nothing is deployed before they have come to their end.
+    pub rolling_back: Vec<&'a HistoryRow>,
+    /// Pending ones that a rollback has taken back, with the same file: they do not run again by themselves.
+    pub held: Vec<&'a Migration>,
     /// Those of them whose migration has no directory here: an older image, or a renamed directory.
     pub without_directory: Vec<&'a HistoryRow>,
     /// Applied ones whose file has another checksum now.
@@ -44,6 +48,10 @@ pub fn decide<'a>(folder: &'a Folder, history: &'a History) -> Findings<'a> {
         .collect();
     let known: HashSet<&str> = history.rows.iter().map(|row| row.migration_name.as_str()).collect();
     for row in &history.rows {
+        if Progress::is_rollback(row) {
+            findings.rolling_back.push(row);
+            continue;
+        }
         if row.is_unfinished() {
             if row.progress().is_some() { &mut findings.interrupted } else { &mut findings.failed }.push(row);
             if row.progress().is_some() && !local.contains(row.migration_name.as_str()) {
@@ -80,7 +88,10 @@ pub fn decide<'a>(folder: &'a Folder, history: &'a History) -> Findings<'a> {
             if last_applied.is_some_and(|last| index < last) {
                 findings.out_of_order.push(migration);
             }
-            if known.contains(name) {
+            let newest = history.rows_of(name).max_by_key(|row| row.started_at);
+            if newest.is_some_and(|row| row.is_held() && migration.matches(&row.checksum)) {
+                findings.held.push(migration);
+            } else if known.contains(name) {
                 findings.run_before.push(migration);
             }
         }
@@ -141,9 +152,9 @@ impl Findings<'_> {
         warnings
     }
 
-    /// P3009, if there are failed rows.
+    /// P3009, if there are failed rows; C2027, if a rollback has not come to its end.
     pub fn failed_rows(&self) -> Option<Failure> {
-        failed(&self.failed)
+        failed(&self.failed).or_else(|| self.rolling_back.first().map(|row| unfinished_rollback(&row.migration_name)))
     }
 }
 
@@ -151,7 +162,8 @@ impl Findings<'_> {
 pub fn failed_rows(history: &History) -> Option<Failure> {
     let rows: Vec<&HistoryRow> =
         history.rows.iter().filter(|row| row.is_unfinished() && row.progress().is_none()).collect();
-    failed(&rows)
+    let rollback = history.rows.iter().find(|row| Progress::is_rollback(row));
+    failed(&rows).or_else(|| rollback.map(|row| unfinished_rollback(&row.migration_name)))
 }
 
 fn failed(rows: &[&HistoryRow]) -> Option<Failure> {
@@ -214,6 +226,31 @@ fn essence(logs: &str) -> String {
         .join("\n")
 }
 
+/// A rollback that was killed or failed in the middle.
+pub(crate) fn unfinished_rollback(name: &str) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!("migration `{name}` is being rolled back, and that has not come to its end"))
+            .code(&codes::C2027)
+            .meta("migration", name)
+            .note("nothing was run")
+            .help(codes::C2027.way_out),
+    )
+}
+
+/// A rollback has taken the migration back: it does not run again by itself.
+fn held(migration: &Migration) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!(
+            "migration `{}` was rolled back, and its file is the same as then",
+            migration.name
+        ))
+        .code(&codes::C2028)
+        .meta("migration", migration.name.clone())
+        .note("nothing was run; the next start of a newer image would undo the rollback without a word")
+        .help(codes::C2028.way_out),
+    )
+}
+
 /// Which pending migrations are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Limit {
@@ -221,6 +258,8 @@ pub struct Limit {
     pub to: Option<String>,
     /// At most so many.
     pub count: Option<usize>,
+    /// Those too that a rollback has taken back.
+    pub reapply: bool,
 }
 
 /// Plans every wanted migration, the interrupted one first. Everything that can be refused is refused here,
@@ -254,6 +293,9 @@ pub fn plan(
     let wanted =
         folder.migrations.iter().take(last).filter(|migration| pending.contains(migration.name.as_str()));
     for migration in wanted.take(count - planned.len()) {
+        if !limit.reapply && findings.held.iter().any(|held| held.name == migration.name) {
+            return Err(held(migration));
+        }
         planned.push(one(migration, State::Pending, options, provider)?);
     }
     debug_assert!(history.exists || findings.interrupted.is_empty());
@@ -300,17 +342,40 @@ pub(crate) fn pending(
     one(migration, State::Pending, options, provider)
 }
 
+/// Plans the way back of a migration.
+///
+/// # Errors
+/// C2002, C2003, C2004 as in [`plan`].
+pub(crate) fn way_back(
+    name: &str,
+    source: &Source,
+    state: State,
+    options: &sql::Options,
+    provider: Provider,
+) -> Result<PlannedMigration> {
+    cut(name, (source, ""), state, options, provider)
+}
+
 fn one(
     migration: &Migration,
     state: State,
     options: &sql::Options,
     provider: Provider,
 ) -> Result<PlannedMigration> {
-    let (source, checksum) = text(migration)?;
+    cut(&migration.name, text(migration)?, state, options, provider)
+}
+
+fn cut(
+    name: &str,
+    (source, checksum): (&Source, &str),
+    state: State,
+    options: &sql::Options,
+    provider: Provider,
+) -> Result<PlannedMigration> {
     let script = sql::split(source.text(), options).map_err(|error| unterminated(source, &error))?;
     let segments = segments::segments(&script, source, provider)?;
     Ok(PlannedMigration {
-        name: migration.name.clone(),
+        name: name.to_owned(),
         checksum: checksum.to_owned(),
         state,
         segments,

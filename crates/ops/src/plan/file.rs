@@ -75,6 +75,9 @@ pub struct Base {
     /// `--count`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
+    /// `--reapply`.
+    #[serde(default)]
+    pub reapply: bool,
 }
 
 /// The refusal of a plan that does not hold any more, for these reasons.
@@ -129,13 +132,13 @@ impl Base {
 
     /// Which of the pending migrations.
     pub fn with_limit(mut self, limit: &Limit) -> Self {
-        (self.to, self.count) = (limit.to.clone(), limit.count);
+        (self.to, self.count, self.reapply) = (limit.to.clone(), limit.count, limit.reapply);
         self
     }
 
     /// The migrations that were asked for.
     pub fn limit(&self) -> Limit {
-        Limit { to: self.to.clone(), count: self.count }
+        Limit { to: self.to.clone(), count: self.count, reapply: self.reapply }
     }
 }
 
@@ -284,6 +287,7 @@ mod tests {
             settings: map(&[("TimeZone", "UTC")]),
             to: None,
             count: None,
+            reapply: false,
         }
     }
 

@@ -151,14 +151,14 @@ pub(crate) fn look(
     let name = subject.planned.name.as_str();
     let at = folder.migrations.iter().position(|migration| migration.name == name).unwrap_or_default();
     let scratch = Scratch::open(run.target, scratch_target, interrupt)?;
-    scratch.check(std::slice::from_ref(&subject.planned), &database_of(run))?;
+    scratch.check(std::slice::from_ref(&subject.planned), run.target.database())?;
     let earlier = &folder.migrations[..at];
     let options = crate::deploy::script_options(run);
     let mut planned = Vec::new();
     for migration in earlier {
         planned.push(crate::plan::decide::pending(migration, &options, run.target.provider)?);
     }
-    scratch.check(&planned, &database_of(run))?;
+    scratch.check(&planned, run.target.database())?;
     scratch.replay(folder, schemas, earlier.last().map(|migration| migration.name.as_str()))?;
     let mut conn = scratch.connect()?;
     if earlier.is_empty() {
@@ -198,14 +198,6 @@ pub(crate) fn counted(number: usize) -> String {
         0 => "no statement is".to_owned(),
         1 => "statement 1 is".to_owned(),
         number => format!("statements 1 to {number} are"),
-    }
-}
-
-fn database_of(run: &Run<'_>) -> String {
-    match &run.target.kind {
-        db::target::Kind::MySql(mysql) => mysql.database.clone(),
-        db::target::Kind::Postgres(postgres) => postgres.database.clone(),
-        db::target::Kind::Sqlite(_) => String::new(),
     }
 }
 

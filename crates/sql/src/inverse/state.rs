@@ -276,6 +276,11 @@ impl State {
             .filter(|(own, column)| own == table && column == from)
             .for_each(|(_, column)| to.clone_into(column));
         for (object, definition) in &mut self.now.objects {
+            // SQLite writes the new name into what looks at the table.
+            let looks = |held: &str| provider == Provider::Sqlite && text::names(held, &table.name, provider);
+            if object.kind == ObjectKind::View && looks(&definition.text) {
+                put(&mut definition.text);
+            }
             for (part, held) in &mut definition.parts {
                 let points = part.kind == PartKind::ForeignKey && object != table;
                 if points && let Some(at) = held.find("REFERENCES") {

@@ -3,6 +3,7 @@
 
 mod fixtures;
 mod projects;
+mod scripts;
 
 use crate::connect;
 use diagnostics::Provider;

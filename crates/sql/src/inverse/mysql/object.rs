@@ -209,8 +209,9 @@ fn lead_back(object: &Object, definition: &Definition, undo: &mut Undo, state: &
     let stored = definition.columns.iter().filter(|column| column.generated.is_none());
     let pair = |name: &str| copy.columns.iter().find(|(from, _)| text::same(from, name, MYSQL));
     let pairs: Vec<_> = stored.clone().filter_map(|column| pair(&column.name)).collect();
-    if pairs.len() == stored.count() {
-        undo.obstacle = None;
+    undo.obstacle = None;
+    for column in stored.filter(|column| pair(&column.name).is_none()) {
+        undo.gone(format!("the values of {}.{}", object.name, column.name));
     }
     let list = |pick: fn(&(String, String)) -> &String| {
         pairs.iter().map(|pair| quoted(pick(pair))).collect::<Vec<_>>().join(", ")

@@ -54,6 +54,12 @@ fn change(change: &Change, altered: &Altered<'_>, state: &mut State) -> Undo {
     // What the script has made goes whole; what leads from it to what was made later has to go before that.
     let needed = state.names_later(altered.statement, table) && !state.is_fleeting(table);
     let undo = match change {
+        // What it is called decides how it is dropped.
+        Change::Rename(_) | Change::SetSchema(_) if state.is_fleeting(table) => {
+            rename(change, table, state);
+            return Undo::default();
+        }
+        Change::Rename(_) | Change::SetSchema(_) => return rename(change, table, state),
         Change::AddColumn { column, if_not_exists } => add_column(column, *if_not_exists, table, state),
         Change::DropColumn { name, cascade } => drop_column(name, *cascade, table, state),
         Change::AddConstraint(definition) => key::add(definition, table, state),
@@ -77,7 +83,6 @@ fn change(change: &Change, altered: &Altered<'_>, state: &mut State) -> Undo {
             Undo::with(vec![sql])
         }
         Change::RenameConstraint { from, to } => key::rename(from, to, table, state),
-        Change::Rename(_) | Change::SetSchema(_) => rename(change, table, state),
         Change::Attach { partition, bound } => attach(partition, bound, table, state),
         Change::Detach { partition, mode } => detach(partition, *mode, table, state),
         Change::Inherit(parent) => inherit(parent, "NO INHERIT", table, state),

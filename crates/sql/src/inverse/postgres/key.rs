@@ -235,7 +235,7 @@ pub(super) fn drop_index(names: &[Name], concurrently: bool, if_exists: bool, st
         if state.is_created(&table) {
             continue;
         }
-        undo.sql.extend(lost.back().into_iter().map(|made| match concurrently {
+        undo.sql.extend(lost.back().into_iter().map(|made| match concurrently && made.starts_with("CREATE") {
             true => made.replacen("INDEX ", "INDEX CONCURRENTLY ", 1),
             false => made,
         }));

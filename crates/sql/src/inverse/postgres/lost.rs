@@ -98,6 +98,7 @@ impl Lost {
         for (part, held) in parts {
             let goes = match part.kind {
                 PartKind::Comment => part.name == column,
+                PartKind::Setting => part.name.ends_with(&format!(" of {column}")),
                 PartKind::ForeignKey => render::key_columns(&held).iter().any(|own| own == column),
                 PartKind::Constraint | PartKind::Index => text::names_column(&held, column, POSTGRES),
                 PartKind::Policy | PartKind::Rule | PartKind::Trigger => {
@@ -107,6 +108,9 @@ impl Lost {
             };
             if goes {
                 self.part(state, table, &part);
+            } else if part.kind == PartKind::Grant && held.contains('(') && text::names_column(&held, column, POSTGRES) {
+                // What a role may do with other columns stands there, too, and is given twice.
+                self.parts.push((table.clone(), part, held));
             }
         }
         if cascade {
@@ -129,7 +133,15 @@ impl Lost {
     pub(super) fn part(&mut self, state: &mut State, object: &Object, part: &Part) {
         let mut text = None;
         state.change(object, |definition| text = definition.parts.remove(part));
-        self.parts.extend(text.map(|text| (object.clone(), part.clone(), text)));
+        let Some(text) = text else { return };
+        self.parts.push((object.clone(), part.clone(), text));
+        let parts = state.definition(object).map(|definition| definition.parts.clone()).unwrap_or_default();
+        for (own, held) in parts.into_iter().filter(|(own, held)| goes_with(own, held, part)) {
+            state.change(object, |definition| {
+                definition.parts.remove(&own);
+            });
+            self.parts.push((object.clone(), own, held));
+        }
     }
 
     /// Takes away what of `other` depends on the root.
@@ -199,7 +211,12 @@ impl Lost {
         for object in self.objects.keys().filter(|object| object.kind == ObjectKind::Table) {
             undo.gone(format!("the rows of {}", object.name));
         }
-        for (table, part, _) in self.parts.iter().filter(|(_, part, _)| part.kind == PartKind::ForeignKey) {
+        let empty = |held: &str| {
+            let to = held.find("REFERENCES").map_or("", |at| &held[at..]);
+            self.objects.keys().any(|object| object.kind == ObjectKind::Table && names(to, object))
+        };
+        let keys = self.parts.iter().filter(|(_, part, held)| part.kind == PartKind::ForeignKey && empty(held));
+        for (table, part, _) in keys {
             let name = &part.name;
             undo.conditions.push(format!("no row of {} points to what is gone, as {name} asks", table.name));
         }
@@ -345,6 +362,25 @@ impl Lost {
             Some(counted(&text::string(&render::qualified(&counter.name)), table, column))
         };
         self.defaults.iter().filter_map(stays).collect()
+    }
+}
+
+/// Whether a comment or a setting is of this part.
+fn goes_with(own: &Part, held: &str, part: &Part) -> bool {
+    let word = match part.kind {
+        PartKind::ForeignKey => PartKind::Constraint.word(),
+        kind => kind.word(),
+    };
+    match own.kind {
+        PartKind::Comment => own.name == format!("{word} {}", part.name),
+        PartKind::Setting => {
+            let quoted = render::quoted(&part.name);
+            let named = |value: &str| value == part.name || value == quoted;
+            (own.name == "cluster" && named(held))
+                || held.strip_prefix("USING INDEX ").is_some_and(named)
+                || own.name == format!("tablespace of {}", part.name)
+        }
+        _ => false,
     }
 }
 

@@ -96,8 +96,7 @@ pub(super) fn create_from(create: &CreateFrom, written: &str, state: &mut State)
 
 pub(super) fn create_sequence(name: &Name, if_not_exists: bool, written: &str, state: &mut State) -> Undo {
     let object = Object { kind: ObjectKind::Sequence, name: state.made(name) };
-    let temporary =
-        written.to_ascii_uppercase().split_whitespace().nth(1).is_some_and(|word| word.starts_with("TEMP"));
+    let temporary = written.to_ascii_uppercase().split_whitespace().nth(1).is_some_and(|word| word.starts_with("TEMP"));
     if temporary || (if_not_exists && state.relation(&object.name).is_some()) {
         return Undo::default();
     }
@@ -144,13 +143,8 @@ pub(super) fn create_schema(name: Option<&str>, written: &str, state: &mut State
 }
 
 pub(super) fn rename_schema(from: &str, to: &str, state: &mut State) -> Undo {
-    let inside: Vec<Object> = state
-        .now
-        .objects
-        .keys()
-        .filter(|object| object.name.schema.as_deref() == Some(from))
-        .cloned()
-        .collect();
+    let inside: Vec<Object> =
+        state.now.objects.keys().filter(|object| object.name.schema.as_deref() == Some(from)).cloned().collect();
     for object in inside {
         state.rename(&object, &Name { schema: Some(to.to_owned()), ..object.name.clone() });
     }
@@ -163,8 +157,7 @@ pub(super) fn rename_schema(from: &str, to: &str, state: &mut State) -> Undo {
 }
 
 pub(super) fn drop_schema(names: &[String], cascade: bool, state: &mut State) -> Undo {
-    let objects =
-        names.iter().map(|name| Object { kind: ObjectKind::Schema, name: Name::unqualified(name.clone()) });
+    let objects = names.iter().map(|name| Object { kind: ObjectKind::Schema, name: Name::unqualified(name.clone()) });
     lost(objects.collect(), cascade, state)
 }
 
@@ -184,7 +177,9 @@ pub(super) fn lost(objects: Vec<Object>, cascade: bool, state: &mut State) -> Un
 fn lead_back(lost: &Lost, undo: &mut Undo, state: &State) {
     for (object, definition) in &lost.objects {
         let Some(copy) = state.copies.iter().find(|copy| copy.from == *object) else { continue };
-        let own = |name: &String| definition.columns.iter().any(|column| column.name == *name);
+        let own = |name: &String| {
+            definition.columns.iter().any(|column| column.name == *name && column.generated.is_none())
+        };
         let pairs: Vec<_> = copy.columns.iter().filter(|(from, _)| own(from)).collect();
         let list = |pick: fn(&(String, String)) -> &String| {
             pairs.iter().map(|pair| render::quoted(pick(pair))).collect::<Vec<_>>().join(", ")
@@ -196,10 +191,10 @@ fn lead_back(lost: &Lost, undo: &mut Undo, state: &State) {
             list(|pair| &pair.1),
             render::qualified(&copy.into.name)
         ));
-        let whole =
-            definition.columns.iter().all(|column| pairs.iter().any(|(from, _)| *from == column.name));
-        if whole {
-            undo.obstacle = None;
+        undo.obstacle = None;
+        let stored = definition.columns.iter().filter(|column| column.generated.is_none());
+        for column in stored.filter(|column| !pairs.iter().any(|(from, _)| *from == column.name)) {
+            undo.gone(format!("the values of {}.{}", object.name, column.name));
         }
     }
 }

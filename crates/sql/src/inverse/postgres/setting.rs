@@ -203,8 +203,18 @@ fn sequence(altered: &Altered<'_>, state: &State) -> Undo {
     let (ObjectKind::Sequence, Some(definition)) = (object.kind, state.definition(object)) else {
         return Undo::unknown("a part of this change is not read");
     };
-    if state.is_created(object) && !state.names_later(altered.statement, object) {
-        return Undo::default();
+    let owned = altered.statement.to_ascii_uppercase().contains("OWNED BY");
+    let mut sql = Vec::new();
+    if owned && !state.is_fleeting(object) {
+        // The sequence of a column goes with it, and could not be dropped once more.
+        let owner = definition.parts.iter().find(|(part, _)| part.kind == PartKind::Owner);
+        sql.extend(match owner {
+            Some((part, held)) => render::part(object, part, held),
+            None => vec![alter(object, "OWNED BY NONE")],
+        });
+    }
+    if state.is_created(object) {
+        return Undo::with(sql);
     }
     let tokens = text::tokens(&definition.text, state.provider());
     let mut words = Words::new(&definition.text, &tokens, state.provider());
@@ -212,13 +222,6 @@ fn sequence(altered: &Altered<'_>, state: &State) -> Undo {
     words.take("UNLOGGED");
     let known = words.take("SEQUENCE") && words.name().is_some();
     let options = words.look(0).filter(|_| known).map(|token| &definition.text[token.span.start..]);
-    let mut sql: Vec<String> = options.into_iter().map(|options| alter(object, options)).collect();
-    if altered.statement.to_ascii_uppercase().contains("OWNED BY") {
-        let owner = definition.parts.iter().find(|(part, _)| part.kind == PartKind::Owner);
-        sql.extend(match owner {
-            Some((part, held)) => render::part(object, part, held),
-            None => vec![alter(object, "OWNED BY NONE")],
-        });
-    }
+    sql.extend(options.into_iter().map(|options| alter(object, options)));
     Undo::with(sql)
 }

@@ -6,7 +6,7 @@ use super::lost::{Lost, names};
 use super::render::{self, alter_column, quoted};
 use crate::action::{Action, Name};
 use crate::pg::command::{self, DomainChange, TypeChange, Using};
-use crate::snapshot::{ColumnDefinition, Object, ObjectKind, PartKind};
+use crate::snapshot::{ColumnDefinition, Object, ObjectKind, Part, PartKind};
 use crate::statement::Statement;
 use crate::words::Words;
 use diagnostics::Provider;
@@ -128,7 +128,18 @@ pub(super) fn set_type(
         return Undo::unknown(format!("{} had no column {column}", table.name));
     };
     let now = full(data_type, state);
-    let mut undo = Undo::with(back_to(&known, &now, table));
+    let mut around = Lost::default();
+    if now != known.data_type {
+        let before = state.now.clone();
+        for part in reprinted(column, table, state) {
+            around.part(state, table, &part);
+        }
+        state.now = before;
+    }
+    let mut sql = around.away();
+    sql.extend(back_to(&known, &now, table));
+    sql.extend(around.back());
+    let mut undo = Undo::with(sql);
     let values = Loss::Values { table: table.name.clone(), column: column.to_owned() };
     if !widens(&now, &known.data_type) && own(&now, state).is_none() {
         undo.losses.push(values);
@@ -141,6 +152,22 @@ pub(super) fn set_type(
     }
     state.change_column(table, column, |column| column.data_type = now);
     undo
+}
+
+/// Checks and computed indexes over a column: the server writes casts into them that stay when the type is the former one again.
+fn reprinted(column: &str, table: &Object, state: &State) -> Vec<Part> {
+    let Some(definition) = state.definition(table) else { return Vec::new() };
+    let computed = |part: &Part, held: &str| match part.kind {
+        PartKind::Constraint => held.starts_with("CHECK"),
+        PartKind::Index => {
+            held.contains(" WHERE ") || !render::key_columns(held).iter().any(|own| own == column)
+        }
+        _ => false,
+    };
+    let parts = definition.parts.iter().filter(|(part, held)| {
+        computed(part, held) && text::names_column(held, column, Provider::PostgreSql)
+    });
+    parts.map(|(part, _)| part.clone()).collect()
 }
 
 /// The statements that give a column its former type; a default does not follow into every type.

@@ -1,0 +1,209 @@
+//! `rollback --draft` and `rollback --verify`: making ways back, and trying them, in a scratch database.
+//!
+//! A draft is made from the migration's text and from the database as it is right before it, which the migrations before it make
+//! ([`sql::draft`]). Trying is the real thing: up, down, up again by the same code that deploys and rolls back, with the database
+//! compared after each.
+
+use crate::interrupt::Interrupt;
+use crate::migrations::{self, Folder, Migration};
+use crate::plan::decide;
+use crate::record::{Origin, Tables};
+use crate::rollback::{Rollback, Which, rollback};
+use crate::run::Options;
+use crate::scratch::Scratch;
+use db::target::Target;
+use diagnostics::{Diagnostic, Failure, Result, codes};
+use serde::Serialize;
+use sql::Snapshot;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The database beside which a scratch database is made.
+    pub target: Target,
+    /// The migrations directory.
+    pub migrations: PathBuf,
+    /// Schemas that the datasource declares.
+    pub schemas: Vec<String>,
+    /// Which migrations; all that have none yet (`--draft`), or have one (`--verify`), without a name.
+    pub names: Vec<String>,
+    /// The scratch database, instead of one beside the target.
+    pub scratch: Option<Target>,
+    /// Write over a `down.sql` that is there.
+    pub overwrite: bool,
+}
+
+/// A way back that was drafted.
+#[derive(Clone, Debug, Serialize)]
+pub struct Drafted {
+    /// The migration.
+    pub name: String,
+    /// Where it was written; none where there was nothing to write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Every statement has a way back.
+    pub complete: bool,
+    /// What it does not bring back, and which statements have no way back.
+    pub obstacles: Vec<String>,
+    /// What running it throws away.
+    pub losses: Vec<String>,
+}
+
+/// A way back that was tried.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verified {
+    /// The migration.
+    pub name: String,
+    /// How the database after up and down differs from before; empty: it does not.
+    pub after_down: Vec<String>,
+    /// How the database after up, down and up differs from that after the first up; empty: it does not.
+    pub after_up: Vec<String>,
+}
+
+impl Verified {
+    /// Both are empty.
+    pub fn holds(&self) -> bool {
+        self.after_down.is_empty() && self.after_up.is_empty()
+    }
+}
+
+/// Drafts.
+///
+/// # Errors
+/// C2025 without a scratch database; what stops the replay.
+pub fn draft(ask: &Ask, interrupt: &Arc<Interrupt>) -> Result<Vec<Drafted>> {
+    let folder = migrations::read(&ask.migrations)?;
+    let wanted = wanted(ask, &folder, |migration| {
+        ask.overwrite || !matches!(migrations::down(&folder, &migration.name), Ok(Some(_)))
+    })?;
+    let scratch = opened(ask, &folder, interrupt)?;
+    let mut drafted = Vec::new();
+    for at in wanted {
+        let migration = &folder.migrations[at];
+        let before = before(&scratch, &folder, &ask.schemas, at)?;
+        let options = sql::Options::new(ask.target.provider);
+        let planned = decide::pending(migration, &options, ask.target.provider)?;
+        let text = planned.source.text();
+        // It was split when it was planned.
+        let Ok(script) = sql::split(text, &options) else { continue };
+        let draft = sql::draft(&script, text, &before);
+        let obstacles: Vec<String> = draft
+            .steps
+            .iter()
+            .filter_map(|undo| Some(format!("statement {}: {}", undo.statement + 1, undo.obstacle.as_ref()?)))
+            .collect();
+        let losses = draft.steps.iter().flat_map(|undo| &undo.losses).map(ToString::to_string).collect();
+        let path = migration.path.with_file_name(migrations::DOWN_FILE);
+        std::fs::write(&path, written(&draft, &obstacles)).map_err(|error| unwritable(&path, &error))?;
+        drafted.push(Drafted {
+            name: migration.name.clone(),
+            path: Some(path),
+            complete: draft.is_complete(),
+            obstacles,
+            losses,
+        });
+    }
+    Ok(drafted)
+}
+
+/// The file: what it does not bring back keeps it from being run until a person has read that.
+fn written(draft: &sql::Draft, obstacles: &[String]) -> String {
+    let mut text = String::from("-- The way back, drafted by `cutover rollback --draft`. Read it, try it with `cutover rollback --verify`.\n");
+    for obstacle in obstacles {
+        let _ = writeln!(text, "-- cutover:irreversible {obstacle}");
+    }
+    text.push('\n');
+    text.push_str(&draft.sql());
+    text
+}
+
+fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!("{} cannot be written: {error}", path.display()))
+            .code(&codes::C1004)
+            .help("check the owner and mode of its directory, then `cutover rollback --draft`"),
+    )
+}
+
+/// Tries.
+///
+/// # Errors
+/// C2025 without a scratch database; a way that does not run.
+pub fn verify(ask: &Ask, interrupt: &Arc<Interrupt>) -> Result<Vec<Verified>> {
+    let folder = migrations::read(&ask.migrations)?;
+    let wanted =
+        wanted(ask, &folder, |migration| matches!(migrations::down(&folder, &migration.name), Ok(Some(_))))?;
+    let scratch = opened(ask, &folder, interrupt)?;
+    let mut verified = Vec::new();
+    for at in wanted {
+        let name = folder.migrations[at].name.as_str();
+        let first = before(&scratch, &folder, &ask.schemas, at)?;
+        scratch.replay(&folder, &ask.schemas, Some(name))?;
+        let up = scratch.snapshot()?;
+        let back = Rollback {
+            target: scratch.target.clone(),
+            migrations: ask.migrations.clone(),
+            options: Options { locking: false, tables: Tables::Off, ..Options::default() },
+            which: Which::Last(1),
+            origin: Origin::default(),
+        };
+        rollback(&back, &crate::scratch::SilentObserver, interrupt, &|_| Ok(true))?;
+        let down = scratch.snapshot()?;
+        scratch.replay_again(&folder, &ask.schemas, name)?;
+        let again = scratch.snapshot()?;
+        verified.push(Verified {
+            name: name.to_owned(),
+            after_down: differences(&first, &down, ["before", "after up and down"]),
+            after_up: differences(&up, &again, ["after the first up", "after the second"]),
+        });
+    }
+    Ok(verified)
+}
+
+fn differences(first: &Snapshot, second: &Snapshot, [left, right]: [&str; 2]) -> Vec<String> {
+    first.differences(second).iter().flat_map(|difference| difference.lines(left, right)).collect()
+}
+
+/// The database right before a migration.
+fn before(scratch: &Scratch, folder: &Folder, schemas: &[String], at: usize) -> Result<Snapshot> {
+    let earlier = at.checked_sub(1).and_then(|at| folder.migrations.get(at));
+    scratch.replay(folder, schemas, earlier.map(|migration| migration.name.as_str()))?;
+    scratch.snapshot()
+}
+
+fn opened(ask: &Ask, folder: &Folder, interrupt: &Arc<Interrupt>) -> Result<Scratch> {
+    let scratch = Scratch::open(&ask.target, ask.scratch.as_ref(), interrupt)?;
+    let options = sql::Options::new(ask.target.provider);
+    for migration in &folder.migrations {
+        let planned = decide::pending(migration, &options, ask.target.provider)?;
+        scratch.check(std::slice::from_ref(&planned), ask.target.database())?;
+    }
+    Ok(scratch)
+}
+
+/// The places of the migrations in the folder.
+fn wanted(ask: &Ask, folder: &Folder, by_itself: impl Fn(&Migration) -> bool) -> Result<Vec<usize>> {
+    if let Some(unknown) =
+        ask.names.iter().find(|name| !folder.migrations.iter().any(|migration| migration.name == **name))
+    {
+        return Err(Failure::new(
+            Diagnostic::error(format!("no migration `{unknown}` in {}", folder.path.display()))
+                .code(&codes::C2017)
+                .help(codes::C2017.way_out),
+        ));
+    }
+    let is_wanted = |migration: &Migration| match ask.names.is_empty() {
+        true => by_itself(migration),
+        false => ask.names.contains(&migration.name),
+    };
+    Ok(folder
+        .migrations
+        .iter()
+        .enumerate()
+        .filter(|(_, migration)| is_wanted(migration))
+        .map(|(at, _)| at)
+        .collect())
+}

@@ -1,0 +1,375 @@
+//! `rollback`: undoes what was deployed last, by the ways back that stand beside the migrations or were stored with them.
+//!
+//! 1. Connect; read the history, the stored scripts and, if it is there, the folder. Which migrations: those of the last deploy,
+//!    the last N, or all behind one.
+//! 2. Each must have a way back that does not say of itself that it is none. What it would throw away is counted and told, and
+//!    somebody says yes.
+//! 3. Under the deploy lock, in reverse order: each is undone with its row (`execute::rollback`).
+//!
+//! What does not live here: making ways back (`draft`), trying them (`verify`).
+
+use crate::event::Observer;
+use crate::execute;
+use crate::interrupt::Interrupt;
+use crate::lock;
+use crate::migrations::{self, Folder};
+use crate::plan::{PlannedMigration, State, decide};
+use crate::progress::Progress;
+use crate::record::{self, Origin, Recorder};
+use crate::run::{self, Options, Run};
+use db::history::HistoryRow;
+use db::state::runs;
+use db::state::scripts::{self, Scripts};
+use db::state::{self, Standing};
+use db::target::Target;
+use diagnostics::{Diagnostic, Failure, Result, Source, codes, shell_word};
+use serde::Serialize;
+use sql::{Breakage, Catalog, Reversible};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Which migrations are undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those of the last recorded deploy that still stand; the last one alone where no run is recorded.
+    LastDeploy,
+    /// The last so many.
+    Last(usize),
+    /// All that were applied behind this one, which stays.
+    Behind(String),
+    /// The one whose rollback has not come to its end.
+    Continue,
+}
+
+/// What a rollback is asked for.
+#[derive(Clone, Debug)]
+pub struct Rollback {
+    /// The database.
+    pub target: Target,
+    /// The migrations directory; it need not be there.
+    pub migrations: PathBuf,
+    /// Connection and lock.
+    pub options: Options,
+    /// Which migrations.
+    pub which: Which,
+    /// Where it comes from, for its record.
+    pub origin: Origin,
+}
+
+/// What would be undone, and what that throws away.
+#[derive(Clone, Debug, Serialize)]
+pub struct Intent {
+    /// The migrations, in the order in which they are undone.
+    pub migrations: Vec<Step>,
+}
+
+/// One migration of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// Where its way back comes from: `stored at its deploy`, or the file.
+    pub from: String,
+    /// The statements of its way back.
+    pub statements: Vec<String>,
+    /// What is thrown away: `12 rows of public.notes`.
+    pub losses: Vec<String>,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Outcome {
+    /// The migrations that were undone, in that order.
+    pub rolled_back: Vec<String>,
+}
+
+/// Undoes. `agreed` is shown what would be lost, and says whether that is wanted.
+///
+/// # Errors
+/// C2029 for a migration without a way back; what stops a deploy.
+pub fn rollback(
+    rollback: &Rollback,
+    observer: &dyn Observer,
+    interrupt: &Arc<Interrupt>,
+    agreed: &dyn Fn(&Intent) -> Result<bool>,
+) -> Result<Outcome> {
+    let target = &rollback.target;
+    let recorder = Recorder::new(observer, "rollback", &rollback.origin, target.secrets());
+    let observer: &dyn Observer = &recorder;
+    let folder = migrations::read(&rollback.migrations)?;
+    let conn = run::connect(target, &rollback.options, observer, interrupt)?
+        .map_err(|error| run::failure(target, error))?;
+    let mut run = Run::new(target, &rollback.options, observer, interrupt, conn);
+    run.recorder = Some(&recorder);
+    run.check_server()?;
+    run.prepare_session()?;
+    run.read_history()?;
+    let stored = stored(&mut run)?;
+    let wanted = wanted(&mut run, &rollback.which, &folder)?;
+    if wanted.is_empty() {
+        return Ok(Outcome::default());
+    }
+    let steps = steps(&run, &wanted, (&folder, &stored))?;
+    let intent = intent(&mut run, &steps)?;
+    if !agreed(&intent)? {
+        return Ok(Outcome::default());
+    }
+    lock::acquire(&mut run, &mut |_| Ok(false))?;
+    let before = run.history.rows.clone();
+    run.read_history()?;
+    if before != run.history.rows {
+        return Err(moved());
+    }
+    record::begin(&mut run, &[])?;
+    let undone = undo_all(&mut run, &wanted, &steps);
+    record::end(&mut run, undone.as_ref().err());
+    undone
+}
+
+fn undo_all(run: &mut Run<'_>, wanted: &[HistoryRow], steps: &[Way]) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    for (row, way) in wanted.iter().zip(steps) {
+        run.interrupt.check()?;
+        execute::undo(run, &way.planned, row).map_err(|failure| {
+            failure.map(|told| match outcome.rolled_back.is_empty() {
+                true => told,
+                false => told.note(format!("undone before it in this run: {}", outcome.rolled_back.join(", "))),
+            })
+        })?;
+        outcome.rolled_back.push(way.planned.name.clone());
+        run.read_history()?;
+    }
+    Ok(outcome)
+}
+
+fn moved() -> Failure {
+    Failure::new(
+        Diagnostic::error("the history has changed since it was looked at, and nothing was undone")
+            .code(&codes::C2008)
+            .help("cutover rollback"),
+    )
+}
+
+/// What is stored, where the tables are there.
+fn stored(run: &mut Run<'_>) -> Result<Vec<Scripts>> {
+    match run.patiently(state::standing)? {
+        Standing::Ready | Standing::Newer(_) => run.patiently(scripts::read),
+        Standing::Absent | Standing::Older => Ok(Vec::new()),
+    }
+}
+
+/// The rows of the migrations to undo, the newest first.
+fn wanted(run: &mut Run<'_>, which: &Which, folder: &Folder) -> Result<Vec<HistoryRow>> {
+    let unfinished = run.history.rows.iter().find(|row| Progress::is_rollback(row));
+    match (which, unfinished) {
+        (Which::Continue, Some(row)) => return Ok(vec![row.clone()]),
+        (Which::Continue, None) => return Ok(Vec::new()),
+        (_, Some(row)) => return Err(decide::unfinished_rollback(&row.migration_name)),
+        (_, None) => {}
+    }
+    if let Some(failure) = decide::failed_rows(&run.history) {
+        return Err(failure);
+    }
+    if let Some(row) = run.history.rows.iter().find(|row| row.is_unfinished()) {
+        return Err(Failure::new(
+            Diagnostic::error(format!("migration `{}` was interrupted, or is running now", row.migration_name))
+                .code(&codes::C2009)
+                .note("nothing was undone")
+                .help(format!("cutover recover {}", shell_word(&row.migration_name))),
+        ));
+    }
+    // In the order in which they were applied; those of one moment in the order of their names.
+    let mut applied: Vec<HistoryRow> = run.history.rows.iter().filter(|row| row.is_applied()).cloned().collect();
+    applied.sort_by(|left, right| {
+        (left.finished_at, position(folder, left), &left.migration_name).cmp(&(
+            right.finished_at,
+            position(folder, right),
+            &right.migration_name,
+        ))
+    });
+    applied.reverse();
+    let count = match which {
+        Which::Last(count) => *count,
+        Which::LastDeploy => last_deploy(run, &applied)?,
+        Which::Behind(name) => match applied.iter().position(|row| row.migration_name == *name) {
+            Some(position) => position,
+            None => return Err(not_applied(name)),
+        },
+        Which::Continue => 0,
+    };
+    applied.truncate(count);
+    Ok(applied)
+}
+
+fn position(folder: &Folder, row: &HistoryRow) -> Option<usize> {
+    folder.migrations.iter().position(|migration| migration.name == row.migration_name)
+}
+
+fn not_applied(name: &str) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!("`--to {name}` names no migration that is applied"))
+            .code(&codes::C2017)
+            .help("`cutover history` shows what is applied"),
+    )
+}
+
+/// How many of the newest were applied by the last recorded deploy.
+fn last_deploy(run: &mut Run<'_>, applied: &[HistoryRow]) -> Result<usize> {
+    let recorded = run.patiently(state::standing)? != Standing::Absent;
+    let rows = if recorded { run.patiently(|conn| runs::newest(conn, 50))? } else { Vec::new() };
+    for row in rows.iter().filter(|row| row.command == "deploy") {
+        let records: Vec<record::MigrationRecord> =
+            row.migrations.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let of_run = |row: &&HistoryRow| records.iter().any(|record| record.name == row.migration_name);
+        let count = applied.iter().take_while(of_run).count();
+        if count > 0 {
+            return Ok(count);
+        }
+    }
+    Ok(applied.len().min(1))
+}
+
+/// A migration's way back.
+struct Way {
+    planned: PlannedMigration,
+    from: String,
+}
+
+fn steps(
+    run: &Run<'_>,
+    wanted: &[HistoryRow],
+    (folder, stored): (&Folder, &[Scripts]),
+) -> Result<Vec<Way>> {
+    let options = crate::deploy::script_options(run);
+    wanted
+        .iter()
+        .map(|row| {
+            let (source, from) = way_back(row, folder, stored)?;
+            let state = match Progress::of(row).filter(|_| row.is_unfinished()) {
+                Some(Ok(progress)) => State::Resume { id: row.id.clone(), progress: Box::new(progress) },
+                _ => State::Pending,
+            };
+            let planned =
+                decide::way_back(&row.migration_name, &source, state, &options, run.target.provider)?;
+            refuse_irreversible(&planned, &source)?;
+            Ok(Way { planned, from })
+        })
+        .collect()
+}
+
+/// The text that undoes a migration: the file beside it, if that is still the migration that was applied; else what was stored.
+fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(Source, String)> {
+    let name = &row.migration_name;
+    let same = folder
+        .migrations
+        .iter()
+        .any(|migration| migration.name == *name && (migration.matches(&row.checksum) || row.is_unfinished()));
+    if same && let Some(source) = migrations::down(folder, name)? {
+        let from = source.name().to_owned();
+        return Ok((source, from));
+    }
+    let text = stored.iter().find(|scripts| scripts.id == row.id).and_then(|scripts| scripts.down.clone());
+    match text {
+        Some(text) => {
+            Ok((Source::new(format!("{name}/down.sql (stored)"), text), "stored at its deploy".to_owned()))
+        }
+        None => Err(Failure::new(
+            Diagnostic::error(format!("migration `{name}` has no way back"))
+                .code(&codes::C2029)
+                .meta("migration", name.clone())
+                .note("nothing was undone")
+                .help(codes::C2029.way_out.replace("NAME", &shell_word(name))),
+        )),
+    }
+}
+
+/// `-- cutover:irreversible reason` in a way back says that it is none yet.
+fn refuse_irreversible(planned: &PlannedMigration, source: &Source) -> Result<()> {
+    let line = source.text().lines().find_map(|line| line.trim().strip_prefix("-- cutover:irreversible"));
+    let Some(reason) = line else { return Ok(()) };
+    Err(Failure::new(
+        Diagnostic::error(format!("migration `{}` cannot be undone", planned.name))
+            .code(&codes::C2029)
+            .meta("migration", planned.name.clone())
+            .note(format!("its way back says: {}", reason.trim().trim_start_matches(['=', ':']).trim()))
+            .note("nothing was undone")
+            .help("take the line `-- cutover:irreversible` out of down.sql if what is lost may be lost, then `cutover rollback`"),
+    ))
+}
+
+/// More rows than these are not counted.
+const MOST: u64 = 1_000_000;
+
+fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
+    let mut catalog = run.patiently(db::catalog::read)?;
+    let mut migrations = Vec::new();
+    for way in steps {
+        let text = way.planned.source.text();
+        let mut losses = Vec::new();
+        for statement in way.planned.statements().skip(way.planned.state.done()) {
+            losses.extend(losses_of(run, statement, text, &catalog));
+            catalog.apply(statement, text);
+        }
+        migrations.push(Step {
+            name: way.planned.name.clone(),
+            from: way.from.clone(),
+            statements: way.planned.statements().map(|statement| statement.span.slice(text).to_owned()).collect(),
+            losses,
+        });
+    }
+    Ok(Intent { migrations })
+}
+
+/// What a statement throws away, counted where that is possible.
+fn losses_of(run: &mut Run<'_>, statement: &sql::Statement, text: &str, catalog: &Catalog) -> Vec<String> {
+    let effect = sql::effect(statement, text, catalog);
+    let mut losses: Vec<String> = effect
+        .breaks
+        .iter()
+        .filter_map(|breakage| match breakage {
+            Breakage::Gone { object, column } => {
+                // What is not there as a table holds no rows: a view, a function, a type.
+                let table = catalog.tables.get(object)?;
+                (table.kind == sql::TableKind::Table || table.kind == sql::TableKind::Partitioned)
+                    .then(|| (object.clone(), column.clone()))
+            }
+            _ => None,
+        })
+        .filter_map(|(table, column)| counted(run, &table, column.as_deref()))
+        .collect();
+    if matches!(statement.kind, sql::Kind::Data(_)) {
+        losses.push("rows that a statement of the way back changes".to_owned());
+    } else if effect.reversible == Reversible::DataLost && losses.is_empty() && effect.breaks.is_empty() {
+        losses.push("values that a statement of the way back changes".to_owned());
+    }
+    losses
+}
+
+/// `12 rows of public.notes`; none where there are none.
+fn counted(run: &mut Run<'_>, table: &sql::Name, column: Option<&str>) -> Option<String> {
+    let quote = |name: &str| match run.target.provider {
+        diagnostics::Provider::MySql => format!("`{}`", name.replace('`', "``")),
+        _ => db::history::quote_identifier(name),
+    };
+    let qualified = match &table.schema {
+        Some(schema) => format!("{}.{}", quote(schema), quote(&table.name)),
+        None => quote(&table.name),
+    };
+    let condition = column.map(|column| format!(" WHERE {} IS NOT NULL", quote(column))).unwrap_or_default();
+    let ask = format!("SELECT count(*) FROM (SELECT 1 FROM {qualified}{condition} LIMIT {}) AS counted", MOST + 1);
+    let what = |number: &str, thing: &str| match column {
+        Some(column) => format!("{number} {thing} of {table}.{column}"),
+        None => format!("{number} {thing} of {table}"),
+    };
+    let thing = if column.is_some() { "values" } else { "rows" };
+    // What cannot be counted now is lost all the same.
+    let rows = run.conn.query(&ask);
+    let number = rows.ok().and_then(|rows| rows.into_iter().flatten().flatten().next()?.parse::<u64>().ok());
+    match number {
+        Some(0) => None,
+        Some(1) => Some(what("1", thing.trim_end_matches('s'))),
+        Some(number) if number > MOST => Some(what("more than a million", thing)),
+        Some(number) => Some(what(&number.to_string(), thing)),
+        None => Some(what("an unknown number of", thing)),
+    }
+}
