@@ -18,6 +18,7 @@ mod relations;
 mod types;
 
 use super::{add_part, answers};
+use crate::history::TABLE;
 use crate::values::Values;
 use crate::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Reply, Row, Step};
 use diagnostics::Provider;
@@ -93,11 +94,11 @@ fn session(conn: &mut dyn Conn) -> Result<(Vec<String>, bool), DbError> {
     }
 }
 
-/// A text with what stands for the schemas that are not left out, `{own}`, and without the pieces that only newer versions
-/// have: `{since 15: ...}}`.
+/// A text with what stands for the schemas that are not left out, `{own}`, and for the history table, `{history}`, and without the
+/// pieces that only newer versions have: `{since 15: ...}}`.
 fn of_version(text: &str, version: u32) -> String {
-    let text =
-        text.replace("{own}", "n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,cutover}')");
+    let own = "n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,cutover}')";
+    let text = text.replace("{own}", own).replace("{history}", TABLE);
     let mut out = String::new();
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("{since ") {
@@ -129,7 +130,7 @@ impl Reading {
         let (key, kind) = (values.text(), values.text());
         let name = Name { schema: values.next(), name: values.text() };
         let Some(kind) = KINDS.into_iter().find(|known| known.word() == kind) else { return };
-        if self.members.contains(&key) || name.name == crate::history::TABLE {
+        if self.members.contains(&key) || name.name == TABLE {
             return;
         }
         let object = Object { kind, name };

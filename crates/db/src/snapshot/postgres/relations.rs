@@ -54,7 +54,7 @@ FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON 
 WHERE {own} AND NOT EXISTS (
     SELECT FROM pg_depend d JOIN pg_class o ON o.oid = d.refobjid
     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
-        AND (d.deptype = 'i' OR d.deptype = 'a' AND o.relname = '_prisma_migrations'))";
+        AND (d.deptype = 'i' OR d.deptype = 'a' AND o.relname = '{history}'))";
 
 const STATISTICS: &str = "
 SELECT concat('pg_statistic_ext ', s.oid), 'statistics', n.nspname, s.stxname, pg_get_statisticsobjdef(s.oid)

@@ -34,6 +34,11 @@ const CASES: &[Case] = &[
         &["+ table b, trigger r"],
     ),
     (
+        "CREATE TRIGGER r AFTER INSERT ON \"B\" BEGIN DELETE FROM a; END",
+        "DROP TRIGGER r",
+        &["+ table b, trigger r"],
+    ),
+    (
         "CREATE TRIGGER r INSTEAD OF INSERT ON v BEGIN DELETE FROM a; END",
         "DROP TRIGGER r",
         &["+ view v, trigger r"],
