@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Plan(PlanArguments),
     /// After a failure: what has really become of a migration, statement by statement, and the one safe thing to do
     Recover(RecoverArguments),
+    /// Undo the last deploy by the ways back (down.sql) of its migrations; draft such ways, and try them
+    Rollback(RollbackArguments),
     /// Who has deployed what, from where, when, how long it took, what failed and why
     History(HistoryArguments),
     /// Show every setting with its origin, what can be reached, and what would stop a deploy
@@ -196,8 +198,11 @@ pub(crate) struct DeployArguments {
     /// Say what would run, as `cutover plan` does: no lock, no write
     #[arg(long, help_heading = "Which migrations")]
     pub(crate) dry_run: bool,
+    /// Run also what `cutover rollback` has undone and whose file is the same as then
+    #[arg(long, help_heading = "Which migrations")]
+    pub(crate) reapply: bool,
     /// Run what stands in this plan of `cutover plan --out`, or nothing (exit code 3) if anything it rests on has moved
-    #[arg(long, value_name = "FILE", help_heading = "Which migrations", conflicts_with_all = ["to", "count", "dry_run"])]
+    #[arg(long, value_name = "FILE", help_heading = "Which migrations", conflicts_with_all = ["to", "count", "dry_run", "reapply"])]
     pub(crate) plan: Option<PathBuf>,
     /// Stop before anything runs if migrations were edited, are missing, out of order or run again
     #[arg(long, help_heading = "Which migrations")]
@@ -220,6 +225,9 @@ pub(crate) struct PlanArguments {
     /// Plan at most so many migrations
     #[arg(long, value_name = "N", help_heading = "Which migrations")]
     pub(crate) count: Option<usize>,
+    /// Plan also what `cutover rollback` has undone and whose file is the same as then
+    #[arg(long, help_heading = "Which migrations")]
+    pub(crate) reapply: bool,
     /// Fail if migrations were edited, are missing, out of order or run again
     #[arg(long, help_heading = "Which migrations")]
     pub(crate) strict: bool,
@@ -276,6 +284,44 @@ pub(crate) struct RecoverArguments {
     #[command(flatten)]
     pub(crate) locks: LockWaitArguments,
     /// One JSON object on stdout, and no question
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RollbackArguments {
+    /// Undo everything that was applied behind this migration, which stays
+    #[arg(long, value_name = "NAME", help_heading = "Which migrations", group = "which")]
+    pub(crate) to: Option<String>,
+    /// Undo the last N migrations, instead of those of the last deploy
+    #[arg(long, value_name = "N", help_heading = "Which migrations", group = "which")]
+    pub(crate) last: Option<usize>,
+    /// Go on with a rollback that has not come to its end
+    #[arg(long = "continue", help_heading = "Which migrations", group = "which")]
+    pub(crate) go_on: bool,
+    /// Do it without asking, whatever is lost
+    #[arg(long, help_heading = "Which migrations")]
+    pub(crate) yes: bool,
+    /// Draft down.sql beside these migrations (all that have none, without a name), and undo nothing
+    #[arg(long, value_name = "NAME", num_args = 0.., help_heading = "Ways back", conflicts_with_all = ["which", "yes", "verify"])]
+    pub(crate) draft: Option<Vec<String>>,
+    /// Write over a down.sql that is there
+    #[arg(long, help_heading = "Ways back", requires = "draft")]
+    pub(crate) overwrite: bool,
+    /// Run these migrations up, down and up in a scratch database (all that have a down.sql, without a name), compare, and undo
+    /// nothing
+    #[arg(long, value_name = "NAME", num_args = 0.., help_heading = "Ways back", conflicts_with_all = ["which", "yes"])]
+    pub(crate) verify: Option<Vec<String>>,
+    /// An empty database for drafts and trials, instead of one that is made beside the target
+    #[arg(long, value_name = "URL", help_heading = "Ways back")]
+    pub(crate) scratch_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    #[command(flatten)]
+    pub(crate) locks: LockWaitArguments,
+    /// Newline-delimited JSON on stdout
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }

@@ -111,7 +111,9 @@ pub fn draft(ask: &Ask, interrupt: &Arc<Interrupt>) -> Result<Vec<Drafted>> {
 
 /// The file: what it does not bring back keeps it from being run until a person has read that.
 fn written(draft: &sql::Draft, obstacles: &[String]) -> String {
-    let mut text = String::from("-- The way back, drafted by `cutover rollback --draft`. Read it, try it with `cutover rollback --verify`.\n");
+    let mut text = String::from(
+        "-- The way back, drafted by `cutover rollback --draft`. Read it, try it with `cutover rollback --verify`.\n",
+    );
     for obstacle in obstacles {
         let _ = writeln!(text, "-- cutover:irreversible {obstacle}");
     }
@@ -148,6 +150,7 @@ pub fn verify(ask: &Ask, interrupt: &Arc<Interrupt>) -> Result<Vec<Verified>> {
             migrations: ask.migrations.clone(),
             options: Options { locking: false, tables: Tables::Off, ..Options::default() },
             which: Which::Last(1),
+            incomplete: true,
             origin: Origin::default(),
         };
         rollback(&back, &crate::scratch::SilentObserver, interrupt, &|_| Ok(true))?;

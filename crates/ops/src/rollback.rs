@@ -52,6 +52,8 @@ pub struct Rollback {
     pub options: Options,
     /// Which migrations.
     pub which: Which,
+    /// Run also what says of itself that it does not bring everything back: on a database without rows.
+    pub incomplete: bool,
     /// Where it comes from, for its record.
     pub origin: Origin,
 }
@@ -110,6 +112,9 @@ pub fn rollback(
         return Ok(Outcome::default());
     }
     let steps = steps(&run, &wanted, (&folder, &stored))?;
+    if !rollback.incomplete {
+        steps.iter().try_for_each(refuse_irreversible)?;
+    }
     let intent = intent(&mut run, &steps)?;
     if !agreed(&intent)? {
         return Ok(Outcome::default());
@@ -133,7 +138,9 @@ fn undo_all(run: &mut Run<'_>, wanted: &[HistoryRow], steps: &[Way]) -> Result<O
         execute::undo(run, &way.planned, row).map_err(|failure| {
             failure.map(|told| match outcome.rolled_back.is_empty() {
                 true => told,
-                false => told.note(format!("undone before it in this run: {}", outcome.rolled_back.join(", "))),
+                false => {
+                    told.note(format!("undone before it in this run: {}", outcome.rolled_back.join(", ")))
+                }
             })
         })?;
         outcome.rolled_back.push(way.planned.name.clone());
@@ -172,14 +179,18 @@ fn wanted(run: &mut Run<'_>, which: &Which, folder: &Folder) -> Result<Vec<Histo
     }
     if let Some(row) = run.history.rows.iter().find(|row| row.is_unfinished()) {
         return Err(Failure::new(
-            Diagnostic::error(format!("migration `{}` was interrupted, or is running now", row.migration_name))
-                .code(&codes::C2009)
-                .note("nothing was undone")
-                .help(format!("cutover recover {}", shell_word(&row.migration_name))),
+            Diagnostic::error(format!(
+                "migration `{}` was interrupted, or is running now",
+                row.migration_name
+            ))
+            .code(&codes::C2009)
+            .note("nothing was undone")
+            .help(format!("cutover recover {}", shell_word(&row.migration_name))),
         ));
     }
     // In the order in which they were applied; those of one moment in the order of their names.
-    let mut applied: Vec<HistoryRow> = run.history.rows.iter().filter(|row| row.is_applied()).cloned().collect();
+    let mut applied: Vec<HistoryRow> =
+        run.history.rows.iter().filter(|row| row.is_applied()).cloned().collect();
     applied.sort_by(|left, right| {
         (left.finished_at, position(folder, left), &left.migration_name).cmp(&(
             right.finished_at,
@@ -235,11 +246,7 @@ struct Way {
     from: String,
 }
 
-fn steps(
-    run: &Run<'_>,
-    wanted: &[HistoryRow],
-    (folder, stored): (&Folder, &[Scripts]),
-) -> Result<Vec<Way>> {
+fn steps(run: &Run<'_>, wanted: &[HistoryRow], (folder, stored): (&Folder, &[Scripts])) -> Result<Vec<Way>> {
     let options = crate::deploy::script_options(run);
     wanted
         .iter()
@@ -251,7 +258,6 @@ fn steps(
             };
             let planned =
                 decide::way_back(&row.migration_name, &source, state, &options, run.target.provider)?;
-            refuse_irreversible(&planned, &source)?;
             Ok(Way { planned, from })
         })
         .collect()
@@ -260,10 +266,9 @@ fn steps(
 /// The text that undoes a migration: the file beside it, if that is still the migration that was applied; else what was stored.
 fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(Source, String)> {
     let name = &row.migration_name;
-    let same = folder
-        .migrations
-        .iter()
-        .any(|migration| migration.name == *name && (migration.matches(&row.checksum) || row.is_unfinished()));
+    let same = folder.migrations.iter().any(|migration| {
+        migration.name == *name && (migration.matches(&row.checksum) || row.is_unfinished())
+    });
     if same && let Some(source) = migrations::down(folder, name)? {
         let from = source.name().to_owned();
         return Ok((source, from));
@@ -284,8 +289,9 @@ fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(So
 }
 
 /// `-- cutover:irreversible reason` in a way back says that it is none yet.
-fn refuse_irreversible(planned: &PlannedMigration, source: &Source) -> Result<()> {
-    let line = source.text().lines().find_map(|line| line.trim().strip_prefix("-- cutover:irreversible"));
+fn refuse_irreversible(way: &Way) -> Result<()> {
+    let planned = &way.planned;
+    let line = planned.source.text().lines().find_map(|line| line.trim().strip_prefix("-- cutover:irreversible"));
     let Some(reason) = line else { return Ok(()) };
     Err(Failure::new(
         Diagnostic::error(format!("migration `{}` cannot be undone", planned.name))
@@ -313,7 +319,11 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
         migrations.push(Step {
             name: way.planned.name.clone(),
             from: way.from.clone(),
-            statements: way.planned.statements().map(|statement| statement.span.slice(text).to_owned()).collect(),
+            statements: way
+                .planned
+                .statements()
+                .map(|statement| statement.span.slice(text).to_owned())
+                .collect(),
             losses,
         });
     }
@@ -356,7 +366,8 @@ fn counted(run: &mut Run<'_>, table: &sql::Name, column: Option<&str>) -> Option
         None => quote(&table.name),
     };
     let condition = column.map(|column| format!(" WHERE {} IS NOT NULL", quote(column))).unwrap_or_default();
-    let ask = format!("SELECT count(*) FROM (SELECT 1 FROM {qualified}{condition} LIMIT {}) AS counted", MOST + 1);
+    let ask =
+        format!("SELECT count(*) FROM (SELECT 1 FROM {qualified}{condition} LIMIT {}) AS counted", MOST + 1);
     let what = |number: &str, thing: &str| match column {
         Some(column) => format!("{number} {thing} of {table}.{column}"),
         None => format!("{number} {thing} of {table}"),

@@ -57,7 +57,11 @@ fn prepare(arguments: &DeployArguments, context: &Context<'_>, interrupt: &Inter
         migrations: project.migrations,
         schemas: project.schemas,
         options: project.options,
-        limit: limit.unwrap_or_else(|| Limit { to: arguments.to.clone(), count: arguments.count }),
+        limit: limit.unwrap_or_else(|| Limit {
+            to: arguments.to.clone(),
+            count: arguments.count,
+            reapply: arguments.reapply,
+        }),
         strict: project.strict,
         plan,
         origin: settings::origin(context.surroundings),

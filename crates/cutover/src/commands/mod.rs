@@ -12,6 +12,7 @@ mod new;
 mod plan;
 mod recover;
 mod resolve;
+mod rollback;
 mod status;
 mod version;
 
@@ -44,6 +45,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
         Command::Migrate(Migrate::Resolve(arguments)) => resolve::run(&arguments, context),
         Command::Plan(arguments) => plan::run(&arguments, context),
         Command::Recover(arguments) => recover::run(&arguments, context),
+        Command::Rollback(arguments) => rollback::run(&arguments, context),
         Command::History(arguments) => history::run(&arguments, context),
         Command::Doctor(arguments) => doctor::run(&arguments, context),
         Command::Lock(command) => lock::run(&command, context),

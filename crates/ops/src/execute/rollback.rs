@@ -18,7 +18,9 @@ use std::time::Instant;
 
 /// What the row says that was taken back by this run.
 pub(super) fn hold(run: &str) -> String {
-    format!("{HOLD_MARK}rolled back by cutover, run {run}; `cutover migrate deploy --reapply` runs the same file again")
+    format!(
+        "{HOLD_MARK}rolled back by cutover, run {run}; `cutover migrate deploy --reapply` runs the same file again"
+    )
 }
 
 /// Undoes a migration. `down` is planned from its way back, and has the migration's name; `row` is the migration's.
@@ -100,16 +102,21 @@ fn is_taken_back(run: &Run<'_>, id: &str) -> bool {
 
 fn changed_meanwhile(name: &str) -> Failure {
     Failure::new(
-        Diagnostic::error(format!("the row of migration `{name}` was changed by somebody else, and nothing was undone"))
-            .code(&codes::C2008)
-            .help("cutover history"),
+        Diagnostic::error(format!(
+            "the row of migration `{name}` was changed by somebody else, and nothing was undone"
+        ))
+        .code(&codes::C2008)
+        .help("cutover history"),
     )
 }
 
 /// The row says from now on that the migration is being undone.
 fn begin<'m>(run: &mut Run<'_>, down: &'m PlannedMigration, row: &HistoryRow) -> Result<Going<'m>> {
-    let progress =
-        Progress { rollback: true, finished_at: row.finished_at, ..Progress::start(&run.id, run.node.as_deref()) };
+    let progress = Progress {
+        rollback: true,
+        finished_at: row.finished_at,
+        ..Progress::start(&run.id, run.node.as_deref())
+    };
     let logs = progress.logs(None);
     let sql = run.table.begin_rollback(&row.id, &logs);
     write_one_row(run, &sql, Some(&row.id)).map_err(|error| run.failed(error))?;

@@ -63,7 +63,8 @@ pub(super) fn to_the_end<'m>(
             Some(cause) => {
                 way_back(run, &cause)?;
                 let back = going.progress.rollback;
-                let ended = run.history.rows.iter().any(|row| row.id == going.id && row.rolled_back_at.is_some());
+                let ended =
+                    run.history.rows.iter().any(|row| row.id == going.id && row.rolled_back_at.is_some());
                 if if back { ended } else { is_applied(run, &migration.name) } {
                     return Ok(Done::Found);
                 }

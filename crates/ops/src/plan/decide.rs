@@ -154,7 +154,8 @@ impl Findings<'_> {
 
     /// P3009, if there are failed rows; C2027, if a rollback has not come to its end.
     pub fn failed_rows(&self) -> Option<Failure> {
-        failed(&self.failed).or_else(|| self.rolling_back.first().map(|row| unfinished_rollback(&row.migration_name)))
+        failed(&self.failed)
+            .or_else(|| self.rolling_back.first().map(|row| unfinished_rollback(&row.migration_name)))
     }
 }
 
@@ -229,11 +230,13 @@ fn essence(logs: &str) -> String {
 /// A rollback that was killed or failed in the middle.
 pub(crate) fn unfinished_rollback(name: &str) -> Failure {
     Failure::new(
-        Diagnostic::error(format!("migration `{name}` is being rolled back, and that has not come to its end"))
-            .code(&codes::C2027)
-            .meta("migration", name)
-            .note("nothing was run")
-            .help(codes::C2027.way_out),
+        Diagnostic::error(format!(
+            "migration `{name}` is being rolled back, and that has not come to its end"
+        ))
+        .code(&codes::C2027)
+        .meta("migration", name)
+        .note("nothing was run")
+        .help(codes::C2027.way_out),
     )
 }
 

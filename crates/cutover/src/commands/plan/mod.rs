@@ -66,7 +66,7 @@ fn prepare(
         migrations: project.migrations,
         schemas: project.schemas,
         options: project.options,
-        limit: Limit { to: arguments.to.clone(), count: arguments.count },
+        limit: Limit { to: arguments.to.clone(), count: arguments.count, reapply: arguments.reapply },
         strict: project.strict,
         plan: None,
         origin: Origin::default(),
