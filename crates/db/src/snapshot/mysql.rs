@@ -1,7 +1,8 @@
 //! The structure of a MySQL or MariaDB database: what SHOW CREATE prints, taken apart.
 //!
-//! Left out of every text: the database's name, the DEFINER, and the counter of AUTO_INCREMENT. Not compared is under which
-//! `sql_mode` and character set a trigger or routine was made.
+//! Left out of every text: the database's name, the DEFINER, and the counter of AUTO_INCREMENT. Not told is under which
+//! `sql_mode`, character set and time zone a trigger, routine or event was made, beyond what the server's text shows of it: it
+//! quotes the name of a routine as that `sql_mode` has it.
 
 use super::{add_part, answers, is_ours, object};
 use crate::values::Values;
@@ -47,7 +48,10 @@ fn read_printed(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
         let text = found.text(rows)?;
         let columns = columns.remove(&found.name).unwrap_or_default();
         let definition = match found.object.kind {
-            ObjectKind::Table => sql::shown_table(&text).ok_or_else(|| found.unread())?,
+            ObjectKind::Table => {
+                let table = sql::shown_table(&own.text(&text)).ok_or_else(|| found.unread())?;
+                Definition { source: Some(text), ..table }
+            }
             ObjectKind::Event => {
                 let text = sql::shown_event(&text, &found.made);
                 Definition { text: own.text(&text), ..Definition::default() }
@@ -67,7 +71,7 @@ struct Found {
     name: String,
     /// What stands behind SHOW CREATE.
     word: String,
-    /// When an event was made; empty for anything else.
+    /// When an event was made, in its own time zone, as its text has it; empty for anything else.
     made: String,
 }
 
@@ -104,7 +108,8 @@ fn objects(conn: &mut dyn Conn) -> Result<Vec<Found>, DbError> {
         "SELECT CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END, table_name, NULL FROM \
          information_schema.tables WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'VIEW', 'SEQUENCE', 'SYSTEM \
          VERSIONED') UNION ALL SELECT routine_type, routine_name, NULL FROM information_schema.routines WHERE routine_schema = \
-         DATABASE() UNION ALL SELECT 'EVENT', event_name, created FROM information_schema.events WHERE event_schema = DATABASE()",
+         DATABASE() UNION ALL SELECT 'EVENT', event_name, COALESCE(CONVERT_TZ(created, '+00:00', time_zone), created) FROM \
+         information_schema.events WHERE event_schema = DATABASE()",
     )?;
     let found = rows.into_iter().filter_map(|row| {
         let mut values = Values::of(row);

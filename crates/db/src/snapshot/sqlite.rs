@@ -8,9 +8,9 @@ use sql::{Definition, ObjectKind, PartKind, Snapshot};
 
 /// All of it in one statement, so that no other session's change falls between. Tables come before what belongs to them. What a
 /// virtual table keeps its rows in is left out. `_` in LIKE is any character.
-const OBJECTS: &str = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema s WHERE sql IS NOT NULL AND name NOT LIKE \
-    'sqlite\\_%' ESCAPE '\\' AND NOT EXISTS (SELECT 1 FROM pragma_table_list l WHERE l.schema = 'main' AND l.type = 'shadow' AND \
-    l.name IN (s.name, s.tbl_name)) ORDER BY type NOT IN ('table', 'view')";
+const OBJECTS: &str = "WITH shadows AS MATERIALIZED (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow') \
+    SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name \
+    NOT IN shadows AND tbl_name NOT IN shadows ORDER BY type NOT IN ('table', 'view')";
 
 /// Reads it. Views have no columns here: SQLite tells them only of a view whose tables are all there.
 pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
@@ -29,12 +29,12 @@ pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
                 snapshot.objects.insert(object(ObjectKind::View, name), view);
             }
             kind => {
-                // A trigger can belong to a view as well.
-                let owner = [ObjectKind::Table, ObjectKind::View]
-                    .map(|kind| object(kind, table.clone()))
-                    .into_iter()
-                    .find(|owner| snapshot.objects.contains_key(owner));
-                let Some(owner) = owner.and_then(|owner| snapshot.objects.get_mut(&owner)) else { continue };
+                // A trigger can belong to a view as well, and has the name as it was written, in any letter case.
+                let owner = snapshot
+                    .objects
+                    .iter_mut()
+                    .find(|(owner, _)| owner.name.name.eq_ignore_ascii_case(&table));
+                let Some((_, owner)) = owner else { continue };
                 if kind == "index" {
                     let one_spelling = sql::index_text(&text).unwrap_or_else(|| sql::one_line(&text));
                     add_part(owner, PartKind::Index, name, one_spelling);

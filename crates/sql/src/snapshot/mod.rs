@@ -140,14 +140,17 @@ pub enum PartKind {
     Policy,
     /// A sequence's owner: `table.column`.
     Owner,
-    /// A partition's or child's parent, with its bound.
+    /// A partition's or child's parent, with its bound; empty for a child that is no partition. The name is qualified and quoted.
     Parent,
-    /// What is set by name: storage parameters, row level security, replica identity, statistics targets, comments; rights of
-    /// a role.
+    /// What is set by name: a storage parameter (`fillfactor`, `toast.autovacuum_enabled`), `row level security` (`ENABLE, FORCE`),
+    /// `replica identity`, `cluster`, of a column `storage of note` (and `compression`, `statistics`, `options`, `foreign
+    /// options`), of an index `tablespace of note_idx`; an extension's `version`, the `state` of an event trigger.
     Setting,
-    /// A role's rights, as `SELECT, INSERT`.
+    /// A role's rights, as `INSERT, SELECT, UPDATE (note)`; what it may hand on stands behind these, as in `SELECT; UPDATE WITH
+    /// GRANT OPTION`. `none` where rights were taken away that the role has of itself. The name is the role's, `PUBLIC` or `the
+    /// owner`.
     Grant,
-    /// The comment. The name is empty for the object, else the column's.
+    /// The comment. The name is empty for the object, the column's, or that of another part with its kind: `index orders_idx`.
     Comment,
 }
 

@@ -12,7 +12,7 @@ pub fn shown_table(text: &str) -> Option<Definition> {
     let tokens = tokens(text)?;
     let open = tokens.iter().position(|token| token.is_symbol(b'('))?;
     let table = tokens.get(open.checked_sub(1)?)?.span.slice(text);
-    let mut definition = Definition { source: Some(text.to_owned()), ..Definition::default() };
+    let mut definition = Definition::default();
     let (mut depth, mut from) = (0, open + 1);
     for (at, token) in tokens.iter().enumerate().skip(open) {
         depth += change(token);
@@ -29,23 +29,22 @@ pub fn shown_table(text: &str) -> Option<Definition> {
     None
 }
 
-/// A view, routine, event or trigger's body, without its DEFINER and without the database's name before a name that `is_own`
-/// knows.
+/// Anything that SHOW CREATE prints, or a trigger's body, without its DEFINER and without the database's name before other names.
+/// Where something in the text has the same name (an alias, a variable), only names that `is_own` knows lose it.
 pub fn shown_statement(text: &str, database: &str, is_own: &dyn Fn(&str) -> bool) -> String {
     let Some(tokens) = tokens(text) else { return text.to_owned() };
-    let mut cuts: Vec<Span> = definer(text, &tokens).into_iter().collect();
-    for (at, token) in tokens.iter().enumerate() {
-        let behind_dot = at > 0 && tokens.get(at - 1).is_some_and(|before| before.is_symbol(b'.'));
-        let next = |ahead: usize| tokens.get(at + ahead);
-        if !behind_dot
-            && name(text, token).is_some_and(|name| name == database)
-            && next(1).is_some_and(|dot| dot.is_symbol(b'.'))
-            && let Some(own) = next(2)
-            && name(text, own).is_some_and(|name| is_own(&name))
-        {
-            cuts.push(Span::new(token.span.start, own.span.start));
-        }
-    }
+    let dot = |at: usize| tokens.get(at).is_some_and(|token| token.is_symbol(b'.'));
+    let named: Vec<usize> = (0..tokens.len())
+        .filter(|at| name(text, &tokens[*at]).is_some_and(|name| name == database))
+        .filter(|at| !at.checked_sub(1).is_some_and(dot))
+        .collect();
+    let ambiguous = named.iter().any(|at| !dot(at + 1));
+    let qualified = named.into_iter().filter(|at| dot(at + 1)).filter_map(|at| {
+        let own = tokens.get(at + 2)?;
+        let known = name(text, own)?;
+        (!ambiguous || is_own(&known)).then(|| Span::new(tokens[at].span.start, own.span.start))
+    });
+    let cuts: Vec<Span> = definer(text, &tokens).into_iter().chain(qualified).collect();
     without(text, &cuts)
 }
 
@@ -293,9 +292,10 @@ mod tests {
                 "CREATE FUNCTION `f`() RETURNS int(11)\nRETURN 1",
             ),
             (
-                "BEGIN INSERT INTO db.t VALUES (db.f(), db.x); END",
-                "BEGIN INSERT INTO t VALUES (f(), db.x); END",
+                "BEGIN DECLARE db ROW TYPE OF t; INSERT INTO db.t VALUES (db.f(), db.x, t.db); END",
+                "BEGIN DECLARE db ROW TYPE OF t; INSERT INTO t VALUES (f(), db.x, t.db); END",
             ),
+            ("select `db`.`gone`.`id` AS `id` from `db`.`gone`", "select `gone`.`id` AS `id` from `gone`"),
         ] {
             assert_eq!(shown_statement(shown, "db", &is_own), text);
         }

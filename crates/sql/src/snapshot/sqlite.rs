@@ -111,11 +111,31 @@ pub fn one_line(sql: &str) -> String {
 
 fn tokens(sql: &str) -> Option<Vec<Token>> {
     let mut scanner = Scanner::new(sql, Span::new(0, sql.len()), Options::new(Provider::Sqlite).mode());
-    let mut tokens = Vec::new();
+    let mut tokens: Vec<Token> = Vec::new();
     while let Some(token) = scanner.next_token().ok()? {
-        tokens.push(token);
+        match tokens.last_mut() {
+            Some(last) if last.span.end == token.span.start && goes_on(sql, *last, token) => {
+                // `x'00'` is a string, anything else a number.
+                last.kind = if token.kind == TokenKind::String { token.kind } else { TokenKind::Number };
+                last.span = Span::new(last.span.start, token.span.end);
+            }
+            _ => tokens.push(token),
+        }
     }
     Some(tokens)
+}
+
+/// Whether a token that stands right behind another is of one literal with it: `x'00'`, `0x1f`, `1e-3`.
+fn goes_on(sql: &str, before: Token, token: Token) -> bool {
+    let text = before.span.slice(sql);
+    let exponent = text.ends_with(['e', 'E']) && !text.starts_with("0x");
+    match (before.kind, token.kind) {
+        (TokenKind::Word, TokenKind::String) => text.eq_ignore_ascii_case("x"),
+        (TokenKind::Number, TokenKind::Word) => true,
+        (TokenKind::Number, TokenKind::Symbol(b'-' | b'+')) => exponent,
+        (TokenKind::Number, TokenKind::Number) => text.ends_with(['-', '+']),
+        _ => false,
+    }
 }
 
 impl TableText {
@@ -260,7 +280,7 @@ const KEYWORDS: [&str; 60] = [
     "VIRTUAL",
 ];
 /// The same, of fewer texts.
-const MORE_KEYWORDS: [&str; 4] = ["WHEN", "WITHOUT", "ROWID", "MATCH"];
+const MORE_KEYWORDS: [&str; 7] = ["WHEN", "WITHOUT", "ROWID", "MATCH", "ISNULL", "NOTNULL", "REGEXP"];
 
 /// A name without its quotes.
 fn name(sql: &str, token: Token) -> String {
@@ -304,10 +324,10 @@ fn written(sql: &str, tokens: &[Token], in_type: bool) -> String {
                 !keyword && matches!(before.kind, TokenKind::Word | TokenKind::QuotedName)
             });
         // Operators of two characters are two symbols side by side.
-        let glued = matches!(token.kind, TokenKind::Symbol(b'=' | b'>' | b'|' | b'<'))
-            && at > 0
+        let glued = at > 0
             && tokens[at - 1].span.end == token.span.start
-            && matches!(tokens[at - 1].kind, TokenKind::Symbol(b'<' | b'>' | b'=' | b'!' | b'|'));
+            && matches!(token.kind, TokenKind::Symbol(b'=' | b'>' | b'|' | b'<'))
+            && matches!(tokens[at - 1].kind, TokenKind::Symbol(b'<' | b'>' | b'=' | b'!' | b'|' | b'-'));
         if !tight && !hugs && !glued {
             out.push(' ');
         }
@@ -393,6 +413,14 @@ mod tests {
         assert_eq!(table.columns[2].default.as_deref(), Some("NULL"));
         assert_eq!(table.constraints, [(Some("u".to_owned()), "UNIQUE (\"n\", \"g\")".to_owned())]);
         assert_eq!(table.options, "WITHOUT ROWID");
+        let literals = table_text(
+            "CREATE TABLE t (a DEFAULT x'0A', b DEFAULT 1.5e-3, c DEFAULT 0x1f, d CHECK (d ->> '$' <> 2-1))",
+        );
+        let texts: Vec<String> = literals.unwrap().columns.into_iter().map(|column| column.text).collect();
+        assert_eq!(
+            texts,
+            ["DEFAULT x'0A'", "DEFAULT 1.5e-3", "DEFAULT 0x1f", "CHECK (\"d\" ->> '$' <> 2 - 1)"]
+        );
         assert_eq!(table_text("CREATE VIRTUAL TABLE f USING fts5(a, b)"), None);
     }
 }

@@ -5,18 +5,21 @@ pub(super) const ALL: &[&str] = &[COMMENTS, PART_COMMENTS, GRANTS, SETTINGS];
 
 /// Of objects and columns. An extension brings its own.
 const COMMENTS: &str = "
-SELECT CASE WHEN c.relkind = 'c' THEN concat('pg_type ', c.reltype) ELSE concat(d.classoid::regclass, ' ', d.objoid) END, 'comment',
+SELECT CASE WHEN c.relkind = 'c' THEN concat('pg_type ', c.reltype) ELSE concat(d.classoid::regclass, ' ', d.objoid) END,
+    'comment',
     a.attname, d.description
 FROM pg_description d
 LEFT JOIN pg_class c ON d.classoid = 'pg_class'::regclass AND c.oid = d.objoid
-LEFT JOIN pg_attribute a ON d.objsubid > 0 AND d.classoid = 'pg_class'::regclass AND a.attrelid = d.objoid AND a.attnum = d.objsubid
+LEFT JOIN pg_attribute a ON d.objsubid > 0 AND d.classoid = 'pg_class'::regclass AND a.attrelid = d.objoid
+    AND a.attnum = d.objsubid
 WHERE d.objoid >= 16384 AND d.classoid <> 'pg_extension'::regclass";
 
 /// Of what is part of a table: `index name`.
 const PART_COMMENTS: &str = "
 SELECT p.key, 'comment', concat(p.kind, ' ', p.name), d.description
 FROM pg_description d JOIN (
-    SELECT 'pg_class'::regclass, i.indexrelid, concat('pg_class ', i.indrelid), 'index', c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    SELECT 'pg_class'::regclass, i.indexrelid, concat('pg_class ', i.indrelid), 'index', c.relname FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indexrelid
     UNION ALL SELECT 'pg_trigger'::regclass, t.oid, concat('pg_class ', t.tgrelid), 'trigger', t.tgname FROM pg_trigger t
     UNION ALL SELECT 'pg_policy'::regclass, p.oid, concat('pg_class ', p.polrelid), 'policy', p.polname FROM pg_policy p
     UNION ALL SELECT 'pg_rewrite'::regclass, r.oid, concat('pg_class ', r.ev_class), 'rule', r.rulename FROM pg_rewrite r
@@ -29,7 +32,8 @@ WHERE d.objoid >= 16384";
 /// that were taken away. The owner's name is left out, as owners are.
 const GRANTS: &str = "
 WITH objects (key, kind, owner, acl, \"column\") AS (
-    SELECT concat('pg_class ', c.oid), CASE WHEN c.relkind = 'S' THEN 's' ELSE 'r' END, c.relowner, c.relacl, NULL::name FROM pg_class c
+    SELECT concat('pg_class ', c.oid), CASE WHEN c.relkind = 'S' THEN 's' ELSE 'r' END, c.relowner, c.relacl, NULL::name
+        FROM pg_class c
     UNION ALL SELECT concat('pg_class ', a.attrelid), NULL, c.relowner, a.attacl, a.attname
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
     UNION ALL SELECT concat('pg_proc ', p.oid), 'f', p.proowner, p.proacl, NULL FROM pg_proc p
@@ -43,7 +47,8 @@ WITH objects (key, kind, owner, acl, \"column\") AS (
     SELECT r.key, r.owner, r.grantee, concat_ws('; ', string_agg(r.word, ', ' ORDER BY r.word) FILTER (WHERE NOT r.handed),
         string_agg(r.word, ', ' ORDER BY r.word) FILTER (WHERE r.handed) || ' WITH GRANT OPTION') AS rights
     FROM (
-        SELECT g.key, g.owner, e.grantee, concat(e.privilege_type, ' (' || quote_ident(g.\"column\") || ')') AS word, bool_or(e.is_grantable) AS handed
+        SELECT g.key, g.owner, e.grantee, concat(e.privilege_type, ' (' || quote_ident(g.\"column\") || ')') AS word,
+            bool_or(e.is_grantable) AS handed
         FROM given g, LATERAL aclexplode(g.acl) e GROUP BY 1, 2, 3, 4) r
     GROUP BY 1, 2, 3
 ), usual AS (
@@ -58,7 +63,8 @@ WHERE h.rights IS DISTINCT FROM u.rights";
 const SETTINGS: &str = "
 SELECT concat('pg_extension ', e.oid), 'setting', 'version', e.extversion FROM pg_extension e
 UNION ALL
-SELECT concat('pg_event_trigger ', e.oid), 'setting', 'state', CASE e.evtenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END
+SELECT concat('pg_event_trigger ', e.oid), 'setting', 'state', CASE e.evtenabled WHEN 'D' THEN 'DISABLE'
+    WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END
 FROM pg_event_trigger e WHERE e.evtenabled <> 'O'
 UNION ALL
 SELECT concat('pg_ts_config ', m.mapcfg), 'setting', concat('mapping of ', t.alias),

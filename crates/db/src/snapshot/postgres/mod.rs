@@ -7,7 +7,9 @@
 //! The server leaves a schema out of what it prints where the search path leads there, and prints constants as the session has
 //! it. So the queries are run with nothing but the server's own schema in the path, which also makes their operators and
 //! functions those of the server. It opens the tables that a check, an index, a view or a rule is about, and waits there for a
-//! session that has one locked with ACCESS EXCLUSIVE: `lock_timeout` and `statement_timeout` of the session bound that.
+//! session that has one locked with ACCESS EXCLUSIVE: `lock_timeout` and `statement_timeout` of the session bound that. What it
+//! prints is always of now, while the rest is of when the reading began: a definition that another session changes meanwhile may be
+//! told in part.
 
 mod belongings;
 mod objects;
@@ -16,6 +18,7 @@ mod relations;
 mod types;
 
 use super::{add_part, answers};
+use crate::history::TABLE;
 use crate::values::Values;
 use crate::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Reply, Row, Step};
 use diagnostics::Provider;
@@ -31,9 +34,10 @@ const PRINTING: &str = "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL q
     'UTC'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'; SET LOCAL xmlbinary = \
     'base64'";
 
-/// Everything that an extension has made.
+/// Everything that an extension has made, and the functions and casts that a range type brings with it.
 const MEMBERS: &str = "
-SELECT concat(d.classid::regclass, ' ', d.objid) FROM pg_depend d WHERE d.deptype = 'e'";
+SELECT concat(d.classid::regclass, ' ', d.objid) FROM pg_depend d
+WHERE d.deptype = 'e' OR d.deptype = 'i' AND d.classid IN ('pg_proc'::regclass, 'pg_cast'::regclass)";
 
 /// Reads all of it.
 pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
@@ -53,10 +57,7 @@ pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
     let mut texts = vec![format!("{begin}; {PRINTING}"), MEMBERS.to_owned(), relations::columns(version)];
     texts.extend(objects.iter().chain(&parts).map(|text| of_version(text, version)));
     let read = answers(conn, &texts);
-    if conn.poisoned() {
-        return read.map(|_| Snapshot::empty(Provider::PostgreSql));
-    }
-    let ended = conn.execute(end);
+    let ended = if conn.poisoned() { Ok(()) } else { conn.execute(end) };
     let mut results = read?.into_iter().skip(1);
     ended?;
     let mut next = || results.next().unwrap_or_default();
@@ -93,11 +94,11 @@ fn session(conn: &mut dyn Conn) -> Result<(Vec<String>, bool), DbError> {
     }
 }
 
-/// A text with what stands for the schemas that are not left out, `{own}`, and without the pieces that only newer versions
-/// have: `{since 15: ...}}`.
+/// A text with what stands for the schemas that are not left out, `{own}`, and for the history table, `{history}`, and without the
+/// pieces that only newer versions have: `{since 15: ...}}`.
 fn of_version(text: &str, version: u32) -> String {
-    let text =
-        text.replace("{own}", "n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,cutover}')");
+    let own = "n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,cutover}')";
+    let text = text.replace("{own}", own).replace("{history}", TABLE);
     let mut out = String::new();
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("{since ") {
@@ -118,7 +119,7 @@ struct Reading {
     snapshot: Snapshot,
     /// The objects that are not left out.
     keys: BTreeMap<Key, Object>,
-    /// What extensions have made.
+    /// What came with something else.
     members: BTreeSet<Key>,
 }
 
@@ -129,7 +130,7 @@ impl Reading {
         let (key, kind) = (values.text(), values.text());
         let name = Name { schema: values.next(), name: values.text() };
         let Some(kind) = KINDS.into_iter().find(|known| known.word() == kind) else { return };
-        if self.members.contains(&key) || name.name == crate::history::TABLE {
+        if self.members.contains(&key) || name.name == TABLE {
             return;
         }
         let object = Object { kind, name };
@@ -221,3 +222,32 @@ const PARTS: [PartKind; 11] = [
     PartKind::Grant,
     PartKind::Comment,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_newer_versions_are_left_out() {
+        let text = "SELECT 1{since 13: , 2}}{since 15: , 3}} WHERE {own}";
+        let own = "n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,cutover}')";
+        assert_eq!(of_version(text, 120_022), format!("SELECT 1 WHERE {own}"));
+        assert_eq!(of_version(text, 140_009), format!("SELECT 1, 2 WHERE {own}"));
+        assert_eq!(of_version(text, 180_001), format!("SELECT 1, 2, 3 WHERE {own}"));
+        for version in [120_000, 130_000, 140_000, 150_000, 180_000] {
+            let all = [
+                objects::ALL,
+                types::ALL,
+                relations::OBJECTS,
+                relations::PARTS,
+                others::ALL,
+                belongings::ALL,
+            ]
+            .concat();
+            for text in all {
+                let text = of_version(text, version);
+                assert!(!text.contains("since") && !text.contains("}}"), "{text}");
+            }
+        }
+    }
+}

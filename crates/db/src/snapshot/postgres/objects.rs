@@ -48,7 +48,8 @@ LEFT JOIN pg_namespace opn ON opn.oid = op.oprnamespace
 WHERE {own}";
 
 const PUBLICATIONS: &str = "
-SELECT concat('pg_publication ', p.oid), 'publication', NULL, p.pubname, concat_ws(' ', 'CREATE PUBLICATION', quote_ident(p.pubname),
+SELECT concat('pg_publication ', p.oid), 'publication', NULL, p.pubname,
+    concat_ws(' ', 'CREATE PUBLICATION', quote_ident(p.pubname),
     CASE WHEN p.puballtables THEN 'FOR ALL TABLES' ELSE 'FOR ' || (
         SELECT string_agg(m.text, ', ' ORDER BY m.text) FROM (
             SELECT concat('TABLE ', CASE WHEN c.relkind = 'p' THEN '' ELSE 'ONLY ' END, r.prrelid::regclass{since 15: ,
@@ -60,13 +61,16 @@ SELECT concat('pg_publication ', p.oid), 'publication', NULL, p.pubname, concat_
             SELECT concat('TABLES IN SCHEMA ', quote_ident(s.nspname))
             FROM pg_publication_namespace x JOIN pg_namespace s ON s.oid = x.pnnspid WHERE x.pnpubid = p.oid}}
         ) m (text)) END,
-    concat('WITH (publish = ', quote_literal(concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END,
+    concat('WITH (publish = ', quote_literal(concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END,
+        CASE WHEN p.pubupdate THEN 'update' END,
         CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END))
         {since 13: , CASE WHEN p.pubviaroot THEN ', publish_via_partition_root = true' END}}, ')'))
 FROM pg_publication p";
 
 const EVENT_TRIGGERS: &str = "
-SELECT concat('pg_event_trigger ', e.oid), 'event trigger', NULL, e.evtname, concat_ws(' ', 'CREATE EVENT TRIGGER', quote_ident(e.evtname),
-    'ON', e.evtevent, 'WHEN TAG IN (' || (SELECT string_agg(quote_literal(t.tag), ', ' ORDER BY t.tag) FROM unnest(e.evttags) t (tag)) || ')',
+SELECT concat('pg_event_trigger ', e.oid), 'event trigger', NULL, e.evtname,
+    concat_ws(' ', 'CREATE EVENT TRIGGER', quote_ident(e.evtname),
+    'ON', e.evtevent, 'WHEN TAG IN (' || (SELECT string_agg(quote_literal(t.tag), ', ' ORDER BY t.tag)
+        FROM unnest(e.evttags) t (tag)) || ')',
     'EXECUTE FUNCTION', e.evtfoid::regproc || '()')
 FROM pg_event_trigger e";

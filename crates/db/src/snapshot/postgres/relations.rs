@@ -22,16 +22,19 @@ SELECT concat('pg_class ', c.oid),
     CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'table' END,
     n.nspname, c.relname,
     CASE c.relkind
-        WHEN 'v' THEN concat_ws(' ', 'CREATE VIEW', c.oid::regclass, 'WITH (' || array_to_string(c.reloptions, ', ') || ')', 'AS',
+        WHEN 'v' THEN concat_ws(' ', 'CREATE VIEW', c.oid::regclass, 'WITH (' || array_to_string(c.reloptions, ', ')
+            || ')', 'AS',
             rtrim(btrim(pg_get_viewdef(c.oid), E' \\n'), ';'))
-        WHEN 'm' THEN concat_ws(' ', 'CREATE MATERIALIZED VIEW', c.oid::regclass, 'USING ' || nullif(quote_ident(a.amname), 'heap'),
+        WHEN 'm' THEN concat_ws(' ', 'CREATE MATERIALIZED VIEW', c.oid::regclass, 'USING '
+            || nullif(quote_ident(a.amname), 'heap'),
             'TABLESPACE ' || quote_ident(t.spcname), 'AS', rtrim(btrim(pg_get_viewdef(c.oid), E' \\n'), ';'))
         ELSE concat_ws(' ', CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED' END,
             CASE WHEN c.reloftype <> 0 THEN 'OF ' || format_type(c.reloftype, NULL) END,
             CASE WHEN c.relkind = 'p' THEN 'PARTITION BY ' || pg_get_partkeydef(c.oid) END,
             'USING ' || nullif(quote_ident(a.amname), 'heap'), 'TABLESPACE ' || quote_ident(t.spcname),
             'SERVER ' || quote_ident(s.srvname), 'OPTIONS (' || (
-                SELECT string_agg(concat(quote_ident(o.option_name), ' ', quote_literal(o.option_value)), ', ' ORDER BY o.option_name)
+                SELECT string_agg(concat(quote_ident(o.option_name), ' ', quote_literal(o.option_value)),
+                    ', ' ORDER BY o.option_name)
                 FROM pg_options_to_table(f.ftoptions) o) || ')')
     END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -51,7 +54,7 @@ FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON 
 WHERE {own} AND NOT EXISTS (
     SELECT FROM pg_depend d JOIN pg_class o ON o.oid = d.refobjid
     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
-        AND (d.deptype = 'i' OR d.deptype = 'a' AND o.relname = '_prisma_migrations'))";
+        AND (d.deptype = 'i' OR d.deptype = 'a' AND o.relname = '{history}'))";
 
 const STATISTICS: &str = "
 SELECT concat('pg_statistic_ext ', s.oid), 'statistics', n.nspname, s.stxname, pg_get_statisticsobjdef(s.oid)
@@ -67,7 +70,8 @@ pub(super) fn columns(version: u32) -> String {
 const COLUMNS: &str = "
 SELECT concat('pg_class ', a.attrelid), a.attname,
     concat(format_type(a.atttypid, a.atttypmod), CASE WHEN a.attcollation <> y.typcollation
-        THEN ' COLLATE ' || CASE WHEN ln.nspname <> 'pg_catalog' THEN quote_ident(ln.nspname) || '.' ELSE '' END || quote_ident(l.collname) END),
+        THEN ' COLLATE ' || CASE WHEN ln.nspname <> 'pg_catalog' THEN quote_ident(ln.nspname) || '.' ELSE '' END
+            || quote_ident(l.collname) END),
     a.attnotnull, CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
     CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END, q.options,
     CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END,
@@ -81,7 +85,8 @@ LEFT JOIN pg_collation l ON l.oid = a.attcollation
 LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace
 LEFT JOIN (
     SELECT p.refobjid, p.refobjsubid, concat_ws(' ',
-        'INCREMENT BY ' || nullif(s.seqincrement, 1), 'MINVALUE ' || nullif(s.seqmin, CASE WHEN s.seqincrement > 0 THEN 1 ELSE b.lowest END),
+        'INCREMENT BY ' || nullif(s.seqincrement, 1), 'MINVALUE '
+            || nullif(s.seqmin, CASE WHEN s.seqincrement > 0 THEN 1 ELSE b.lowest END),
         'MAXVALUE ' || nullif(s.seqmax, CASE WHEN s.seqincrement > 0 THEN b.highest ELSE -1 END),
         'START WITH ' || nullif(s.seqstart, CASE WHEN s.seqincrement > 0 THEN s.seqmin ELSE s.seqmax END),
         'CACHE ' || nullif(s.seqcache, 1), CASE WHEN s.seqcycle THEN 'CYCLE' END) AS options
@@ -108,7 +113,8 @@ WHERE (k.contype IN ('p', 'u', 'f', 'c', 'x') OR k.contype = 'n' AND NOT k.conva
 const INDEXES: &str = "
 SELECT concat('pg_class ', i.indrelid), 'index', c.relname, concat(
     CASE WHEN c.relkind = 'I' AND i.indisvalid
-        THEN replace(pg_get_indexdef(i.indexrelid), concat('INDEX ', quote_ident(c.relname), ' ON ONLY '), concat('INDEX ', quote_ident(c.relname), ' ON '))
+        THEN replace(pg_get_indexdef(i.indexrelid), concat('INDEX ', quote_ident(c.relname), ' ON ONLY '),
+            concat('INDEX ', quote_ident(c.relname), ' ON '))
         ELSE pg_get_indexdef(i.indexrelid) END,
     CASE WHEN NOT i.indisvalid THEN ' INVALID' END)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -117,7 +123,8 @@ WHERE {own} AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.ind
 /// Those of a partition that its parent has given it are the parent's.
 const TRIGGERS: &str = "
 SELECT concat('pg_class ', t.tgrelid), 'trigger', t.tgname,
-    concat(pg_get_triggerdef(t.oid), CASE t.tgenabled WHEN 'D' THEN ' DISABLED' WHEN 'R' THEN ' REPLICA' WHEN 'A' THEN ' ALWAYS' END)
+    concat(pg_get_triggerdef(t.oid), CASE t.tgenabled WHEN 'D' THEN ' DISABLED' WHEN 'R' THEN ' REPLICA'
+        WHEN 'A' THEN ' ALWAYS' END)
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT t.tgisinternal AND {own}{since 13:  AND t.tgparentid = 0}}";
 
@@ -132,7 +139,8 @@ SELECT concat('pg_class ', p.polrelid), 'policy', p.polname, concat_ws(' ', 'CRE
     p.polrelid::regclass, CASE WHEN NOT p.polpermissive THEN 'AS RESTRICTIVE' END, 'FOR',
     CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
     'TO', (SELECT string_agg(r.name, ', ' ORDER BY r.name) FROM (
-        SELECT CASE WHEN o.role = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(o.role)) END FROM unnest(p.polroles) o (role)) r (name)),
+        SELECT CASE WHEN o.role = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(o.role)) END
+            FROM unnest(p.polroles) o (role)) r (name)),
     'USING (' || pg_get_expr(p.polqual, p.polrelid) || ')', 'WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')')
 FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE {own}";
@@ -150,7 +158,8 @@ FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid AND c.relkind IN ('r', 
 
 /// Those of a view are in its text.
 const PARAMETERS: &str = "
-SELECT concat('pg_class ', p.oid), 'setting', concat(p.prefix, split_part(p.parameter, '=', 1)), substr(p.parameter, strpos(p.parameter, '=') + 1)
+SELECT concat('pg_class ', p.oid), 'setting', concat(p.prefix, split_part(p.parameter, '=', 1)),
+    substr(p.parameter, strpos(p.parameter, '=') + 1)
 FROM (
     SELECT c.oid, '', unnest(c.reloptions) FROM pg_class c WHERE c.relkind IN ('r', 'p', 'm')
     UNION ALL SELECT c.oid, 'toast.', unnest(t.reloptions) FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid
@@ -162,7 +171,8 @@ SELECT concat('pg_class ', c.oid), 'setting', 'row level security',
     concat_ws(', ', CASE WHEN c.relrowsecurity THEN 'ENABLE' END, CASE WHEN c.relforcerowsecurity THEN 'FORCE' END)
 FROM pg_class c WHERE c.relrowsecurity OR c.relforcerowsecurity
 UNION ALL
-SELECT concat('pg_class ', c.oid), 'setting', 'replica identity', CASE c.relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING'
+SELECT concat('pg_class ', c.oid), 'setting', 'replica identity', CASE c.relreplident WHEN 'f' THEN 'FULL'
+    WHEN 'n' THEN 'NOTHING'
     ELSE concat('USING INDEX ', quote_ident(ic.relname)) END
 FROM pg_class c LEFT JOIN (pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid) ON i.indrelid = c.oid AND i.indisreplident
 WHERE c.relreplident <> 'd' AND c.relkind IN ('r', 'p', 'm')
@@ -172,10 +182,10 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indisclustered
 UNION ALL
 SELECT concat('pg_class ', i.indrelid), 'setting', concat('tablespace of ', c.relname), quote_ident(t.spcname)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_tablespace t ON t.oid = c.reltablespace
-WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
+WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')){since 13: 
 UNION ALL
-SELECT concat('pg_statistic_ext ', s.oid), 'setting', 'statistics', (s.stxstattarget)::text
-FROM pg_statistic_ext s WHERE s.stxstattarget >= 0";
+SELECT concat('pg_statistic_ext ', s.oid), 'setting', 'statistics', s.stxstattarget::text
+FROM pg_statistic_ext s WHERE s.stxstattarget >= 0}}";
 
 /// `storage of column` and its like.
 const COLUMN_SETTINGS: &str = "
@@ -189,7 +199,9 @@ JOIN LATERAL (VALUES
         CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END),
     ('statistics', CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END),
     ('options', array_to_string(a.attoptions, ', ')),
-    ('foreign options', (SELECT string_agg(concat(quote_ident(o.option_name), ' ', quote_literal(o.option_value)), ', ' ORDER BY o.option_name)
+    ('foreign options', (SELECT string_agg(concat(quote_ident(o.option_name), ' ', quote_literal(o.option_value)),
+        ', ' ORDER BY o.option_name)
         FROM pg_options_to_table(a.attfdwoptions) o)){since 14: ,
-    ('compression', CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END)}}) s (word, value) ON s.value IS NOT NULL
+    ('compression', CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END)}}) s (word,
+        value) ON s.value IS NOT NULL
 WHERE c.relkind IN ('r', 'p', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND {own}";
