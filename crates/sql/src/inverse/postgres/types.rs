@@ -139,6 +139,12 @@ pub(super) fn set_type(
     let mut sql = around.away();
     sql.extend(back_to(&known, &now, table));
     sql.extend(around.back());
+    // How it is kept is forgotten with the type.
+    let settings = state.definition(table).into_iter().flat_map(|definition| &definition.parts);
+    let own = settings.filter(|(part, _)| {
+        part.kind == PartKind::Setting && part.name.ends_with(&format!(" of {column}"))
+    });
+    sql.extend(own.flat_map(|(part, held)| render::part(table, part, held)));
     let mut undo = Undo::with(sql);
     let values = Loss::Values { table: table.name.clone(), column: column.to_owned() };
     if !widens(&now, &known.data_type) && own(&now, state).is_none() {
