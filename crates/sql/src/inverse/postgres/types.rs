@@ -74,8 +74,8 @@ fn family(data_type: &str) -> Family {
     }
     let base = lower.split(['(', ' ']).next().unwrap_or_default();
     match base {
-        "smallint" | "int" | "int2" | "int4" | "int8" | "integer" | "bigint" | "numeric" | "decimal" | "real"
-        | "double" | "float" | "float4" | "float8" => Family::Number,
+        "smallint" | "int" | "int2" | "int4" | "int8" | "integer" | "bigint" | "numeric" | "decimal"
+        | "real" | "double" | "float" | "float4" | "float8" => Family::Number,
         "text" | "varchar" | "character" | "char" | "bpchar" | "citext" | "name" => Family::Text,
         "timestamp" | "timestamptz" | "date" => Family::Time,
         "json" | "jsonb" => Family::Json,
@@ -89,7 +89,8 @@ fn conversion(column: &str, from: &str, to: &str) -> String {
     let boolean = |data_type: &str| data_type.to_ascii_lowercase().starts_with("bool");
     let integer = |data_type: &str| matches!(data_type, "integer" | "int" | "int4");
     let numbered = (boolean(from) && integer(to)) || (boolean(to) && integer(from));
-    let direct = old == Family::Text || new == Family::Text || (old == new && old != Family::Other) || numbered;
+    let direct =
+        old == Family::Text || new == Family::Text || (old == new && old != Family::Other) || numbered;
     let array = if from.contains('[') { "text[]" } else { "text" };
     let through = if direct { String::new() } else { format!("::{array}") };
     format!("{}{through}::{to}", quoted(column))
@@ -97,8 +98,14 @@ fn conversion(column: &str, from: &str, to: &str) -> String {
 
 /// Whether every value of one type is one of the other, unchanged.
 fn widens(from: &str, to: &str) -> bool {
-    let (from, to) = (from.to_ascii_lowercase(), to.to_ascii_lowercase());
-    let rank = |data_type: &str| ["smallint", "integer", "bigint", "numeric"].iter().position(|own| *own == data_type);
+    let element = |data_type: &str| data_type.trim_end_matches("[]").to_ascii_lowercase();
+    if from.ends_with(']') != to.ends_with(']') {
+        return to == "text";
+    }
+    let (from, to) = (element(from), element(to));
+    let rank = |data_type: &str| {
+        ["smallint", "integer", "bigint", "numeric"].iter().position(|own| *own == data_type)
+    };
     let length = |data_type: &str| {
         let (head, rest) = data_type.split_once('(')?;
         let number = rest.split([',', ')']).next()?.trim().parse::<u32>().ok()?;
@@ -107,10 +114,15 @@ fn widens(from: &str, to: &str) -> bool {
     if let (Some(from), Some(to)) = (rank(&from), rank(&to)) {
         return from <= to;
     }
+    // `timestamp(3) without time zone` without its digits.
+    let bare = |data_type: &str| {
+        let (head, rest) = data_type.split_once('(').unwrap_or((data_type, ""));
+        format!("{head}{}", rest.split_once(')').map_or("", |(_, rest)| rest))
+    };
     match (length(&from), length(&to)) {
-        _ if to == "text" => true,
+        _ if matches!(to.as_str(), "text" | "varchar" | "character varying") => true,
         (Some(from), Some(to)) => from <= to,
-        _ => from == to,
+        _ => from == to || bare(&from) == to || (from == "cidr" && to == "inet"),
     }
 }
 
@@ -136,13 +148,18 @@ pub(super) fn set_type(
     let mut sql = around.away();
     sql.extend(back_to(&known, &now, table));
     sql.extend(around.back());
+    // How it is kept is forgotten with the type.
+    let settings = state.definition(table).into_iter().flat_map(|definition| &definition.parts);
+    let kept = settings
+        .filter(|(part, _)| part.kind == PartKind::Setting && part.name.ends_with(&format!(" of {column}")));
+    sql.extend(kept.flat_map(|(part, held)| render::part(table, part, held)));
     let mut undo = Undo::with(sql);
     let values = Loss::Values { table: table.name.clone(), column: column.to_owned() };
     if !widens(&now, &known.data_type) && own(&now, state).is_none() {
         undo.losses.push(values);
     }
     let computed = matches!(using, Some(Using::Expression(_))) && own(&known.data_type, state).is_none();
-    if computed || (!widens(&known.data_type, &now) && own(&now, state).is_none() && family(&now) != Family::Text) {
+    if computed || (!widens(&known.data_type, &now) && own(&now, state).is_none()) {
         undo.gone(format!("the values that {}.{column} had before", table.name));
     }
     state.change_column(table, column, |column| column.data_type = now);
@@ -182,7 +199,12 @@ fn back_to(former: &ColumnDefinition, now: &str, table: &Object) -> Vec<String> 
 }
 
 /// ALTER TYPE.
-pub(super) fn alter(name: &Name, change: &TypeChange, statement: (&Statement, &str), state: &mut State) -> Undo {
+pub(super) fn alter(
+    name: &Name,
+    change: &TypeChange,
+    statement: (&Statement, &str),
+    state: &mut State,
+) -> Undo {
     let (statement, written) = statement;
     let Some(object) = state.find_any(&OWN, name) else {
         // The type of a table's rows is altered as the table.
@@ -293,7 +315,9 @@ fn add_value(object: &Object, value: &str, state: &mut State) -> Undo {
     sql.extend(around.back());
     let mut undo = Undo::with(sql);
     undo.conditions.extend(
-        columns.iter().map(|(table, column)| format!("no row of {} has {literal} in {}", table.name, column.name)),
+        columns
+            .iter()
+            .map(|(table, column)| format!("no row of {} has {literal} in {}", table.name, column.name)),
     );
     state.change(object, |definition| definition.text = with_value(&definition.text, &literal));
     undo
@@ -381,7 +405,10 @@ pub(super) fn alter_domain(name: &Name, change: &DomainChange, written: &str, st
             return Undo::default();
         }
         let drop = format!("ALTER DOMAIN {whole} DROP CONSTRAINT {}", quoted(&name));
-        return Undo::with(vec![drop, format!("ALTER DOMAIN {whole} ADD CONSTRAINT {} {held}", quoted(&name))]);
+        return Undo::with(vec![
+            drop,
+            format!("ALTER DOMAIN {whole} ADD CONSTRAINT {} {held}", quoted(&name)),
+        ]);
     } else {
         None
     };
