@@ -11,6 +11,7 @@ mod crash;
 mod half_done;
 mod lock_command;
 mod orphans;
+mod plan;
 mod platforms;
 mod poolers;
 mod projects;
