@@ -33,7 +33,11 @@ fn work(
     interrupt: &Arc<Interrupt>,
     json: Option<&JsonLines<'_>>,
 ) -> Result<ExitCode> {
-    let asked = Arguments::new(&arguments.project, &arguments.wait).locks(&arguments.locks);
+    let mut asked = Arguments::new(&arguments.project, &arguments.wait).locks(&arguments.locks);
+    if arguments.draft.is_none() && arguments.verify.is_none() {
+        // What was deployed last is undone from any image.
+        asked = asked.without_migrations();
+    }
     let project = context.project(&asked, arguments.json, interrupt)?;
     if let Some(names) = &arguments.draft {
         let ask = ask(arguments, context, project, names.clone())?;

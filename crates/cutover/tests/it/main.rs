@@ -17,6 +17,7 @@ mod poolers;
 mod projects;
 mod refusals;
 mod renewed_urls;
+mod rollback;
 mod scripts;
 mod servers;
 mod sqlite;
