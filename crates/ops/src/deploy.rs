@@ -463,7 +463,7 @@ fn apply(
         }
         record::keep_up(run);
         let Some(migration) = rest.pop_front() else { return Ok(applied) };
-        if let Some(failure) = plan::decide::failed_rows(&run.history) {
+        if let Some(failure) = plan::unfinished::failed_rows(&run.history) {
             return Err(told_applied(failure, &applied));
         }
         let next = rest.front();

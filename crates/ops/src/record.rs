@@ -14,7 +14,7 @@ use crate::run::Run;
 use db::state::runs::{self, RunRow};
 use db::state::scripts::{self, Scripts};
 use db::state::{self, Standing};
-use diagnostics::{Class, Diagnostic, Failure, Provider, Result, Secret, redact};
+use diagnostics::{Class, Diagnostic, Failure, Result, Secret, redact};
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,11 +22,10 @@ use std::time::{Duration, Instant};
 /// Whether the tables of our own are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tables {
-    /// On PostgreSQL, where they stand in a schema of their own, if the role may make them; elsewhere once they are there, or
-    /// something that was asked for needs them.
+    /// Where they are there, and where something that was asked for needs them: a way back that is to be kept.
     #[default]
     Auto,
-    /// They are made.
+    /// They are made by the first deploy.
     On,
     /// They are neither made nor written.
     Off,
@@ -292,21 +291,11 @@ fn ready(run: &mut Run<'_>, needed: bool) -> std::result::Result<bool, db::DbErr
     if wanted == Tables::Off && !needed {
         return Ok(false);
     }
-    let make = needed || wanted == Tables::On || run.target.provider == Provider::PostgreSql;
+    let make = needed || wanted == Tables::On;
     let standing = match state::standing(run.conn.as_mut())? {
         Standing::Absent if !make => return Ok(false),
         Standing::Ready => Standing::Ready,
-        _ => match state::ensure(run.conn.as_mut()) {
-            // Nobody has asked for them.
-            Err(error)
-                if error.kind == db::ErrorKind::InsufficientPrivilege
-                    && !needed
-                    && wanted == Tables::Auto =>
-            {
-                return Ok(false);
-            }
-            made => made?,
-        },
+        _ => state::ensure(run.conn.as_mut())?,
     };
     Ok(standing == Standing::Ready)
 }

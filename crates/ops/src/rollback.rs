@@ -13,7 +13,7 @@ use crate::execute;
 use crate::interrupt::Interrupt;
 use crate::lock;
 use crate::migrations::{self, Folder};
-use crate::plan::{PlannedMigration, State, decide};
+use crate::plan::{PlannedMigration, State, decide, unfinished};
 use crate::progress::Progress;
 use crate::record::{self, Origin, Recorder};
 use crate::run::{self, Options, Run};
@@ -171,10 +171,10 @@ fn wanted(run: &mut Run<'_>, which: &Which, folder: &Folder) -> Result<Vec<Histo
     match (which, unfinished) {
         (Which::Continue, Some(row)) => return Ok(vec![row.clone()]),
         (Which::Continue, None) => return Ok(Vec::new()),
-        (_, Some(row)) => return Err(decide::unfinished_rollback(&row.migration_name)),
+        (_, Some(row)) => return Err(unfinished::unfinished_rollback(&row.migration_name)),
         (_, None) => {}
     }
-    if let Some(failure) = decide::failed_rows(&run.history) {
+    if let Some(failure) = unfinished::failed_rows(&run.history) {
         return Err(failure);
     }
     if let Some(row) = run.history.rows.iter().find(|row| row.is_unfinished()) {

@@ -80,7 +80,7 @@ fn lines(answer: &Answer, logs: bool) -> Vec<String> {
     if !answer.recorded {
         lines.push(String::new());
         lines.push(
-            "Runs are not recorded here: what stands above is what the history table says (`tables` in cutover.toml)."
+            "Runs are not recorded here: what stands above is what the history table says (`tables = \"on\"` in cutover.toml records them)."
                 .to_owned(),
         );
     }

@@ -155,7 +155,7 @@ fn one_transaction(
                     if is_applied(run, &migration.name) {
                         return Ok(Done::ByOther);
                     }
-                    if let Some(failure) = crate::plan::decide::failed_rows(&run.history) {
+                    if let Some(failure) = crate::plan::unfinished::failed_rows(&run.history) {
                         return Err(failure);
                     }
                     continue;

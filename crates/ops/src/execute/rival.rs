@@ -3,7 +3,7 @@
 use super::going::Going;
 use super::is_applied;
 use crate::busy::Busy;
-use crate::plan::decide::failed_rows;
+use crate::plan::unfinished::failed_rows;
 use crate::plan::{PlannedMigration, State};
 use crate::progress::Progress;
 use crate::run::Run;

@@ -10,6 +10,7 @@ pub mod file;
 pub mod forecast;
 mod mysql;
 pub mod segments;
+pub(crate) mod unfinished;
 pub mod waits;
 
 pub use decide::{Findings, decide};

@@ -114,7 +114,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "tables",
         kind: Kind::Word("one of \"auto\", \"on\", \"off\""),
-        meaning: "Whether runs, scripts and ways back are kept in tables of cutover: `auto` makes them on PostgreSQL, in a schema of their own, and elsewhere once something needs them.",
+        meaning: "Whether runs, scripts and ways back are kept in tables of cutover: `auto` uses them where they are, and makes them once something needs them (a `down.sql` that is deployed).",
         example: "\"auto\"",
         stronger: "`CUTOVER_TABLES`",
     },
