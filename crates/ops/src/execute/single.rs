@@ -104,8 +104,10 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
                         continue;
                     }
                     Ok(false) => {}
-                    // Asked to stop during the pause: nothing of it is there.
-                    Err(failure) => return Err(going.stop(run, failure).into()),
+                    // Asked to stop during the pause.
+                    Err(failure) => {
+                        return Err(stopped_between(run, going, statement, (&error, failure)).into());
+                    }
                 }
                 let failed =
                     Failed { subject, statement, number: number + at, index: index.as_deref(), objects };
@@ -113,6 +115,20 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
             }
         }
     }
+}
+
+/// What can be half done keeps the row, which says what to look for; of anything else nothing is there.
+fn stopped_between(
+    run: &mut Run<'_>,
+    going: &Going<'_>,
+    statement: &Statement,
+    (error, failure): (&DbError, Failure),
+) -> Failure {
+    if looks_again(&statement.kind) && !nothing_happened(run, statement) {
+        going.keep(run, error);
+        return failure;
+    }
+    going.stop(run, failure)
 }
 
 /// Statements of which the catalogue says before each attempt what an earlier one has left.
