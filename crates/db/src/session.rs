@@ -78,7 +78,8 @@ pub fn shared_settings(version_number: u32, schema: &str, application: &str, tim
 
 /// Puts back what a script may have made of a session that is not ours, as the last words before COMMIT: what is
 /// committed then is the session's own state, and no other client finds ours.
-pub fn leave_nothing(traces: Traces) -> String {
+/// `settings` are the names of custom settings (`app.tenant`) that the script speaks of: no list of the server's has those.
+pub fn leave_nothing(traces: Traces, settings: &[String]) -> String {
     let objects = match traces {
         Traces::None => return String::new(),
         Traces::Settings => "DISCARD SEQUENCES",
@@ -86,31 +87,64 @@ pub fn leave_nothing(traces: Traces) -> String {
             "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_catalog.pg_advisory_unlock_all()"
         }
     };
+    let custom: String = settings
+        .iter()
+        .map(|name| {
+            let name = crate::history::postgres_literal(name);
+            // One that nobody has made is not made here.
+            format!(
+                "SELECT CASE WHEN pg_catalog.current_setting({name}, true) IS NOT NULL THEN pg_catalog.set_config({name}, \
+                 COALESCE({BEFORE} OPERATOR(pg_catalog.->>) {name}, ''), false) END; "
+            )
+        })
+        .collect();
     format!(
-        "{objects}; RESET SESSION AUTHORIZATION; RESET ROLE; SET LOCAL search_path = pg_catalog; {SETTINGS_AS_BEFORE}; \
-         RESET cutover.before"
+        "{objects}; RESET SESSION AUTHORIZATION; RESET ROLE; SET LOCAL search_path = pg_catalog; {custom}{SETTINGS_AS_BEFORE}; \
+         {}; RESET cutover.before",
+        role_as_before(false)
     )
 }
 
+/// What was remembered.
+const BEFORE: &str =
+    "COALESCE(NULLIF(pg_catalog.current_setting('cutover.before', true), ''), '{}')::pg_catalog.jsonb";
+
 /// Remembers what was set in the session before the transaction: a pooler's own words to it (`connect_query`), and what its other
-/// clients have left. What is remembered ends with the transaction if it is `local`.
-fn remember(local: bool) -> String {
+/// clients have left; its role too. `custom` are names that no list of the server's has. What is remembered ends with the
+/// transaction if it is `local`.
+fn remember(local: bool, custom: &[String]) -> String {
+    let names = std::iter::once("role").chain(custom.iter().map(String::as_str));
+    let pairs: Vec<String> = names
+        .map(|name| {
+            let name = crate::history::postgres_literal(name);
+            format!("{name}, pg_catalog.current_setting({name}, true)")
+        })
+        .collect();
     format!(
-        "SELECT pg_catalog.set_config('cutover.before', COALESCE((SELECT pg_catalog.json_object_agg(s.name, s.setting)::text FROM \
-         pg_catalog.pg_settings s WHERE s.source OPERATOR(pg_catalog.=) 'session'), '{{}}'), {local})"
+        "SELECT pg_catalog.set_config('cutover.before', (COALESCE((SELECT pg_catalog.jsonb_object_agg(s.name, s.setting) FROM \
+         pg_catalog.pg_settings s WHERE s.source OPERATOR(pg_catalog.=) 'session'), '{{}}') OPERATOR(pg_catalog.||) \
+         pg_catalog.jsonb_build_object({}))::pg_catalog.text, {local})",
+        pairs.join(", ")
     )
 }
 
 /// The same for the transaction in which it is said.
-pub fn remember_settings() -> String {
-    remember(true)
+pub fn remember_settings(custom: &[String]) -> String {
+    remember(true, custom)
+}
+
+/// Puts the session's role back to what it was; `local`: for the transaction.
+pub fn role_as_before(local: bool) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('role', COALESCE({BEFORE} OPERATOR(pg_catalog.->>) 'role', 'none'), {local})"
+    )
 }
 
 /// The same for a transaction whose first statement must be the script's: asked in a transaction of its own, in one message with
-/// the BEGIN of the next, so that both have one session. Answers with the process; `settings` is whether the script may change
-/// some.
-pub fn before_begin(settings: bool) -> String {
-    let remembered = if settings { format!("; {}", remember(false)) } else { String::new() };
+/// the BEGIN of the next, so that both have one session. Answers with the process; `settings` are given where the script may
+/// change any, with the names of custom ones.
+pub fn before_begin(settings: Option<&[String]>) -> String {
+    let remembered = settings.map(|custom| format!("; {}", remember(false, custom))).unwrap_or_default();
     format!("BEGIN; SELECT pg_catalog.pg_backend_pid(){remembered}; COMMIT")
 }
 
@@ -121,7 +155,7 @@ pub const ROLL_BACK_SHARED: &str =
 /// Sets again what was remembered, and everything else to what the session began with (that is what NULL does).
 const SETTINGS_AS_BEFORE: &str = "SELECT pg_catalog.concat('settings put back: ', pg_catalog.count(pg_catalog.set_config(s.name, \
     b.value, false))) FROM pg_catalog.pg_settings s LEFT JOIN \
-    pg_catalog.json_each_text(COALESCE(NULLIF(pg_catalog.current_setting('cutover.before', true), ''), '{}')::json) b ON b.key = \
+    pg_catalog.jsonb_each_text(COALESCE(NULLIF(pg_catalog.current_setting('cutover.before', true), ''), '{}')::jsonb) b ON b.key = \
     s.name WHERE s.source = 'session' AND s.name NOT IN ('cutover.before', 'seed', 'transaction_deferrable', \
     'transaction_isolation', 'transaction_read_only')";
 

@@ -245,8 +245,9 @@ pub(crate) fn with_settings<T>(
 }
 
 /// What stands before them where a query may: what the session was before.
-pub(crate) fn remember(run: &Run<'_>) -> String {
-    if run.shared { session::remember_settings() } else { String::new() }
+/// `custom` are the names of custom settings that the script speaks of.
+pub(crate) fn remember(run: &Run<'_>, custom: &[String]) -> String {
+    if run.shared { session::remember_settings(custom) } else { String::new() }
 }
 
 /// The look at the lease at the beginning of a transaction.
@@ -258,11 +259,11 @@ pub(crate) fn check(run: &Run<'_>) -> String {
 }
 
 /// The last words before COMMIT: the lease is still held, and nothing of the script stays in a session that others get.
-pub(crate) fn last_words(run: &Run<'_>, traces: Traces) -> String {
+pub(crate) fn last_words(run: &Run<'_>, traces: Traces, custom: &[String]) -> String {
     if !run.shared {
         return String::new();
     }
-    let left = session::leave_nothing(traces);
+    let left = session::leave_nothing(traces, custom);
     match &run.held {
         Some(Held::Lease(mine)) => format!("{}; {left}", mine.fence()),
         _ => left,

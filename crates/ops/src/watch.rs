@@ -57,6 +57,8 @@ struct Attempt {
     process: Option<i32>,
     /// False while the answer to COMMIT is awaited: then nothing is cancelled any more.
     cancellable: bool,
+    /// The server was asked to cancel it.
+    cancelled: bool,
     /// How long it may give no answer.
     patience: Duration,
     /// When a stop was asked for.
@@ -127,6 +129,7 @@ impl Watch {
             cancel,
             process,
             cancellable: true,
+            cancelled: false,
             patience: SILENCE + Duration::from_secs(bytes as u64 / SLOWEST_LINE),
             stop_since: None,
             last_answer: Instant::now(),
@@ -211,9 +214,9 @@ impl Watched<'_> {
         lookout.map(|lookout| lookout.report()).unwrap_or_default()
     }
 
-    /// Whether what is under way is being ended.
-    pub(crate) fn is_over(&self) -> bool {
-        self.shared.lock().attempt.as_ref().is_some_and(Attempt::is_over)
+    /// Whether what is under way was cancelled, or is to be: code that comes to its end all the same has handled that.
+    pub(crate) fn was_cancelled(&self) -> bool {
+        self.shared.lock().attempt.as_ref().is_some_and(|attempt| attempt.cancelled || attempt.is_over())
     }
 
     /// From now on the answer decides, and nothing is cancelled.
@@ -261,6 +264,7 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
                         attempt.stop_since.get_or_insert_with(Instant::now).elapsed() >= FAREWELL;
                 }
                 if attempt.cancellable {
+                    attempt.cancelled = true;
                     // An error means that the request was not made; the next one may be.
                     let _ = attempt.cancel.cancel();
                 }

@@ -16,6 +16,7 @@ mod boundary;
 mod catalog;
 mod classify;
 mod code;
+mod custom;
 mod ddl;
 mod directive;
 mod effect;
@@ -40,6 +41,7 @@ pub use catalog::{
     Catalog, Column, Constraint, ConstraintKind, DataType, Index, Table, TableKind, Volatility,
 };
 pub use code::Code;
+pub use custom::custom_settings;
 pub use directive::Directive;
 pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect, effect};
 pub use expectation::{Expectation, expectation};

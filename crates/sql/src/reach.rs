@@ -59,8 +59,12 @@ pub(crate) fn reach(kind: &Kind, actions: &[Action], calls: bool, words: Words<'
         {
             Reach::Code
         }
-        // The query that fills it runs what it calls.
-        Kind::Ddl(_) if calls && words.provider() == Provider::PostgreSql && is_filled(actions) => {
+        // The query that fills it runs what it calls, and one that was prepared may call anything.
+        Kind::Ddl(_)
+            if words.provider() == Provider::PostgreSql
+                && is_filled(actions)
+                && (calls || says(words.clone(), "EXECUTE")) =>
+        {
             Reach::Code
         }
         Kind::Unknown

@@ -182,6 +182,11 @@ impl<'t> Reading<'t> {
         Words::new(self.text, &self.tokens, provider)
     }
 
+    /// A definition whose query calls what is not known to be harmless.
+    fn fills(&self, kind: &Kind) -> bool {
+        self.calls.unknown && matches!(kind, Kind::Ddl(_))
+    }
+
     fn understand(&self, span: Span, provider: Provider) -> Statement {
         let kind = crate::classify::kind(self.words(provider));
         let mut actions = crate::ddl::actions(&kind, self.words(provider));
@@ -190,7 +195,8 @@ impl<'t> Reading<'t> {
         }
         let session = session::effect(&kind, &actions, &self.calls);
         let code = code::code(&kind, &actions, session, self.calls.unknown, self.text);
-        let reach = reach::reach(&kind, &actions, session.calls_functions, self.words(provider));
+        let reach =
+            reach::reach(&kind, &actions, session.calls_functions || self.fills(&kind), self.words(provider));
         Statement { span, kind, actions, session, code, reach }
     }
 }

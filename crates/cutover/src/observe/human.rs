@@ -127,9 +127,10 @@ fn blocked(event: &Event) -> Vec<String> {
 }
 
 /// How an attempt ended, for a reader.
-fn cause(word: &str) -> &str {
+fn cause(word: &str, queued: usize) -> &str {
     match word {
         "lock_timeout" => "did not get its lock in time",
+        "gave_way" if queued == 0 => "was ended, because it had waited for as long as it may",
         "gave_way" => "gave way to those who wait behind it",
         "deadlock" => "was rolled back to end a deadlock",
         other => other,
@@ -168,11 +169,12 @@ fn working(event: &Event) -> Option<(Level, String)> {
                 Some(limit) if limit.is_zero() => ", without waiting".to_owned(),
                 Some(limit) => format!(" of {}", time(*limit)),
             };
+            let code = if code.is_empty() { String::new() } else { format!(", {code}") };
             let behind = if *queued == 0 { String::new() } else { format!("; {queued} waited behind it") };
             format!(
-                "{migration} {} (attempt {attempt}{limit}, {code}){behind}; nothing of it stays, and it is tried again within {}, \
+                "{migration} {} (attempt {attempt}{limit}{code}){behind}; nothing of it stays, and it is tried again within {}, \
                  for another {}",
-                cause(word),
+                cause(word, *queued),
                 time(*pause),
                 time(*remaining)
             )

@@ -65,6 +65,26 @@ fn a_block_that_commits_is_never_run_twice() {
     }
 }
 
+/// The partition is pending still when the stop comes in the pause behind an attempt.
+#[test]
+fn a_detach_that_is_stopped_between_two_attempts_is_finalized() {
+    let (database, project) = prepared(
+        "CREATE TABLE p (id int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9);",
+    );
+    project.write("2_m", "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY;");
+    let mut reader = database.session();
+    reader.run("BEGIN; SELECT * FROM p");
+    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    deployer.wait_for("an attempt has ended", |event| crate::support::is(event, "attempt_ended"));
+    assert_eq!(database.psql("SELECT count(*) FROM pg_inherits WHERE inhdetachpending"), "1");
+    term(&mut deployer);
+    assert_eq!(row(&database), "t|t");
+    drop(reader);
+    project.deploy(&database.url());
+    assert_eq!(database.psql("SELECT count(*) FROM pg_inherits WHERE inhparent = 'p'::regclass"), "0");
+    assert_eq!(row(&database), "f|");
+}
+
 #[test]
 fn a_cancelled_detach_is_finalized() {
     let (database, project) = prepared(

@@ -26,25 +26,9 @@ impl Transaction<'_> {
         // A transaction of the file is opened by its own BEGIN, unless statements come before it.
         let opened_by_file =
             own && statements.first().is_some_and(|first| matches!(first.kind, Kind::Begin { .. }));
-        let mut file = statements.iter().enumerate();
         let claim = self.claim(run, opened_by_file);
-        if opened_by_file {
-            if let Some((index, first)) = file.next() {
-                builder.push(Part::Statement(self.segment.first + index), Step::new(text(first)));
-            }
-            let opening = joined([claim.early.as_str(), &said.opening]);
-            if !opening.is_empty() {
-                let step = Step::new(opening).inside();
-                builder.push(Part::Claim, if run.shared { step.with_rows() } else { step });
-            }
-        } else if run.target.provider != Provider::PostgreSql {
-            builder.push(Part::Begin, Step::new(session::begin(run.target.provider)));
-            let live = run.table.count_live(self.row.name(), self.row.own_id());
-            builder.push(Part::Claim, Step::new(live).inside().with_rows());
-        } else if !run.begun {
-            let step = Step::new(joined([&claim.before_begin, "BEGIN", &claim.early, &said.opening]));
-            builder.push(Part::Begin, if run.shared { step.with_rows() } else { step });
-        }
+        self.open((run, said, &claim), opened_by_file, &mut builder);
+        let file = statements.iter().enumerate().skip(usize::from(opened_by_file));
         let guard = self.guard;
         if let Some(guard) = guard {
             builder.look(Look::ViolationsBefore, &guard.check);
@@ -92,6 +76,31 @@ impl Transaction<'_> {
         (builder.batch, builder.parts)
     }
 
+    /// The opening of the transaction, with what is said and asked before anything of the file.
+    fn open(&self, (run, said, claim): (&Run<'_>, &Said, &Claim), by_file: bool, builder: &mut Builder<'_>) {
+        let own_begin = self.segment.statements.first().filter(|_| by_file);
+        if let Some(first) = own_begin {
+            let begin = first.span.slice(self.source.text());
+            let step = match claim.before_begin.as_str() {
+                "" => Step::new(begin.to_owned()),
+                before => Step::new(format!("{before}; {begin}")).with_rows(),
+            };
+            builder.push(Part::Statement(self.segment.first), step);
+            let opening = joined([claim.early.as_str(), &said.opening]);
+            if !opening.is_empty() {
+                let step = Step::new(opening).inside();
+                builder.push(Part::Claim, if run.shared { step.with_rows() } else { step });
+            }
+        } else if run.target.provider != Provider::PostgreSql {
+            builder.push(Part::Begin, Step::new(session::begin(run.target.provider)));
+            let live = run.table.count_live(self.row.name(), self.row.own_id());
+            builder.push(Part::Claim, Step::new(live).inside().with_rows());
+        } else if !run.begun {
+            let step = Step::new(joined([&claim.before_begin, "BEGIN", &claim.early, &said.opening]));
+            builder.push(Part::Begin, if run.shared { step.with_rows() } else { step });
+        }
+    }
+
     /// What the segment, and those of the file before it, may have changed in the session.
     pub(super) fn traces(&self, run: &Run<'_>) -> Traces {
         match self.segment.code {
@@ -100,6 +109,18 @@ impl Transaction<'_> {
             Code::Tables => Traces::Settings,
             Code::None => Traces::None,
         }
+    }
+
+    /// The names of custom settings that the segment speaks of: the server shows none of them in its lists.
+    fn custom_settings(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for statement in &self.segment.statements {
+            let text = statement.span.slice(self.source.text());
+            names.extend(sql::custom_settings(text));
+        }
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// Puts the session back behind COMMIT.
@@ -116,11 +137,13 @@ impl Transaction<'_> {
         let first = self.segment.statements.get(usize::from(opened_by_file));
         let sets_transaction = first.is_some_and(|first| first.kind.sets_transaction());
         let leaves_traces = self.traces(run) != Traces::None;
-        let before = if leaves_traces && !sets_transaction { lease::remember(run) } else { String::new() };
+        let custom = self.custom_settings();
+        let before =
+            if leaves_traces && !sets_transaction { lease::remember(run, &custom) } else { String::new() };
         let early = joined([before.as_str(), &lease::settings(run)]);
         let mut claim = Claim { before_begin: String::new(), early, late: String::new() };
-        if sets_transaction && !opened_by_file && run.shared {
-            claim.before_begin = session::before_begin(leaves_traces);
+        if sets_transaction && run.shared {
+            claim.before_begin = session::before_begin(leaves_traces.then_some(&custom));
         }
         if run.target.provider != Provider::PostgreSql || !run.options.locking {
             return claim;
@@ -145,7 +168,8 @@ impl Transaction<'_> {
         let postgres = run.target.provider == Provider::PostgreSql;
         let traces = self.traces(run);
         let before = if postgres && traces != Traces::None {
-            session::before_row(self.segment.changes_role, said.of_row)
+            let role = if run.shared { session::role_as_before(true) } else { String::new() };
+            joined([session::before_row(self.segment.changes_role, said.of_row).as_str(), &role]) + "; "
         } else {
             String::new()
         };
@@ -168,7 +192,7 @@ impl Transaction<'_> {
     fn read_back_step<'s>(&self, run: &Run<'_>) -> Step<'s> {
         let immediate =
             if run.target.provider == Provider::PostgreSql { session::CONSTRAINTS_NOW } else { "" };
-        let last_words = lease::last_words(run, self.traces(run));
+        let last_words = lease::last_words(run, self.traces(run), &self.custom_settings());
         let text = joined([immediate, &run.table.has_row(self.row.id()), &last_words]);
         Step::new(text).inside().with_rows().after_answers()
     }
@@ -198,7 +222,7 @@ impl Transaction<'_> {
             (Some(opening), true) if stays_prepared => joined(["BEGIN", opening, session::PREPARED_CLAIM]),
             (Some(opening), true) => joined(["BEGIN", opening, &session::claim(run.prisma_key)]),
         };
-        let last_words = lease::last_words(run, self.traces(run));
+        let last_words = lease::last_words(run, self.traces(run), &self.custom_settings());
         let record = joined([step.sql.as_ref(), &raise, &last_words, "COMMIT"]);
         if put_back.is_empty() {
             step.sql = joined([record.as_str(), next.as_str()]).into();

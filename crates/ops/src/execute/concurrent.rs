@@ -61,12 +61,13 @@ pub(super) fn drop_leftover(
     number: usize,
     qualified: &str,
 ) -> std::result::Result<(), Trouble> {
-    let mut patience = Patience::new(run, &Segment::empty());
+    let none = Segment::empty();
+    let mut patience = Patience::new(run, &none);
     run.conn.execute("SET lock_timeout = 0").map_err(|error| Trouble::of(run, error))?;
     let text = format!("DROP INDEX CONCURRENTLY IF EXISTS {qualified}");
     let batch: Batch<'_> = std::iter::once(db::Step::new(text)).collect();
     let (observer, migration) = (run.observer, going.migration.name.as_str());
-    let orders = Regime::Concurrent.orders(run, None, &patience);
+    let orders = Regime::Concurrent.orders(run, &none, &patience);
     let outcome = run.send(&batch, orders, &mut |_, watched| {
         if let Some(news) = watched.news() {
             let place = Place { migration, statement: number + 1, attempt: 0, limit: None };

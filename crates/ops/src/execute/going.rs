@@ -295,8 +295,11 @@ fn write_one_row_once(run: &mut Run<'_>, sql: &str, stays: Option<&str>) -> std:
     // A trigger of the history may undo the write, at once or at COMMIT.
     let mut read_back = stays.map_or_else(|| "SELECT 1".to_owned(), |id| run.table.has_row(id));
     if provider == Provider::PostgreSql {
-        read_back =
-            format!("{}; {read_back}; {}", session::CONSTRAINTS_NOW, lease::last_words(run, Traces::None));
+        read_back = format!(
+            "{}; {read_back}; {}",
+            session::CONSTRAINTS_NOW,
+            lease::last_words(run, Traces::None, &[])
+        );
     }
     let steps = [
         Step::new(begin),

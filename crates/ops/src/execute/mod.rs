@@ -316,7 +316,7 @@ pub(crate) fn in_one_transaction(run: &mut Run<'_>, statements: &[String], check
         texts.extend_from_slice(statements);
         if provider == Provider::PostgreSql {
             texts.push(db::session::CONSTRAINTS_NOW.to_owned());
-            texts.extend(Some(lease::last_words(run, Traces::None)).filter(|text| !text.is_empty()));
+            texts.extend(Some(lease::last_words(run, Traces::None, &[])).filter(|text| !text.is_empty()));
         }
         let written = texts.iter().try_for_each(|text| run.conn.execute(text));
         let checked = written.and_then(|()| run.conn.query(check));

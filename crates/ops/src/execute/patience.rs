@@ -436,8 +436,10 @@ impl Patience {
                     .window(statement.span)
                     .meta("statement", number.to_string());
             }
-            told = told.note(format!("the database said: {}", error.text()));
-            if !error.code.is_empty() {
+            if error.code.is_empty() {
+                told = told.note(error.text());
+            } else {
+                told = told.note(format!("the database said: {}", error.text()));
                 told = told.meta("database_code", error.code.clone());
             }
         }

@@ -48,21 +48,37 @@ pub(super) fn of(run: &mut Run<'_>, subject: Subject<'_>) -> Regime {
     if waits::locks_first(subject.segment) {
         return Regime::Locking;
     }
+    let hidden = may_run_code(run, statement);
     if subject.segment.bracket == Bracket::Span && subject.segment.statements.len() > 1 {
-        return Regime::Once;
+        let code = subject.segment.statements.iter().any(|statement| may_run_code(run, statement));
+        return if code { Regime::Code } else { Regime::Once };
     }
     match statement.kind {
         Kind::CreateIndexConcurrently | Kind::DropIndexConcurrently | Kind::ReindexConcurrently => {
             Regime::Concurrent
         }
-        Kind::Do | Kind::Call => Regime::Code,
-        Kind::Execute | Kind::Unknown => Regime::Once,
+        Kind::Do | Kind::Call | Kind::Execute | Kind::Unknown => Regime::Code,
+        _ if waits::runs_code(statement) => Regime::Code,
+        // A trigger that locks a table keeps everybody waiting as a definition does.
+        _ if statement.reach.is_rows() && hidden => Regime::Code,
         _ if statement.reach.is_rows() => Regime::Rows,
         _ if run.target.provider == Provider::MySql && is_heavy(run, statement, subject.source.text()) => {
             Regime::Heavy
         }
         _ => Regime::Ramped,
     }
+}
+
+/// Whether a statement may run code of the database: it can lock anything, and handle its being cancelled.
+pub(super) fn may_run_code(run: &Run<'_>, statement: &Statement) -> bool {
+    let touches_rows = matches!(statement.kind, Kind::Data(_) | Kind::Query | Kind::CopyFromStdin);
+    matches!(statement.kind, Kind::Do | Kind::Call | Kind::Execute | Kind::Unknown)
+        || waits::runs_code(statement)
+        || statement.session.calls_functions
+        || (touches_rows
+            && statement.code != sql::Code::None
+            && run.target.provider == Provider::PostgreSql
+            && !run.no_code)
 }
 
 /// Whether the segment has done nothing when its first statement fails like this: LOCK TABLES has all of its locks, or none, and
@@ -129,13 +145,8 @@ impl Regime {
         }
     }
 
-    /// What is looked out for during an attempt. `longest` is the file's own bound.
-    pub(super) fn orders(
-        self,
-        run: &Run<'_>,
-        longest: Option<Duration>,
-        patience: &Patience,
-    ) -> Option<Orders> {
+    /// What is looked out for during an attempt.
+    pub(super) fn orders(self, run: &Run<'_>, segment: &Segment, patience: &Patience) -> Option<Orders> {
         let orders = patience.orders(run, None, &Arc::new(AtomicU64::new(0)))?;
         // A watcher looks too seldom to end a wait of no length.
         let (step, a_second) = (patience.ramp.step(), patience.ramp.step().max(A_SECOND));
@@ -145,8 +156,9 @@ impl Regime {
             Regime::Heavy => Orders { step: Some(a_second), only_at_start: true, ..orders },
             Regime::Locking => Orders { step: Some(a_second), ..orders },
             Regime::Once | Regime::Code => Orders {
-                step: Some(longest.unwrap_or(CAP)),
+                step: Some(segment.waits.longest.unwrap_or(CAP)),
                 of_code: self == Regime::Code,
+                of_rows_alone: segment.statements.iter().all(|statement| statement.reach.is_rows()),
                 patient: true,
                 ..orders
             },

@@ -105,7 +105,9 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
                     }
                     Ok(false) => {}
                     // Asked to stop during the pause.
-                    Err(failure) => return Err(stopped_between(run, going, statement, (&error, failure)).into()),
+                    Err(failure) => {
+                        return Err(stopped_between(run, going, statement, (&error, failure)).into());
+                    }
                 }
                 let failed =
                     Failed { subject, statement, number: number + at, index: index.as_deref(), objects };
@@ -207,7 +209,7 @@ fn send(
     let name = &going.migration.name;
     let observer = run.observer;
     let number = segment.first;
-    let orders = regime.orders(run, segment.waits.longest, patience);
+    let orders = regime.orders(run, segment, patience);
     // At its end such a statement may wait for longer.
     let bounded = orders.as_ref().filter(|orders| !orders.only_at_start);
     let limit = bounded.and_then(|orders| orders.step.or(orders.budget));
@@ -231,7 +233,7 @@ fn send(
             Reply::Done { index, answer } => {
                 took = answer.elapsed;
                 statement = number + index + 2;
-                if regime == Regime::Code && kept_out.is_none() && watched.is_over() {
+                if regime == Regime::Code && kept_out.is_none() && watched.was_cancelled() {
                     patience.seen = watched.report();
                     let error = DbError::new(ErrorKind::Cancelled, WENT_ON);
                     kept_out = Some(Outcome::Failed { index, error });

@@ -117,7 +117,8 @@ struct Seen {
 }
 
 /// What is said of code that has handled its being cancelled: what it waited for it may have left out.
-pub(super) const WENT_ON: &str = "the statement was cancelled, because others waited behind it, and its code went on without what it waited for";
+pub(super) const WENT_ON: &str =
+    "the statement was cancelled while it waited, and its code went on without what it waited for";
 
 /// Runs a transaction once.
 pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>, patience: &mut Patience) -> End {
@@ -145,7 +146,10 @@ pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>, patience: &m
                 End::Failed { part: Part::Guard(Look::Violations), error, elapsed: Duration::ZERO },
             )
         }
-        Outcome::Stopped { .. } if seen.went_on.is_some() && run.interrupt.reason().is_none() => {
+        // A cancel that is repeated can hit what was sent behind it.
+        Outcome::Stopped { .. } | Outcome::Failed { .. }
+            if seen.went_on.is_some() && run.interrupt.reason().is_none() =>
+        {
             let error = DbError::new(ErrorKind::Cancelled, WENT_ON);
             let part = seen.went_on.unwrap_or(Part::Row);
             roll_back(run, End::Failed { part, error, elapsed: seen.failed_after })
@@ -287,10 +291,10 @@ fn send(
             patience.telling.tell(observer, place, &news);
         }
         match &reply {
-            Reply::Failed { .. } => patience.seen = watched.report(),
+            Reply::Failed { .. } if seen.went_on.is_none() => patience.seen = watched.report(),
             Reply::Row { index, row } if matches!(parts[*index], Part::Guard(_)) => looks.row(row),
-            Reply::Done { index, answer } if of_code && watched.is_over() => {
-                seen.went_on.get_or_insert(parts[*index]);
+            Reply::Done { index, answer } if of_code && seen.went_on.is_none() && watched.was_cancelled() => {
+                seen.went_on = Some(parts[*index]);
                 seen.failed_after = answer.elapsed;
                 patience.seen = watched.report();
             }
@@ -321,7 +325,7 @@ fn take_row(part: Option<&Part>, row: &db::Row, seen: &mut Seen, watched: &Watch
     let first = row.first().and_then(Option::as_deref);
     match part {
         // Wanted where nothing else tells the process.
-        Some(Part::Begin | Part::Claim) if seen.shared => {
+        Some(Part::Begin | Part::Claim | Part::Statement(_)) if seen.shared => {
             first.and_then(|text| text.parse().ok()).into_iter().for_each(|process| watched.is_at(process));
         }
         // SQLite's claim counts the live rows of the name.
@@ -405,7 +409,7 @@ impl Transaction<'_> {
             Reply::Failed { index, tags, elapsed, .. } => {
                 seen.failed_after = elapsed;
                 // What stands before BEGIN has a COMMIT of its own.
-                let begins = parts[index] == Part::Begin;
+                let begins = matches!(parts[index], Part::Begin | Part::Statement(_));
                 seen.committed |= !begins && tags.iter().any(|tag| tag == "COMMIT");
                 seen.failed_tags = tags;
             }

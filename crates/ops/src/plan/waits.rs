@@ -161,7 +161,7 @@ pub(crate) fn is_repeatable(segment: &Segment) -> bool {
         return repeat;
     }
     segment.statements.iter().all(|statement| match &statement.kind {
-        Kind::Ddl(_) => true,
+        Kind::Ddl(_) => !runs_code(statement),
         Kind::CopyOther { to_program_or_file } => !to_program_or_file,
         Kind::Unknown | Kind::CopyToStdout => false,
         _ => !runs_code(statement) && !statement.session.calls_functions,

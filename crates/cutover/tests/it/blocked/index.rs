@@ -2,7 +2,9 @@
 
 use super::{all, names};
 use crate::support::{Project, is, text};
+use std::net::Ipv4Addr;
 use testkit::postgres::{Database, server};
+use testkit::proxy::Proxy;
 use testkit::wait_until;
 
 /// How a build is ended before its time.
@@ -16,6 +18,10 @@ enum Fault {
     Cancel,
     /// The deployer is asked to stop.
     Signal,
+    /// The connection is cut.
+    Cut,
+    /// Who is waited for waits for the build in turn: the server ends one of the two.
+    Deadlock,
 }
 
 /// What is done to a database while an index is built on it.
@@ -63,14 +69,16 @@ fn in_every_cell_the_next_deploy_ends_with_a_valid_index() {
     let mut cells = 0;
     for (name, statement) in STATEMENTS {
         for scene in [Scene::Leftover, Scene::OldSnapshot, Scene::PrismaWaits] {
-            for fault in [Fault::Kill, Fault::Terminate, Fault::Cancel, Fault::Signal] {
+            for fault in
+                [Fault::Kill, Fault::Terminate, Fault::Cancel, Fault::Signal, Fault::Cut, Fault::Deadlock]
+            {
                 cell(statement, scene, fault, &format!("{name}, {scene:?}, {fault:?}"));
                 cells += 1;
             }
         }
     }
     println!("{cells} cells");
-    assert_eq!(cells, 36);
+    assert_eq!(cells, 54);
 }
 
 fn cell(statement: &str, scene: Scene, fault: Fault, name: &str) {
@@ -82,7 +90,8 @@ fn cell(statement: &str, scene: Scene, fault: Fault, name: &str) {
     // Something to wait for: the build is under way as long as this is there.
     let mut old = database.session();
     old.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM a LIMIT 1");
-    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    let proxy = Proxy::start((Ipv4Addr::LOCALHOST, server().port()).into());
+    let mut deployer = project.spawn(&proxy.url(&database.url()), &["migrate", "deploy"]);
     let builder = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%INDEX CONCURRENTLY%' AND application_name = 'cutover' AND state = 'active'";
     wait_until("the build, or the removal before it, is under way", || !database.psql(builder).is_empty());
     let mut prisma = database.session();
@@ -101,12 +110,22 @@ fn cell(statement: &str, scene: Scene, fault: Fault, name: &str) {
         Fault::Cancel => {
             database.psql(&format!("SELECT pg_cancel_backend(({builder} LIMIT 1))"));
         }
+        Fault::Cut => {
+            proxy.cut(true);
+            deployer.wait_for("connection_lost", |event| is(event, "connection_lost"));
+        }
+        Fault::Deadlock => {
+            old.start("LOCK TABLE a IN SHARE UPDATE EXCLUSIVE MODE");
+            // With the lock, or with an error: the server has ended one of the two.
+            let _ = old.finish();
+        }
     }
     if matches!(scene, Scene::PrismaWaits) {
         let _ = prisma.finish();
     }
     drop(prisma);
-    old.run("COMMIT");
+    // Aborted where it was the one.
+    let _ = old.try_run("COMMIT");
     drop(deployer);
     // Whatever it came to, the next deploy needs nobody's help.
     let output = project.run(&database.url(), &["migrate", "deploy"]);

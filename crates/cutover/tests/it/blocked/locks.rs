@@ -186,7 +186,9 @@ fn defaults_of_role_and_database_do_not_hold_for_migrations() {
 fn a_block_that_handles_every_error_is_not_made_to_skip_what_it_waited_for() {
     let (database, project) = prepared();
     let handled = "BEGIN ALTER TABLE a ADD COLUMN note text; EXCEPTION WHEN OTHERS THEN NULL; END";
-    database.psql(&format!("CREATE FUNCTION add_note() RETURNS void LANGUAGE plpgsql AS $$ {handled} $$"));
+    database.psql(&format!(
+        "CREATE FUNCTION add_note() RETURNS int LANGUAGE plpgsql AS $$ BEGIN {handled}; RETURN 1; END $$"
+    ));
     let mut reader = database.application_session();
     let cancelled = handled.replace("OTHERS", "query_canceled");
     for file in [
@@ -196,6 +198,11 @@ fn a_block_that_handles_every_error_is_not_made_to_skip_what_it_waited_for() {
         format!("DO $$ {handled} $$;"),
         "SELECT add_note();".to_owned(),
         format!("ALTER TABLE b ADD COLUMN m int; DO $$ {handled} $$;"),
+        "CREATE TABLE new AS SELECT add_note();".to_owned(),
+        "CREATE TEMP TABLE IF NOT EXISTS new AS (SELECT add_note() FROM b);".to_owned(),
+        "SELECT add_note() INTO new;".to_owned(),
+        "PREPARE p AS SELECT add_note(); CREATE TABLE new AS EXECUTE p;".to_owned(),
+        "PREPARE p AS SELECT add_note(); EXECUTE p;".to_owned(),
     ] {
         project.write("2_m", &file);
         reader.run("BEGIN; SELECT count(*) FROM a");
@@ -211,7 +218,7 @@ fn a_block_that_handles_every_error_is_not_made_to_skip_what_it_waited_for() {
         project.deploy(&database.url());
         let there = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attname = 'note'";
         assert_eq!(database.psql(there), "1", "{file}");
-        database.psql("ALTER TABLE a DROP COLUMN note; ALTER TABLE b DROP COLUMN IF EXISTS m; DELETE FROM _prisma_migrations WHERE migration_name = '2_m'");
+        database.psql("ALTER TABLE a DROP COLUMN note; ALTER TABLE b DROP COLUMN IF EXISTS m; DROP TABLE IF EXISTS new; DELETE FROM _prisma_migrations WHERE migration_name = '2_m'");
     }
 }
 
@@ -229,6 +236,53 @@ fn a_block_outside_of_a_transaction_that_handles_its_being_cancelled_is_not_reco
     assert!(said.contains("C2022") && said.contains("went on without what it waited for"), "{said}");
     let row = "SELECT finished_at IS NULL FROM _prisma_migrations WHERE migration_name = '2_m'";
     assert_eq!(database.psql(row), "t", "{said}");
+}
+
+/// The same when it is the deadline or a signal that cancels, and for code that stands behind plain statements.
+#[test]
+fn code_that_goes_on_after_a_stop_is_not_recorded() {
+    let (database, project) = prepared();
+    let handled = "BEGIN ALTER TABLE a ADD COLUMN note text; EXCEPTION WHEN query_canceled THEN NULL; END";
+    let trigger = "BEGIN BEGIN ALTER TABLE a ADD COLUMN note text; EXCEPTION WHEN query_canceled THEN NULL; END; RETURN new; END";
+    database.psql(&format!(
+        "CREATE FUNCTION add_note() RETURNS int LANGUAGE plpgsql AS $$ BEGIN {handled}; RETURN 1; END $$; CREATE FUNCTION on_b() RETURNS trigger LANGUAGE \
+         plpgsql AS $$ {trigger} $$; CREATE TRIGGER t BEFORE UPDATE ON b FOR EACH ROW EXECUTE FUNCTION on_b(); INSERT INTO b \
+         SELECT 7 WHERE NOT EXISTS (SELECT 1 FROM b)"
+    ));
+    let mut reader = database.application_session();
+    reader.run("BEGIN; SELECT count(*) FROM a");
+    let files = [
+        format!("DO $$ {handled} $$;"),
+        "SELECT add_note();".to_owned(),
+        "UPDATE b SET n = 1;".to_owned(),
+        "CREATE TABLE new AS SELECT add_note();".to_owned(),
+    ];
+    for file in &files {
+        for outside in [true, false] {
+            let directive = if outside { "-- cutover:transaction=off\n" } else { "" };
+            project.write("2_m", &format!("{directive}{file}"));
+            for signal in [true, false] {
+                let mut arguments = vec!["migrate", "deploy"];
+                if !signal {
+                    arguments.extend(["--deadline", "1s"]);
+                }
+                let deployer = project.spawn(&database.url(), &arguments);
+                if signal {
+                    crate::support::see_it_wait(&database, &format!("the table: {file}"));
+                    deployer.signal(rustix::process::Signal::TERM);
+                }
+                let (status, stderr, events) = deployer.finish();
+                let name = format!("{directive}{file}, signal: {signal}\n{stderr}\n{events:#?}");
+                assert!(!status.success(), "{name}");
+                let finished = "SELECT count(*) FROM _prisma_migrations WHERE migration_name = '2_m' AND finished_at IS NOT NULL";
+                assert_eq!(database.psql(finished), "0", "{name}");
+                assert!(all(&events, "finished").is_empty(), "{name}");
+                database.psql(
+                    "DROP TABLE IF EXISTS new; DELETE FROM _prisma_migrations WHERE migration_name = '2_m'",
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -115,6 +115,36 @@ fn rows_are_waited_for_without_a_bound() {
     assert_eq!(database.sql("SELECT min(n), max(n) FROM orders"), "1|101");
 }
 
+/// A handler catches the server's limit and being cancelled alike: what goes on then is not recorded.
+#[test]
+fn code_that_handles_every_error_is_not_said_to_be_done() {
+    let (database, project, _turn) = prepared();
+    database.sql(
+        "DELIMITER //\nCREATE PROCEDURE add_note() BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; ALTER TABLE orders ADD \
+         COLUMN note INT; END//",
+    );
+    let mut reader = database.session();
+    reader.run("BEGIN; SELECT count(*) FROM orders");
+    for file in [
+        "CALL add_note();",
+        "EXECUTE IMMEDIATE 'CALL add_note()';",
+        "PREPARE s FROM 'CALL add_note()'; EXECUTE s;",
+    ] {
+        for deadline in [true, false] {
+            project.write("2_code", file);
+            let mut arguments = vec!["migrate", "deploy"];
+            if deadline {
+                arguments.extend(["--deadline", "1s"]);
+            }
+            let output = project.run(&database.url(), &arguments);
+            assert!(!output.status.success(), "{file}\n{}", text(&output));
+            let finished = "SELECT count(*) FROM _prisma_migrations WHERE migration_name = '2_code' AND finished_at IS NOT NULL";
+            assert_eq!(database.sql(finished), "0", "{file}, deadline: {deadline}\n{}", text(&output));
+            database.sql("DELETE FROM _prisma_migrations WHERE migration_name = '2_code'");
+        }
+    }
+}
+
 #[test]
 fn the_budget_ends_it_and_names_who_is_in_the_way() {
     let (database, project, _turn) = prepared();

@@ -127,10 +127,10 @@ fn rows_are_waited_for_without_a_bound() {
     // Longer than any step of the ramp, as the server counts.
     let waited = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cutover' AND wait_event_type = 'Lock' AND query_start < \
-         clock_timestamp() - interval '3 s' AND datname = '{}'",
+         clock_timestamp() - interval '10 s' AND datname = '{}'",
         database.name()
     );
-    testkit::wait_until("it has waited for three seconds", || database.psql(&waited) == "1");
+    testkit::wait_until("it has waited for ten seconds", || database.psql(&waited) == "1");
     writer.run("COMMIT");
     let (status, stderr, events) = deployer.finish();
     assert!(status.success(), "{stderr}");

@@ -160,10 +160,10 @@ fn a_session_that_the_server_ends_is_found_again_under_the_same_lease() {
         let mut deployer = project.spawn(&url, &["migrate", "deploy"]);
         see_it_wait(&database, "a gate");
         let token = ask(&url, "SELECT token FROM cutover.lease");
-        database.psql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = \
-             'cutover' AND wait_event_type = 'Lock'",
-        );
+        // Between two attempts nobody waits.
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND \
+                   application_name = 'cutover' AND wait_event_type = 'Lock'";
+        testkit::wait_until("a session that waits was ended", || database.psql(end) != "0");
         deployer.wait_for("connection_lost", |event| is(event, "connection_lost"));
         drop(holder);
         let (status, stderr, events) = deployer.finish();

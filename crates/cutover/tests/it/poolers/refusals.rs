@@ -152,11 +152,16 @@ fn what_a_file_sets_for_its_session_holds_in_it_and_not_behind_it() {
 /// What a pooler says to its sessions when it makes them holds behind our transactions as it did before them.
 #[test]
 fn what_the_pooler_has_set_for_its_sessions_stays() {
-    let query = "SET search_path TO app, public; SET work_mem TO 7168";
+    let query =
+        "SET search_path TO app, public; SET work_mem TO 7168; SET app.tenant TO t0; SET ROLE app_owner";
     let settings = [("pool_mode", "transaction"), ("default_pool_size", "1"), ("connect_query", query)];
     let (database, pooler) =
         (server().create_database("connect_query"), PgBouncer::start(server(), &settings));
-    database.psql("CREATE SCHEMA app");
+    database.psql(
+        "DO $$ BEGIN CREATE ROLE app_owner; EXCEPTION WHEN duplicate_object THEN NULL; END $$; CREATE SCHEMA app AUTHORIZATION \
+         app_owner; GRANT ALL ON SCHEMA public TO app_owner; DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO app_owner', \
+         current_database()); END $$",
+    );
     let url = pooler.url(&database.url());
     let project = Project::new(&[
         (
@@ -168,17 +173,65 @@ fn what_the_pooler_has_set_for_its_sessions_stays() {
             "3_isolated",
             "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET TRANSACTION READ WRITE; SET work_mem = '3MB'; CREATE TABLE c (id int);",
         ),
-        ("4_fails", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET work_mem = '2MB'; SELECT 1 / 0;"),
+        (
+            "4_own",
+            "BEGIN; SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET work_mem = '4MB'; SET app.tenant = 'admin'; CREATE TABLE d (id int); COMMIT;",
+        ),
+        (
+            "5_custom",
+            "DO $$ BEGIN PERFORM set_config('app.tenant', 'admin', false); END $$; SET app.other TO 'x';",
+        ),
+        ("6_fails", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET work_mem = '2MB'; SELECT 1 / 0;"),
     ]);
     let output = project.run(&url, &["migrate", "deploy"]);
-    assert!(text(&output).contains("P3018") && text(&output).contains("4_fails"), "{}", text(&output));
-    let made = "SELECT to_regclass('app.a'), to_regclass('public.b'), to_regclass('public.c')";
-    assert_eq!(database.psql(made), "app.a|b|c");
+    assert!(text(&output).contains("P3018") && text(&output).contains("6_fails"), "{}", text(&output));
+    let made = "SELECT to_regclass('app.a'), to_regclass('public.b'), to_regclass('public.c'), pg_get_userbyid(relowner) FROM \
+                pg_class WHERE relname = 'd'";
+    assert_eq!(database.psql(made), "app.a|b|c|app_owner");
     for _ in 0..4 {
         assert_eq!(ask(&url, "SHOW search_path"), "app, public");
         assert_eq!(ask(&url, "SHOW work_mem"), "7MB");
-        assert_eq!(ask(&url, "SELECT current_setting('cutover.before', true)"), "");
+        for (name, value) in [
+            ("cutover.before", ""),
+            ("cutover.mine", ""),
+            ("app.tenant", "t0"),
+            ("app.other", ""),
+            ("role", "app_owner"),
+        ] {
+            assert_eq!(ask(&url, &format!("SELECT current_setting('{name}', true)")), value, "{name}");
+        }
     }
+}
+
+/// A transaction of the file's own is looked after as well: its process is asked for before its characteristics are set.
+#[test]
+fn code_in_a_transaction_that_sets_its_characteristics_is_ended_when_it_waits() {
+    let (database, pooler) = (server().create_database("own_begin"), transaction_pool(2));
+    let url = pooler.url(&database.url());
+    let project = Project::new(&[("1_a", "CREATE TABLE a (id int);")]);
+    project.deploy(&url);
+    let block = "DO $$ BEGIN ALTER TABLE a ADD COLUMN note text; END $$;";
+    let mut reader = database.application_session();
+    reader.run("BEGIN; SELECT count(*) FROM a");
+    for file in [
+        format!("BEGIN; SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {block} COMMIT;"),
+        format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {block}"),
+    ] {
+        project.write("2_own", &file);
+        let (status, stderr, events) =
+            project.spawn(&url, &["migrate", "deploy", "--detailed-exitcode"]).finish();
+        assert_eq!(status.code(), Some(5), "{file}\n{stderr}\n{events:#?}");
+        let blocked = events.iter().any(|event| {
+            crate::support::is(event, "blocked")
+                && event["blockers"]
+                    .as_array()
+                    .is_some_and(|all| all.iter().any(|one| one["process"] == reader.pid()))
+        });
+        assert!(blocked, "{file}\n{events:#?}");
+    }
+    reader.run("COMMIT");
+    project.deploy(&url);
+    assert_nothing_stays(&database, &url);
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub(super) fn left_in_session(through: &str) -> String {
         through,
         "SELECT concat_ws(' ', name, setting) FROM pg_settings WHERE source = 'session' AND name NOT IN \
          ('application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings', \
-         'extra_float_digits') UNION ALL SELECT 'temporary ' || relname FROM pg_class WHERE relpersistence = 't' AND relkind \
+         'extra_float_digits', 'transaction_isolation') UNION ALL SELECT 'temporary ' || relname FROM pg_class WHERE relpersistence = 't' AND relkind \
          = 'r' UNION ALL SELECT 'prepared ' || name FROM pg_prepared_statements UNION ALL SELECT 'role ' || current_user \
          WHERE current_user <> session_user UNION ALL SELECT 'listens ' || pg_listening_channels()",
     )

@@ -252,16 +252,23 @@ pub(super) async fn negotiate(
 ) -> Result<Link, Refused> {
     let server = |error| Refused { error, by_server: true };
     let tls_error = |message: String| server(DbError::new(ErrorKind::Tls, message));
+    // A server that is going down resets: it may come back, and says nothing of TLS.
+    let broken = |error: std::io::Error| {
+        if error.kind() == std::io::ErrorKind::ConnectionReset {
+            return Refused {
+                error: DbError::new(ErrorKind::Unreachable, error.to_string()),
+                by_server: false,
+            };
+        }
+        tls_error(error.to_string())
+    };
     let (Link::Tcp(mut stream), Address::Tcp { host, .. }) = (link, address) else {
         return Err(tls_error("TLS over this kind of socket".to_owned()));
     };
     // SSLRequest: length 8, code 80877103.
-    stream
-        .write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
-        .await
-        .map_err(|error| tls_error(error.to_string()))?;
+    stream.write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).await.map_err(broken)?;
     let mut answer = [0];
-    stream.read_exact(&mut answer).await.map_err(|error| tls_error(error.to_string()))?;
+    stream.read_exact(&mut answer).await.map_err(broken)?;
     if answer[0] == b'N' && target.ssl_mode == SslMode::Prefer {
         // The server waits for the start-up packet on this very connection.
         return Ok(Link::Tcp(stream));
