@@ -14,6 +14,7 @@ mod orphans;
 mod platforms;
 mod poolers;
 mod projects;
+mod recover;
 mod refusals;
 mod renewed_urls;
 mod scripts;
