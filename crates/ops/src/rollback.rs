@@ -291,7 +291,8 @@ fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(So
 /// `-- cutover:irreversible reason` in a way back says that it is none yet.
 fn refuse_irreversible(way: &Way) -> Result<()> {
     let planned = &way.planned;
-    let line = planned.source.text().lines().find_map(|line| line.trim().strip_prefix("-- cutover:irreversible"));
+    let line =
+        planned.source.text().lines().find_map(|line| line.trim().strip_prefix("-- cutover:irreversible"));
     let Some(reason) = line else { return Ok(()) };
     Err(Failure::new(
         Diagnostic::error(format!("migration `{}` cannot be undone", planned.name))

@@ -60,7 +60,19 @@ impl Scratch {
         } else {
             db::create_database(&scratch.target).map_err(|error| refused(target, &error))?;
         }
+        scratch.take_defaults_of(target).map_err(|error| run::failure(&scratch.target, error))?;
         Ok(scratch)
+    }
+
+    /// MySQL: a table that says nothing of its character set has its database's.
+    fn take_defaults_of(&self, target: &Target) -> std::result::Result<(), DbError> {
+        let Kind::MySql(scratch) = &self.target.kind else { return Ok(()) };
+        let asked = "SELECT @@character_set_database, @@collation_database";
+        let rows = db::connect(target)?.query(asked)?;
+        let Some([Some(set), Some(collation)]) = rows.first().map(|row| &row[..]) else { return Ok(()) };
+        let name = scratch.database.replace('`', "``");
+        db::connect(&self.target)?
+            .execute(&format!("ALTER DATABASE `{name}` CHARACTER SET {set} COLLATE {collation}"))
     }
 
     fn new(target: Target, made: bool, same_server: bool, interrupt: &Arc<Interrupt>) -> Self {

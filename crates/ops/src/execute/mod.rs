@@ -26,7 +26,7 @@ mod segmented;
 mod single;
 mod telling;
 mod transaction;
-mod unproven;
+pub(crate) mod unproven;
 
 use crate::busy::Busy;
 use crate::event::Event;

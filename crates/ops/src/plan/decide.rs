@@ -1,6 +1,7 @@
 //! Comparing the folder with the history. Pure.
 
 use super::{PlannedMigration, State, segments};
+use crate::execute::unproven::recover;
 use crate::migrations::{Content, Folder, Migration};
 use crate::progress::{self, Progress};
 use db::history::{History, HistoryRow};
@@ -202,7 +203,7 @@ fn failed(rows: &[&HistoryRow]) -> Option<Failure> {
     let name = shell_word(&first.migration_name);
     Some(Failure::new(diagnostic.help(format!(
         "find out what took effect, then `cutover migrate resolve --rolled-back {name}` (to run it again) or \
-             `cutover migrate resolve --applied {name}`"
+             `cutover migrate resolve --applied {name}`; or let it be found out: `cutover recover {name}`"
     ))))
 }
 
@@ -444,7 +445,7 @@ fn resume(
             ))
             .code(&codes::C2005)
             .meta("migration", name.clone())
-            .help(codes::C2005.way_out.replace("NAME", &shell_word(name))),
+            .help(recover(name)),
         )
     };
     let progress = match Progress::of(row) {
@@ -471,7 +472,7 @@ fn resume(
             ))
             .code(&codes::C2006)
             .meta("migration", name.clone())
-            .help(codes::C2006.way_out),
+            .help(format!("{} {}", codes::C2006.way_out, recover(name))),
         ));
     }
     Ok(Some(planned))
@@ -504,7 +505,11 @@ fn no_directory(
         diagnostic =
             diagnostic.note(format!("`{}` begins with the same statements: was it renamed?", renamed.name));
     }
-    Failure::new(diagnostic.help(codes::C2009.way_out.replace("NAME", &shell_word(name))))
+    Failure::new(diagnostic.help(format!(
+        "Restore the directory and `cutover migrate deploy`, or deploy it by the image that has it. With its directory, what of it is \
+         there is found out by `cutover recover {}`",
+        shell_word(name)
+    )))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Looking: which migration it is, what its row says, through which states it goes, and how the database is.
 
+use super::catalogue;
 use super::judge::{Evidence, Verdict, judge};
+use super::leftover::{self, Leftover};
 use crate::interrupt::Interrupt;
 use crate::migrations::{Folder, Migration};
 use crate::plan::{Bracket, PlannedMigration};
@@ -30,8 +32,10 @@ pub(crate) struct Findings {
     pub(crate) evidence: Evidence,
     /// A statement that fails by itself in an empty database, with what the database says.
     pub(crate) fails: Option<(usize, DbError)>,
-    /// Before the first statement, as the replay has it.
-    pub(crate) before: Snapshot,
+    /// Before the first statement, as the replay has it; none: nothing was replayed.
+    pub(crate) before: Option<Snapshot>,
+    /// What is to be dropped before anything else is done.
+    pub(crate) leftover: Option<Leftover>,
     /// What else a person should know.
     pub(crate) notes: Vec<String>,
 }
@@ -76,6 +80,27 @@ impl Subject {
     /// Its statements.
     pub(crate) fn statements(&self) -> Vec<&Statement> {
         self.planned.statements().collect()
+    }
+
+    /// What a person should know of its row.
+    fn notes(&self, folder: &Folder, told: Option<&[usize]>, verdict: &Verdict) -> Vec<String> {
+        let mut notes = Vec::new();
+        let migration = folder.migrations.iter().find(|migration| migration.name == self.planned.name);
+        if migration.is_some_and(|migration| self.edited(migration)) {
+            notes.push(
+                "the file was edited since it was begun: what stands here is judged by the file as it is now"
+                    .to_owned(),
+            );
+        }
+        if let (Some(told), Verdict::Applied(found)) = (told, verdict)
+            && !told.contains(found)
+        {
+            notes.push(format!(
+                "its row says that {} applied; the catalogue says otherwise: somebody has worked on the database by hand",
+                counted(told.first().copied().unwrap_or_default())
+            ));
+        }
+        notes
     }
 
     fn edited(&self, migration: &Migration) -> bool {
@@ -137,59 +162,108 @@ fn without_file(name: &str, folder: &Folder) -> Failure {
     )
 }
 
-/// Replays what was applied before the migration, then the migration statement by statement, and compares.
+/// Where a replay can take place.
+#[derive(Clone, Copy)]
+pub(crate) struct Room<'a> {
+    /// The schemas of the datasource.
+    pub(crate) schemas: &'a [String],
+    /// The database that was given for it.
+    pub(crate) scratch: Option<&'a Target>,
+}
+
+/// Replays what was applied before the migration, then the migration statement by statement, and compares. Where no scratch
+/// database can be had, the names in the migration's text are all that is compared.
 ///
 /// # Errors
-/// C2025 without a scratch database; what stops the replay of earlier migrations.
+/// C2025 for a given scratch database that cannot be used; what stops the replay of earlier migrations.
 pub(crate) fn look(
     run: &mut Run<'_>,
     folder: &Folder,
     subject: &Subject,
-    (schemas, scratch_target): (&[String], Option<&Target>),
+    room: Room<'_>,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Findings> {
+    let replayed = match replay(run, folder, subject, room, interrupt) {
+        Ok(states) => Ok(states),
+        Err(failure) if room.scratch.is_none() && is_without_scratch(&failure) => Err(failure),
+        Err(failure) => return Err(failure),
+    };
+    let live = run.patiently(db::snapshot::read)?;
+    let statements = subject.statements();
+    let mut notes = Vec::new();
+    let (evidence, before, fails) = match replayed {
+        Ok((states, fails)) => {
+            let evidence = Evidence::of(&states, &live, &statements);
+            (evidence, states.into_iter().next(), fails)
+        }
+        Err(failure) => {
+            notes.push(not_replayed(&failure));
+            let text = subject.planned.source.text();
+            let texts: Vec<_> =
+                statements.iter().map(|statement| (*statement, statement.span.slice(text))).collect();
+            (catalogue::evidence(&texts, &live), None, None)
+        }
+    };
+    let told = subject.told();
+    let verdict = judge(&evidence, told.as_deref(), &subject.borders());
+    let leftover = leftover::of_rebuild(&verdict, &statements, &evidence.traces);
+    let verdict = match &leftover {
+        Some(leftover) => {
+            notes.push(format!(
+                "table {} is what a rebuild that was interrupted has left: it is dropped first, and made again from the table that \
+                 it was to stand for",
+                leftover.table
+            ));
+            Verdict::Applied(leftover.applied)
+        }
+        None => verdict,
+    };
+    notes.extend(subject.notes(folder, told.as_deref(), &verdict));
+    Ok(Findings { verdict, evidence, fails, before, leftover, notes })
+}
+
+fn is_without_scratch(failure: &Failure) -> bool {
+    failure.diagnostic().code.is_some_and(|code| code.id == codes::C2025.id)
+}
+
+fn not_replayed(failure: &Failure) -> String {
+    let told = failure.diagnostic();
+    let cause = told.notes.first().map(|note| format!(" ({note})")).unwrap_or_default();
+    format!(
+        "nothing was replayed, because {}{cause}: the catalogue was asked for what each statement names, which does not prove that \
+         it looks as the statement wants it; `--scratch-url` with the URL of an empty database proves that",
+        told.title
+    )
+}
+
+/// The states of the migration in a scratch database.
+fn replay(
+    run: &Run<'_>,
+    folder: &Folder,
+    subject: &Subject,
+    room: Room<'_>,
+    interrupt: &Arc<Interrupt>,
+) -> Result<States> {
     let name = subject.planned.name.as_str();
     let at = folder.migrations.iter().position(|migration| migration.name == name).unwrap_or_default();
-    let scratch = Scratch::open(run.target, scratch_target, interrupt)?;
-    scratch.check(std::slice::from_ref(&subject.planned), run.target.database())?;
     let earlier = &folder.migrations[..at];
     let options = crate::deploy::script_options(run);
     let mut planned = Vec::new();
     for migration in earlier {
         planned.push(crate::plan::decide::pending(migration, &options, run.target.provider)?);
     }
+    let scratch = Scratch::open(run.target, room.scratch, interrupt)?;
+    scratch.check(std::slice::from_ref(&subject.planned), run.target.database())?;
     scratch.check(&planned, run.target.database())?;
-    scratch.replay(folder, schemas, earlier.last().map(|migration| migration.name.as_str()))?;
+    scratch.replay(folder, room.schemas, earlier.last().map(|migration| migration.name.as_str()))?;
     let mut conn = scratch.connect()?;
+    let failed = |error| run::failure(&scratch.target, error);
     if earlier.is_empty() {
-        db::create_schema(conn.as_mut(), &scratch.target)
-            .map_err(|error| run::failure(&scratch.target, error))?;
+        db::create_schema(conn.as_mut(), &scratch.target).map_err(failed)?;
     }
-    let (states, fails) =
-        states(conn.as_mut(), &subject.planned).map_err(|error| run::failure(&scratch.target, error))?;
-    drop(conn);
-    let live = run.patiently(db::snapshot::read)?;
-    let statements = subject.statements();
-    let evidence = Evidence::of(&states, &live, &statements);
-    let told = subject.told();
-    let verdict = judge(&evidence, told.as_deref(), &subject.borders());
-    let mut notes = Vec::new();
-    if subject.edited(&folder.migrations[at]) {
-        notes.push(
-            "the file was edited since it was begun: what stands here is judged by the file as it is now"
-                .to_owned(),
-        );
-    }
-    if let (Some(told), Verdict::Applied(found)) = (&told, &verdict)
-        && !told.contains(found)
-    {
-        notes.push(format!(
-            "its row says that {} applied; the catalogue says otherwise: somebody has worked on the database by hand",
-            counted(told.first().copied().unwrap_or_default())
-        ));
-    }
-    let before = states.into_iter().next().unwrap_or_else(|| Snapshot::empty(run.target.provider));
-    Ok(Findings { verdict, evidence, fails, before, notes })
+    let states = states(conn.as_mut(), &subject.planned, interrupt).map_err(failed)?;
+    // Cut short, they say nothing.
+    interrupt.check().map(|()| states)
 }
 
 /// `statement 1 is`, `statements 1 to 3 are`, `no statement is`.
@@ -205,7 +279,11 @@ pub(crate) fn counted(number: usize) -> String {
 /// each, up to one that fails.
 type States = (Vec<Snapshot>, Option<(usize, DbError)>);
 
-fn states(conn: &mut dyn Conn, planned: &PlannedMigration) -> std::result::Result<States, DbError> {
+fn states(
+    conn: &mut dyn Conn,
+    planned: &PlannedMigration,
+    interrupt: &Interrupt,
+) -> std::result::Result<States, DbError> {
     let mut states = vec![db::snapshot::read(conn)?];
     let transactional = conn.provider() == Provider::PostgreSql;
     for segment in &planned.segments {
@@ -214,6 +292,9 @@ fn states(conn: &mut dyn Conn, planned: &PlannedMigration) -> std::result::Resul
             conn.execute("BEGIN")?;
         }
         for (at, statement) in segment.statements.iter().enumerate() {
+            if interrupt.reason().is_some() {
+                return Ok((states, None));
+            }
             let text = statement.span.slice(planned.source.text());
             if let Err(error) = conn.execute(text) {
                 if conn.poisoned() {

@@ -3,7 +3,7 @@
 //! A migration of n statements has n + 1 states: before the first statement, and behind each. What differs between any two of
 //! them is what the migration touches, and only that is compared: the database may have other differences.
 
-use sql::{Kind, Snapshot, Statement};
+use sql::{Action, DetachMode, Kind, ObjectKind, PartKind, Snapshot, Statement};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A database as what it says of each thing: `table public.a`, `table public.a, column id`.
@@ -18,6 +18,13 @@ pub(crate) enum Trace {
     Harmless,
     /// It may change rows, or anything else of which the catalogue shows nothing.
     Hidden,
+}
+
+impl Trace {
+    /// Of a statement that changes nothing in the catalogue.
+    pub(crate) fn unseen(statement: &Statement) -> Self {
+        if is_harmless(statement) { Trace::Harmless } else { Trace::Hidden }
+    }
 }
 
 /// What has become of the migration.
@@ -45,16 +52,18 @@ impl Evidence {
     /// From the states and the database. There may be fewer states than statements: those behind one that fails by itself.
     pub(crate) fn of(states: &[Snapshot], live: &Snapshot, statements: &[&Statement]) -> Self {
         let states: Vec<Said> = states.iter().map(said).collect();
-        let live = said(live);
+        let now = said(live);
         let touched = touched(&states);
-        let differs = |state: &Said| -> Vec<String> {
+        let differs = |(at, state): (usize, &Said)| -> Vec<String> {
+            let half = statements.get(at).and_then(|next| left_half_done(next, live));
             touched
                 .iter()
-                .filter(|thing| state.get(*thing) != live.get(*thing))
-                .map(|thing| described(thing, state, &live))
+                .filter(|thing| state.get(*thing) != now.get(*thing))
+                .filter(|thing| !half.as_ref().is_some_and(|half| thing.starts_with(half)))
+                .map(|thing| described(thing, state, &now))
                 .collect()
         };
-        let differences: Vec<Vec<String>> = states.iter().map(differs).collect();
+        let differences: Vec<Vec<String>> = states.iter().enumerate().map(differs).collect();
         let fitting =
             differences.iter().enumerate().filter(|(_, found)| found.is_empty()).map(|(at, _)| at).collect();
         let nearest = differences.iter().enumerate().min_by_key(|(_, found)| found.len());
@@ -64,12 +73,23 @@ impl Evidence {
             .enumerate()
             .map(|(at, statement)| match (states.get(at), states.get(at + 1)) {
                 (Some(before), Some(after)) if before != after => Trace::Seen,
-                _ if is_harmless(statement) => Trace::Harmless,
-                _ => Trace::Hidden,
+                _ => Trace::unseen(statement),
             })
             .collect();
         Self { fitting, traces, nearest }
     }
+}
+
+/// What the names of things begin with that a statement leaves half done, and that it takes away when it runs again.
+fn left_half_done(statement: &Statement, live: &Snapshot) -> Option<String> {
+    statement.actions.iter().find_map(|action| match action {
+        // Its first transaction gives the partition a constraint that says what its bounds have said.
+        Action::DetachPartition { partition, mode: DetachMode::Concurrently, .. } => {
+            let (object, _) = live.find(ObjectKind::Table, partition)?;
+            Some(format!("{object}, {} ", PartKind::Constraint.word()))
+        }
+        _ => None,
+    })
 }
 
 /// Judges. `told` are the numbers of statements that the migration's own row allows, where it has one of ours; `borders` where

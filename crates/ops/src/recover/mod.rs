@@ -2,7 +2,8 @@
 //!
 //! 1. Connect; read folder and history; find the migration.
 //! 2. Replay what was applied before it in a scratch database, then the migration statement by statement: through these states
-//!    it goes (`gather`). Compare the database with each of them, and with what the migration's row says (`judge`).
+//!    it goes (`gather`). Compare the database with each of them, and with what the migration's row says (`judge`). Where nothing
+//!    can be replayed, the names in its text have to do (`catalogue`).
 //! 3. Without an action: tell, with the command that fits. With one: only if it is proven to be right, or forced by name. It is
 //!    recorded under the deploy lock (`act`), and the deploy goes on from there.
 //!
@@ -10,18 +11,22 @@
 //! own trace proves.
 
 mod act;
+mod catalogue;
+pub(crate) mod claims;
 pub(crate) mod gather;
 pub(crate) mod judge;
+mod leftover;
 
 use crate::deploy::{self, Deploy};
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::lock;
+use crate::lock_status::{self, HeldLock, Look, Which};
 use crate::migrations;
 use crate::run::{self, Run};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Result, codes, shell_word};
-use gather::{Findings, Subject, counted};
+use gather::{Findings, Room, Subject, counted};
 use judge::{Trace, Verdict};
 use serde::Serialize;
 use std::sync::Arc;
@@ -97,9 +102,13 @@ pub struct Report {
 /// Looks, and acts if asked to.
 ///
 /// # Errors
-/// C2026 for an action that is not proven to be right; C2025 where nothing can be replayed; what stops the deploy behind it.
+/// C2026 for an action that is not proven to be right; C2008 while somebody is at work on the database; C2025 for a scratch
+/// database that was given and cannot be used; what stops the deploy behind it.
 pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Report> {
     let deploy = &ask.deploy;
+    if ask.action.is_none() && deploy.options.locking {
+        in_flight(deploy, observer, interrupt)?;
+    }
     let folder = migrations::read(&deploy.migrations)?;
     migrations::check_lock_file(&folder.path, deploy.target.provider)?;
     let conn = run::connect(&deploy.target, &deploy.options, observer, interrupt)?
@@ -115,8 +124,8 @@ pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt
     let Some(subject) = Subject::find(&run, &folder, ask.name.as_deref())? else {
         return Ok(Report::nothing());
     };
-    let findings =
-        gather::look(&mut run, &folder, &subject, (&deploy.schemas, ask.scratch.as_ref()), interrupt)?;
+    let room = Room { schemas: &deploy.schemas, scratch: ask.scratch.as_ref() };
+    let findings = gather::look(&mut run, &folder, &subject, room, interrupt)?;
     let mut report = Report::of(&subject, &findings);
     let Some(action) = ask.action else { return Ok(report) };
     allowed(action, &report, ask.force.as_deref())?;
@@ -128,6 +137,21 @@ pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt
         report.applied = deploy::deploy(deploy, observer, interrupt)?.applied;
     }
     Ok(report)
+}
+
+/// What somebody is doing at this moment is neither done nor not done.
+fn in_flight(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<()> {
+    let look = Look { target: deploy.target.clone(), options: deploy.options.clone() };
+    let status = lock_status::status(&look, observer, interrupt)?;
+    // A lease that nobody renews has no transaction under way; a session that has lost its client goes on.
+    let at_work = |held: &&HeldLock| held.lock != Which::Lease || held.dead.is_none();
+    let Some(held) = status.held.iter().find(at_work) else { return Ok(()) };
+    Err(Failure::new(
+        Diagnostic::error("somebody holds the deploy lock: what is in flight cannot be judged")
+            .code(&codes::C2008)
+            .note(held.holder.to_string())
+            .help("wait for it (`cutover lock status` shows when it has ended), then `cutover recover`"),
+    ))
 }
 
 /// Only what is proven, or what somebody takes upon themselves by name.
@@ -193,7 +217,11 @@ impl Report {
         let mut notes = findings.notes.clone();
         let (summary, action, numbers) = match &findings.verdict {
             Verdict::Applied(number) => {
-                let summary = format!("migration `{name}`: {} applied, that is proven", counted(*number));
+                let proof = match findings.before {
+                    Some(_) => "that is proven",
+                    None => "by all that the catalogue tells",
+                };
+                let summary = format!("migration `{name}`: {} applied, {proof}", counted(*number));
                 (summary, Some(action_for(*number, count)), vec![*number])
             }
             Verdict::Ambiguous(numbers) => {

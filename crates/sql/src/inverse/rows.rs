@@ -94,8 +94,7 @@ fn keys(table: &Object, state: &State) -> Vec<Vec<String>> {
     let named = |word: &str| {
         let parts = definition.parts.iter().filter(move |(part, held)| {
             let unique = held.contains("UNIQUE") && word == "UNIQUE" && !held.contains(" WHERE ");
-            matches!(part.kind, PartKind::Constraint | PartKind::Index)
-                && (held.starts_with(word) || unique)
+            matches!(part.kind, PartKind::Constraint | PartKind::Index) && (held.starts_with(word) || unique)
         });
         parts.map(|(_, held)| columns(held, provider)).collect::<Vec<_>>()
     };
@@ -123,7 +122,8 @@ fn places(
 ) -> Option<Vec<usize>> {
     let place = |own: &String| columns.iter().position(|column| text::same(column, own, provider));
     let places = key.iter().map(place).collect::<Option<Vec<_>>>().filter(|places| !places.is_empty())?;
-    let told = |row: &Vec<Option<String>>| places.iter().all(|place| matches!(row.get(*place), Some(Some(_))));
+    let told =
+        |row: &Vec<Option<String>>| places.iter().all(|place| matches!(row.get(*place), Some(Some(_))));
     rows.iter().all(told).then_some(places)
 }
 

@@ -184,14 +184,16 @@ impl State {
             _ if self.now.search_path.is_empty() => vec![None],
             _ => self.now.search_path.iter().map(Some).collect(),
         };
-        schemas.into_iter().find_map(|schema| {
-            let mut objects = self.now.objects.keys();
-            objects.find(|object| {
-                let here = schema.is_none_or(|schema| object.name.schema.as_ref() == Some(schema));
-                here && self.part(object, kind, &name.name).is_some()
+        schemas
+            .into_iter()
+            .find_map(|schema| {
+                let mut objects = self.now.objects.keys();
+                objects.find(|object| {
+                    let here = schema.is_none_or(|schema| object.name.schema.as_ref() == Some(schema));
+                    here && self.part(object, kind, &name.name).is_some()
+                })
             })
-        })
-        .cloned()
+            .cloned()
     }
 
     /// Whether a text names something that the script has made after this object: it has to go before that.
@@ -201,7 +203,11 @@ impl State {
         later.map(|(other, _)| other).any(|other| {
             let bare = base_name(&other.name.name);
             text::names(statement, &Name::unqualified(bare), self.provider())
-                || text::names(statement, &Name { name: bare.to_owned(), ..other.name.clone() }, self.provider())
+                || text::names(
+                    statement,
+                    &Name { name: bare.to_owned(), ..other.name.clone() },
+                    self.provider(),
+                )
         })
     }
 
@@ -266,7 +272,9 @@ impl State {
         self.change_column(table, from, |column| to.clone_into(&mut column.name));
         let put = |held: &mut String| *held = text::column_renamed(held, from, to, provider);
         let added = self.added.iter_mut();
-        added.filter(|(own, column)| own == table && column == from).for_each(|(_, column)| to.clone_into(column));
+        added
+            .filter(|(own, column)| own == table && column == from)
+            .for_each(|(_, column)| to.clone_into(column));
         for (object, definition) in &mut self.now.objects {
             // SQLite writes the new name into what looks at the table.
             let looks = |held: &str| provider == Provider::Sqlite && text::names(held, &table.name, provider);

@@ -21,12 +21,7 @@ pub(super) struct Mention {
 
 /// How quotes are read in definitions that a server prints.
 pub(super) const fn mode(provider: Provider) -> Mode {
-    Mode {
-        provider,
-        standard_conforming_strings: true,
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-    }
+    Mode { provider, standard_conforming_strings: true, ansi_quotes: false, no_backslash_escapes: false }
 }
 
 /// The tokens of a text; as far as they can be read.
@@ -52,7 +47,13 @@ pub(super) fn mentions(text: &str, provider: Provider) -> Vec<Mention> {
         if parts.is_empty() {
             words.advance();
             if let Some(inner) = string_of_name(text, first, provider) {
-                found.push(Mention { parts: inner, span: first.span, quoted: true, calls: false, keyword: false });
+                found.push(Mention {
+                    parts: inner,
+                    span: first.span,
+                    quoted: true,
+                    calls: false,
+                    keyword: false,
+                });
             }
             continue;
         }
@@ -96,7 +97,8 @@ pub(super) fn same(first: &str, second: &str, provider: Provider) -> bool {
 /// Whether the text names this object.
 pub(super) fn names(text: &str, name: &Name, provider: Provider) -> bool {
     // Most texts do not, and are not taken apart.
-    let plain = text.to_ascii_lowercase().contains(&name.name.to_ascii_lowercase()) || name.name.contains('"');
+    let plain =
+        text.to_ascii_lowercase().contains(&name.name.to_ascii_lowercase()) || name.name.contains('"');
     plain
         && mentions(text, provider)
             .iter()
@@ -224,17 +226,29 @@ mod tests {
         assert!(!names(text, &name("public", "order"), POSTGRES));
         assert!(names_column(text, "userId", POSTGRES) && names_column(text, "status", POSTGRES));
         assert!(!names_column(text, "lower", POSTGRES), "a function");
-        assert!(names("nextval('public.\"Order_id_seq\"'::regclass)", &name("public", "Order_id_seq"), POSTGRES));
-        assert!(names("FOREIGN KEY (`a`) REFERENCES `user` (`id`)", &Name::unqualified("User"), Provider::MySql));
+        assert!(names(
+            "nextval('public.\"Order_id_seq\"'::regclass)",
+            &name("public", "Order_id_seq"),
+            POSTGRES
+        ));
+        assert!(names(
+            "FOREIGN KEY (`a`) REFERENCES `user` (`id`)",
+            &Name::unqualified("User"),
+            Provider::MySql
+        ));
     }
 
     #[test]
     fn other_names_are_put_in() {
-        let text = "FOREIGN KEY (a) REFERENCES public.users(id), nextval('public.users'::regclass), public.users.id";
+        let text =
+            "FOREIGN KEY (a) REFERENCES public.users(id), nextval('public.users'::regclass), public.users.id";
         assert_eq!(
             renamed(text, &name("public", "users"), &name("app", "Users"), POSTGRES),
             r#"FOREIGN KEY (a) REFERENCES "app"."Users"(id), nextval('"app"."Users"'::regclass), "app"."Users"."id""#
         );
-        assert_eq!(column_renamed("CHECK ((a > 0) AND a(1) > b.a)", "a", "c", POSTGRES), r#"CHECK (("c" > 0) AND a(1) > b.a)"#);
+        assert_eq!(
+            column_renamed("CHECK ((a > 0) AND a(1) > b.a)", "a", "c", POSTGRES),
+            r#"CHECK (("c" > 0) AND a(1) > b.a)"#
+        );
     }
 }

@@ -13,7 +13,8 @@ fn rows_between_two_definitions() {
     scene.left_by_prisma(Some("Lock wait timeout exceeded"), &["CREATE TABLE a (id INT)"]);
     scene.asks_and_takes(&[], "--continue-from 2");
     let scene = mariadb::scene(file);
-    scene.left_by_prisma(Some("server has gone away"), &["CREATE TABLE a (id INT)", "UPDATE g SET n = n + 1"]);
+    scene
+        .left_by_prisma(Some("server has gone away"), &["CREATE TABLE a (id INT)", "UPDATE g SET n = n + 1"]);
     scene.asks_and_takes(&[], "--continue-from 3");
     let file = file.replace("g SET", "parent SET");
     let scene = sqlite::scene(&file);

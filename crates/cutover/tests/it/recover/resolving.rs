@@ -3,7 +3,8 @@
 use super::{NAME, Place, Scene, postgres, sqlite};
 use crate::support::text;
 
-const THREE: &str = "CREATE TABLE a (id integer PRIMARY KEY);\nCREATE TABLE b (id integer);\nCREATE TABLE c (id integer);\n";
+const THREE: &str =
+    "CREATE TABLE a (id integer PRIMARY KEY);\nCREATE TABLE b (id integer);\nCREATE TABLE c (id integer);\n";
 
 fn says<P: Place>(scene: &Scene<P>, flag: &str, warning: Option<&str>) {
     let output = scene.resolve(flag);
@@ -13,8 +14,14 @@ fn says<P: Place>(scene: &Scene<P>, flag: &str, warning: Option<&str>) {
         assert!(stderr.contains(told), "{told}\n{}", text(&output));
         assert!(stderr.contains(&format!("cutover recover {NAME}")), "{}", text(&output));
     }
-    let marked = format!("SELECT count(*) FROM _prisma_migrations WHERE migration_name = '{NAME}' AND rolled_back_at IS NULL");
-    assert_eq!(scene.database.sql(&marked), if flag == "--applied" { "1" } else { "0" }, "it is done all the same");
+    let marked = format!(
+        "SELECT count(*) FROM _prisma_migrations WHERE migration_name = '{NAME}' AND rolled_back_at IS NULL"
+    );
+    assert_eq!(
+        scene.database.sql(&marked),
+        if flag == "--applied" { "1" } else { "0" },
+        "it is done all the same"
+    );
 }
 
 #[test]

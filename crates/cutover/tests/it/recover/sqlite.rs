@@ -42,7 +42,8 @@ fn left_in_one_session(scene: &Here, logs: Option<&str>, statements: &[&str]) {
 
 #[test]
 fn what_prisma_has_committed_before_it_failed_is_not_run_again() {
-    for (ran, flag) in [(0, "--retry"), (1, "--continue-from 2"), (2, "--continue-from 3"), (3, "--applied")] {
+    for (ran, flag) in [(0, "--retry"), (1, "--continue-from 2"), (2, "--continue-from 3"), (3, "--applied")]
+    {
         let scene = scene(&THREE.concat());
         left_in_one_session(&scene, Some("UNIQUE constraint failed: parent.n"), &THREE[..ran]);
         assert!(scene.fails("P3009").contains(&format!("cutover recover {NAME}")));
@@ -62,7 +63,9 @@ fn a_rebuild_that_stopped_at_its_copy_is_begun_again_without_the_leftover() {
 
 #[test]
 fn a_rebuild_whose_copy_has_no_original_goes_on() {
-    for (ran, flag) in [(4, "--continue-from 5"), (5, "--continue-from 6"), (6, "--applied"), (7, "--applied")] {
+    for (ran, flag) in
+        [(4, "--continue-from 5"), (5, "--continue-from 6"), (6, "--applied"), (7, "--applied")]
+    {
         let scene = scene(&REBUILD.concat());
         left_in_one_session(&scene, None, &REBUILD[..ran]);
         scene.recovers_by(flag);
@@ -83,7 +86,9 @@ fn a_file_that_was_wrong_is_corrected_and_goes_on() {
 fn a_file_of_several_transactions_that_failed_goes_on_once_it_is_corrected() {
     let scene = scene("UPDATE parent SET n = n + 1;\nVACUUM;\nALTER TABLE nope ADD COLUMN a INTEGER;\n");
     scene.fails("P3018");
-    scene.project.write(NAME, "UPDATE parent SET n = n + 1;\nVACUUM;\nALTER TABLE parent ADD COLUMN a INTEGER;\n");
+    scene
+        .project
+        .write(NAME, "UPDATE parent SET n = n + 1;\nVACUUM;\nALTER TABLE parent ADD COLUMN a INTEGER;\n");
     scene.recovers_by("--continue-from 3");
 }
 
@@ -91,11 +96,15 @@ fn a_file_of_several_transactions_that_failed_goes_on_once_it_is_corrected() {
 fn a_prefix_that_was_edited_to_the_same_is_taken() {
     let scene = scene("CREATE TABLE a (id INTEGER);\nVACUUM;\nALTER TABLE nope ADD COLUMN a INTEGER;\n");
     scene.fails("P3018");
-    scene.project.write(NAME, "CREATE TABLE a  (id INTEGER);\nVACUUM;\nALTER TABLE parent ADD COLUMN a INTEGER;\n");
+    scene
+        .project
+        .write(NAME, "CREATE TABLE a  (id INTEGER);\nVACUUM;\nALTER TABLE parent ADD COLUMN a INTEGER;\n");
     assert!(scene.fails("C2006").contains(&format!("cutover recover {NAME}")));
     let answer = scene.look(&[]);
     assert!(answer.said.contains("the file was edited"), "{}", answer.said);
-    scene.project.write(NAME, "CREATE TABLE a (id INTEGER);\nVACUUM;\nALTER TABLE parent ADD COLUMN a INTEGER;\n");
+    scene
+        .project
+        .write(NAME, "CREATE TABLE a (id INTEGER);\nVACUUM;\nALTER TABLE parent ADD COLUMN a INTEGER;\n");
     scene.recovers_by("--continue-from 3");
 }
 

@@ -55,7 +55,8 @@ fn plain(path: &Path) -> Vec<Case> {
     let mut parts = text.split("-- case\n");
     let head = parts.next().unwrap_or_default().replace("{rows}", "10");
     let case = |part: &str| {
-        let code = |part: &str| part.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+        let code =
+            |part: &str| part.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
         let before = part.lines().filter_map(|line| line.strip_prefix("-- before: "));
         let setup = before.fold(head.clone(), |setup, line| format!("{setup}\n{line};"));
         let statement = code(part).trim().to_owned();
@@ -98,7 +99,12 @@ fn judge(cases: impl Iterator<Item = Case>, provider: Provider, database: impl F
         }
     }
     let told = told.join("\n");
-    assert!(wrong.is_empty(), "{}\n\n{back} come back, {} are wrong\n{told}", wrong.join("\n\n"), wrong.len());
+    assert!(
+        wrong.is_empty(),
+        "{}\n\n{back} come back, {} are wrong\n{told}",
+        wrong.join("\n\n"),
+        wrong.len()
+    );
     assert!(back > 3 * told.matches("===").count(), "{told}\n{back} come back");
 }
 

@@ -32,7 +32,10 @@ fn come_back(folder: &str, provider: Provider, database: impl Fn() -> (String, B
                 false => verdict.comes_back(),
             };
             if !expected {
-                failed.push(format!("=== {}: {title}\n{script}\n{verdict}", path.file_stem().unwrap().display()));
+                failed.push(format!(
+                    "=== {}: {title}\n{script}\n{verdict}",
+                    path.file_stem().unwrap().display()
+                ));
             }
         }
     }

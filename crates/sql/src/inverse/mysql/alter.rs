@@ -191,16 +191,19 @@ fn partitions(change: PartitionChange, table: &Object, state: &State) -> Step {
         None => "REMOVE PARTITIONING".to_owned(),
     };
     match change {
-        PartitionChange::Look | PartitionChange::Optimize | PartitionChange::Repair | PartitionChange::Rebuild => {
-            Step::default()
-        }
+        PartitionChange::Look
+        | PartitionChange::Optimize
+        | PartitionChange::Repair
+        | PartitionChange::Rebuild => Step::default(),
         PartitionChange::Add
         | PartitionChange::AddHash
         | PartitionChange::Reorganize
         | PartitionChange::Coalesce
         | PartitionChange::Redefine => {
             let mut step = Step::default();
-            step.told.conditions.push(format!("every row of {} has a place in its former partitions", table.name));
+            step.told
+                .conditions
+                .push(format!("every row of {} has a place in its former partitions", table.name));
             step.last.push(format!("ALTER TABLE {} {former}", quoted(&table.name.name)));
             step
         }

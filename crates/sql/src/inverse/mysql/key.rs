@@ -67,11 +67,18 @@ pub(super) fn add_index(
     let mut step = Step::changes(vec![format!("DROP INDEX {}", quoted(&name))]);
     // The index that the server made for a foreign key goes when another can stand for it, and comes with the key.
     for (index, key) in made_by_server(&columns, table, state) {
-        step.first.push(render::alter(&table.name.name, &[format!("DROP FOREIGN KEY {}", quoted(&index.name))]));
+        step.first
+            .push(render::alter(&table.name.name, &[format!("DROP FOREIGN KEY {}", quoted(&index.name))]));
         step.last.push(render::alter(&table.name.name, &[render::foreign_key(&index.name, &key)]));
         remove(state, table, &index);
     }
-    insert(state, table, PartKind::Index, &name, format!("ALTER TABLE t ADD KEY {} ({})", quoted(&name), list(&columns)));
+    insert(
+        state,
+        table,
+        PartKind::Index,
+        &name,
+        format!("ALTER TABLE t ADD KEY {} ({})", quoted(&name), list(&columns)),
+    );
     step
 }
 
@@ -171,7 +178,9 @@ pub(super) fn drop_index(name: &str, table: &Object, state: &mut State) -> Step 
 }
 
 pub(super) fn drop_primary(table: &Object, state: &mut State) -> Step {
-    let Some((part, held)) = find(state, table, PartKind::Constraint, "PRIMARY") else { return Step::default() };
+    let Some((part, held)) = find(state, table, PartKind::Constraint, "PRIMARY") else {
+        return Step::default();
+    };
     remove(state, table, &part);
     Step::changes(vec![format!("ADD {held}")])
 }

@@ -32,9 +32,10 @@ pub(super) fn undo(script: &Script, text: &str, before: &Snapshot) -> (Draft, Ve
             .collect()
     });
     // What is made without looking at other tables is dropped so.
-    let unchecked = script.statements.iter().any(|statement| {
-        matches!(&statement.kind, Kind::Set { name, .. } if name == "foreign_key_checks")
-    });
+    let unchecked = script
+        .statements
+        .iter()
+        .any(|statement| matches!(&statement.kind, Kind::Set { name, .. } if name == "foreign_key_checks"));
     let words = |value: &str| {
         let statement = format!("SET FOREIGN_KEY_CHECKS = {value}");
         if unchecked { vec![statement] } else { Vec::new() }
@@ -112,9 +113,8 @@ fn data(verb: DataVerb, written: &str, mut words: Words<'_>, state: &mut State) 
     };
     match table.is_some_and(|table| known(&table)) {
         true => Undo::default(),
-        false => rows::inserted(written, state).unwrap_or_else(|| {
-            Undo::unknown(format!("the former rows of {name} are not known"))
-        }),
+        false => rows::inserted(written, state)
+            .unwrap_or_else(|| Undo::unknown(format!("the former rows of {name} are not known"))),
     }
 }
 

@@ -25,7 +25,8 @@ const KINDS: [(&str, ObjectKind); 5] = [
 /// SQL SECURITY.
 fn kind(words: &mut Words<'_>) -> Option<&'static str> {
     loop {
-        let found = words.take_any(&["TABLE", "VIEW", "SEQUENCE", "FUNCTION", "PROCEDURE", "EVENT", "TRIGGER"]);
+        let found =
+            words.take_any(&["TABLE", "VIEW", "SEQUENCE", "FUNCTION", "PROCEDURE", "EVENT", "TRIGGER"]);
         if found.is_some() {
             return found;
         }
@@ -107,9 +108,10 @@ fn elements(table: &Object, mut words: Words<'_>, state: &mut State) {
         return;
     }
     while words.look(0).is_some_and(|token| !token.is_symbol(b')')) {
-        let keyed = ["PRIMARY", "FOREIGN", "CHECK", "UNIQUE", "FULLTEXT", "SPATIAL", "INDEX", "KEY", "CONSTRAINT"]
-            .iter()
-            .any(|word| words.at_word(word));
+        let keyed =
+            ["PRIMARY", "FOREIGN", "CHECK", "UNIQUE", "FULLTEXT", "SPATIAL", "INDEX", "KEY", "CONSTRAINT"]
+                .iter()
+                .any(|word| words.at_word(word));
         if keyed {
             match key_element(&mut words) {
                 Some(Spec::AddIndex { name, columns, .. }) => {
@@ -166,7 +168,9 @@ pub(super) fn drop(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
     if word == "TRIGGER" {
         let mut sql = Vec::new();
         for name in names {
-            let Some(table) = state.owner(PartKind::Trigger, &Name::unqualified(name.name.clone())) else { continue };
+            let Some(table) = state.owner(PartKind::Trigger, &Name::unqualified(name.name.clone())) else {
+                continue;
+            };
             let made = state.is_created(&table);
             let part = state.part(&table, PartKind::Trigger, &name.name).map(|(part, _)| part.clone());
             state.change(&table, |definition| {
@@ -231,7 +235,9 @@ pub(super) fn rename(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
         let from = words.name()?;
         words.take("TO").then_some(())?;
         let to = state.made(&words.name()?);
-        if let Some(table) = state.find_any(&[ObjectKind::Table, ObjectKind::View, ObjectKind::Sequence], &from) {
+        if let Some(table) =
+            state.find_any(&[ObjectKind::Table, ObjectKind::View, ObjectKind::Sequence], &from)
+        {
             let needed = !state.is_fleeting(&table);
             state.rename(&table, &to);
             let back = format!("RENAME TABLE {} TO {}", quoted(&to.name), quoted(&table.name.name));

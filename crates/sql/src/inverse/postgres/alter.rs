@@ -72,7 +72,9 @@ fn change(change: &Change, altered: &Altered<'_>, state: &mut State) -> Undo {
         Change::SetDefault { column, default } => set_default(column, default.as_deref(), table, state),
         Change::SetNotNull(column) => not_null(column, true, table, state),
         Change::DropNotNull(column) => not_null(column, false, table, state),
-        Change::SetExpression(column) | Change::DropExpression(column) => expression(change, column, table, state),
+        Change::SetExpression(column) | Change::DropExpression(column) => {
+            expression(change, column, table, state)
+        }
         Change::AddIdentity(column) => add_identity(column, table, state),
         Change::Identity { column, drop } => identity(column, *drop, table, state),
         Change::RenameColumn { from, to } => {
@@ -136,7 +138,8 @@ fn not_null(column: &str, set: bool, table: &Object, state: &mut State) -> Undo 
         return Undo::default();
     }
     state.change_column(table, column, |column| column.not_null = set);
-    let mut undo = Undo::with(vec![alter_column(table, column, if set { "DROP NOT NULL" } else { "SET NOT NULL" })]);
+    let mut undo =
+        Undo::with(vec![alter_column(table, column, if set { "DROP NOT NULL" } else { "SET NOT NULL" })]);
     if !set {
         undo.conditions.push(format!("no row of {} has NULL in {column}", table.name));
     }
@@ -186,10 +189,8 @@ fn identity(column: &str, drop: bool, table: &Object, state: &mut State) -> Undo
         None => String::new(),
     };
     let relation = super::super::text::string(&render::qualified(&table.name));
-    let sequence = format!(
-        "pg_catalog.pg_get_serial_sequence({relation}, {})",
-        super::super::text::string(column)
-    );
+    let sequence =
+        format!("pg_catalog.pg_get_serial_sequence({relation}, {})", super::super::text::string(column));
     Undo::with(vec![
         alter_column(table, column, &format!("ADD GENERATED {former} AS IDENTITY{options}")),
         counted(&sequence, table, column),
@@ -223,7 +224,9 @@ fn rename(change: &Change, table: &Object, state: &mut State) -> Undo {
 
 /// What a partition is given by the table above, and has not of its own.
 fn given_by(table: &Object, child: &Object, state: &State) -> Vec<String> {
-    let (Some(parent), Some(own)) = (state.definition(table), state.definition(child)) else { return Vec::new() };
+    let (Some(parent), Some(own)) = (state.definition(table), state.definition(child)) else {
+        return Vec::new();
+    };
     let behind = |part: &Part, held: &str| match part.kind {
         PartKind::Index => held.split_once(" USING ").map_or(held, |(_, rest)| rest).to_owned(),
         _ => held.to_owned(),
@@ -241,7 +244,9 @@ fn given_by(table: &Object, child: &Object, state: &State) -> Vec<String> {
                 continue;
             }
             PartKind::Constraint if held.starts_with("PRIMARY KEY") => format!("{}_pkey", child.name.name),
-            PartKind::Constraint if held.starts_with("UNIQUE") => format!("{}_{columns}_key", child.name.name),
+            PartKind::Constraint if held.starts_with("UNIQUE") => {
+                format!("{}_{columns}_key", child.name.name)
+            }
             PartKind::ForeignKey => part.name.clone(),
             _ => continue,
         };

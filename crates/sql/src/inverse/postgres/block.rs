@@ -27,7 +27,9 @@ pub(super) fn undo(written: &str, state: &mut State) -> Undo {
     let unknown = || Undo::unknown("it runs a block of code that may do anything");
     let tokens = text::tokens(written, POSTGRES);
     let body = tokens.iter().find(|token| token.kind == TokenKind::String);
-    let Some(body) = body.and_then(|token| unquote_string(token.span.slice(written))) else { return unknown() };
+    let Some(body) = body.and_then(|token| unquote_string(token.span.slice(written))) else {
+        return unknown();
+    };
     let Some(inner) = definitions(&body) else { return unknown() };
     let Ok(script) = split(inner, &Options::new(POSTGRES)) else { return unknown() };
     let defines = |statement: &Statement| {

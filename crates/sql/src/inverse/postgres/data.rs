@@ -68,7 +68,8 @@ pub(super) fn truncate(tables: &[Target], cascade: bool, state: &State) -> Undo 
         at += 1;
         let children = state.now.objects.iter().filter(|(object, definition)| {
             let keys = definition.parts.iter().filter(|(part, _)| part.kind == PartKind::ForeignKey);
-            object.kind == ObjectKind::Table && keys.into_iter().any(|(_, held)| super::lost::names(held, &table))
+            object.kind == ObjectKind::Table
+                && keys.into_iter().any(|(_, held)| super::lost::names(held, &table))
         });
         let new: Vec<Object> =
             children.map(|(object, _)| object.clone()).filter(|object| !emptied.contains(object)).collect();

@@ -199,7 +199,10 @@ pub(super) fn create_index(index: &CreateIndex, statement: &str, state: &mut Sta
     let name = match &index.index {
         Some(name) if index.if_not_exists && taken(&name.name) => return Undo::default(),
         Some(name) => name.name.clone(),
-        None => (0..=100).map(|attempt| default_index_name(index, attempt)).find(|name| !taken(name)).unwrap_or_default(),
+        None => (0..=100)
+            .map(|attempt| default_index_name(index, attempt))
+            .find(|name| !taken(name))
+            .unwrap_or_default(),
     };
     let part = Part { kind: PartKind::Index, name: name.clone() };
     let statement = text::renamed(statement, &index.table, &table.name, Provider::PostgreSql);
@@ -232,9 +235,11 @@ pub(super) fn drop_index(names: &[Name], concurrently: bool, if_exists: bool, st
         if state.is_created(&table) {
             continue;
         }
-        undo.sql.extend(lost.back().into_iter().map(|made| match concurrently && made.starts_with("CREATE") {
-            true => made.replacen("INDEX ", "INDEX CONCURRENTLY ", 1),
-            false => made,
+        undo.sql.extend(lost.back().into_iter().map(|made| {
+            match concurrently && made.starts_with("CREATE") {
+                true => made.replacen("INDEX ", "INDEX CONCURRENTLY ", 1),
+                false => made,
+            }
         }));
     }
     undo

@@ -34,9 +34,7 @@ impl Root<'_> {
     fn is_named(&self, held: &str) -> bool {
         match self {
             Root::Object(object) => names(held, object),
-            Root::Column(table, column) => {
-                names(held, table) && text::names_column(held, column, POSTGRES)
-            }
+            Root::Column(table, column) => names(held, table) && text::names_column(held, column, POSTGRES),
         }
     }
 
@@ -79,7 +77,8 @@ impl Lost {
 
     /// The foreign keys that a partition has from the table above come with that.
     fn without_parents_keys(&self, mut own: Definition, state: &State) -> Definition {
-        let above = own.parts.iter().filter(|(part, bound)| part.kind == PartKind::Parent && !bound.is_empty());
+        let above =
+            own.parts.iter().filter(|(part, bound)| part.kind == PartKind::Parent && !bound.is_empty());
         let above: Vec<String> = above.map(|(part, _)| part.name.clone()).collect();
         let known = self.objects.iter().chain(&state.now.objects);
         let parents = known.filter(|(object, _)| above.iter().any(|name| names(name, object)));
@@ -109,7 +108,10 @@ impl Lost {
             };
             if goes {
                 self.part(state, table, &part);
-            } else if part.kind == PartKind::Grant && held.contains('(') && text::names_column(&held, column, POSTGRES) {
+            } else if part.kind == PartKind::Grant
+                && held.contains('(')
+                && text::names_column(&held, column, POSTGRES)
+            {
                 // What a role may do with other columns stands there, too, and is given twice.
                 self.parts.push((table.clone(), part, held));
             }
@@ -160,7 +162,9 @@ impl Lost {
                 cascade && root.kind().is_some() && root.is_named(signature(&definition.text))
             }
             ObjectKind::Domain | ObjectKind::Type => {
-                cascade && root.kind().is_some_and(|kind| kind <= ObjectKind::Procedure) && root.is_named(&definition.text)
+                cascade
+                    && root.kind().is_some_and(|kind| kind <= ObjectKind::Procedure)
+                    && root.is_named(&definition.text)
             }
             _ => false,
         };
@@ -214,7 +218,8 @@ impl Lost {
             let to = held.find("REFERENCES").map_or("", |at| &held[at..]);
             self.objects.keys().any(|object| object.kind == ObjectKind::Table && names(to, object))
         };
-        let keys = self.parts.iter().filter(|(_, part, held)| part.kind == PartKind::ForeignKey && empty(held));
+        let keys =
+            self.parts.iter().filter(|(_, part, held)| part.kind == PartKind::ForeignKey && empty(held));
         for (table, part, _) in keys {
             let name = &part.name;
             undo.conditions.push(format!("no row of {} points to what is gone, as {name} asks", table.name));
@@ -226,14 +231,18 @@ impl Lost {
             undo.gone(format!("the values of {}.{}", table.name, column.name));
             let filled = column.default.is_some() || column.identity.is_some();
             if column.not_null && !filled {
-                undo.conditions.push(format!("{} has no rows, as {} has no default", table.name, column.name));
+                undo.conditions
+                    .push(format!("{} has no rows, as {} has no default", table.name, column.name));
             }
         }
     }
 
     /// Whether nothing is lost.
     pub(super) fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.columns.is_empty() && self.defaults.is_empty() && self.parts.is_empty()
+        self.objects.is_empty()
+            && self.columns.is_empty()
+            && self.defaults.is_empty()
+            && self.parts.is_empty()
     }
 
     /// The statements that put it back, in an order in which they can run.
@@ -241,7 +250,10 @@ impl Lost {
         let mut sql = Vec::new();
         let late = |object: &Object, definition: &Definition| {
             matches!(object.kind, ObjectKind::Function | ObjectKind::Procedure)
-                && self.objects.keys().any(|other| other.kind >= ObjectKind::Table && names(&definition.text, other))
+                && self
+                    .objects
+                    .keys()
+                    .any(|other| other.kind >= ObjectKind::Table && names(&definition.text, other))
         };
         for (object, definition) in self.objects.range(..first(ObjectKind::Table)) {
             if !late(object, definition) {
@@ -249,9 +261,11 @@ impl Lost {
             }
         }
         sql.extend(self.of_kind(&[ObjectKind::Table, ObjectKind::ForeignTable]));
-        sql.extend(self.columns.iter().map(|(table, column)| {
-            render::alter(table, &format!("ADD COLUMN {}", render::column(column)))
-        }));
+        sql.extend(
+            self.columns.iter().map(|(table, column)| {
+                render::alter(table, &format!("ADD COLUMN {}", render::column(column)))
+            }),
+        );
         sql.extend(self.defaults.iter().map(|(table, column, default)| {
             render::alter_column(table, column, &format!("SET DEFAULT {default}"))
         }));
@@ -281,25 +295,33 @@ impl Lost {
     /// The statements that take it away, in an order in which they can run.
     pub(super) fn away(&self) -> Vec<String> {
         let mut sql = Vec::new();
-        for kind in
-            [PartKind::Policy, PartKind::Rule, PartKind::Trigger, PartKind::ForeignKey, PartKind::Index, PartKind::Constraint]
-        {
+        for kind in [
+            PartKind::Policy,
+            PartKind::Rule,
+            PartKind::Trigger,
+            PartKind::ForeignKey,
+            PartKind::Index,
+            PartKind::Constraint,
+        ] {
             let parts = self.parts.iter().filter(|(_, part, _)| part.kind == kind);
             sql.extend(parts.filter_map(|(object, part, _)| render::drop_part(object, part)));
         }
         let ordered = self.ordered(&[ObjectKind::View, ObjectKind::MaterializedView]);
         sql.extend(ordered.iter().rev().map(|(object, definition)| render::drop(object, definition)));
         let rest = self.objects.iter().rev();
-        let is_view = |object: &Object| matches!(object.kind, ObjectKind::View | ObjectKind::MaterializedView);
+        let is_view =
+            |object: &Object| matches!(object.kind, ObjectKind::View | ObjectKind::MaterializedView);
         sql.extend(
-            rest.filter(|(object, _)| !is_view(object)).map(|(object, definition)| render::drop(object, definition)),
+            rest.filter(|(object, _)| !is_view(object))
+                .map(|(object, definition)| render::drop(object, definition)),
         );
         sql
     }
 
     /// The objects of these kinds, those first that others name.
     fn ordered(&self, kinds: &[ObjectKind]) -> Vec<(&Object, &Definition)> {
-        let mut left: Vec<_> = self.objects.iter().filter(|(object, _)| kinds.contains(&object.kind)).collect();
+        let mut left: Vec<_> =
+            self.objects.iter().filter(|(object, _)| kinds.contains(&object.kind)).collect();
         let mut ordered = Vec::with_capacity(left.len());
         while !left.is_empty() {
             let waits = |(object, definition): &(&Object, &Definition)| {
@@ -315,7 +337,10 @@ impl Lost {
     }
 
     fn of_kind(&self, kinds: &[ObjectKind]) -> Vec<String> {
-        self.ordered(kinds).into_iter().map(|(object, definition)| render::create(object, definition)).collect()
+        self.ordered(kinds)
+            .into_iter()
+            .map(|(object, definition)| render::create(object, definition))
+            .collect()
     }
 
     /// The parts of this kind, of objects that are lost and of those that stay.
@@ -334,9 +359,10 @@ impl Lost {
     /// A counter goes on behind the numbers that its column has, where that is there still.
     fn counters(&self) -> Vec<String> {
         let stays = |(table, column, default): &(Object, String, String)| {
-            let counter = self.objects.keys().find(|object| {
-                object.kind == ObjectKind::Sequence && names(default, object)
-            })?;
+            let counter = self
+                .objects
+                .keys()
+                .find(|object| object.kind == ObjectKind::Sequence && names(default, object))?;
             Some(counted(&text::string(&render::qualified(&counter.name)), table, column))
         };
         self.defaults.iter().filter_map(stays).collect()
@@ -378,6 +404,9 @@ fn first(kind: ObjectKind) -> Object {
 
 /// What a function says of its arguments and of what it gives back.
 fn signature(text: &str) -> &str {
-    let end = ["\nAS ", " AS $", "\n AS ", " LANGUAGE ", "\n LANGUAGE "].iter().filter_map(|word| text.find(word)).min();
+    let end = ["\nAS ", " AS $", "\n AS ", " LANGUAGE ", "\n LANGUAGE "]
+        .iter()
+        .filter_map(|word| text.find(word))
+        .min();
     end.map_or(text, |end| &text[..end])
 }

@@ -114,15 +114,21 @@ fn definition(statement: &Statement, written: &str, state: &mut State) -> Undo {
         Command::Belonging { part, verb, name, table, .. } => {
             object::belonging((*part, *verb), name, table, written, state)
         }
-        Command::CreateStatistics { name, table } => object::create_statistics(name.as_ref(), table, written, state),
+        Command::CreateStatistics { name, table } => {
+            object::create_statistics(name.as_ref(), table, written, state)
+        }
         Command::CreateSequence { name, if_not_exists, .. } => {
             object::create_sequence(name, *if_not_exists, written, state)
         }
-        Command::CreateDomain { name, .. } | Command::CreateType(name) => object::create_type(name, written, state),
+        Command::CreateDomain { name, .. } | Command::CreateType(name) => {
+            object::create_type(name, written, state)
+        }
         Command::AlterType { name, change } => types::alter(name, change, (statement, written), state),
         Command::AlterDomain { name, change } => types::alter_domain(name, change, written, state),
         Command::RenameStatistics { name, to } => object::rename_statistics(name, to, state),
-        Command::Harmless if statement.kind == Kind::Ddl(DdlVerb::Alter) && words::is_owner_of_created(written, state) => {
+        Command::Harmless
+            if statement.kind == Kind::Ddl(DdlVerb::Alter) && words::is_owner_of_created(written, state) =>
+        {
             Undo::default()
         }
         Command::Truncate { tables, cascade, .. } => data::truncate(tables, *cascade, state),

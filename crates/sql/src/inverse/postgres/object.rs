@@ -96,7 +96,8 @@ pub(super) fn create_from(create: &CreateFrom, written: &str, state: &mut State)
 
 pub(super) fn create_sequence(name: &Name, if_not_exists: bool, written: &str, state: &mut State) -> Undo {
     let object = Object { kind: ObjectKind::Sequence, name: state.made(name) };
-    let temporary = written.to_ascii_uppercase().split_whitespace().nth(1).is_some_and(|word| word.starts_with("TEMP"));
+    let temporary =
+        written.to_ascii_uppercase().split_whitespace().nth(1).is_some_and(|word| word.starts_with("TEMP"));
     if temporary || (if_not_exists && state.relation(&object.name).is_some()) {
         return Undo::default();
     }
@@ -143,8 +144,13 @@ pub(super) fn create_schema(name: Option<&str>, written: &str, state: &mut State
 }
 
 pub(super) fn rename_schema(from: &str, to: &str, state: &mut State) -> Undo {
-    let inside: Vec<Object> =
-        state.now.objects.keys().filter(|object| object.name.schema.as_deref() == Some(from)).cloned().collect();
+    let inside: Vec<Object> = state
+        .now
+        .objects
+        .keys()
+        .filter(|object| object.name.schema.as_deref() == Some(from))
+        .cloned()
+        .collect();
     for object in inside {
         state.rename(&object, &Name { schema: Some(to.to_owned()), ..object.name.clone() });
     }
@@ -157,7 +163,8 @@ pub(super) fn rename_schema(from: &str, to: &str, state: &mut State) -> Undo {
 }
 
 pub(super) fn drop_schema(names: &[String], cascade: bool, state: &mut State) -> Undo {
-    let objects = names.iter().map(|name| Object { kind: ObjectKind::Schema, name: Name::unqualified(name.clone()) });
+    let objects =
+        names.iter().map(|name| Object { kind: ObjectKind::Schema, name: Name::unqualified(name.clone()) });
     lost(objects.collect(), cascade, state)
 }
 

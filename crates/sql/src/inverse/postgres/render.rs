@@ -61,7 +61,8 @@ pub(super) fn create(object: &Object, definition: &Definition) -> String {
         None => ("", definition.text.as_str()),
     };
     let columns: Vec<String> = definition.columns.iter().map(column).collect();
-    let list = if columns.is_empty() { "()".to_owned() } else { format!("(\n    {}\n)", columns.join(",\n    ")) };
+    let list =
+        if columns.is_empty() { "()".to_owned() } else { format!("(\n    {}\n)", columns.join(",\n    ")) };
     let behind = if behind.is_empty() { String::new() } else { format!(" {behind}") };
     format!("CREATE {before}TABLE {} {list}{behind}", qualified(&object.name))
 }
@@ -140,7 +141,9 @@ pub(super) fn taken_apart(text: &str) -> (&str, Option<&'static str>) {
 /// What GRANT and REVOKE name: views are tables there.
 pub(super) fn granted(object: &Object) -> String {
     let word = match object.kind {
-        ObjectKind::Table | ObjectKind::ForeignTable | ObjectKind::View | ObjectKind::MaterializedView => "TABLE",
+        ObjectKind::Table | ObjectKind::ForeignTable | ObjectKind::View | ObjectKind::MaterializedView => {
+            "TABLE"
+        }
         _ => kind(object, &Definition::default()),
     };
     format!("{word} {}", qualified(&object.name))

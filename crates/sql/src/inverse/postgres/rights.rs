@@ -38,15 +38,17 @@ pub(super) fn undo(grants: bool, mut words: Words<'_>, state: &State) -> Undo {
 /// The objects that are named; none if one of them is not known.
 fn objects(words: &mut Words<'_>, state: &State) -> Option<Vec<Object>> {
     if words.take("ALL") {
-        let wanted: &[ObjectKind] = match words.take_any(&["TABLES", "SEQUENCES", "FUNCTIONS", "ROUTINES", "PROCEDURES"])? {
-            "TABLES" => KINDS[3].1,
-            "SEQUENCES" => &[ObjectKind::Sequence],
-            _ => &[ObjectKind::Function, ObjectKind::Procedure],
-        };
+        let wanted: &[ObjectKind] =
+            match words.take_any(&["TABLES", "SEQUENCES", "FUNCTIONS", "ROUTINES", "PROCEDURES"])? {
+                "TABLES" => KINDS[3].1,
+                "SEQUENCES" => &[ObjectKind::Sequence],
+                _ => &[ObjectKind::Function, ObjectKind::Procedure],
+            };
         words.take_all(&["IN", "SCHEMA"]).then_some(())?;
         let schemas: Vec<String> = words.names().into_iter().map(|name| name.name).collect();
         let inside = state.now.objects.keys().filter(|object| {
-            wanted.contains(&object.kind) && object.name.schema.as_ref().is_some_and(|own| schemas.contains(own))
+            wanted.contains(&object.kind)
+                && object.name.schema.as_ref().is_some_and(|own| schemas.contains(own))
         });
         return Some(inside.cloned().collect());
     }

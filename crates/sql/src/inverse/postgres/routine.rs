@@ -56,7 +56,9 @@ fn create(kinds: &[ObjectKind], replaces: bool, statement: (&str, Words<'_>), st
     let known = find(kinds, &mut words.clone(), state);
     if let Some(object) = known.filter(|_| replaces) {
         let former = state.definition(&object).map(|definition| definition.text.clone());
-        let again = former.filter(|_| !state.is_created(&object)).map(|former| former.replacen("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1));
+        let again = former
+            .filter(|_| !state.is_created(&object))
+            .map(|former| former.replacen("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1));
         state.change(&object, |definition| written.clone_into(&mut definition.text));
         return Undo::with(again.into_iter().collect());
     }
@@ -91,7 +93,9 @@ fn alter(kinds: &[ObjectKind], statement: (&str, Words<'_>), state: &mut State) 
     let former = state.definition(&object).map(|definition| definition.text.clone()).unwrap_or_default();
     match () {
         () if state.is_created(&object) => Undo::default(),
-        () if former.starts_with("CREATE OR REPLACE ") && !written.to_ascii_uppercase().contains("OWNER TO") => {
+        () if former.starts_with("CREATE OR REPLACE ")
+            && !written.to_ascii_uppercase().contains("OWNER TO") =>
+        {
             Undo::with(vec![former])
         }
         () => Undo::unknown("the former function is not known"),
@@ -147,7 +151,8 @@ fn arguments(words: &mut Words<'_>) -> Option<Vec<String>> {
             if token.is_symbol(b',') || token.is_symbol(b')') {
                 break;
             }
-            valued |= token.is_word(words.text(), "DEFAULT") || token.is_symbol(b'=') || token.is_symbol(b':');
+            valued |=
+                token.is_word(words.text(), "DEFAULT") || token.is_symbol(b'=') || token.is_symbol(b':');
             words.skip_one();
             if !valued {
                 pieces.push((token.span.start, words.span_from(token).end));

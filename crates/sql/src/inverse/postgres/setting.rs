@@ -20,7 +20,8 @@ pub(super) fn undo(change: &Change, altered: &Altered<'_>, state: &mut State) ->
         Change::RowSecurity(on) => security(SECURITY[0], *on, table, state),
         Change::ForceRowSecurity(on) => security(SECURITY[1], *on, table, state),
         Change::SetLogged(on) => {
-            let was = state.definition(table).is_some_and(|definition| !definition.text.starts_with("UNLOGGED"));
+            let was =
+                state.definition(table).is_some_and(|definition| !definition.text.starts_with("UNLOGGED"));
             let back = if was { "SET LOGGED" } else { "SET UNLOGGED" };
             Undo::with(if was == *on { Vec::new() } else { vec![alter(table, back)] })
         }
@@ -144,7 +145,9 @@ fn column(altered: &Altered<'_>, state: &State) -> Undo {
     let mut names = Vec::new();
     while words.skip_to("ALTER") {
         words.take("COLUMN");
-        let Some(column) = words.part().filter(|column| state.column(table, column).is_some()) else { continue };
+        let Some(column) = words.part().filter(|column| state.column(table, column).is_some()) else {
+            continue;
+        };
         words.take_any(&["SET", "RESET"]);
         let what = match words.take_any(&["STORAGE", "COMPRESSION", "STATISTICS"]) {
             Some(word) => word.to_ascii_lowercase(),
@@ -181,9 +184,9 @@ fn storage(data_type: &str) -> Option<&'static str> {
 fn switched(word: &str, kind: PartKind, altered: &Altered<'_>, state: &State) -> Undo {
     let table = &altered.table;
     let parts = state.definition(table).into_iter().flat_map(|definition| &definition.parts);
-    let all = ["ALL", "USER"].iter().any(|all| {
-        altered.statement.to_ascii_uppercase().trim_end().ends_with(&format!("{word} {all}"))
-    });
+    let all = ["ALL", "USER"]
+        .iter()
+        .any(|all| altered.statement.to_ascii_uppercase().trim_end().ends_with(&format!("{word} {all}")));
     let mentioned = parts.filter(|(part, _)| {
         part.kind == kind && (all || text::names_column(altered.statement, &part.name, state.provider()))
     });

@@ -74,8 +74,8 @@ fn family(data_type: &str) -> Family {
     }
     let base = lower.split(['(', ' ']).next().unwrap_or_default();
     match base {
-        "smallint" | "int" | "int2" | "int4" | "int8" | "integer" | "bigint" | "numeric" | "decimal" | "real"
-        | "double" | "float" | "float4" | "float8" => Family::Number,
+        "smallint" | "int" | "int2" | "int4" | "int8" | "integer" | "bigint" | "numeric" | "decimal"
+        | "real" | "double" | "float" | "float4" | "float8" => Family::Number,
         "text" | "varchar" | "character" | "char" | "bpchar" | "citext" | "name" => Family::Text,
         "timestamp" | "timestamptz" | "date" => Family::Time,
         "json" | "jsonb" => Family::Json,
@@ -89,7 +89,8 @@ fn conversion(column: &str, from: &str, to: &str) -> String {
     let boolean = |data_type: &str| data_type.to_ascii_lowercase().starts_with("bool");
     let integer = |data_type: &str| matches!(data_type, "integer" | "int" | "int4");
     let numbered = (boolean(from) && integer(to)) || (boolean(to) && integer(from));
-    let direct = old == Family::Text || new == Family::Text || (old == new && old != Family::Other) || numbered;
+    let direct =
+        old == Family::Text || new == Family::Text || (old == new && old != Family::Other) || numbered;
     let array = if from.contains('[') { "text[]" } else { "text" };
     let through = if direct { String::new() } else { format!("::{array}") };
     format!("{}{through}::{to}", quoted(column))
@@ -98,7 +99,9 @@ fn conversion(column: &str, from: &str, to: &str) -> String {
 /// Whether every value of one type is one of the other, unchanged.
 fn widens(from: &str, to: &str) -> bool {
     let (from, to) = (from.to_ascii_lowercase(), to.to_ascii_lowercase());
-    let rank = |data_type: &str| ["smallint", "integer", "bigint", "numeric"].iter().position(|own| *own == data_type);
+    let rank = |data_type: &str| {
+        ["smallint", "integer", "bigint", "numeric"].iter().position(|own| *own == data_type)
+    };
     let length = |data_type: &str| {
         let (head, rest) = data_type.split_once('(')?;
         let number = rest.split([',', ')']).next()?.trim().parse::<u32>().ok()?;
@@ -142,7 +145,9 @@ pub(super) fn set_type(
         undo.losses.push(values);
     }
     let computed = matches!(using, Some(Using::Expression(_))) && own(&known.data_type, state).is_none();
-    if computed || (!widens(&known.data_type, &now) && own(&now, state).is_none() && family(&now) != Family::Text) {
+    if computed
+        || (!widens(&known.data_type, &now) && own(&now, state).is_none() && family(&now) != Family::Text)
+    {
         undo.gone(format!("the values that {}.{column} had before", table.name));
     }
     state.change_column(table, column, |column| column.data_type = now);
@@ -182,7 +187,12 @@ fn back_to(former: &ColumnDefinition, now: &str, table: &Object) -> Vec<String> 
 }
 
 /// ALTER TYPE.
-pub(super) fn alter(name: &Name, change: &TypeChange, statement: (&Statement, &str), state: &mut State) -> Undo {
+pub(super) fn alter(
+    name: &Name,
+    change: &TypeChange,
+    statement: (&Statement, &str),
+    state: &mut State,
+) -> Undo {
     let (statement, written) = statement;
     let Some(object) = state.find_any(&OWN, name) else {
         // The type of a table's rows is altered as the table.
@@ -293,7 +303,9 @@ fn add_value(object: &Object, value: &str, state: &mut State) -> Undo {
     sql.extend(around.back());
     let mut undo = Undo::with(sql);
     undo.conditions.extend(
-        columns.iter().map(|(table, column)| format!("no row of {} has {literal} in {}", table.name, column.name)),
+        columns
+            .iter()
+            .map(|(table, column)| format!("no row of {} has {literal} in {}", table.name, column.name)),
     );
     state.change(object, |definition| definition.text = with_value(&definition.text, &literal));
     undo
@@ -381,7 +393,10 @@ pub(super) fn alter_domain(name: &Name, change: &DomainChange, written: &str, st
             return Undo::default();
         }
         let drop = format!("ALTER DOMAIN {whole} DROP CONSTRAINT {}", quoted(&name));
-        return Undo::with(vec![drop, format!("ALTER DOMAIN {whole} ADD CONSTRAINT {} {held}", quoted(&name))]);
+        return Undo::with(vec![
+            drop,
+            format!("ALTER DOMAIN {whole} ADD CONSTRAINT {} {held}", quoted(&name)),
+        ]);
     } else {
         None
     };

@@ -115,7 +115,10 @@ pub(super) const KINDS: [(&[&str], &[ObjectKind]); 17] = [
     (&["FOREIGN", "TABLE"], &[ObjectKind::ForeignTable]),
     (&["MATERIALIZED", "VIEW"], &[ObjectKind::MaterializedView]),
     (&["EVENT", "TRIGGER"], &[ObjectKind::EventTrigger]),
-    (&["TABLE"], &[ObjectKind::Table, ObjectKind::View, ObjectKind::MaterializedView, ObjectKind::ForeignTable]),
+    (
+        &["TABLE"],
+        &[ObjectKind::Table, ObjectKind::View, ObjectKind::MaterializedView, ObjectKind::ForeignTable],
+    ),
     (&["VIEW"], &[ObjectKind::View]),
     (&["SEQUENCE"], &[ObjectKind::Sequence]),
     (&["TYPE"], &[ObjectKind::Enum, ObjectKind::Type, ObjectKind::Domain]),

@@ -55,9 +55,10 @@ fn refresh(table: &Object, walk: &mut Walk<'_>) {
 
 fn rename(table: &Object, to: &str, walk: &mut Walk<'_>) -> Undo {
     let now = Name::unqualified(to);
-    let ends = walk.rebuilt.iter().position(|rebuilt| {
-        rebuilt.into == *table && text::same(&rebuilt.table.name.name, to, SQLITE)
-    });
+    let ends = walk
+        .rebuilt
+        .iter()
+        .position(|rebuilt| rebuilt.into == *table && text::same(&rebuilt.table.name.name, to, SQLITE));
     let Some(rebuilt) = ends.map(|at| walk.rebuilt.remove(at)) else {
         let needed = !walk.state.is_fleeting(table);
         walk.state.rename(table, &now);
@@ -88,7 +89,8 @@ fn finish(rebuilt: &Rebuilt, walk: &mut Walk<'_>) {
 fn added(rebuilt: &Rebuilt, walk: &Walk<'_>) -> Vec<Loss> {
     let table = rebuilt.table.name.clone();
     let now = Object { kind: rebuilt.into.kind, name: table.clone() };
-    let columns = walk.state.definition(&now).map(|definition| definition.columns.clone()).unwrap_or_default();
+    let columns =
+        walk.state.definition(&now).map(|definition| definition.columns.clone()).unwrap_or_default();
     let new = columns.into_iter().filter(|column| !rebuilt.leads_to(&column.name));
     new.map(|column| Loss::Values { table: table.clone(), column: column.name }).collect()
 }

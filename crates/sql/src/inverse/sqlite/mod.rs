@@ -137,7 +137,8 @@ fn create(written: &str, mut words: Words<'_>, walk: &mut Walk<'_>) -> Option<Un
     }
     let lenient = words.if_not_exists();
     let name = plain(&words.name()?);
-    let temporary = temporary || name.schema.as_deref().is_some_and(|schema| schema.eq_ignore_ascii_case("temp"));
+    let temporary =
+        temporary || name.schema.as_deref().is_some_and(|schema| schema.eq_ignore_ascii_case("temp"));
     if temporary {
         return Some(Undo::default());
     }

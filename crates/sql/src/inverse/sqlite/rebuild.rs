@@ -34,7 +34,13 @@ impl Rebuilt {
         };
         let columns = definition.columns.iter().filter_map(|column| found(&column)).collect();
         let dropped = walk.undone.len();
-        Some(Self { table: table.clone(), definition: definition.clone(), into: copy.into.clone(), columns, dropped })
+        Some(Self {
+            table: table.clone(),
+            definition: definition.clone(),
+            into: copy.into.clone(),
+            columns,
+            dropped,
+        })
     }
 
     /// The way back while the new table has its own name still: the old one is made and filled from it.
@@ -80,7 +86,8 @@ fn same(one: &str, other: &str) -> bool {
 
 /// The statements that make a table or a view with its parts.
 pub(super) fn create(object: &Object, definition: &Definition) -> Vec<String> {
-    let parts = definition.parts.iter().filter(|(part, _)| matches!(part.kind, PartKind::Index | PartKind::Trigger));
+    let parts =
+        definition.parts.iter().filter(|(part, _)| matches!(part.kind, PartKind::Index | PartKind::Trigger));
     let parts = parts.map(|(_, held)| held.clone());
     std::iter::once(made(&object.name.name, object, definition)).chain(parts).collect()
 }
@@ -98,12 +105,18 @@ fn made(name: &str, object: &Object, definition: &Definition) -> String {
     }
     let columns = definition.columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.text));
     let is_constraint = |kind| matches!(kind, PartKind::Constraint | PartKind::ForeignKey);
-    let constraints = definition.parts.iter().filter(|(part, _)| is_constraint(part.kind)).map(|(part, held)| {
-        // The name of one without a name is its text.
-        if part.name == *held { held.clone() } else { format!("CONSTRAINT {} {held}", quoted(&part.name)) }
-    });
+    let constraints =
+        definition.parts.iter().filter(|(part, _)| is_constraint(part.kind)).map(|(part, held)| {
+            // The name of one without a name is its text.
+            if part.name == *held {
+                held.clone()
+            } else {
+                format!("CONSTRAINT {} {held}", quoted(&part.name))
+            }
+        });
     let items: Vec<String> = columns.chain(constraints).collect();
-    let text = format!("CREATE TABLE {} (\n    {}\n) {}", quoted(name), items.join(",\n    "), definition.text);
+    let text =
+        format!("CREATE TABLE {} (\n    {}\n) {}", quoted(name), items.join(",\n    "), definition.text);
     text.trim_end().to_owned()
 }
 
@@ -173,9 +186,10 @@ fn lookers(table: &Object, state: &State) -> Vec<(Vec<String>, Vec<String>)> {
                 let drop = format!("DROP VIEW {}", quoted(&other.name.name));
                 found.push((vec![drop], create(other, definition)));
             }
-            let triggers = definition.parts.iter().filter(|(part, _)| {
-                part.kind == PartKind::Trigger && other.kind == ObjectKind::Table
-            });
+            let triggers = definition
+                .parts
+                .iter()
+                .filter(|(part, _)| part.kind == PartKind::Trigger && other.kind == ObjectKind::Table);
             for (part, held) in triggers.filter(|(_, held)| text::names(held, &object.name, SQLITE)) {
                 let pair = (vec![format!("DROP TRIGGER {}", quoted(&part.name))], vec![held.clone()]);
                 if !found.contains(&pair) {
