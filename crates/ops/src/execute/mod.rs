@@ -23,6 +23,7 @@ mod rollback;
 pub(crate) use rival::wait_for_newcomers;
 pub(crate) use rollback::undo;
 mod segmented;
+pub(crate) use segmented::{asks_for_a_lost_id, lost_with_session};
 mod single;
 mod telling;
 mod transaction;

@@ -6,27 +6,36 @@ use super::judge::Verdict;
 use super::leftover::Leftover;
 use crate::execute::in_one_transaction;
 use crate::plan::Bracket;
-use crate::progress::{self, Progress};
+use crate::progress::{self, Intent, Progress};
 use crate::resolve;
 use crate::run::Run;
 use db::history::{NewRow, Standing};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use sql::Kind;
 
 /// What is written in the row of an applied migration whose effect is not there.
 const WITHOUT_EFFECT: &str =
     "cutover recover: it was recorded as applied, and its effect was not in the database";
 
-/// Does it.
+/// Does it. `forced` says that somebody answers for it.
 ///
 /// # Errors
 /// What the database says; C2026 for an undo without a way back.
-pub(super) fn act(run: &mut Run<'_>, subject: &Subject, findings: &Findings, action: Action) -> Result<()> {
+pub(super) fn act(
+    run: &mut Run<'_>,
+    subject: &Subject,
+    findings: &Findings,
+    action: Action,
+    forced: bool,
+) -> Result<()> {
     if let Some(leftover) = findings.leftover.as_ref().filter(|_| action != Action::Applied) {
         drop_leftover(run, subject, leftover)?;
     }
     match action {
+        // The next deploy looks first what an earlier attempt has left of it.
+        Action::Retry if begun_at(subject, 0).is_some() => go_on(run, subject, 0, forced),
         Action::Retry => begin_again(run, subject),
-        Action::Continue { statement } => go_on(run, subject, statement - 1),
+        Action::Continue { statement } => go_on(run, subject, statement - 1, forced),
         Action::Applied => applied(run, subject),
         Action::Undo => {
             undo(run, subject, findings)?;
@@ -71,7 +80,7 @@ fn take_back(run: &Run<'_>, name: &str) -> Vec<String> {
 }
 
 /// Its row becomes one of ours that says how far it is; without one row of its own that is unfinished it gets one.
-fn go_on(run: &mut Run<'_>, subject: &Subject, done: usize) -> Result<()> {
+fn go_on(run: &mut Run<'_>, subject: &Subject, done: usize, vouched: bool) -> Result<()> {
     let planned = &subject.planned;
     let name = planned.name.as_str();
     let segments =
@@ -80,6 +89,8 @@ fn go_on(run: &mut Run<'_>, subject: &Subject, done: usize) -> Result<()> {
         segments: segments.max(1),
         statement: done,
         prefix: progress::hash(planned.prefix(done)),
+        intent: begun_at(subject, done),
+        vouched,
         ..Progress::start(&run.id, run.node.as_deref())
     };
     let logs = progress.logs(None);
@@ -99,6 +110,16 @@ fn go_on(run: &mut Run<'_>, subject: &Subject, done: usize) -> Result<()> {
     statements.push(run.table.insert_unfinished(&row, &logs, now));
     let check = run.table.has_row(&id);
     in_one_transaction(run, &statements, &check)
+}
+
+/// The record of a statement that was begun, where it is one of which the catalogue tells what was left half done.
+fn begun_at(subject: &Subject, number: usize) -> Option<Intent> {
+    let statement = subject.planned.statements().nth(number)?;
+    if !matches!(statement.kind, Kind::DetachConcurrently | Kind::ReindexConcurrently) {
+        return None;
+    }
+    let text = statement.span.slice(subject.planned.source.text());
+    Some(Intent { statement: progress::hash([text]), index: None, objects: None })
 }
 
 /// Marks it as applied, as `migrate resolve` does.

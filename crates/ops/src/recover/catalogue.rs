@@ -67,6 +67,8 @@ pub(super) fn evidence(statements: &[(&Statement, &str)], live: &Snapshot) -> Ev
     Evidence {
         fitting: fitting.collect(),
         traces,
+        // Of such statements nothing is seen here.
+        loose: Vec::new(),
         nearest: nearest.map_or((0, Vec::new()), |(at, found)| (at, found.clone())),
     }
 }

@@ -5,7 +5,7 @@ use super::judge::{Evidence, Verdict, judge};
 use super::leftover::{self, Leftover};
 use crate::interrupt::Interrupt;
 use crate::migrations::{Folder, Migration};
-use crate::plan::{Bracket, PlannedMigration};
+use crate::plan::{Bracket, PlannedMigration, Segment};
 use crate::progress::Progress;
 use crate::run::{self, Run};
 use crate::scratch::Scratch;
@@ -175,7 +175,7 @@ pub(crate) struct Room<'a> {
 /// database can be had, the names in the migration's text are all that is compared.
 ///
 /// # Errors
-/// C2025 for a given scratch database that cannot be used; what stops the replay of earlier migrations.
+/// What makes a scratch database that was given useless: C2025, or what stops the replay of earlier migrations.
 pub(crate) fn look(
     run: &mut Run<'_>,
     folder: &Folder,
@@ -185,16 +185,18 @@ pub(crate) fn look(
 ) -> Result<Findings> {
     let replayed = match replay(run, folder, subject, room, interrupt) {
         Ok(states) => Ok(states),
-        Err(failure) if room.scratch.is_none() && is_without_scratch(&failure) => Err(failure),
-        Err(failure) => return Err(failure),
+        // What somebody has given must do; one that would have been made need not.
+        Err(failure) if room.scratch.is_some() || interrupt.reason().is_some() => return Err(failure),
+        Err(failure) => Err(failure),
     };
     let live = run.patiently(db::snapshot::read)?;
     let statements = subject.statements();
     let mut notes = Vec::new();
     let (evidence, before, fails) = match replayed {
-        Ok((states, fails)) => {
-            let evidence = Evidence::of(&states, &live, &statements);
-            (evidence, states.into_iter().next(), fails)
+        Ok(states) => {
+            let mut evidence = Evidence::of(&states.snapshots, &live, &statements);
+            evidence.loose = states.loose;
+            (evidence, states.snapshots.into_iter().next(), states.fails)
         }
         Err(failure) => {
             notes.push(not_replayed(&failure));
@@ -220,10 +222,6 @@ pub(crate) fn look(
     };
     notes.extend(subject.notes(folder, told.as_deref(), &verdict));
     Ok(Findings { verdict, evidence, fails, before, leftover, notes })
-}
-
-fn is_without_scratch(failure: &Failure) -> bool {
-    failure.diagnostic().code.is_some_and(|code| code.id == codes::C2025.id)
 }
 
 fn not_replayed(failure: &Failure) -> String {
@@ -261,7 +259,7 @@ fn replay(
     if earlier.is_empty() {
         db::create_schema(conn.as_mut(), &scratch.target).map_err(failed)?;
     }
-    let states = states(conn.as_mut(), &subject.planned, interrupt).map_err(failed)?;
+    let states = States::of(conn.as_mut(), &subject.planned, interrupt).map_err(failed)?;
     // Cut short, they say nothing.
     interrupt.check().map(|()| states)
 }
@@ -275,40 +273,87 @@ pub(crate) fn counted(number: usize) -> String {
     }
 }
 
-/// The states of the migration in a database in which everything before it was applied: before its first statement and behind
-/// each, up to one that fails.
-type States = (Vec<Snapshot>, Option<(usize, DbError)>);
+/// The states of the migration in a database in which everything before it was applied.
+struct States {
+    /// Before the first statement and behind each, up to one that fails.
+    snapshots: Vec<Snapshot>,
+    /// The statement that fails.
+    fails: Option<(usize, DbError)>,
+    /// Statements that may commit inside of themselves.
+    loose: Vec<usize>,
+}
 
-fn states(
-    conn: &mut dyn Conn,
-    planned: &PlannedMigration,
-    interrupt: &Interrupt,
-) -> std::result::Result<States, DbError> {
-    let mut states = vec![db::snapshot::read(conn)?];
-    let transactional = conn.provider() == Provider::PostgreSql;
-    for segment in &planned.segments {
-        let inside = transactional && segment.bracket == Bracket::Transaction;
+impl States {
+    /// Runs the migration.
+    fn of(
+        conn: &mut dyn Conn,
+        planned: &PlannedMigration,
+        interrupt: &Interrupt,
+    ) -> std::result::Result<Self, DbError> {
+        let mut states = Self { snapshots: vec![db::snapshot::read(conn)?], fails: None, loose: Vec::new() };
+        let transactional = conn.provider() == Provider::PostgreSql;
+        for segment in &planned.segments {
+            let inside = transactional && segment.bracket == Bracket::Transaction;
+            let ended = match states.run(conn, planned, segment, inside, interrupt)? {
+                // A block that commits shows that only when it runs.
+                Some((_, error)) if inside && COMMITS.contains(&error.code.as_str()) => {
+                    states.snapshots.truncate(segment.first + 1);
+                    states.run(conn, planned, segment, false, interrupt)?
+                }
+                other => other,
+            };
+            if ended.is_some() {
+                states.fails = ended;
+                break;
+            }
+        }
+        Ok(states)
+    }
+
+    /// Runs a segment; the statement that fails.
+    fn run(
+        &mut self,
+        conn: &mut dyn Conn,
+        planned: &PlannedMigration,
+        segment: &Segment,
+        inside: bool,
+        interrupt: &Interrupt,
+    ) -> std::result::Result<Option<(usize, DbError)>, DbError> {
         if inside {
             conn.execute("BEGIN")?;
         }
         for (at, statement) in segment.statements.iter().enumerate() {
             if interrupt.reason().is_some() {
-                return Ok((states, None));
+                return Ok(None);
             }
-            let text = statement.span.slice(planned.source.text());
-            if let Err(error) = conn.execute(text) {
-                if conn.poisoned() {
-                    return Err(error);
+            let data = matches!(statement.kind, Kind::Data(_));
+            if inside && data {
+                conn.execute("SAVEPOINT cutover_rows")?;
+            }
+            match conn.execute(statement.span.slice(planned.source.text())) {
+                Ok(()) => {}
+                Err(error) if conn.poisoned() => return Err(error),
+                // The rows that it asks for are not here; the catalogue is the same without it.
+                Err(_) if data && inside => conn.execute("ROLLBACK TO SAVEPOINT cutover_rows")?,
+                Err(_) if data => {}
+                Err(error) => {
+                    // What it did before is undone with it, and of no more interest.
+                    let _ = conn.execute("ROLLBACK");
+                    return Ok(Some((segment.first + at, error)));
                 }
-                // What it did before is undone with it, and of no more interest.
-                let _ = conn.execute("ROLLBACK");
-                return Ok((states, Some((segment.first + at, error))));
             }
-            states.push(db::snapshot::read(conn)?);
+            let may_commit = matches!(statement.kind, Kind::Do | Kind::Call | Kind::Execute | Kind::Unknown);
+            if may_commit && !inside && conn.provider() != Provider::Sqlite {
+                self.loose.push(segment.first + at);
+            }
+            self.snapshots.push(db::snapshot::read(conn)?);
         }
         if inside {
             conn.execute("COMMIT")?;
         }
+        Ok(None)
     }
-    Ok((states, None))
 }
+
+/// What PostgreSQL says of a block or command that cannot be inside of a transaction.
+const COMMITS: [&str; 2] = ["2D000", "25001"];

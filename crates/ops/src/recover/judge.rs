@@ -44,6 +44,8 @@ pub(crate) struct Evidence {
     pub(crate) fitting: Vec<usize>,
     /// Of each statement, whether it leaves traces.
     pub(crate) traces: Vec<Trace>,
+    /// Statements that may commit inside of themselves: what they were to show may be missing, and rows be changed all the same.
+    pub(crate) loose: Vec<usize>,
     /// The nearest state and how the database differs from it.
     pub(crate) nearest: (usize, Vec<String>),
 }
@@ -59,6 +61,12 @@ impl Evidence {
             touched
                 .iter()
                 .filter(|thing| state.get(*thing) != now.get(*thing))
+                .filter(|thing| {
+                    // What a broken build or removal has left of an index is made or removed by the next statement.
+                    let broken = now.get(*thing).is_some_and(|text| text.ends_with(" INVALID"));
+                    let next = states.get(at + 1);
+                    !(broken && next.is_some_and(|next| next.get(*thing) != state.get(*thing)))
+                })
                 .filter(|thing| !half.as_ref().is_some_and(|half| thing.starts_with(half)))
                 .map(|thing| described(thing, state, &now))
                 .collect()
@@ -76,7 +84,7 @@ impl Evidence {
                 _ => Trace::unseen(statement),
             })
             .collect();
-        Self { fitting, traces, nearest }
+        Self { fitting, traces, loose: Vec::new(), nearest }
     }
 }
 
@@ -104,10 +112,22 @@ pub(crate) fn judge(evidence: &Evidence, told: Option<&[usize]>, borders: &[usiz
         let kept: Vec<usize> =
             evidence.fitting.iter().copied().filter(|number| allowed.contains(number)).collect();
         if !kept.is_empty() {
-            return one_of(&kept, &evidence.traces);
+            return doubted(one_of(&kept, &evidence.traces), evidence, told);
         }
     }
-    one_of(&evidence.fitting, &evidence.traces)
+    doubted(one_of(&evidence.fitting, &evidence.traces), evidence, told)
+}
+
+/// A statement that may have done a part of its work is neither applied nor absent.
+fn doubted(verdict: Verdict, evidence: &Evidence, told: Option<&[usize]>) -> Verdict {
+    match verdict {
+        Verdict::Applied(number)
+            if evidence.loose.contains(&number) && told.is_none_or(|told| told.contains(&(number + 1))) =>
+        {
+            Verdict::Ambiguous(vec![number, number + 1])
+        }
+        other => other,
+    }
 }
 
 /// Numbers between which nothing but harmless statements lie are one: the smallest, since those can run again; all of them
@@ -142,10 +162,7 @@ fn said(snapshot: &Snapshot) -> Said {
             all.insert(format!("{object}, column {}", column.name), column.text.clone());
         }
         for (part, text) in &definition.parts {
-            // What a broken build has left is no index; the next deploy removes it.
-            if !text.ends_with(" INVALID") {
-                all.insert(format!("{object}, {part}"), text.clone());
-            }
+            all.insert(format!("{object}, {part}"), text.clone());
         }
     }
     all
@@ -201,7 +218,12 @@ mod tests {
     use super::*;
 
     fn evidence(fitting: &[usize], traces: &[Trace]) -> Evidence {
-        Evidence { fitting: fitting.to_vec(), traces: traces.to_vec(), nearest: (0, Vec::new()) }
+        Evidence {
+            fitting: fitting.to_vec(),
+            traces: traces.to_vec(),
+            loose: Vec::new(),
+            nearest: (0, Vec::new()),
+        }
     }
 
     use Trace::{Harmless, Hidden, Seen};
@@ -233,6 +255,14 @@ mod tests {
         assert_eq!(judge(&evidence(&[1], &[Seen, Seen]), None, &[0, 2]), Verdict::Applied(1));
         // The row says two, the catalogue shows three.
         assert_eq!(judge(&evidence(&[3], &[Seen, Seen, Seen]), Some(&[2]), &[]), Verdict::Applied(3));
+    }
+
+    #[test]
+    fn a_block_that_commits_inside_of_itself_may_have_done_a_part() {
+        let found = Evidence { loose: vec![1], ..evidence(&[1], &[Seen, Seen]) };
+        assert_eq!(judge(&found, None, &[0, 1, 2]), Verdict::Ambiguous(vec![1, 2]));
+        assert_eq!(judge(&found, Some(&[1, 2]), &[]), Verdict::Ambiguous(vec![1, 2]), "it was begun");
+        assert_eq!(judge(&found, Some(&[1]), &[]), Verdict::Applied(1), "it was not begun");
     }
 
     #[test]

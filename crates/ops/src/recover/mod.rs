@@ -16,6 +16,7 @@ pub(crate) mod claims;
 pub(crate) mod gather;
 pub(crate) mod judge;
 mod leftover;
+mod report;
 
 use crate::deploy::{self, Deploy};
 use crate::event::Observer;
@@ -26,10 +27,11 @@ use crate::migrations;
 use crate::run::{self, Run};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Result, codes, shell_word};
-use gather::{Findings, Room, Subject, counted};
-use judge::{Trace, Verdict};
+use gather::{Room, Subject};
 use serde::Serialize;
 use std::sync::Arc;
+
+pub use report::{Report, Standing};
 
 /// What is done about a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -63,42 +65,6 @@ pub struct Recover {
     pub scratch: Option<Target>,
 }
 
-/// What has become of one statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// It has taken effect.
-    Applied,
-    /// It has not.
-    Absent,
-    /// Nothing proves either.
-    Unproven,
-}
-
-/// What was found, and what was done.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// The migration; none: nothing is unfinished.
-    pub migration: Option<String>,
-    /// `unfinished` (of cutover), `failed` (of Prisma Migrate), `applied`, `pending`.
-    pub row: &'static str,
-    /// Of each statement: what has become of it, and its first line.
-    pub statements: Vec<(Standing, String)>,
-    /// In a sentence.
-    pub summary: String,
-    /// What else is to be known.
-    pub notes: Vec<String>,
-    /// The one thing to do; none where it is a question.
-    pub action: Option<Action>,
-    /// The commands: the one that fits, or one for each answer.
-    pub commands: Vec<String>,
-    /// What was done, if anything was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub done: Option<Action>,
-    /// The migrations that were deployed behind it.
-    pub applied: Vec<String>,
-}
-
 /// Looks, and acts if asked to.
 ///
 /// # Errors
@@ -129,7 +95,7 @@ pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt
     let mut report = Report::of(&subject, &findings);
     let Some(action) = ask.action else { return Ok(report) };
     allowed(action, &report, ask.force.as_deref())?;
-    act::act(&mut run, &subject, &findings, action)?;
+    act::act(&mut run, &subject, &findings, action, ask.force.is_some())?;
     report.done = Some(action);
     // The deploy takes the lock again, and finds what was recorded.
     drop(run);
@@ -185,147 +151,4 @@ fn command(name: &str, action: Action, force: bool) -> String {
     };
     let force = if force { format!(" --force {word}") } else { String::new() };
     format!("cutover recover {word} {flag}{force}")
-}
-
-/// What fits when so many of `count` statements are applied.
-fn action_for(applied: usize, count: usize) -> Action {
-    match applied {
-        applied if applied == count => Action::Applied,
-        0 => Action::Retry,
-        applied => Action::Continue { statement: applied + 1 },
-    }
-}
-
-impl Report {
-    fn nothing() -> Self {
-        Self {
-            migration: None,
-            row: "",
-            statements: Vec::new(),
-            summary: "no migration is unfinished".to_owned(),
-            notes: Vec::new(),
-            action: None,
-            commands: Vec::new(),
-            done: None,
-            applied: Vec::new(),
-        }
-    }
-
-    fn of(subject: &Subject, findings: &Findings) -> Self {
-        let name = &subject.planned.name;
-        let count = subject.planned.statement_count();
-        let mut notes = findings.notes.clone();
-        let (summary, action, numbers) = match &findings.verdict {
-            Verdict::Applied(number) => {
-                let proof = match findings.before {
-                    Some(_) => "that is proven",
-                    None => "by all that the catalogue tells",
-                };
-                let summary = format!("migration `{name}`: {} applied, {proof}", counted(*number));
-                (summary, Some(action_for(*number, count)), vec![*number])
-            }
-            Verdict::Ambiguous(numbers) => {
-                let hidden = hidden_between(subject, findings, numbers);
-                let summary = format!("migration `{name}`: whether {hidden} took effect cannot be proven");
-                (summary, None, numbers.clone())
-            }
-            Verdict::Elsewhere { nearest, differences } => {
-                let summary = format!(
-                    "migration `{name}`: the database looks like no state of it; the nearest is that {} applied",
-                    counted(*nearest)
-                );
-                notes.extend(differences.iter().take(SHOWN).map(|line| format!("unlike that: {line}")));
-                (summary, None, vec![0, *nearest, count])
-            }
-        };
-        if let Some((at, error)) = &findings.fails {
-            notes.push(format!(
-                "statement {} fails by itself: {}; correct the file before it runs again",
-                at + 1,
-                error.text()
-            ));
-        }
-        let mut commands: Vec<String> = Vec::new();
-        for number in &numbers {
-            let command = command(name, action_for(*number, count), action.is_none());
-            if !commands.contains(&command) {
-                commands.push(command);
-            }
-        }
-        let applied_already = subject.row.as_ref().is_some_and(|row| row.is_applied());
-        let action = action.filter(|action| !(applied_already && *action == Action::Applied));
-        if applied_already && action.is_none() && matches!(findings.verdict, Verdict::Applied(_)) {
-            commands.clear();
-        }
-        Self {
-            migration: Some(name.clone()),
-            row: row_word(subject),
-            statements: standings(subject, findings),
-            summary,
-            notes,
-            action,
-            commands,
-            done: None,
-            applied: Vec::new(),
-        }
-    }
-}
-
-/// How many differences are shown.
-const SHOWN: usize = 8;
-
-fn row_word(subject: &Subject) -> &'static str {
-    match (&subject.row, &subject.progress) {
-        (None, _) => "pending",
-        (Some(row), _) if row.is_applied() => "applied",
-        (Some(_), Some(_)) => "unfinished",
-        (Some(_), None) => "failed",
-    }
-}
-
-/// `statement 3 (UPDATE ...)`: what lies between the numbers that fit, and leaves no trace.
-fn hidden_between(subject: &Subject, findings: &Findings, numbers: &[usize]) -> String {
-    let (first, last) =
-        (numbers.first().copied().unwrap_or_default(), numbers.last().copied().unwrap_or_default());
-    let hidden: Vec<usize> = (first..last)
-        .filter(|at| findings.evidence.traces.get(*at) == Some(&Trace::Hidden))
-        .map(|at| at + 1)
-        .collect();
-    match &hidden[..] {
-        [] => format!("statements {} to {last}", first + 1),
-        [one] => {
-            let statement = subject.planned.statements().nth(one - 1);
-            let text = statement.map(|statement| first_line(subject, statement)).unwrap_or_default();
-            format!("statement {one} (`{text}`)")
-        }
-        [first, .., last] => format!("statements {first} to {last}"),
-    }
-}
-
-fn first_line(subject: &Subject, statement: &sql::Statement) -> String {
-    let text = statement.span.slice(subject.planned.source.text());
-    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let short: String = line.chars().take(80).collect();
-    if short.len() < line.len() { format!("{short}...") } else { short }
-}
-
-fn standings(subject: &Subject, findings: &Findings) -> Vec<(Standing, String)> {
-    let (least, most) = match &findings.verdict {
-        Verdict::Applied(number) => (*number, *number),
-        Verdict::Ambiguous(numbers) => {
-            (numbers.first().copied().unwrap_or_default(), numbers.last().copied().unwrap_or_default())
-        }
-        Verdict::Elsewhere { .. } => (0, subject.planned.statement_count()),
-    };
-    let standing = |at: usize| match at {
-        at if at < least => Standing::Applied,
-        at if at >= most => Standing::Absent,
-        _ => Standing::Unproven,
-    };
-    subject
-        .planned
-        .statements()
-        .enumerate()
-        .map(|(at, statement)| (standing(at), first_line(subject, statement)))
-        .collect()
 }

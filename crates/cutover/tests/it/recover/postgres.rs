@@ -266,18 +266,73 @@ fn a_statement_that_was_edited_before_it_ran_is_taken_as_it_is_now() {
 }
 
 #[test]
-fn a_block_that_commits_is_found_by_what_it_makes() {
+fn a_block_that_commits_and_was_completed_by_hand_is_marked() {
     let scene = scene(
-        "-- cutover:lock-timeout=10min\nDO $$ BEGIN CREATE TABLE a (id int); COMMIT; UPDATE held SET n = 1; END $$;\n",
+        "-- cutover:lock-timeout=10min\nDO $$ BEGIN INSERT INTO log VALUES ('1'); COMMIT; ALTER TABLE held ADD COLUMN a int; END $$;\n",
     );
-    // The block had not come to its COMMIT.
     let mut holder = scene.database.session();
-    holder.run("BEGIN; CREATE TABLE a (id text)");
+    holder.run("BEGIN; SELECT * FROM held");
     let mut deployer = scene.project.spawn(&scene.database.url(), &["migrate", "deploy"]);
-    wait_until("the block waits for the name", || waiting(&scene) != "0");
+    wait_until("the block has committed", || scene.database.psql("SELECT count(*) FROM log") == "1");
     end(&scene, &mut deployer);
     drop(holder);
+    assert!(scene.fails("C2005").contains(&format!("cutover recover {NAME}")));
+    scene.database.psql("ALTER TABLE held ADD COLUMN a int");
+    scene.recovers_by("--applied");
+}
+
+/// The state that a statement leaves which is killed while it waits for the transaction `other`.
+fn killed_while_it_waits(scene: &Here, other: &str, left: &str) {
+    let mut session = scene.database.session();
+    session.run(other);
+    let mut deployer = scene.project.spawn(&scene.database.url(), &["migrate", "deploy"]);
+    wait_until(left, || scene.database.psql(left) == "1");
+    end(scene, &mut deployer);
+    drop(session);
+    assert_eq!(scene.database.psql(left), "1");
+}
+
+#[test]
+fn a_half_dropped_index_is_dropped() {
+    let scene = based(
+        &format!("{BASE} CREATE INDEX held_n ON held (n);"),
+        "DROP INDEX CONCURRENTLY held_n;\nCREATE INDEX CONCURRENTLY held_n2 ON held (n, id);\n",
+    );
+    let left = "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('held_n') AND NOT indisvalid";
+    killed_while_it_waits(&scene, "BEGIN; SELECT count(*) FROM held", left);
     scene.recovers_by("--retry");
+}
+
+#[test]
+fn rows_that_only_the_database_itself_has_do_not_keep_a_file_from_being_judged() {
+    let scene = scene(
+        "CREATE TABLE a (id int REFERENCES held);\nINSERT INTO a VALUES (77);\nCREATE INDEX a_id ON a (id);\n",
+    );
+    for database in [&scene.database, &scene.undisturbed] {
+        database.psql("INSERT INTO held VALUES (77, 1)");
+    }
+    scene.left_by_prisma(
+        None,
+        &["CREATE TABLE a (id int REFERENCES held); INSERT INTO a VALUES (77); CREATE INDEX a_id ON a (id)"],
+    );
+    scene.recovers_by("--applied");
+}
+
+#[test]
+fn a_scratch_database_that_was_given_is_used_and_left_empty() {
+    let scene = scene(THREE);
+    scene.left_by_prisma(None, &[THREE]);
+    let scratch = server().create_database("scratch");
+    let answer = scene.look(&["--scratch-url", &scratch.url()]);
+    assert_eq!(answer.commands, [format!("recover {NAME} --applied")], "{}", answer.said);
+    assert_eq!(
+        scratch.psql("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
+        "0"
+    );
+    scratch.psql("CREATE TABLE somebodys (id int)");
+    let answer = scene.look(&["--scratch-url", &scratch.url()]);
+    assert!(answer.said.contains("C2025") && answer.commands.is_empty(), "{}", answer.said);
+    assert_eq!(scratch.psql("SELECT count(*) FROM somebodys"), "0", "it is there still");
 }
 
 #[test]
@@ -288,14 +343,8 @@ fn a_pending_detachment_is_finished() {
         ),
         "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY;",
     );
-    let mut reader = scene.database.session();
-    reader.run("BEGIN; SELECT * FROM p");
-    let mut deployer = scene.project.spawn(&scene.database.url(), &["migrate", "deploy"]);
-    wait_until("the partition is being detached", || {
-        scene.database.psql("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == "1"
-    });
-    end(&scene, &mut deployer);
-    drop(reader);
+    let left = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending";
+    killed_while_it_waits(&scene, "BEGIN; SELECT * FROM p", left);
     scene.recovers_by("--retry");
 }
 
@@ -379,8 +428,9 @@ fn without_a_scratch_database_the_catalogue_is_asked_for_each_statement() {
 
 #[test]
 fn without_a_scratch_database_what_the_text_does_not_tell_is_a_question() {
-    let scene =
-        scene("CREATE TABLE a (id int);\nCOMMIT;\nUPDATE held SET n = n + 1;\nCREATE TABLE b (id int);\n");
+    let scene = scene(
+        "CREATE TABLE a (id int);\nCOMMIT;\nBEGIN;\nUPDATE held SET n = n + 1;\nCOMMIT;\nCREATE TABLE b (id int);\n",
+    );
     scene.left_by_prisma(None, &["CREATE TABLE a (id int)"]);
     let mut command = scene.project.plain_command(&["recover"]);
     command.args(["--url", &of_a_role_without_rights(&scene), "--migrations", "prisma/migrations"]);

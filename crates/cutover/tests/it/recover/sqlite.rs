@@ -74,6 +74,21 @@ fn a_rebuild_whose_copy_has_no_original_goes_on() {
 }
 
 #[test]
+fn a_second_rebuild_begins_again_with_foreign_keys_as_the_first_line_has_them() {
+    let log = [
+        "CREATE TABLE new_log (text TEXT NOT NULL);\n",
+        "INSERT INTO new_log (text) SELECT text FROM log;\n",
+        "DROP TABLE log;\n",
+        "ALTER TABLE new_log RENAME TO log;\n",
+    ];
+    let both: Vec<&str> = REBUILD[..1].iter().chain(&log).chain(&REBUILD[1..]).copied().collect();
+    let scene = scene(&both.concat());
+    left_in_one_session(&scene, None, &both[..7]);
+    scene.recovers_by("--continue-from 6");
+    assert_eq!(scene.database.query("SELECT count(*) FROM child"), "5", "nothing cascades");
+}
+
+#[test]
 fn a_file_that_was_wrong_is_corrected_and_goes_on() {
     let scene = scene("CREATE TABLE a (id INTEGER);\nALTER TABLE nope ADD COLUMN a INTEGER;\n");
     scene.row("of the wrong file", Some("no such table: nope"));
@@ -162,6 +177,10 @@ fn what_is_applied_is_undone_if_that_is_asked_for() {
     let scene = scene(&THREE.concat());
     let before = scene.database.snapshot();
     left_in_one_session(&scene, None, &THREE[..1]);
+    scene.look(&[]);
+    let beside = std::fs::read_dir(scene.database.path().parent().unwrap()).unwrap();
+    let beside = beside.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert!(!beside.into_iter().any(|file| file.contains("scratch")), "nothing is left of the replay");
     let output = scene.run_as_printed(&format!("recover {NAME} --undo"));
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(scene.database.snapshot(), before);
