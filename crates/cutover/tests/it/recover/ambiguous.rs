@@ -93,7 +93,7 @@ fn a_procedure_that_was_called() {
 
 #[test]
 fn what_the_rest_may_need_of_a_session_that_is_gone() {
-    let file = "CREATE TABLE a (id int);\nSELECT set_config('search_path', 'other, public', false);\n\
+    let file = "CREATE TABLE a (id int);\nDO $$ BEGIN PERFORM set_config('search_path', 'other, public', false); END $$;\n\
                 CREATE INDEX CONCURRENTLY a_id ON a (id);\nALTER TABLE held ADD COLUMN a int;\n";
     let scene = postgres::scene(&format!("-- cutover:lock-timeout=10min\n{file}"));
     killed_behind(&scene, 3, "BEGIN; SELECT * FROM held");
