@@ -91,7 +91,7 @@ pub(super) fn migration(
     let correct = format!("correct {}, then `cutover migrate deploy`", migration.source.name());
     let help = match kept {
         0 => correct,
-        _ => format!("{correct}. {}", unproven::recover(&migration.name)),
+        _ => format!("{correct}; {}", unproven::recover(&migration.name)),
     };
     Failure::new(diagnostic.note(state).help(help))
 }

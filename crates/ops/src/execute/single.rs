@@ -336,7 +336,7 @@ impl Failed<'_> {
             told.help(unproven::help(going, going.progress.statement, Unproven::Step(length)))
         } else {
             told.help(format!(
-                "cutover migrate deploy (it looks at the catalogue and completes the statement). {}",
+                "cutover migrate deploy (it looks at the catalogue and completes the statement); {}",
                 unproven::recover(&going.migration.name)
             ))
         }

@@ -82,10 +82,7 @@ pub(super) fn help(going: &Going<'_>, number: usize, why: Unproven) -> String {
 
 /// The command that compares the whole database with the migration.
 pub(crate) fn recover(name: &str) -> String {
-    format!(
-        "What of it is there, and which command fits, is found out by `cutover recover {}`",
-        shell_word(name)
-    )
+    format!("`cutover recover {}` shows what of it is there, and the command that fits", shell_word(name))
 }
 
 fn by_hand(going: &Going<'_>, number: usize, why: Unproven) -> String {

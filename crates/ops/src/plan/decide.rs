@@ -506,8 +506,8 @@ fn no_directory(
             diagnostic.note(format!("`{}` begins with the same statements: was it renamed?", renamed.name));
     }
     Failure::new(diagnostic.help(format!(
-        "Restore the directory and `cutover migrate deploy`, or deploy it by the image that has it. With its directory, what of it is \
-         there is found out by `cutover recover {}`",
+        "Restore the directory and `cutover migrate deploy`, or deploy it by the image that has it. With its directory `cutover \
+         recover {}` shows what of it is there",
         shell_word(name)
     )))
 }

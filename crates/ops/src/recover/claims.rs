@@ -63,7 +63,10 @@ fn contradicted(subject: &Subject, findings: &Findings, claim: &Resolution) -> O
         Resolution::Applied(_) if findings.fails.is_some() || last == subject.planned.statement_count() => {
             None
         }
-        Resolution::Applied(_) => Some(format!("no more than this is: {} applied", counted(last))),
+        Resolution::Applied(_) => Some(match last {
+            0 => "no statement is applied".to_owned(),
+            last => format!("only {} applied", counted(last)),
+        }),
         Resolution::RolledBack(_) if first == 0 => None,
         Resolution::RolledBack(_) => Some(format!("{} applied", counted(first))),
     }
