@@ -88,12 +88,16 @@ pub(super) fn migration(
     } else {
         state(migration, kept)
     };
+    Failure::new(diagnostic.note(state).help(way_out(migration, kept)))
+}
+
+/// What there is to do about the file; where a part of it stays, who looks at that.
+fn way_out(migration: &PlannedMigration, kept: usize) -> String {
     let correct = format!("correct {}, then `cutover migrate deploy`", migration.source.name());
-    let help = match kept {
+    match kept {
         0 => correct,
         _ => format!("{correct}; {}", unproven::recover(&migration.name)),
-    };
-    Failure::new(diagnostic.note(state).help(help))
+    }
 }
 
 /// The failure of a write of ours, where nothing is wrong with the migration; else the diagnostic back.
