@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the developer who runs it")]
 
 mod bench;
+mod estimates;
 mod extended;
 mod generate;
 mod release;
@@ -28,6 +29,8 @@ enum Task {
     Extended,
     /// Measure what the project is held to, as ratios in one run
     Bench(bench::Arguments),
+    /// Compare what `plan` estimates with what it takes, for docs/guide/src/estimates.md
+    Estimates(estimates::Arguments),
     /// Write the pages that are made from code: docs/errors.md, docs/cli.md, the guide's differences
     Gen(generate::Arguments),
     /// Install missing test servers, start them once, run all tests against them
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Extended => extended::run(),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Estimates(arguments) => estimates::run(&arguments),
         Task::Gen(arguments) => generate::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),

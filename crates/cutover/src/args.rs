@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Recover(RecoverArguments),
     /// Undo the last deploy by the ways back (down.sql) of its migrations; draft such ways, and try them
     Rollback(RollbackArguments),
+    /// Take over a database that was made without a history: find the migrations that it equals, and mark them
+    Baseline(BaselineArguments),
     /// Who has deployed what, from where, when, how long it took, what failed and why
     History(HistoryArguments),
     /// Show every setting with its origin, what can be reached, and what would stop a deploy
@@ -322,6 +324,26 @@ pub(crate) struct RollbackArguments {
     #[command(flatten)]
     pub(crate) locks: LockWaitArguments,
     /// Newline-delimited JSON on stdout
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BaselineArguments {
+    /// Mark what was found without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Mark everything up to this migration, although the database differs from what it makes
+    #[arg(long, value_name = "NAME")]
+    pub(crate) force: Option<String>,
+    /// An empty database in which to replay migrations, instead of one that is made beside the target
+    #[arg(long, value_name = "URL")]
+    pub(crate) scratch_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    /// One JSON object on stdout
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }

@@ -432,6 +432,16 @@ pub static C2029: Code = Code {
     way_out: "Write `down.sql` beside `migration.sql`, or draft it with `cutover rollback --draft NAME`, then `cutover rollback`.",
 };
 
+/// There is a history already.
+pub static C2030: Code = Code {
+    id: "C2030",
+    default_class: Class::Refused,
+    title: "The database has a migration history already",
+    what: "`cutover baseline` marks migrations in a database that was made without any.",
+    why: "What is recorded already is not guessed at.",
+    way_out: "`cutover migrate status` shows what is recorded; `cutover migrate resolve --applied NAME` marks single migrations.",
+};
+
 /// Internal error.
 pub static C9001: Code = Code {
     id: "C9001",
@@ -676,9 +686,9 @@ pub static P3022: Code = Code {
 pub static ALL: &[&Code] = &[
     &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C2001, &C2002, &C2003, &C2004, &C2005, &C2006,
     &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017, &C2018, &C2019,
-    &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C2027, &C2028, &C2029, &C9001, &P1000, &P1001,
-    &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017, &P3000, &P3004, &P3005, &P3008,
-    &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019, &P3022,
+    &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C2027, &C2028, &C2029, &C2030, &C9001, &P1000,
+    &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017, &P3000, &P3004, &P3005,
+    &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019, &P3022,
 ];
 
 #[cfg(test)]

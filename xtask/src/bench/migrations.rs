@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 /// The migrations directory, from the project's.
-pub(super) const FOLDER: &str = "prisma/migrations";
+pub(crate) const FOLDER: &str = "prisma/migrations";
 
 /// A project's directory, with migrations in it and nothing else; gone with the value.
-pub(super) struct Project {
+pub(crate) struct Project {
     directory: tempfile::TempDir,
     /// The migrations, in order.
     pub(super) names: Vec<String>,
@@ -14,7 +14,7 @@ pub(super) struct Project {
 
 impl Project {
     /// These files.
-    pub(super) fn with(files: impl Iterator<Item = (String, String)>) -> Result<Self, String> {
+    pub(crate) fn with(files: impl Iterator<Item = (String, String)>) -> Result<Self, String> {
         let directory = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
         let mut project = Self { directory, names: Vec::new() };
         for (name, sql) in files {
@@ -44,12 +44,12 @@ impl Project {
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
     /// The file of a migration.
-    pub(super) fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path().join(FOLDER).join(name).join("migration.sql")
     }
 }

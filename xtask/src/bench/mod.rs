@@ -6,7 +6,7 @@
 //! To add a number: a function that adds a [`report::Line`] to the report, and its call in [`measured`].
 
 mod measure;
-mod migrations;
+pub(crate) mod migrations;
 mod peer;
 mod postgres;
 mod report;

@@ -39,7 +39,7 @@ fn read(
     interrupt: &Arc<Interrupt>,
     json: Option<&JsonLines<'_>>,
 ) -> Result<Answer> {
-    let asked = Arguments::new(&arguments.project, &arguments.wait);
+    let asked = Arguments::new(&arguments.project, &arguments.wait).without_migrations();
     let project = context.project(&asked, arguments.json, interrupt)?;
     let human = Human::new(context.terminal, Level::Quiet, project.target.provider, false);
     let observer: &dyn Observer = match json {

@@ -2,6 +2,7 @@
 //!
 //! To add a command: its file here, its variant in `args.rs`, its arm in [`run`].
 
+mod baseline;
 mod deploy;
 mod doctor;
 mod generate;
@@ -22,6 +23,7 @@ use crate::settings::{Arguments, Surroundings, Target};
 use crate::terminal::Terminal;
 use diagnostics::{Class, Failure, Result};
 use ops::interrupt::{Interrupt, Reason};
+use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
 /// How a command ended: 0 to 255.
@@ -46,6 +48,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments, context),
         Command::Recover(arguments) => recover::run(&arguments, context),
         Command::Rollback(arguments) => rollback::run(&arguments, context),
+        Command::Baseline(arguments) => baseline::run(&arguments, context),
         Command::History(arguments) => history::run(&arguments, context),
         Command::Doctor(arguments) => doctor::run(&arguments, context),
         Command::Lock(command) => lock::run(&command, context),
@@ -92,6 +95,22 @@ fn exit_code(class: Class, detailed: bool, reason: Option<Reason>) -> ExitCode {
         (Class::Cancelled, Some(Reason::Signal(number))) => 128 + u8::try_from(number).unwrap_or(0),
         (class, _) if detailed => class.detailed_exit_code(),
         _ => 1,
+    }
+}
+
+/// Whether a person can be asked.
+fn may_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+impl Context<'_> {
+    /// Asks a person; only a yes is a yes.
+    fn asks(&self, question: &str) -> bool {
+        self.terminal.err(&format!("{question} [y/N]"));
+        let mut answer = String::new();
+        // What cannot be read is no yes.
+        let _ = std::io::stdin().lock().read_line(&mut answer);
+        matches!(answer.trim(), "y" | "Y" | "yes")
     }
 }
 

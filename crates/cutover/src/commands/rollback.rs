@@ -10,7 +10,6 @@ use ops::event::{Event, Observer};
 use ops::interrupt::Interrupt;
 use ops::rollback::{Intent, Outcome, Rollback, Which, rollback};
 use serde::Serialize;
-use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
 pub(super) fn run(arguments: &RollbackArguments, context: &Context<'_>) -> ExitCode {
@@ -34,7 +33,11 @@ fn work(
     interrupt: &Arc<Interrupt>,
     json: Option<&JsonLines<'_>>,
 ) -> Result<ExitCode> {
-    let asked = Arguments::new(&arguments.project, &arguments.wait).locks(&arguments.locks);
+    let mut asked = Arguments::new(&arguments.project, &arguments.wait).locks(&arguments.locks);
+    if arguments.draft.is_none() && arguments.verify.is_none() {
+        // What was deployed last is undone from any image.
+        asked = asked.without_migrations();
+    }
     let project = context.project(&asked, arguments.json, interrupt)?;
     if let Some(names) = &arguments.draft {
         let ask = ask(arguments, context, project, names.clone())?;
@@ -105,12 +108,8 @@ fn agreed(intent: &Intent, yes: bool, context: &Context<'_>, json: Option<&JsonL
     if yes {
         return Ok(true);
     }
-    if json.is_none() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        context.terminal.err("Undo that now? [y/N]");
-        let mut answer = String::new();
-        // What cannot be read is no yes.
-        let _ = std::io::stdin().lock().read_line(&mut answer);
-        return Ok(matches!(answer.trim(), "y" | "Y" | "yes"));
+    if json.is_none() && super::may_ask() {
+        return Ok(context.asks("Undo that now?"));
     }
     Err(Failure::new(
         Diagnostic::error("nobody has agreed to the rollback")

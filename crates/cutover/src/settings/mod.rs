@@ -116,6 +116,8 @@ pub(crate) struct Arguments {
     waits: waits::WaitFlags,
     no_query_text: bool,
     strict: bool,
+    /// The command can do without migrations: there may be none where it runs.
+    without_migrations: bool,
 }
 
 impl Arguments {
@@ -138,6 +140,12 @@ impl Arguments {
             environment: project.env.clone(),
             ..Self::default()
         }
+    }
+
+    /// The same, for a command that needs no migrations.
+    pub(crate) fn without_migrations(mut self) -> Self {
+        self.without_migrations = true;
+        self
     }
 
     /// The same, with the flags of locks.

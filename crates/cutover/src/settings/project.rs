@@ -45,8 +45,13 @@ impl Surroundings {
             }
         };
         told.schema.iter().for_each(|line| out(line));
-        let found = read.and_then(|given| {
-            let url = url_of(&given)?;
+        let found = read.and_then(|mut given| {
+            if arguments.without_migrations && !given.migrations.is_given() {
+                let value = self.current_dir.join("migrations");
+                given.migrations.offer(Setting { value, origin: Origin::Default });
+            }
+            let url = url_of(&given)?.clone();
+            let url = &url;
             // A file's path is no secret.
             if !url.value.url.expose().trim_start().starts_with("file:") {
                 terminal.hide(vec![url.value.url.clone()]);
@@ -77,7 +82,10 @@ impl Surroundings {
         if let Some(datasource) = &given.datasource {
             out(&target.datasource_line(&datasource.name.value, Some(&schemas)));
         }
-        let migrations = self.migrations_of(&given).map_err(|failure| failure.map(with_command))?;
+        let migrations = match (given.migrations.chosen(), arguments.without_migrations) {
+            (Some(setting), true) => self.shortened(setting.value.clone()),
+            _ => self.migrations_of(&given).map_err(|failure| failure.map(with_command))?,
+        };
         let options = self.options_of(&given);
         let deadline = given.waits.chosen("deadline");
         Ok(Target { target, migrations, schemas, options, deadline, strict: given.strict.value_or(false) })

@@ -151,7 +151,9 @@ pub fn ensure(conn: &mut dyn Conn) -> Result<Standing, DbError> {
     let made = match provider {
         Provider::PostgreSql => conn.execute(&statements.join("; ")),
         Provider::Sqlite => {
-            let made = conn.execute(&format!("BEGIN IMMEDIATE; {}; COMMIT", statements.join("; ")));
+            let bracket = |text: &str| std::iter::once(text.to_owned());
+            let all = bracket("BEGIN IMMEDIATE").chain(statements).chain(bracket("COMMIT"));
+            let made = all.into_iter().try_for_each(|statement| conn.execute(&statement));
             if made.is_err() {
                 // SQLite answers with an error where it has ended the transaction by itself.
                 let _ = conn.execute("ROLLBACK");

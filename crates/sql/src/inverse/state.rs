@@ -23,7 +23,7 @@ pub(super) struct Copied {
     /// Into this one.
     pub(super) into: Object,
     /// The columns that are copied as they are: the name there, the name here.
-    pub(super) columns: Vec<(String, String)>,
+    pub(super) columns: text::Pairs,
 }
 
 /// A snapshot that follows a script.

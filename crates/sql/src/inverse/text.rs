@@ -148,9 +148,12 @@ fn replaced(text: &str, provider: Provider, other: impl Fn(&Mention) -> Option<S
     result
 }
 
+/// Columns of two tables: the name in the one, the name in the other.
+pub(super) type Pairs = Vec<(String, String)>;
+
 /// `INSERT INTO a (x, y) SELECT p, q FROM b`, with and without conditions: the tables into and from which rows are copied, and
 /// the columns that are copied as they are (the name there, the name here).
-pub(super) fn copied(text: &str, provider: Provider) -> Option<(Name, Name, Vec<(String, String)>)> {
+pub(super) fn copied(text: &str, provider: Provider) -> Option<(Name, Name, Pairs)> {
     let tokens = tokens(text, provider);
     let mut words = Words::new(text, &tokens, provider);
     words.take("INSERT").then_some(())?;

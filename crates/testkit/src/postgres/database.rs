@@ -109,8 +109,13 @@ impl<'a> Database<'a> {
     /// The URL for [`APPLICATION_ROLE`].
     pub fn application_url(&self) -> String {
         self.admit_application();
+        self.url_as(APPLICATION_ROLE)
+    }
+
+    /// The URL for another role of the server, which must have the superuser's password where there is one.
+    pub fn url_as(&self, role: &str) -> String {
         let superuser = format!("//{}", self.server.superuser());
-        self.url().replacen(&superuser, &format!("//{APPLICATION_ROLE}"), 1)
+        self.url().replacen(&superuser, &format!("//{role}"), 1)
     }
 
     /// Makes the role, with the superuser's password, and lets it in.

@@ -73,36 +73,61 @@ fn drafted(text: &str, before: &Snapshot) -> Draft {
     sql::draft(&script, text, before)
 }
 
-/// Walks a script up, down and up again. The database is left as the script makes it, where it can be.
-fn walk(url: &str, text: &str) -> Verdict {
-    let before = snapshot(url);
-    let provider = before.provider;
-    let draft = drafted(text, &before);
-    if let Err(why) = run(url, provider, text) {
+/// Why there is no way back, where the draft says so.
+fn unknown(draft: &Draft) -> Option<Verdict> {
+    draft.steps.iter().find_map(|undo| match &undo.obstacle {
+        Some(Obstacle::Unknown { reason }) => Some(Verdict::Unknown(reason.clone())),
+        _ => None,
+    })
+}
+
+/// Walks a script up and down. The database is what it was before, if it comes back.
+fn there_and_back(url: &str, text: &str, before: &Snapshot) -> Verdict {
+    let draft = drafted(text, before);
+    if let Some(unknown) = unknown(&draft) {
+        return unknown;
+    }
+    if let Err(why) = run(url, before.provider, text) {
         return Verdict::NotTaken(why);
     }
-    let after = snapshot(url);
-    if let Some(reason) = draft.steps.iter().find_map(|undo| match &undo.obstacle {
-        Some(Obstacle::Unknown { reason }) => Some(reason.clone()),
-        _ => None,
-    }) {
-        return Verdict::Unknown(reason);
-    }
+    down(url, &draft, before)
+}
+
+/// Walks the way back.
+fn down(url: &str, draft: &Draft, before: &Snapshot) -> Verdict {
     let down = draft.sql();
-    if let Err(why) = run(url, provider, &down) {
+    if let Err(why) = run(url, before.provider, &down) {
         let conditional = draft.steps.iter().any(|undo| !undo.conditions.is_empty());
         return if conditional { Verdict::Refused(why) } else { Verdict::Wrong(format!("{why}\n{down}")) };
     }
-    let differing = differences(&before, &snapshot(url), ("the former", "what came back"));
-    if !differing.is_empty() {
-        return Verdict::Wrong(format!("{}\n{down}", differing.join("\n")));
+    let differing = differences(before, &snapshot(url), ("the former", "what came back"));
+    match (differing.is_empty(), draft.is_lossless_up()) {
+        (false, _) => Verdict::Wrong(format!("{}\n{down}", differing.join("\n"))),
+        (true, true) => Verdict::Equal,
+        (true, false) => Verdict::WithoutContent,
     }
-    if let Err(why) = run(url, provider, text) {
-        return Verdict::Wrong(format!("the second time: {why}\n{down}"));
+}
+
+/// Walks a script up, down and up again. The database is left as the script makes it, where it can be.
+fn walk(url: &str, text: &str) -> Verdict {
+    let before = snapshot(url);
+    let draft = drafted(text, &before);
+    if let Err(why) = run(url, before.provider, text) {
+        return Verdict::NotTaken(why);
     }
-    let differing = differences(&after, &snapshot(url), ("the first", "the second time"));
-    if !differing.is_empty() {
-        return Verdict::Wrong(format!("the second time: {}\n{down}", differing.join("\n")));
+    if let Some(unknown) = unknown(&draft) {
+        return unknown;
     }
-    if draft.is_lossless_up() { Verdict::Equal } else { Verdict::WithoutContent }
+    let after = snapshot(url);
+    let verdict = down(url, &draft, &before);
+    if !verdict.comes_back() {
+        return verdict;
+    }
+    if let Err(why) = run(url, before.provider, text) {
+        return Verdict::Wrong(format!("the second time: {why}\n{}", draft.sql()));
+    }
+    match differences(&after, &snapshot(url), ("the first", "the second time")) {
+        differing if differing.is_empty() => verdict,
+        differing => Verdict::Wrong(format!("the second time: {}\n{}", differing.join("\n"), draft.sql())),
+    }
 }

@@ -208,8 +208,11 @@ fn between(old: &DataType, new: &DataType, catalog: &Catalog) -> Conversion {
         | ("regclass", "oid") => Conversion { rewrite: Fact::No, keeps_indexes: false, narrows: false },
         ("timestamp without time zone", "timestamp with time zone")
         | ("timestamp with time zone", "timestamp without time zone") => {
+            // The digits are cut behind the conversion, which has all of them whatever the old type had: only all six ask for
+            // nothing.
+            let cut = new.modifiers.first().is_some_and(|digits| *digits < 6);
             let stays = match catalog.time_zone.as_deref() {
-                _ if !grows => Fact::Yes,
+                _ if !grows || cut => Fact::Yes,
                 None => Fact::Unknown,
                 Some(zone) => Fact::from(!is_utc(zone)),
             };

@@ -1,1 +1,173 @@
+//! One form after the other, in a database that is made by hand.
 
+use crate::inverse::Obstacle;
+use crate::snapshot::{Object, ObjectKind, Part, PartKind, shown_table};
+use crate::{Draft, Name, Options, Snapshot, draft, split};
+use diagnostics::Provider;
+
+const ORDERS: &str = "CREATE TABLE `orders` (
+  `id` int(11) NOT NULL AUTO_INCREMENT,
+  `customer` int(11) NOT NULL,
+  `state` enum('new','paid') NOT NULL DEFAULT 'new',
+  `note` varchar(50) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `orders_customer_fkey` (`customer`),
+  KEY `noted` (`note`,`state`),
+  CONSTRAINT `orders_customer_fkey` FOREIGN KEY (`customer`) REFERENCES `customer` (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4";
+
+fn before() -> Snapshot {
+    let mut before = Snapshot::empty(Provider::MySql);
+    let mut orders = shown_table(ORDERS).unwrap();
+    let trigger = Part { kind: PartKind::Trigger, name: "t".to_owned() };
+    orders.parts.insert(
+        trigger,
+        "CREATE TRIGGER `t` BEFORE INSERT ON `orders` FOR EACH ROW SET NEW.note = ''".to_owned(),
+    );
+    let customer = shown_table(
+        "CREATE TABLE `customer` (\n  `id` int(11) NOT NULL,\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB",
+    )
+    .unwrap();
+    for (name, table) in [("orders", orders), ("customer", customer)] {
+        before.objects.insert(Object { kind: ObjectKind::Table, name: Name::unqualified(name) }, table);
+    }
+    before
+}
+
+fn back(text: &str) -> Draft {
+    draft(&split(text, &Options::new(Provider::MySql)).unwrap(), text, &before())
+}
+
+#[track_caller]
+fn undoes(text: &str, sql: &[&str]) {
+    assert_eq!(back(text).statements().collect::<Vec<_>>(), sql, "{text}");
+}
+
+#[test]
+fn changes_of_columns() {
+    for (text, sql) in [
+        (
+            "ALTER TABLE orders ADD COLUMN x INT, ADD y INT",
+            "ALTER TABLE `orders` DROP COLUMN `y`, DROP COLUMN `x`",
+        ),
+        (
+            "ALTER TABLE orders MODIFY note TEXT NOT NULL",
+            "ALTER TABLE `orders` MODIFY COLUMN `note` varchar(50) DEFAULT NULL",
+        ),
+        (
+            "ALTER TABLE orders CHANGE note remark TEXT FIRST",
+            "ALTER TABLE `orders` CHANGE COLUMN `remark` `note` varchar(50) DEFAULT NULL AFTER `state`",
+        ),
+        (
+            "ALTER TABLE orders RENAME COLUMN note TO remark",
+            "ALTER TABLE `orders` RENAME COLUMN `remark` TO `note`",
+        ),
+        (
+            "ALTER TABLE orders ALTER COLUMN state DROP DEFAULT",
+            "ALTER TABLE `orders` MODIFY COLUMN `state` enum('new','paid') NOT NULL DEFAULT 'new'",
+        ),
+        (
+            "ALTER TABLE orders MODIFY state ENUM('new','paid','sent') NOT NULL",
+            "ALTER TABLE `orders` MODIFY COLUMN `state` enum('new','paid') NOT NULL DEFAULT 'new'",
+        ),
+        (
+            "ALTER TABLE orders DROP COLUMN note",
+            "ALTER TABLE `orders` ADD COLUMN `note` varchar(50) DEFAULT NULL AFTER `state`, DROP INDEX `noted`, ADD KEY `noted` (`note`,`state`)",
+        ),
+    ] {
+        undoes(text, &[sql]);
+    }
+    let gone = back("ALTER TABLE orders DROP COLUMN note").steps[0].obstacle.clone();
+    assert_eq!(gone, Some(Obstacle::DataGone { what: "the values of orders.note".to_owned() }));
+    // Two changes of one column are two statements.
+    undoes(
+        "ALTER TABLE orders CHANGE note remark TEXT, ALTER COLUMN remark SET DEFAULT 'x'",
+        &[
+            "ALTER TABLE `orders` MODIFY COLUMN `remark` TEXT",
+            "ALTER TABLE `orders` CHANGE COLUMN `remark` `note` varchar(50) DEFAULT NULL",
+        ],
+    );
+}
+
+#[test]
+fn keys_and_indexes() {
+    for (text, sql) in [
+        ("CREATE INDEX x ON orders (state)", "ALTER TABLE `orders` DROP INDEX `x`"),
+        ("CREATE FULLTEXT INDEX x ON orders (note)", "ALTER TABLE `orders` DROP INDEX `x`"),
+        ("ALTER TABLE orders ADD INDEX (note)", "ALTER TABLE `orders` DROP INDEX `note`"),
+        ("DROP INDEX noted ON orders", "ALTER TABLE `orders` ADD KEY `noted` (`note`,`state`)"),
+        (
+            "ALTER TABLE orders RENAME INDEX noted TO other",
+            "ALTER TABLE `orders` RENAME INDEX `other` TO `noted`",
+        ),
+        (
+            "ALTER TABLE orders DROP PRIMARY KEY, MODIFY id INT NOT NULL",
+            "ALTER TABLE `orders` MODIFY COLUMN `id` int(11) NOT NULL AUTO_INCREMENT, ADD PRIMARY KEY (`id`)",
+        ),
+        (
+            "ALTER TABLE orders DROP FOREIGN KEY orders_customer_fkey",
+            "ALTER TABLE `orders` ADD CONSTRAINT `orders_customer_fkey` FOREIGN KEY (`customer`) REFERENCES `customer` (`id`)",
+        ),
+    ] {
+        undoes(text, &[sql]);
+    }
+    // The server makes an index for a key that has none.
+    undoes(
+        "ALTER TABLE orders ADD CONSTRAINT k FOREIGN KEY (state) REFERENCES customer (id)",
+        &["ALTER TABLE `orders` DROP FOREIGN KEY `k`", "ALTER TABLE `orders` DROP INDEX `k`"],
+    );
+    // And drops it when another index can stand for it: it comes back with the key.
+    undoes(
+        "CREATE INDEX x ON orders (customer, state)",
+        &[
+            "ALTER TABLE `orders` DROP FOREIGN KEY `orders_customer_fkey`",
+            "ALTER TABLE `orders` DROP INDEX `x`",
+            "ALTER TABLE `orders` ADD CONSTRAINT `orders_customer_fkey` FOREIGN KEY (`customer`) REFERENCES `customer` (`id`)",
+        ],
+    );
+}
+
+#[test]
+fn tables_and_other_objects() {
+    undoes(
+        "DROP TABLE orders",
+        &[
+            "CREATE TABLE `orders` (\n  `id` int(11) NOT NULL AUTO_INCREMENT,\n  `customer` int(11) NOT NULL,\n  `state` enum('new','paid') NOT NULL \
+             DEFAULT 'new',\n  `note` varchar(50) DEFAULT NULL,\n  PRIMARY KEY (`id`),\n  KEY `noted` (`note`,`state`),\n  KEY \
+             `orders_customer_fkey` (`customer`)\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
+            "ALTER TABLE `orders` ADD CONSTRAINT `orders_customer_fkey` FOREIGN KEY (`customer`) REFERENCES `customer` (`id`)",
+            "CREATE TRIGGER `t` BEFORE INSERT ON `orders` FOR EACH ROW SET NEW.note = ''",
+        ],
+    );
+    for (text, sql) in [
+        (
+            "RENAME TABLE orders TO o, customer TO c",
+            vec!["RENAME TABLE `c` TO `customer`", "RENAME TABLE `o` TO `orders`"],
+        ),
+        ("ALTER TABLE orders RENAME TO o", vec!["RENAME TABLE `o` TO `orders`"]),
+        ("CREATE TABLE a (id INT); ALTER TABLE a ADD x INT", vec!["DROP TABLE `a`"]),
+        ("CREATE TABLE IF NOT EXISTS orders (id INT)", vec![]),
+        ("CREATE OR REPLACE VIEW v AS SELECT 1", vec!["DROP VIEW `v`"]),
+        ("CREATE PROCEDURE p() SELECT 1", vec!["DROP PROCEDURE `p`"]),
+        (
+            "DROP TRIGGER t",
+            vec!["CREATE TRIGGER `t` BEFORE INSERT ON `orders` FOR EACH ROW SET NEW.note = ''"],
+        ),
+        (
+            "ALTER TABLE orders COMMENT = 'x'",
+            vec!["ALTER TABLE `orders` ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT=''"],
+        ),
+        (
+            "ALTER TABLE orders ADD x INT; UPDATE orders SET x = 1",
+            vec!["ALTER TABLE `orders` DROP COLUMN `x`"],
+        ),
+        ("INSERT INTO customer (id) VALUES (7)", vec!["DELETE FROM `customer` WHERE `id` = 7"]),
+    ] {
+        undoes(text, &sql);
+    }
+    for text in
+        ["UPDATE orders SET note = ''", "DELETE FROM orders", "CALL p()", "GRANT SELECT ON orders TO a"]
+    {
+        assert!(!back(text).is_complete(), "{text}");
+    }
+}

@@ -159,9 +159,7 @@ fn arguments(words: &mut Words<'_>) -> Option<Vec<String>> {
             }
         }
         found.extend(typed(words.text(), &pieces).filter(|_| !out));
-        if words.look(0).is_none() {
-            return None;
-        }
+        words.look(0)?;
         words.symbol(b',');
     }
     Some(found)

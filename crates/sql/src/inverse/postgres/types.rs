@@ -98,7 +98,11 @@ fn conversion(column: &str, from: &str, to: &str) -> String {
 
 /// Whether every value of one type is one of the other, unchanged.
 fn widens(from: &str, to: &str) -> bool {
-    let (from, to) = (from.to_ascii_lowercase(), to.to_ascii_lowercase());
+    let element = |data_type: &str| data_type.trim_end_matches("[]").to_ascii_lowercase();
+    if from.ends_with(']') != to.ends_with(']') {
+        return to == "text";
+    }
+    let (from, to) = (element(from), element(to));
     let rank = |data_type: &str| {
         ["smallint", "integer", "bigint", "numeric"].iter().position(|own| *own == data_type)
     };
@@ -110,10 +114,15 @@ fn widens(from: &str, to: &str) -> bool {
     if let (Some(from), Some(to)) = (rank(&from), rank(&to)) {
         return from <= to;
     }
+    // `timestamp(3) without time zone` without its digits.
+    let bare = |data_type: &str| {
+        let (head, rest) = data_type.split_once('(').unwrap_or((data_type, ""));
+        format!("{head}{}", rest.split_once(')').map_or("", |(_, rest)| rest))
+    };
     match (length(&from), length(&to)) {
-        _ if to == "text" => true,
+        _ if matches!(to.as_str(), "text" | "varchar" | "character varying") => true,
         (Some(from), Some(to)) => from <= to,
-        _ => from == to,
+        _ => from == to || bare(&from) == to || (from == "cidr" && to == "inet"),
     }
 }
 
@@ -139,15 +148,18 @@ pub(super) fn set_type(
     let mut sql = around.away();
     sql.extend(back_to(&known, &now, table));
     sql.extend(around.back());
+    // How it is kept is forgotten with the type.
+    let settings = state.definition(table).into_iter().flat_map(|definition| &definition.parts);
+    let kept = settings
+        .filter(|(part, _)| part.kind == PartKind::Setting && part.name.ends_with(&format!(" of {column}")));
+    sql.extend(kept.flat_map(|(part, held)| render::part(table, part, held)));
     let mut undo = Undo::with(sql);
     let values = Loss::Values { table: table.name.clone(), column: column.to_owned() };
     if !widens(&now, &known.data_type) && own(&now, state).is_none() {
         undo.losses.push(values);
     }
     let computed = matches!(using, Some(Using::Expression(_))) && own(&known.data_type, state).is_none();
-    if computed
-        || (!widens(&known.data_type, &now) && own(&now, state).is_none() && family(&now) != Family::Text)
-    {
+    if computed || (!widens(&known.data_type, &now) && own(&now, state).is_none()) {
         undo.gone(format!("the values that {}.{column} had before", table.name));
     }
     state.change_column(table, column, |column| column.data_type = now);

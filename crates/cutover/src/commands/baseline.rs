@@ -1,0 +1,112 @@
+//! `baseline`.
+
+use super::{Context, ExitCode};
+use crate::args::BaselineArguments;
+use crate::observe::{Human, JsonLines, Level};
+use crate::settings::Arguments;
+use diagnostics::{Class, Result};
+use ops::baseline::{Baseline, Report, baseline};
+use ops::event::{Event, Observer};
+use ops::interrupt::Interrupt;
+use serde::Serialize;
+use std::sync::Arc;
+
+pub(super) fn run(arguments: &BaselineArguments, context: &Context<'_>) -> ExitCode {
+    let interrupt = context.interrupt();
+    let json = arguments.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
+    match work(arguments, context, &interrupt, json.as_ref()) {
+        Ok(report) => code(&report),
+        Err(failure) => {
+            let code = context.fail_with(&failure, true, Some(&interrupt));
+            if let Some(json) = json {
+                json.on(&Event::Failed { failure });
+            }
+            code
+        }
+    }
+}
+
+/// Nothing that equals the database is a difference between the two.
+fn code(report: &Report) -> ExitCode {
+    match (report.marked, report.migrations.is_empty()) {
+        (true, _) => 0,
+        (false, true) => Class::Drift.detailed_exit_code(),
+        (false, false) => Class::Pending.detailed_exit_code(),
+    }
+}
+
+fn work(
+    arguments: &BaselineArguments,
+    context: &Context<'_>,
+    interrupt: &Arc<Interrupt>,
+    json: Option<&JsonLines<'_>>,
+) -> Result<Report> {
+    let asked = Arguments::new(&arguments.project, &arguments.wait);
+    let project = context.project(&asked, arguments.json, interrupt)?;
+    let scratch = arguments.scratch_url.as_deref();
+    let scratch = scratch.map(|url| context.surroundings.scratch(url, context.terminal)).transpose()?;
+    let human = Human::new(context.terminal, Level::Normal, project.target.provider, false);
+    let observer: &dyn Observer = match json {
+        Some(json) => json,
+        None => &human,
+    };
+    let ask = Baseline {
+        target: project.target,
+        migrations: project.migrations,
+        schemas: project.schemas,
+        options: project.options,
+        scratch,
+        force: arguments.force.clone(),
+    };
+    let report = baseline(&ask, observer, interrupt, &|report| {
+        if json.is_none() {
+            found(report).iter().for_each(|line| context.terminal.out(line));
+        }
+        Ok(arguments.yes || (json.is_none() && super::may_ask() && context.asks("Mark them as applied?")))
+    })?;
+    match json {
+        Some(json) => json.write(&Json { event: "baseline", report: &report }),
+        None => ended(&report).iter().for_each(|line| context.terminal.out(line)),
+    }
+    Ok(report)
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    event: &'static str,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+fn found(report: &Report) -> Vec<String> {
+    let mut lines = vec![match &report.migrations[..] {
+        [one] => format!("The database equals what migration `{one}` makes:"),
+        several => format!(
+            "The database equals what the first {} migrations make, up to `{}`:",
+            several.len(),
+            several.last().map_or("", String::as_str)
+        ),
+    }];
+    lines.extend(report.migrations.iter().map(|name| format!("  {name}")));
+    lines
+}
+
+fn ended(report: &Report) -> Vec<String> {
+    if report.marked {
+        return vec!["They are marked as applied.".to_owned()];
+    }
+    match &report.nearest {
+        None if report.migrations.is_empty() => vec!["There are no migrations to compare with.".to_owned()],
+        None => vec!["Nothing was marked. To mark them: cutover baseline --yes".to_owned()],
+        Some(nearest) => {
+            let mut lines = vec![format!(
+                "The database equals what no number of migrations makes. Nearest is the end of `{nearest}`:"
+            )];
+            lines.extend(report.differences.iter().map(|line| format!("  {line}")));
+            lines.push(format!(
+                "Correct the database or the migrations, then `cutover baseline`; or mark up to it all the same: cutover baseline --force {nearest} --yes"
+            ));
+            lines
+        }
+    }
+}

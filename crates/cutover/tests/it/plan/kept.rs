@@ -1,0 +1,112 @@
+//! `deploy --plan`: what stands in the plan is run, or nothing.
+
+use crate::support::{Project, text};
+use testkit::postgres::{Database, server};
+
+fn prepared() -> (Database<'static>, Project) {
+    let database = server().create_database("kept_plan");
+    let project =
+        Project::new(&[("1_base", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int);")]);
+    project.deploy(&database.url());
+    project.write("2_next", "ALTER TABLE a ADD COLUMN n int;");
+    project.write("3_more", "CREATE INDEX a_n ON a (n);");
+    (database, project)
+}
+
+/// Makes a plan, moves something, and deploys by the plan: nothing may happen, and the message names what moved.
+fn is_refused(name: &str, expected: &str, movement: impl Fn(&Database<'_>, &Project) -> Option<String>) {
+    let (database, project) = prepared();
+    let made = project.run(&database.url(), &["plan", "--out", "plan.json"]);
+    assert!(made.status.success(), "{name}: {}", text(&made));
+    let url = movement(&database, &project).unwrap_or_else(|| database.url());
+    let state = "SELECT string_agg(migration_name, ',' ORDER BY started_at), (SELECT count(*) FROM pg_attribute WHERE attrelid = \
+                 'a'::regclass AND attname = 'n') FROM _prisma_migrations WHERE finished_at IS NOT NULL";
+    let before = database.psql(state);
+    let output = project.run(&url, &["deploy", "--plan", "plan.json"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{name}: {said}");
+    assert!(said.contains("C2024") && said.contains(expected), "{name}: {said}");
+    assert_eq!(database.psql(state), before, "{name}");
+}
+
+#[test]
+fn whatever_a_plan_rests_on_moves_nothing_is_run_and_it_is_named() {
+    is_refused("edited", "migration `2_next` has changed in the directory", |_, project| {
+        project.write("2_next", "ALTER TABLE a ADD COLUMN n bigint;");
+        None
+    });
+    is_refused("added", "migration `4_late` is new in the directory", |_, project| {
+        project.write("4_late", "SELECT 1;");
+        None
+    });
+    is_refused("removed", "migration `3_more` is gone in the directory", |_, project| {
+        std::fs::remove_dir_all(project.path().join("prisma/migrations/3_more")).unwrap();
+        None
+    });
+    is_refused("applied by another", "migration `2_next` is new in the history", |database, project| {
+        let output = project.run(&database.url(), &["deploy", "--to", "2_next"]);
+        assert!(output.status.success(), "{}", text(&output));
+        None
+    });
+    is_refused("taken back", "migration `1_base` is gone in the history", |database, _| {
+        database.psql("UPDATE _prisma_migrations SET rolled_back_at = now(), finished_at = NULL");
+        None
+    });
+    is_refused("a table", "table public.b has changed in the database", |database, _| {
+        database.psql("ALTER TABLE b ADD COLUMN by_hand int");
+        None
+    });
+    is_refused("an object", "view public.v is new in the database", |database, _| {
+        database.psql("CREATE VIEW v AS SELECT 1 AS one");
+        None
+    });
+    is_refused("the role", "the role was", |database, _| {
+        database.psql(
+            "DO $$ BEGIN CREATE ROLE kept_plan_other LOGIN SUPERUSER; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        );
+        Some(database.url_as("kept_plan_other"))
+    });
+    is_refused("a setting", "setting `TimeZone` of the session was", |database, _| {
+        database.psql(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET TimeZone = ''Asia/Tokyo''', current_database()); END $$",
+        );
+        None
+    });
+    is_refused("another database", "it is another database", |database, project| {
+        let other = server().create_database("kept_plan_other");
+        project.run(&other.url(), &["deploy", "--to", "1_base"]);
+        let url = other.url();
+        // Kept until the test's server ends.
+        std::mem::forget(other);
+        assert_ne!(url, database.url());
+        Some(url)
+    });
+    is_refused("the server's version", "the server's version was", |_, project| {
+        let path = project.path().join("plan.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut plan: serde_json::Value = serde_json::from_str(&text).unwrap();
+        plan["base"]["server_version"] = 140_001.into();
+        std::fs::write(path, plan.to_string()).unwrap();
+        None
+    });
+    is_refused("no plan", "cannot be read", |_, project| {
+        std::fs::write(project.path().join("plan.json"), "{}").unwrap();
+        None
+    });
+}
+
+#[test]
+fn a_plan_that_holds_is_run_and_is_no_obstacle_once_it_was() {
+    let (database, project) = prepared();
+    let made = project.run(&database.url(), &["plan", "--to", "2_next", "--out", "plan.json"]);
+    assert!(made.status.success(), "{}", text(&made));
+    // Rows and statistics are no movement.
+    database.psql("INSERT INTO a SELECT generate_series(1, 1000); ANALYZE");
+    let output = project.run(&database.url(), &["deploy", "--plan", "plan.json"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let applied = "SELECT string_agg(migration_name, ',' ORDER BY started_at) FROM _prisma_migrations";
+    assert_eq!(database.psql(applied), "1_base,2_next", "what the plan has, and no more");
+    let again = project.run(&database.url(), &["deploy", "--plan", "plan.json"]);
+    assert!(again.status.success(), "{}", text(&again));
+    assert_eq!(database.psql(applied), "1_base,2_next");
+}

@@ -1,0 +1,147 @@
+//! `rollback`: ways back that run, are stored, are drafted and are tried.
+
+mod killed;
+mod projects;
+
+use crate::support::{Project, text};
+use testkit::postgres::{Database, server};
+
+/// Writes a migration with its way back.
+fn write(project: &Project, name: &str, up: &str, down: &str) {
+    project.write(name, up);
+    std::fs::write(project.path().join("prisma/migrations").join(name).join("down.sql"), down).unwrap();
+}
+
+fn prepared() -> (Database<'static>, Project) {
+    let database = server().create_database("rollback");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int PRIMARY KEY);")]);
+    project.deploy(&database.url());
+    write(&project, "2_column", "ALTER TABLE a ADD COLUMN n int;", "ALTER TABLE a DROP COLUMN n;");
+    write(&project, "3_notes", "CREATE TABLE notes (id int, body text);", "DROP TABLE notes;");
+    project.deploy(&database.url());
+    (database, project)
+}
+
+const APPLIED: &str = "SELECT string_agg(migration_name, ',' ORDER BY started_at) FROM _prisma_migrations WHERE finished_at IS NOT \
+                       NULL AND rolled_back_at IS NULL";
+
+#[test]
+fn the_last_deploy_is_undone_and_what_is_lost_is_told_before() {
+    let (database, project) = prepared();
+    database
+        .psql("INSERT INTO notes SELECT i, 'x' FROM generate_series(1, 12) i; INSERT INTO a VALUES (1, 7)");
+    // Nobody is there to agree.
+    let output = project.run(&database.url(), &["rollback"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    for line in [
+        "3_notes (by prisma/migrations/3_notes/down.sql)",
+        "loses 12 rows of public.notes",
+        "loses 1 value of public.a.n",
+    ] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+    assert_eq!(database.psql(APPLIED), "1_base,2_column,3_notes");
+    let output = project.run(&database.url(), &["rollback", "--yes"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(database.psql(APPLIED), "1_base");
+    assert_eq!(database.psql("SELECT to_regclass('notes') IS NULL, count(*) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attname = 'n' AND NOT attisdropped"), "t|0");
+    // Prisma's own shape of a row that was taken back.
+    assert_eq!(
+        database.psql(
+            "SELECT count(*) FROM _prisma_migrations WHERE finished_at IS NULL AND rolled_back_at IS NOT NULL"
+        ),
+        "2"
+    );
+    let history = text(&project.run(&database.url(), &["history"]));
+    assert!(history.contains("rollback ok") && history.contains("3_notes: rolled_back"), "{history}");
+}
+
+#[test]
+fn the_same_file_is_not_deployed_again_by_itself() {
+    let (database, project) = prepared();
+    assert!(project.run(&database.url(), &["rollback", "--last", "1", "--yes"]).status.success());
+    let held = project.run(&database.url(), &["migrate", "deploy", "--detailed-exitcode"]);
+    assert_eq!(held.status.code(), Some(3), "{}", text(&held));
+    assert!(text(&held).contains("C2028") && text(&held).contains("--reapply"), "{}", text(&held));
+    assert_eq!(database.psql(APPLIED), "1_base,2_column");
+    let again = project.run(&database.url(), &["deploy", "--reapply"]);
+    assert!(again.status.success(), "{}", text(&again));
+    assert_eq!(database.psql(APPLIED), "1_base,2_column,3_notes");
+    // A file that is another runs.
+    assert!(project.run(&database.url(), &["rollback", "--last", "1", "--yes"]).status.success());
+    write(&project, "3_notes", "CREATE TABLE notes (id int, title text);", "DROP TABLE notes;");
+    project.deploy(&database.url());
+    assert_eq!(database.psql(APPLIED), "1_base,2_column,3_notes");
+}
+
+#[test]
+fn an_image_without_the_files_undoes_the_last_deploy() {
+    let (database, _) = prepared();
+    let empty = Project::new(&[]);
+    let output = empty.run(&database.url(), &["rollback", "--yes"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("stored at its deploy"), "{}", text(&output));
+    assert_eq!(database.psql(APPLIED), "1_base");
+}
+
+#[test]
+fn to_a_migration_and_without_a_way_back() {
+    let (database, project) = prepared();
+    let output = project.run(&database.url(), &["rollback", "--to", "1_base", "--yes"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(database.psql(APPLIED), "1_base");
+    let output = project.run(&database.url(), &["rollback", "--last", "1", "--yes"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(
+        text(&output).contains("C2029") && text(&output).contains("cutover rollback --draft 1_base"),
+        "{}",
+        text(&output)
+    );
+    let output = project.run(&database.url(), &["rollback", "--to", "9_nothing", "--yes"]);
+    assert!(!output.status.success() && text(&output).contains("C2017"), "{}", text(&output));
+}
+
+#[test]
+fn a_way_back_that_fails_leaves_the_migration_applied() {
+    let (database, project) = prepared();
+    write(&project, "3_notes", "CREATE TABLE notes (id int, body text);", "DROP TABLE notes; SELECT 1 / 0;");
+    let output = project.run(&database.url(), &["rollback", "--last", "1", "--yes"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("still applied") && said.contains("down.sql:1:19"), "{said}");
+    assert_eq!(database.psql(APPLIED), "1_base,2_column,3_notes");
+    assert_eq!(database.psql("SELECT to_regclass('notes')"), "notes");
+}
+
+#[test]
+fn what_is_gone_keeps_a_draft_from_being_run() {
+    let database = server().create_database("draft");
+    let project = Project::new(&[
+        ("1_base", "CREATE TABLE a (id int PRIMARY KEY, note text NOT NULL DEFAULT 'x');"),
+        ("2_drop", "ALTER TABLE a DROP COLUMN note;"),
+    ]);
+    project.deploy(&database.url());
+    let drafted = project.run(&database.url(), &["rollback", "--draft"]);
+    assert!(drafted.status.success(), "{}", text(&drafted));
+    let tried = project.run(&database.url(), &["rollback", "--verify"]);
+    assert!(tried.status.success(), "{}", text(&tried));
+    assert!(text(&tried).contains("2_drop: up, down and up again: equal"), "{}", text(&tried));
+    let refused = project.run(&database.url(), &["rollback", "--last", "1", "--yes"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+    assert!(text(&refused).contains("cutover:irreversible"), "{}", text(&refused));
+    // Drafted again, it is not written over.
+    let path = project.path().join("prisma/migrations/2_drop/down.sql");
+    let own = std::fs::read_to_string(&path).unwrap().replace("-- cutover:irreversible", "-- read:");
+    std::fs::write(&path, &own).unwrap();
+    assert!(project.run(&database.url(), &["rollback", "--draft"]).status.success());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), own);
+    let output = project.run(&database.url(), &["rollback", "--last", "1", "--yes"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(database.psql("SELECT count(*) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attname = 'note' AND NOT attisdropped"), "1");
+    // No scratch database stays behind.
+    assert_eq!(
+        database.psql("SELECT count(*) FROM pg_database WHERE datname LIKE 'cutover\\_scratch\\_%'"),
+        "0"
+    );
+}
