@@ -382,12 +382,12 @@ pub(crate) struct StatusArguments {
 pub(crate) struct ResolveArguments {
     #[command(flatten)]
     pub(crate) project: ProjectArguments,
-    /// The migration's effect is in the database
+    /// The migration's effect is in the database; may be given more than once
     #[arg(long, value_name = "NAME", help_heading = "What to record")]
-    pub(crate) applied: Option<String>,
-    /// The migration's effect is not in the database
+    pub(crate) applied: Vec<String>,
+    /// The migration's effect is not in the database; may be given more than once
     #[arg(long, value_name = "NAME", help_heading = "What to record")]
-    pub(crate) rolled_back: Option<String>,
+    pub(crate) rolled_back: Vec<String>,
     #[command(flatten)]
     pub(crate) wait: WaitArguments,
     #[command(flatten)]

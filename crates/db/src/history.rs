@@ -242,7 +242,25 @@ impl Table {
 
     /// Inserts the row of a migration that is marked as applied without being run.
     pub fn insert_marked(&self, row: &NewRow<'_>) -> String {
+        self.insert_marked_at(row, 0)
+    }
+
+    /// The same for one of several that are marked in one transaction, whose clock stands still: `place`, from 0, is its place in
+    /// their order.
+    pub fn insert_marked_at(&self, row: &NewRow<'_>, place: usize) -> String {
         let start = self.not_before(self.now(), row.after);
+        let start = match (self.provider, self.text_times) {
+            _ if place == 0 => start,
+            (Provider::PostgreSql, _) => {
+                format!("({start} OPERATOR(pg_catalog.+) '{place} milliseconds'::pg_catalog.interval)")
+            }
+            (Provider::MySql, _) => format!("DATE_ADD({start}, INTERVAL {place}000 MICROSECOND)"),
+            (Provider::Sqlite, false) => format!("({start} + {place})"),
+            (Provider::Sqlite, true) => {
+                let seconds = format!("+{}.{:03} seconds", place / 1000, place % 1000);
+                format!("strftime('%Y-%m-%dT%H:%M:%f+00:00', {start}, '{seconds}')")
+            }
+        };
         self.insert(row, &start, &start, "''", "0")
     }
 

@@ -189,7 +189,7 @@ pub static C2005: Code = Code {
     title: "An interrupted migration cannot be continued by itself",
     what: "A migration was interrupted, and nothing that the server shows proves whether the statement that was under way took effect; or a part that is applied made something of the session (a temporary table, a variable) that is gone with it and that the rest may need.",
     why: "Running a statement twice, or never, could both be wrong; cutover does not guess.",
-    way_out: "Look at the statement that the message shows, and do what the message says for it: complete the file by hand and `cutover migrate resolve --applied NAME`, or undo what is applied and `cutover migrate resolve --rolled-back NAME`.",
+    way_out: "Look at the statement that the message shows, and do what the message says for it: complete the file by hand and `cutover migrate resolve --applied NAME`, or undo what is applied and `cutover migrate resolve --rolled-back NAME`. `cutover recover NAME` compares the database with the file, and gives the command that fits.",
 };
 
 /// An interrupted migration was edited.
@@ -229,7 +229,7 @@ pub static C2009: Code = Code {
     title: "An interrupted migration has no directory",
     what: "The history has an unfinished row of cutover whose migration directory does not exist here, and other migrations are pending.",
     why: "Nothing may run before an interrupted migration has been completed.",
-    way_out: "Restore the directory and `cutover migrate deploy`, or `cutover migrate resolve --rolled-back NAME` after undoing it.",
+    way_out: "Restore the directory and `cutover migrate deploy`, or `cutover migrate resolve --rolled-back NAME` after undoing it. With its directory `cutover recover NAME` finds out what of it is there.",
 };
 
 /// Another index of this name exists.
@@ -609,7 +609,7 @@ pub static P3009: Code = Code {
     title: "There are failed migrations",
     what: "The history has a migration that started and never finished.",
     why: "Prisma Migrate recorded a failure, or was killed.",
-    way_out: "Find out what took effect, then `cutover migrate resolve --applied NAME` or `--rolled-back NAME`.",
+    way_out: "`cutover recover NAME` finds out what took effect, and gives the command that fits; or find out yourself, then `cutover migrate resolve --applied NAME` or `--rolled-back NAME`.",
 };
 
 /// Never applied.
@@ -659,7 +659,7 @@ pub static P3018: Code = Code {
     title: "A migration failed",
     what: "A statement of a migration failed on the database.",
     why: "The database refused it for the reason that the message quotes.",
-    way_out: "On PostgreSQL and SQLite nothing of a transactional migration stays: correct the file and `cutover migrate deploy`. On MySQL and MariaDB the message says what stays: correct the file and deploy, or `cutover migrate resolve --rolled-back NAME` after undoing it.",
+    way_out: "On PostgreSQL and SQLite nothing of a transactional migration stays: correct the file and `cutover migrate deploy`. On MySQL and MariaDB the message says what stays: correct the file and deploy, or `cutover migrate resolve --rolled-back NAME` after undoing it. With its directory `cutover recover NAME` finds out what of it is there.",
 };
 
 /// The provider does not match.

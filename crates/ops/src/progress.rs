@@ -24,6 +24,9 @@ pub struct Progress {
     /// Of a rollback: when the migration was finished, which the row says again if nothing of it is undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
+    /// Somebody has said that what the finished statements have made of their session is not needed by the others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub vouched: bool,
     /// How many segments are finished.
     pub segments: usize,
     /// How many statements are finished: the number of the first one that is not, counted from 0.
@@ -60,6 +63,7 @@ impl Progress {
             node: node.map(str::to_owned),
             rollback: false,
             finished_at: None,
+            vouched: false,
             segments: 0,
             statement: 0,
             prefix: hash([]),

@@ -1,5 +1,8 @@
 //! `migrate resolve`: tells the history what was settled by hand. Takes the deploy lock, runs nothing of the
 //! migration.
+//!
+//! Once that is done, it is looked whether the database says so too (as `recover` does, in a scratch database, where that is
+//! cheap), and a contradiction is told.
 
 use crate::event::{Event, Observer};
 use crate::execute::in_one_transaction;
@@ -7,6 +10,7 @@ use crate::interrupt::Interrupt;
 use crate::lock;
 use crate::migrations;
 use crate::progress::Progress;
+use crate::recover::claims;
 use crate::run::{self, Options, Run};
 use db::history::{self, NewRow};
 use db::target::Target;
@@ -14,13 +18,22 @@ use diagnostics::{Diagnostic, Failure, Result, codes};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What is to be recorded.
+/// What is to be recorded, of one migration or several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// The migration's effect is in the database.
-    Applied(String),
+    /// The effect of these migrations is in the database.
+    Applied(Vec<String>),
     /// It is not.
-    RolledBack(String),
+    RolledBack(Vec<String>),
+}
+
+impl Resolution {
+    /// The migrations, in the order in which they were given.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Resolution::Applied(names) | Resolution::RolledBack(names) => names,
+        }
+    }
 }
 
 /// What a resolve is asked for.
@@ -47,11 +60,15 @@ pub enum Recorded {
     NoRow,
 }
 
-/// Records.
+/// Records, of all names or of none. What was done to each, in the order of the names.
 ///
 /// # Errors
 /// P3008, P3011, P3012, P3017, P3019 as in the reference; P1003 if the database does not exist.
-pub fn resolve(resolve: &Resolve, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Recorded> {
+pub fn resolve(
+    resolve: &Resolve,
+    observer: &dyn Observer,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Vec<Recorded>> {
     let target = &resolve.target;
     let conn = run::connect(target, &resolve.options, observer, interrupt)?
         .map_err(|error| run::failure(target, error))?;
@@ -63,18 +80,24 @@ pub fn resolve(resolve: &Resolve, observer: &dyn Observer, interrupt: &Arc<Inter
     run.prepare_session()?;
     lock::acquire(&mut run, &mut |_| Ok(false)).map_err(|failure| again(failure, &resolve.resolution))?;
     run.read_history()?;
-    match &resolve.resolution {
-        Resolution::Applied(name) => applied(resolve, &mut run, name),
-        Resolution::RolledBack(name) => rolled_back(resolve, &mut run, name),
+    let recorded = match &resolve.resolution {
+        Resolution::Applied(names) => applied(resolve, &mut run, names)?,
+        Resolution::RolledBack(names) => rolled_back(resolve, &mut run, names)?,
+    };
+    if recorded.contains(&Recorded::Changed) {
+        claims::look(&mut run, resolve, interrupt);
     }
+    Ok(recorded)
 }
 
 /// Whoever did not get the lock wants to do this again, not to deploy.
 fn again(failure: Failure, resolution: &Resolution) -> Failure {
-    let command = match resolution {
-        Resolution::Applied(name) => format!("cutover migrate resolve --applied {name}"),
-        Resolution::RolledBack(name) => format!("cutover migrate resolve --rolled-back {name}"),
+    let flag = match resolution {
+        Resolution::Applied(_) => "--applied",
+        Resolution::RolledBack(_) => "--rolled-back",
     };
+    let flags: String = resolution.names().iter().map(|name| format!(" {flag} {name}")).collect();
+    let command = format!("cutover migrate resolve{flags}");
     failure.map(|diagnostic| match &diagnostic.help {
         Some(help) => {
             let help = help.replace("cutover migrate deploy", &command);
@@ -84,54 +107,104 @@ fn again(failure: Failure, resolution: &Resolution) -> Failure {
     })
 }
 
-fn applied(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recorded> {
-    let folder = migrations::read(&resolve.migrations)?;
-    let migration = folder.migrations.iter().find(|migration| migration.name == name);
-    let Some(checksum) = migration.and_then(|migration| migration.checksum()) else {
-        return Err(Failure::new(
-            Diagnostic::error(format!(
-                "The migration {name} could not be found. Please make sure that the migration exists, and that you \
-                 included the whole name of the directory. (example: \"20201207184859_initial_migration\")"
-            ))
-            .code(&codes::P3017)
-            .meta("migration", name)
-            .note(format!("looked for {}", resolve.migrations.join(name).join(migrations::FILE).display()))
-            .help(codes::P3017.way_out),
-        ));
-    };
-    if run.history.rows_of(name).any(|row| row.finished_at.is_some()) {
-        return Err(Failure::new(
-            Diagnostic::error(format!(
-                "The migration `{name}` is already recorded as applied in the database."
-            ))
-            .code(&codes::P3008)
-            .meta("migration", name)
-            .help(codes::P3008.way_out),
-        ));
-    }
+/// Makes the history table, where there is none, and learns what it asks for.
+pub(crate) fn make_history(run: &mut Run<'_>) -> Result<()> {
     if !run.history.exists {
         db::create_schema(run.conn.as_mut(), run.target).map_err(|error| run.failed(error))?;
         let create = run.table.create();
-        run.patiently(|conn| conn.execute(&create))?;
-    } else {
-        let table = run.table.clone();
-        run.table.logs_required = run.patiently(|conn| history::logs_required(conn, &table))?;
+        return run.patiently(|conn| conn.execute(&create));
     }
-    let id = run.history.next_id(name);
-    let row = NewRow { id: &id, checksum, name, after: run.last_start };
-    let statements = [run.table.mark_rolled_back(name), run.table.insert_marked(&row)];
-    let check = run.table.has_row(&id);
-    in_one_transaction(run, &statements, &check)?;
-    Ok(Recorded::Changed)
+    let table = run.table.clone();
+    run.table.logs_required = run.patiently(|conn| history::logs_required(conn, &table))?;
+    Ok(())
 }
 
-fn rolled_back(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recorded> {
+fn applied(resolve: &Resolve, run: &mut Run<'_>, names: &[String]) -> Result<Vec<Recorded>> {
+    let folder = migrations::read(&resolve.migrations)?;
+    let mut checksums = Vec::new();
+    for name in names {
+        let migration = folder.migrations.iter().find(|migration| migration.name == *name);
+        let Some(checksum) = migration.and_then(|migration| migration.checksum()) else {
+            return Err(without_file(resolve, name));
+        };
+        if run.history.rows_of(name).any(|row| row.finished_at.is_some()) {
+            return Err(Failure::new(
+                Diagnostic::error(format!(
+                    "The migration `{name}` is already recorded as applied in the database."
+                ))
+                .code(&codes::P3008)
+                .meta("migration", name.as_str())
+                .help(codes::P3008.way_out),
+            ));
+        }
+        checksums.push(checksum);
+    }
+    make_history(run)?;
+    let mut statements = Vec::new();
+    let mut checks = Vec::new();
+    for (place, (name, checksum)) in names.iter().zip(checksums).enumerate() {
+        let id = run.history.next_id(name);
+        let row = NewRow { id: &id, checksum, name, after: run.last_start };
+        statements.extend([run.table.mark_rolled_back(name), run.table.insert_marked_at(&row, place)]);
+        checks.push(run.table.has_row(&id));
+    }
+    in_one_transaction(run, &statements, &all_hold(&checks))?;
+    Ok(vec![Recorded::Changed; names.len()])
+}
+
+/// A question that is answered by 1 if each of these is.
+fn all_hold(checks: &[String]) -> String {
+    match checks {
+        [one] => one.clone(),
+        several => {
+            let each: Vec<String> = several.iter().map(|check| format!("({check}) = 1")).collect();
+            format!("SELECT CASE WHEN {} THEN 1 ELSE 0 END", each.join(" AND "))
+        }
+    }
+}
+
+fn without_file(resolve: &Resolve, name: &str) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!(
+            "The migration {name} could not be found. Please make sure that the migration exists, and that you \
+             included the whole name of the directory. (example: \"20201207184859_initial_migration\")"
+        ))
+        .code(&codes::P3017)
+        .meta("migration", name)
+        .note(format!("looked for {}", resolve.migrations.join(name).join(migrations::FILE).display()))
+        .help(codes::P3017.way_out),
+    )
+}
+
+fn rolled_back(resolve: &Resolve, run: &mut Run<'_>, names: &[String]) -> Result<Vec<Recorded>> {
     if !run.history.exists {
         return Err(Failure::plain(
             "Invariant violation: called markMigrationRolledBack on a database without migrations table.",
         )
         .or_help("cutover migrate status"));
     }
+    let mut recorded = Vec::new();
+    for name in names {
+        recorded.push(what_to_take_back(resolve, run, name)?);
+    }
+    let changed: Vec<&String> = names
+        .iter()
+        .zip(&recorded)
+        .filter(|(_, recorded)| **recorded == Recorded::Changed)
+        .map(|(name, _)| name)
+        .collect();
+    if changed.is_empty() {
+        return Ok(recorded);
+    }
+    let statements: Vec<String> = changed.iter().map(|name| run.table.mark_rolled_back(name)).collect();
+    let checks: Vec<String> = changed.iter().map(|name| run.table.has_none_unfinished(name)).collect();
+    in_one_transaction(run, &statements, &all_hold(&checks))?;
+    changed.into_iter().for_each(|name| warn_of_what_is_applied(run, name));
+    Ok(recorded)
+}
+
+/// What marking it as rolled back means for a migration.
+fn what_to_take_back(resolve: &Resolve, run: &Run<'_>, name: &str) -> Result<Recorded> {
     let mut rows = run.history.rows_of(name).peekable();
     if rows.peek().is_none() {
         let folder = migrations::read(&resolve.migrations)?;
@@ -163,25 +236,22 @@ fn rolled_back(resolve: &Resolve, run: &mut Run<'_>, name: &str) -> Result<Recor
             .help(codes::P3012.way_out),
         ));
     }
-    if !any_unfinished {
-        return Ok(Recorded::AlreadySo);
-    }
+    Ok(if any_unfinished { Recorded::Changed } else { Recorded::AlreadySo })
+}
+
+/// The history, as it was read before, may know of statements that stay.
+fn warn_of_what_is_applied(run: &Run<'_>, name: &str) {
     let kept =
         run.history.rows_of(name).filter(|row| row.is_unfinished()).find_map(|row| match Progress::of(row) {
             Some(Ok(progress)) if progress.statement > 0 => Some(progress.statement),
             _ => None,
         });
-    let statement = run.table.mark_rolled_back(name);
-    let check = run.table.has_none_unfinished(name);
-    in_one_transaction(run, &[statement], &check)?;
-    if let Some(kept) = kept {
-        let statements = if kept == 1 { "statement 1".to_owned() } else { format!("statements 1 to {kept}") };
-        let title = format!(
-            "{statements} of migration `{name}` had been applied; the next deploy runs the whole file again"
-        );
-        run.observer.on(&Event::Warning {
-            warning: Diagnostic::warning(title).help("undo them before `cutover migrate deploy`"),
-        });
-    }
-    Ok(Recorded::Changed)
+    let Some(kept) = kept else { return };
+    let statements = if kept == 1 { "statement 1".to_owned() } else { format!("statements 1 to {kept}") };
+    let title = format!(
+        "{statements} of migration `{name}` had been applied; the next deploy runs the whole file again"
+    );
+    run.observer.on(&Event::Warning {
+        warning: Diagnostic::warning(title).help("undo them before `cutover migrate deploy`"),
+    });
 }

@@ -24,14 +24,16 @@ use std::sync::Arc;
 /// What the names of scratch databases begin with.
 pub(crate) const PREFIX: &str = "cutover_scratch_";
 
-/// The table that marks a database of `--scratch-url` as one that may be emptied.
-const MARK: &str = "cutover_scratch_mark";
+/// The view that marks a database of `--scratch-url` as one that may be emptied. A first deploy wants a database without tables.
+const MARK: &str = "_cutover_scratch_mark";
 
 /// A scratch database, dropped or emptied at its end.
 pub(crate) struct Scratch {
     pub(crate) target: Target,
     /// It was made here.
     made: bool,
+    /// It is empty, and may be dropped or emptied: what was refused is somebody's.
+    taken: bool,
     /// It has the server of the target.
     same_server: bool,
     observer: SilentObserver,
@@ -51,7 +53,7 @@ impl Scratch {
     /// # Errors
     /// C2025: the role may make no database, or the one that was given is not empty.
     pub(crate) fn open(target: &Target, given: Option<&Target>, interrupt: &Arc<Interrupt>) -> Result<Self> {
-        let scratch = match given {
+        let mut scratch = match given {
             Some(given) => Self::new(given.clone(), false, false, interrupt),
             None => Self::new(beside(target), true, target.provider != Provider::Sqlite, interrupt),
         };
@@ -60,11 +62,31 @@ impl Scratch {
         } else {
             db::create_database(&scratch.target).map_err(|error| refused(target, &error))?;
         }
+        scratch.taken = true;
+        scratch.take_defaults_of(target).map_err(|error| run::failure(&scratch.target, error))?;
         Ok(scratch)
     }
 
+    /// MySQL: a table that says nothing of its character set has its database's.
+    fn take_defaults_of(&self, target: &Target) -> std::result::Result<(), DbError> {
+        let Kind::MySql(scratch) = &self.target.kind else { return Ok(()) };
+        let asked = "SELECT @@character_set_database, @@collation_database";
+        let rows = db::connect(target)?.query(asked)?;
+        let Some([Some(set), Some(collation)]) = rows.first().map(|row| &row[..]) else { return Ok(()) };
+        let name = scratch.database.replace('`', "``");
+        db::connect(&self.target)?
+            .execute(&format!("ALTER DATABASE `{name}` CHARACTER SET {set} COLLATE {collation}"))
+    }
+
     fn new(target: Target, made: bool, same_server: bool, interrupt: &Arc<Interrupt>) -> Self {
-        Self { target, made, same_server, observer: SilentObserver, interrupt: Arc::clone(interrupt) }
+        Self {
+            target,
+            made,
+            taken: false,
+            same_server,
+            observer: SilentObserver,
+            interrupt: Arc::clone(interrupt),
+        }
     }
 
     /// Makes sure that the given database is empty, or one that an earlier run has left.
@@ -90,7 +112,7 @@ impl Scratch {
             ));
         }
         empty(conn.as_mut(), &self.target, &found).map_err(failed)?;
-        conn.execute(&format!("CREATE TABLE {MARK} (id INTEGER PRIMARY KEY)")).map_err(failed)
+        conn.execute(&format!("CREATE VIEW {MARK} AS SELECT 1 AS id")).map_err(failed)
     }
 
     /// Deploys the folder's migrations up to and including the one named, none without a name.
@@ -179,6 +201,9 @@ impl Scratch {
 impl Drop for Scratch {
     /// What cannot be removed is left: its name says what it is.
     fn drop(&mut self) {
+        if !self.taken {
+            return;
+        }
         if self.made {
             let _ = db::drop_database(&self.target);
             return;

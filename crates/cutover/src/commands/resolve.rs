@@ -16,7 +16,9 @@ pub(super) fn run(arguments: &ResolveArguments, context: &Context<'_>) -> ExitCo
     let json = arguments.output.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
     match record(arguments, context, &interrupt, json.as_ref()) {
         Ok((resolution, recorded)) => {
-            tell(&resolution, recorded, context, json.as_ref());
+            for (name, recorded) in resolution.names().iter().zip(recorded) {
+                tell((&resolution, name), recorded, context, json.as_ref());
+            }
             0
         }
         Err(failure) => {
@@ -34,7 +36,7 @@ fn record(
     context: &Context<'_>,
     interrupt: &Arc<Interrupt>,
     json: Option<&JsonLines<'_>>,
-) -> Result<(Resolution, Recorded)> {
+) -> Result<(Resolution, Vec<Recorded>)> {
     let asked = Arguments::new(&arguments.project, &arguments.wait);
     let project = context.project(&asked, arguments.output.json, interrupt)?;
     let resolution = resolution(arguments)?;
@@ -55,25 +57,38 @@ fn record(
 
 fn resolution(arguments: &ResolveArguments) -> Result<Resolution> {
     // An empty name counts as none, as in the reference.
-    let given = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
-    match (given(&arguments.applied), given(&arguments.rolled_back)) {
-        (Some(name), None) => Ok(Resolution::Applied(name)),
-        (None, Some(name)) => Ok(Resolution::RolledBack(name)),
-        (None, None) => Err(Failure::plain(
+    let given = |names: &[String]| -> Vec<String> {
+        let mut given: Vec<String> = Vec::new();
+        for name in names.iter().filter(|name| !name.is_empty()) {
+            if !given.contains(name) {
+                given.push(name.clone());
+            }
+        }
+        given
+    };
+    let (applied, rolled_back) = (given(&arguments.applied), given(&arguments.rolled_back));
+    match (applied.is_empty(), rolled_back.is_empty()) {
+        (false, true) => Ok(Resolution::Applied(applied)),
+        (true, false) => Ok(Resolution::RolledBack(rolled_back)),
+        (true, true) => Err(Failure::plain(
             "--applied or --rolled-back must be part of the command like:\ncutover migrate resolve --applied \
              20201231000000_example\ncutover migrate resolve --rolled-back 20201231000000_example",
         )),
-        (Some(_), Some(_)) => Err(Failure::plain("Pass either --applied or --rolled-back, not both.")
-            .or_help(
-                "`cutover migrate resolve --applied NAME`, or `cutover migrate resolve --rolled-back NAME`",
-            )),
+        (false, false) => Err(Failure::plain("Pass either --applied or --rolled-back, not both.").or_help(
+            "`cutover migrate resolve --applied NAME`, or `cutover migrate resolve --rolled-back NAME`",
+        )),
     }
 }
 
-fn tell(resolution: &Resolution, recorded: Recorded, context: &Context<'_>, json: Option<&JsonLines<'_>>) {
-    let (name, mark) = match resolution {
-        Resolution::Applied(name) => (name, "applied"),
-        Resolution::RolledBack(name) => (name, "rolled back"),
+fn tell(
+    (resolution, name): (&Resolution, &str),
+    recorded: Recorded,
+    context: &Context<'_>,
+    json: Option<&JsonLines<'_>>,
+) {
+    let mark = match resolution {
+        Resolution::Applied(_) => "applied",
+        Resolution::RolledBack(_) => "rolled back",
     };
     if let Some(json) = json {
         #[derive(Serialize)]

@@ -15,6 +15,7 @@ mod plan;
 mod platforms;
 mod poolers;
 mod projects;
+mod recover;
 mod refusals;
 mod renewed_urls;
 mod rollback;

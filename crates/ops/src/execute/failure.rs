@@ -1,6 +1,7 @@
 //! What is told when a migration fails: the reference's block, then place, time, state and the next command.
 
 use super::transaction::Part;
+use super::unproven;
 use crate::interrupt::Reason;
 use crate::plan::PlannedMigration;
 use crate::run::Run;
@@ -87,11 +88,16 @@ pub(super) fn migration(
     } else {
         state(migration, kept)
     };
-    Failure::new(
-        diagnostic
-            .note(state)
-            .help(format!("correct {}, then `cutover migrate deploy`", migration.source.name())),
-    )
+    Failure::new(diagnostic.note(state).help(way_out(migration, kept)))
+}
+
+/// What there is to do about the file; where a part of it stays, who looks at that.
+fn way_out(migration: &PlannedMigration, kept: usize) -> String {
+    let correct = format!("correct {}, then `cutover migrate deploy`", migration.source.name());
+    match kept {
+        0 => correct,
+        _ => format!("{correct}; {}", unproven::recover(&migration.name)),
+    }
 }
 
 /// The failure of a write of ours, where nothing is wrong with the migration; else the diagnostic back.

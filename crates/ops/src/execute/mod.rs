@@ -23,10 +23,11 @@ mod rollback;
 pub(crate) use rival::wait_for_newcomers;
 pub(crate) use rollback::undo;
 mod segmented;
+pub(crate) use segmented::{asks_for_a_lost_id, lost_with_session};
 mod single;
 mod telling;
 mod transaction;
-mod unproven;
+pub(crate) mod unproven;
 
 use crate::busy::Busy;
 use crate::event::Event;

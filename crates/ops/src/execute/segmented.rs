@@ -325,23 +325,37 @@ fn is_recorded(run: &mut Run<'_>, going: &Going<'_>, segment: &Segment, logs: &s
 }
 
 /// MySQL: the first statement that is left and asks for the id of a row that was inserted before the interruption.
-fn asks_for_a_lost_id(going: &Going<'_>) -> Option<usize> {
-    if !going.migration.ledger {
+pub(crate) fn asks_for_a_lost_id(migration: &PlannedMigration, done: usize) -> Option<usize> {
+    if !migration.ledger {
         return None;
     }
-    let text = going.migration.source.text();
+    let text = migration.source.text();
     // Whether an INSERT sets it depends on its table: any that ran before counts, and none that is left.
     let sets = |statement: &Statement| matches!(statement.kind, Kind::Data(_) | Kind::Query | Kind::Call);
-    let set_before = going.migration.statements().take(going.progress.statement).any(sets);
-    let mut left = going.migration.statements().enumerate().skip(going.progress.statement);
+    let set_before = migration.statements().take(done).any(sets);
+    let mut left = migration.statements().enumerate().skip(done);
     left.find(|(_, statement)| set_before && asks_for_id(statement, text)).map(|(number, _)| number)
+}
+
+/// The first of the finished statements that has made something of its session which cannot be said again, and what.
+pub(crate) fn lost_with_session(migration: &PlannedMigration, done: usize) -> Option<(usize, &'static str)> {
+    migration.statements().take(done).enumerate().find_map(|(number, statement)| {
+        let effect = statement.session;
+        if effect.computed_settings || effect.calls_functions {
+            Some((number, "computed a setting or called code that may have changed one"))
+        } else if effect.temporary_objects || effect.prepared || effect.cursors {
+            Some((number, "made a temporary object, prepared statement or cursor, which is gone"))
+        } else {
+            None
+        }
+    })
 }
 
 /// Before a continued migration goes on, what its finished part said to the session is said again: without it an
 /// index landed on the table of another schema.
 fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> std::result::Result<(), Trouble> {
     let text = going.migration.source.text();
-    if let Some(number) = asks_for_a_lost_id(going) {
+    if let Some(number) = asks_for_a_lost_id(going.migration, going.progress.statement) {
         let reason =
             format!("statement {} asks for the last insert id of a session that is gone", number + 1);
         return Err(unproven(going, number, Unproven::Session, &reason).into());
@@ -350,19 +364,13 @@ fn replay_session(run: &mut Run<'_>, going: &Going<'_>) -> std::result::Result<(
         // Refused where anything would have to be said again.
         return Ok(());
     }
+    if let Some((number, gone)) = lost_with_session(going.migration, going.progress.statement)
+        && !going.progress.vouched
+    {
+        let reason = format!("statement {} {gone}; a later statement may need it", number + 1);
+        return Err(unproven(going, number, Unproven::Session, &reason).into());
+    }
     for (number, statement) in going.migration.statements().enumerate().take(going.progress.statement) {
-        let effect = statement.session;
-        let gone = if effect.computed_settings || effect.calls_functions {
-            Some("computed a setting or called code that may have changed one")
-        } else if effect.temporary_objects || effect.prepared || effect.cursors {
-            Some("made a temporary object, prepared statement or cursor, which is gone")
-        } else {
-            None
-        };
-        if let Some(gone) = gone {
-            let reason = format!("statement {} {gone}; a later statement may need it", number + 1);
-            return Err(unproven(going, number, Unproven::Session, &reason).into());
-        }
         // What counts for one statement has counted.
         let once = matches!(&statement.kind, Kind::Set { name, .. } if ["insert_id", "last_insert_id", "identity"].contains(&name.as_str()));
         if statement.kind.is_session_statement() && !once {

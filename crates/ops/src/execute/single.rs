@@ -351,7 +351,10 @@ impl Failed<'_> {
         if asks {
             told.help(unproven::help(going, going.progress.statement, Unproven::Step(length)))
         } else {
-            told.help("cutover migrate deploy (it looks at the catalogue and completes the statement)")
+            told.help(format!(
+                "cutover migrate deploy (it looks at the catalogue and completes the statement); {}",
+                unproven::recover(&going.migration.name)
+            ))
         }
     })
     }

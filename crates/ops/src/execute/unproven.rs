@@ -75,8 +75,17 @@ fn applied_so_far(going: &Going<'_>, why: Unproven) -> String {
     }
 }
 
-/// What a person can do about it. The history must not say more than what was done.
+/// What a person can do about it, and who looks for them. The history must not say more than what was done.
 pub(super) fn help(going: &Going<'_>, number: usize, why: Unproven) -> String {
+    format!("{} {}", by_hand(going, number, why), recover(&going.migration.name))
+}
+
+/// The command that compares the whole database with the migration.
+pub(crate) fn recover(name: &str) -> String {
+    format!("`cutover recover {}` shows what of it is there, and the command that fits", shell_word(name))
+}
+
+fn by_hand(going: &Going<'_>, number: usize, why: Unproven) -> String {
     let (name, done) = (shell_word(&going.migration.name), going.progress.statement);
     let rest = match why {
         Unproven::Step(length) => number + length.max(1),

@@ -2,6 +2,7 @@
 
 use super::unfinished::{failed, held, unfinished_rollback};
 use super::{PlannedMigration, State, segments};
+use crate::execute::unproven::recover;
 use crate::migrations::{Content, Folder, Migration};
 use crate::progress::{self, Progress};
 use db::history::{History, HistoryRow};
@@ -350,7 +351,7 @@ fn resume(
             ))
             .code(&codes::C2005)
             .meta("migration", name.clone())
-            .help(codes::C2005.way_out.replace("NAME", &shell_word(name))),
+            .help(recover(name)),
         )
     };
     let progress = match Progress::of(row) {
@@ -377,7 +378,7 @@ fn resume(
             ))
             .code(&codes::C2006)
             .meta("migration", name.clone())
-            .help(codes::C2006.way_out),
+            .help(format!("{} {}", codes::C2006.way_out, recover(name))),
         ));
     }
     Ok(Some(planned))
@@ -410,7 +411,11 @@ fn no_directory(
         diagnostic =
             diagnostic.note(format!("`{}` begins with the same statements: was it renamed?", renamed.name));
     }
-    Failure::new(diagnostic.help(codes::C2009.way_out.replace("NAME", &shell_word(name))))
+    Failure::new(diagnostic.help(format!(
+        "Restore the directory and `cutover migrate deploy`, or deploy it by the image that has it. With its directory `cutover \
+         recover {}` shows what of it is there",
+        shell_word(name)
+    )))
 }
 
 #[cfg(test)]

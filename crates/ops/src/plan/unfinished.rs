@@ -49,7 +49,7 @@ pub(super) fn failed(rows: &[&HistoryRow]) -> Option<Failure> {
     let name = shell_word(&first.migration_name);
     Some(Failure::new(diagnostic.help(format!(
         "find out what took effect, then `cutover migrate resolve --rolled-back {name}` (to run it again) or \
-             `cutover migrate resolve --applied {name}`"
+             `cutover migrate resolve --applied {name}`; or let it be found out: `cutover recover {name}`"
     ))))
 }
 

@@ -3,25 +3,39 @@
 use super::Action;
 use super::gather::{Findings, Subject};
 use super::judge::Verdict;
+use super::leftover::Leftover;
 use crate::execute::in_one_transaction;
 use crate::plan::Bracket;
-use crate::progress::{self, Progress};
+use crate::progress::{self, Intent, Progress};
+use crate::resolve;
 use crate::run::Run;
 use db::history::{NewRow, Standing};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use sql::Kind;
 
 /// What is written in the row of an applied migration whose effect is not there.
 const WITHOUT_EFFECT: &str =
     "cutover recover: it was recorded as applied, and its effect was not in the database";
 
-/// Does it.
+/// Does it. `forced` says that somebody answers for it.
 ///
 /// # Errors
 /// What the database says; C2026 for an undo without a way back.
-pub(super) fn act(run: &mut Run<'_>, subject: &Subject, findings: &Findings, action: Action) -> Result<()> {
+pub(super) fn act(
+    run: &mut Run<'_>,
+    subject: &Subject,
+    findings: &Findings,
+    action: Action,
+    forced: bool,
+) -> Result<()> {
+    if let Some(leftover) = findings.leftover.as_ref().filter(|_| action != Action::Applied) {
+        drop_leftover(run, subject, leftover)?;
+    }
     match action {
+        // The next deploy looks first what an earlier attempt has left of it.
+        Action::Retry if begun_at(subject, 0).is_some() => go_on(run, subject, 0, forced),
         Action::Retry => begin_again(run, subject),
-        Action::Continue { statement } => go_on(run, subject, statement - 1),
+        Action::Continue { statement } => go_on(run, subject, statement - 1, forced),
         Action::Applied => applied(run, subject),
         Action::Undo => {
             undo(run, subject, findings)?;
@@ -30,53 +44,87 @@ pub(super) fn act(run: &mut Run<'_>, subject: &Subject, findings: &Findings, act
     }
 }
 
+fn drop_leftover(run: &mut Run<'_>, subject: &Subject, leftover: &Leftover) -> Result<()> {
+    let quote = if run.target.provider == Provider::MySql { '`' } else { '"' };
+    let quoted = |name: &str| format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}")));
+    let table = &leftover.table;
+    let schema = table.schema.as_deref().map(|schema| format!("{}.", quoted(schema))).unwrap_or_default();
+    let text = format!("DROP TABLE IF EXISTS {schema}{}", quoted(&table.name));
+    run.conn.execute(&text).map_err(|error| {
+        run.failed(error).map(|told| {
+            told.note(format!("while the leftover of a rebuild was being dropped, by `{text}`"))
+                .help(format!("cutover recover {}", diagnostics::shell_word(&subject.planned.name)))
+        })
+    })
+}
+
 /// Its row counts no more: the migration is pending.
 fn begin_again(run: &mut Run<'_>, subject: &Subject) -> Result<()> {
     let name = &subject.planned.name;
     let Some(row) = &subject.row else { return Ok(()) };
-    let (statement, check) = if row.is_applied() {
-        (run.table.take_back(&row.id, WITHOUT_EFFECT), run.table.has_no_live(name))
+    let (statements, check) = if row.is_applied() {
+        (take_back(run, name), run.table.has_no_live(name))
     } else if subject.progress.is_some() {
         let standing = Standing { id: &row.id, logs: row.logs.as_deref().unwrap_or_default() };
-        (run.table.delete(standing), run.table.has_none_unfinished(name))
+        (vec![run.table.delete(standing)], run.table.has_none_unfinished(name))
     } else {
-        (run.table.mark_rolled_back(name), run.table.has_none_unfinished(name))
+        (vec![run.table.mark_rolled_back(name)], run.table.has_none_unfinished(name))
     };
-    in_one_transaction(run, &[statement], &check)
+    in_one_transaction(run, &statements, &check)
 }
 
-/// Its row becomes one of ours that says how far it is; without a row it gets one.
-fn go_on(run: &mut Run<'_>, subject: &Subject, done: usize) -> Result<()> {
+/// Rows that were recorded as applied count no more.
+fn take_back(run: &Run<'_>, name: &str) -> Vec<String> {
+    let applied = run.history.rows_of(name).filter(|row| row.is_applied());
+    applied.map(|row| run.table.take_back(&row.id, WITHOUT_EFFECT)).collect()
+}
+
+/// Its row becomes one of ours that says how far it is; without one row of its own that is unfinished it gets one.
+fn go_on(run: &mut Run<'_>, subject: &Subject, done: usize, vouched: bool) -> Result<()> {
     let planned = &subject.planned;
+    let name = planned.name.as_str();
     let segments =
         planned.segments.iter().filter(|segment| segment.first + segment.statements.len() <= done).count();
     let progress = Progress {
         segments: segments.max(1),
         statement: done,
         prefix: progress::hash(planned.prefix(done)),
+        intent: begun_at(subject, done),
+        vouched,
         ..Progress::start(&run.id, run.node.as_deref())
     };
     let logs = progress.logs(None);
-    let statement = match &subject.row {
-        Some(row) if row.is_unfinished() => {
-            run.table.adopt(&row.id, &planned.checksum, progress.segments, &logs)
-        }
-        _ => {
-            let id = run.history.next_id(&planned.name);
-            let row =
-                NewRow { id: &id, checksum: &planned.checksum, name: &planned.name, after: run.last_start };
-            let now = db::history::Time(jiff::Timestamp::now().as_microsecond());
-            let statement = run.table.insert_unfinished(&row, &logs, now);
-            return in_one_transaction(run, &[statement], &run.table.has_row(&id));
-        }
-    };
-    let id = subject.row.as_ref().map(|row| row.id.clone()).unwrap_or_default();
+    let unfinished = run.history.rows_of(name).filter(|row| row.is_unfinished());
+    if let [row] = &unfinished.collect::<Vec<_>>()[..] {
+        let statement = run.table.adopt(&row.id, &planned.checksum, progress.segments, &logs);
+        let check = run.table.has_row(&row.id);
+        return in_one_transaction(run, &[statement], &check);
+    }
+    resolve::make_history(run)?;
+    let id = run.history.next_id(name);
+    let row = NewRow { id: &id, checksum: &planned.checksum, name, after: run.last_start };
+    let now = db::history::Time(jiff::Timestamp::now().as_microsecond());
+    let mut statements = vec![run.table.mark_rolled_back(name)];
+    // The history takes no second live row of a name.
+    statements.extend(take_back(run, name));
+    statements.push(run.table.insert_unfinished(&row, &logs, now));
     let check = run.table.has_row(&id);
-    in_one_transaction(run, &[statement], &check)
+    in_one_transaction(run, &statements, &check)
+}
+
+/// The record of a statement that was begun, where it is one of which the catalogue tells what was left half done.
+fn begun_at(subject: &Subject, number: usize) -> Option<Intent> {
+    let statement = subject.planned.statements().nth(number)?;
+    if !matches!(statement.kind, Kind::DetachConcurrently | Kind::ReindexConcurrently) {
+        return None;
+    }
+    let text = statement.span.slice(subject.planned.source.text());
+    Some(Intent { statement: progress::hash([text]), index: None, objects: None })
 }
 
 /// Marks it as applied, as `migrate resolve` does.
 fn applied(run: &mut Run<'_>, subject: &Subject) -> Result<()> {
+    resolve::make_history(run)?;
     let name = &subject.planned.name;
     let id = run.history.next_id(name);
     let row = NewRow { id: &id, checksum: &subject.planned.checksum, name, after: run.last_start };
@@ -93,11 +141,22 @@ fn undo(run: &mut Run<'_>, subject: &Subject, findings: &Findings) -> Result<()>
         Verdict::Elsewhere { nearest, .. } => *nearest,
         Verdict::Ambiguous(numbers) => numbers.last().copied().unwrap_or_default(),
     };
+    let Some(before) = &findings.before else {
+        return Err(Failure::new(
+            Diagnostic::error(format!("how it was before migration `{}` is not known", planned.name))
+                .code(&codes::C2025)
+                .note("nothing was replayed, and nothing was changed")
+                .help(format!(
+                    "cutover recover {} --undo --scratch-url URL",
+                    diagnostics::shell_word(&planned.name)
+                )),
+        ));
+    };
     let script = sql::Script {
         statements: planned.statements().take(done).cloned().collect(),
         ..sql::Script::default()
     };
-    let draft = sql::draft(&script, planned.source.text(), &findings.before);
+    let draft = sql::draft(&script, planned.source.text(), before);
     if !draft.is_complete() {
         let told = Diagnostic::error(format!(
             "what is applied of migration `{}` cannot be undone by statements that are made from it",

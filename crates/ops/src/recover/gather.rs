@@ -1,9 +1,11 @@
 //! Looking: which migration it is, what its row says, through which states it goes, and how the database is.
 
+use super::catalogue;
 use super::judge::{Evidence, Verdict, judge};
+use super::leftover::{self, Leftover};
 use crate::interrupt::Interrupt;
 use crate::migrations::{Folder, Migration};
-use crate::plan::{Bracket, PlannedMigration};
+use crate::plan::{Bracket, PlannedMigration, Segment};
 use crate::progress::Progress;
 use crate::run::{self, Run};
 use crate::scratch::Scratch;
@@ -30,8 +32,10 @@ pub(crate) struct Findings {
     pub(crate) evidence: Evidence,
     /// A statement that fails by itself in an empty database, with what the database says.
     pub(crate) fails: Option<(usize, DbError)>,
-    /// Before the first statement, as the replay has it.
-    pub(crate) before: Snapshot,
+    /// Before the first statement, as the replay has it; none: nothing was replayed.
+    pub(crate) before: Option<Snapshot>,
+    /// What is to be dropped before anything else is done.
+    pub(crate) leftover: Option<Leftover>,
     /// What else a person should know.
     pub(crate) notes: Vec<String>,
 }
@@ -76,6 +80,27 @@ impl Subject {
     /// Its statements.
     pub(crate) fn statements(&self) -> Vec<&Statement> {
         self.planned.statements().collect()
+    }
+
+    /// What a person should know of its row.
+    fn notes(&self, folder: &Folder, told: Option<&[usize]>, verdict: &Verdict) -> Vec<String> {
+        let mut notes = Vec::new();
+        let migration = folder.migrations.iter().find(|migration| migration.name == self.planned.name);
+        if migration.is_some_and(|migration| self.edited(migration)) {
+            notes.push(
+                "the file was edited since it was begun: what stands here is judged by the file as it is now"
+                    .to_owned(),
+            );
+        }
+        if let (Some(told), Verdict::Applied(found)) = (told, verdict)
+            && !told.contains(found)
+        {
+            notes.push(format!(
+                "its row says that {} applied; the catalogue says otherwise: somebody has worked on the database by hand",
+                counted(told.first().copied().unwrap_or_default())
+            ));
+        }
+        notes
     }
 
     fn edited(&self, migration: &Migration) -> bool {
@@ -137,59 +162,106 @@ fn without_file(name: &str, folder: &Folder) -> Failure {
     )
 }
 
-/// Replays what was applied before the migration, then the migration statement by statement, and compares.
+/// Where a replay can take place.
+#[derive(Clone, Copy)]
+pub(crate) struct Room<'a> {
+    /// The schemas of the datasource.
+    pub(crate) schemas: &'a [String],
+    /// The database that was given for it.
+    pub(crate) scratch: Option<&'a Target>,
+}
+
+/// Replays what was applied before the migration, then the migration statement by statement, and compares. Where no scratch
+/// database can be had, the names in the migration's text are all that is compared.
 ///
 /// # Errors
-/// C2025 without a scratch database; what stops the replay of earlier migrations.
+/// What makes a scratch database that was given useless: C2025, or what stops the replay of earlier migrations.
 pub(crate) fn look(
     run: &mut Run<'_>,
     folder: &Folder,
     subject: &Subject,
-    (schemas, scratch_target): (&[String], Option<&Target>),
+    room: Room<'_>,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Findings> {
+    let replayed = match replay(run, folder, subject, room, interrupt) {
+        Ok(states) => Ok(states),
+        // What somebody has given must do; one that would have been made need not.
+        Err(failure) if room.scratch.is_some() || interrupt.reason().is_some() => return Err(failure),
+        Err(failure) => Err(failure),
+    };
+    let live = run.patiently(db::snapshot::read)?;
+    let statements = subject.statements();
+    let mut notes = Vec::new();
+    let (evidence, before, fails) = match replayed {
+        Ok(states) => {
+            let mut evidence = Evidence::of(&states.snapshots, &live, &statements);
+            evidence.loose = states.loose;
+            (evidence, states.snapshots.into_iter().next(), states.fails)
+        }
+        Err(failure) => {
+            notes.push(not_replayed(&failure));
+            let text = subject.planned.source.text();
+            let texts: Vec<_> =
+                statements.iter().map(|statement| (*statement, statement.span.slice(text))).collect();
+            (catalogue::evidence(&texts, &live), None, None)
+        }
+    };
+    let told = subject.told();
+    let verdict = judge(&evidence, told.as_deref(), &subject.borders());
+    let leftover = leftover::of_rebuild(&verdict, &statements, &evidence.traces);
+    let verdict = match &leftover {
+        Some(leftover) => {
+            notes.push(format!(
+                "table {} is what a rebuild that was interrupted has left: it is dropped first, and made again from the table that \
+                 it was to stand for",
+                leftover.table
+            ));
+            Verdict::Applied(leftover.applied)
+        }
+        None => verdict,
+    };
+    notes.extend(subject.notes(folder, told.as_deref(), &verdict));
+    Ok(Findings { verdict, evidence, fails, before, leftover, notes })
+}
+
+fn not_replayed(failure: &Failure) -> String {
+    let told = failure.diagnostic();
+    let cause = told.notes.first().map(|note| format!(" ({note})")).unwrap_or_default();
+    format!(
+        "nothing was replayed, because {}{cause}: the catalogue was asked for what each statement names, which does not prove that \
+         it looks as the statement wants it; `--scratch-url` with the URL of an empty database proves that",
+        told.title
+    )
+}
+
+/// The states of the migration in a scratch database.
+fn replay(
+    run: &Run<'_>,
+    folder: &Folder,
+    subject: &Subject,
+    room: Room<'_>,
+    interrupt: &Arc<Interrupt>,
+) -> Result<States> {
     let name = subject.planned.name.as_str();
     let at = folder.migrations.iter().position(|migration| migration.name == name).unwrap_or_default();
-    let scratch = Scratch::open(run.target, scratch_target, interrupt)?;
-    scratch.check(std::slice::from_ref(&subject.planned), run.target.database())?;
     let earlier = &folder.migrations[..at];
     let options = crate::deploy::script_options(run);
     let mut planned = Vec::new();
     for migration in earlier {
         planned.push(crate::plan::decide::pending(migration, &options, run.target.provider)?);
     }
+    let scratch = Scratch::open(run.target, room.scratch, interrupt)?;
+    scratch.check(std::slice::from_ref(&subject.planned), run.target.database())?;
     scratch.check(&planned, run.target.database())?;
-    scratch.replay(folder, schemas, earlier.last().map(|migration| migration.name.as_str()))?;
+    scratch.replay(folder, room.schemas, earlier.last().map(|migration| migration.name.as_str()))?;
     let mut conn = scratch.connect()?;
+    let failed = |error| run::failure(&scratch.target, error);
     if earlier.is_empty() {
-        db::create_schema(conn.as_mut(), &scratch.target)
-            .map_err(|error| run::failure(&scratch.target, error))?;
+        db::create_schema(conn.as_mut(), &scratch.target).map_err(failed)?;
     }
-    let (states, fails) =
-        states(conn.as_mut(), &subject.planned).map_err(|error| run::failure(&scratch.target, error))?;
-    drop(conn);
-    let live = run.patiently(db::snapshot::read)?;
-    let statements = subject.statements();
-    let evidence = Evidence::of(&states, &live, &statements);
-    let told = subject.told();
-    let verdict = judge(&evidence, told.as_deref(), &subject.borders());
-    let mut notes = Vec::new();
-    if subject.edited(&folder.migrations[at]) {
-        notes.push(
-            "the file was edited since it was begun: what stands here is judged by the file as it is now"
-                .to_owned(),
-        );
-    }
-    if let (Some(told), Verdict::Applied(found)) = (&told, &verdict)
-        && !told.contains(found)
-    {
-        notes.push(format!(
-            "its row says that {} applied; the catalogue says otherwise: somebody has worked on the database by hand",
-            counted(told.first().copied().unwrap_or_default())
-        ));
-    }
-    let before = states.into_iter().next().unwrap_or_else(|| Snapshot::empty(run.target.provider));
-    Ok(Findings { verdict, evidence, fails, before, notes })
+    let states = States::of(conn.as_mut(), &subject.planned, interrupt).map_err(failed)?;
+    // Cut short, they say nothing.
+    interrupt.check().map(|()| states)
 }
 
 /// `statement 1 is`, `statements 1 to 3 are`, `no statement is`.
@@ -201,33 +273,87 @@ pub(crate) fn counted(number: usize) -> String {
     }
 }
 
-/// The states of the migration in a database in which everything before it was applied: before its first statement and behind
-/// each, up to one that fails.
-type States = (Vec<Snapshot>, Option<(usize, DbError)>);
+/// The states of the migration in a database in which everything before it was applied.
+struct States {
+    /// Before the first statement and behind each, up to one that fails.
+    snapshots: Vec<Snapshot>,
+    /// The statement that fails.
+    fails: Option<(usize, DbError)>,
+    /// Statements that may commit inside of themselves.
+    loose: Vec<usize>,
+}
 
-fn states(conn: &mut dyn Conn, planned: &PlannedMigration) -> std::result::Result<States, DbError> {
-    let mut states = vec![db::snapshot::read(conn)?];
-    let transactional = conn.provider() == Provider::PostgreSql;
-    for segment in &planned.segments {
-        let inside = transactional && segment.bracket == Bracket::Transaction;
+impl States {
+    /// Runs the migration.
+    fn of(
+        conn: &mut dyn Conn,
+        planned: &PlannedMigration,
+        interrupt: &Interrupt,
+    ) -> std::result::Result<Self, DbError> {
+        let mut states = Self { snapshots: vec![db::snapshot::read(conn)?], fails: None, loose: Vec::new() };
+        let transactional = conn.provider() == Provider::PostgreSql;
+        for segment in &planned.segments {
+            let inside = transactional && segment.bracket == Bracket::Transaction;
+            let ended = match states.run(conn, planned, segment, inside, interrupt)? {
+                // A block that commits shows that only when it runs.
+                Some((_, error)) if inside && COMMITS.contains(&error.code.as_str()) => {
+                    states.snapshots.truncate(segment.first + 1);
+                    states.run(conn, planned, segment, false, interrupt)?
+                }
+                other => other,
+            };
+            if ended.is_some() {
+                states.fails = ended;
+                break;
+            }
+        }
+        Ok(states)
+    }
+
+    /// Runs a segment; the statement that fails.
+    fn run(
+        &mut self,
+        conn: &mut dyn Conn,
+        planned: &PlannedMigration,
+        segment: &Segment,
+        inside: bool,
+        interrupt: &Interrupt,
+    ) -> std::result::Result<Option<(usize, DbError)>, DbError> {
         if inside {
             conn.execute("BEGIN")?;
         }
         for (at, statement) in segment.statements.iter().enumerate() {
-            let text = statement.span.slice(planned.source.text());
-            if let Err(error) = conn.execute(text) {
-                if conn.poisoned() {
-                    return Err(error);
-                }
-                // What it did before is undone with it, and of no more interest.
-                let _ = conn.execute("ROLLBACK");
-                return Ok((states, Some((segment.first + at, error))));
+            if interrupt.reason().is_some() {
+                return Ok(None);
             }
-            states.push(db::snapshot::read(conn)?);
+            let data = matches!(statement.kind, Kind::Data(_));
+            if inside && data {
+                conn.execute("SAVEPOINT cutover_rows")?;
+            }
+            match conn.execute(statement.span.slice(planned.source.text())) {
+                Ok(()) => {}
+                Err(error) if conn.poisoned() => return Err(error),
+                // The rows that it asks for are not here; the catalogue is the same without it.
+                Err(_) if data && inside => conn.execute("ROLLBACK TO SAVEPOINT cutover_rows")?,
+                Err(_) if data => {}
+                Err(error) => {
+                    // What it did before is undone with it, and of no more interest.
+                    let _ = conn.execute("ROLLBACK");
+                    return Ok(Some((segment.first + at, error)));
+                }
+            }
+            let may_commit = matches!(statement.kind, Kind::Do | Kind::Call | Kind::Execute | Kind::Unknown);
+            if may_commit && !inside && conn.provider() != Provider::Sqlite {
+                self.loose.push(segment.first + at);
+            }
+            self.snapshots.push(db::snapshot::read(conn)?);
         }
         if inside {
             conn.execute("COMMIT")?;
         }
+        Ok(None)
     }
-    Ok((states, None))
 }
+
+/// What PostgreSQL says of a block or command that cannot be inside of a transaction.
+const COMMITS: [&str; 2] = ["2D000", "25001"];

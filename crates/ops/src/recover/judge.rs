@@ -3,7 +3,7 @@
 //! A migration of n statements has n + 1 states: before the first statement, and behind each. What differs between any two of
 //! them is what the migration touches, and only that is compared: the database may have other differences.
 
-use sql::{Kind, Snapshot, Statement};
+use sql::{Action, DetachMode, Kind, ObjectKind, PartKind, Snapshot, Statement};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A database as what it says of each thing: `table public.a`, `table public.a, column id`.
@@ -18,6 +18,13 @@ pub(crate) enum Trace {
     Harmless,
     /// It may change rows, or anything else of which the catalogue shows nothing.
     Hidden,
+}
+
+impl Trace {
+    /// Of a statement that changes nothing in the catalogue.
+    pub(crate) fn unseen(statement: &Statement) -> Self {
+        if is_harmless(statement) { Trace::Harmless } else { Trace::Hidden }
+    }
 }
 
 /// What has become of the migration.
@@ -37,6 +44,8 @@ pub(crate) struct Evidence {
     pub(crate) fitting: Vec<usize>,
     /// Of each statement, whether it leaves traces.
     pub(crate) traces: Vec<Trace>,
+    /// Statements that may commit inside of themselves: what they were to show may be missing, and rows be changed all the same.
+    pub(crate) loose: Vec<usize>,
     /// The nearest state and how the database differs from it.
     pub(crate) nearest: (usize, Vec<String>),
 }
@@ -45,16 +54,24 @@ impl Evidence {
     /// From the states and the database. There may be fewer states than statements: those behind one that fails by itself.
     pub(crate) fn of(states: &[Snapshot], live: &Snapshot, statements: &[&Statement]) -> Self {
         let states: Vec<Said> = states.iter().map(said).collect();
-        let live = said(live);
+        let now = said(live);
         let touched = touched(&states);
-        let differs = |state: &Said| -> Vec<String> {
+        let differs = |(at, state): (usize, &Said)| -> Vec<String> {
+            let half = statements.get(at).and_then(|next| left_half_done(next, live));
             touched
                 .iter()
-                .filter(|thing| state.get(*thing) != live.get(*thing))
-                .map(|thing| described(thing, state, &live))
+                .filter(|thing| state.get(*thing) != now.get(*thing))
+                .filter(|thing| {
+                    // What a broken build or removal has left of an index is made or removed by the next statement.
+                    let broken = now.get(*thing).is_some_and(|text| text.ends_with(" INVALID"));
+                    let next = states.get(at + 1);
+                    !(broken && next.is_some_and(|next| next.get(*thing) != state.get(*thing)))
+                })
+                .filter(|thing| !half.as_ref().is_some_and(|half| thing.starts_with(half)))
+                .map(|thing| described(thing, state, &now))
                 .collect()
         };
-        let differences: Vec<Vec<String>> = states.iter().map(differs).collect();
+        let differences: Vec<Vec<String>> = states.iter().enumerate().map(differs).collect();
         let fitting =
             differences.iter().enumerate().filter(|(_, found)| found.is_empty()).map(|(at, _)| at).collect();
         let nearest = differences.iter().enumerate().min_by_key(|(_, found)| found.len());
@@ -64,12 +81,23 @@ impl Evidence {
             .enumerate()
             .map(|(at, statement)| match (states.get(at), states.get(at + 1)) {
                 (Some(before), Some(after)) if before != after => Trace::Seen,
-                _ if is_harmless(statement) => Trace::Harmless,
-                _ => Trace::Hidden,
+                _ => Trace::unseen(statement),
             })
             .collect();
-        Self { fitting, traces, nearest }
+        Self { fitting, traces, loose: Vec::new(), nearest }
     }
+}
+
+/// What the names of things begin with that a statement leaves half done, and that it takes away when it runs again.
+fn left_half_done(statement: &Statement, live: &Snapshot) -> Option<String> {
+    statement.actions.iter().find_map(|action| match action {
+        // Its first transaction gives the partition a constraint that says what its bounds have said.
+        Action::DetachPartition { partition, mode: DetachMode::Concurrently, .. } => {
+            let (object, _) = live.find(ObjectKind::Table, partition)?;
+            Some(format!("{object}, {} ", PartKind::Constraint.word()))
+        }
+        _ => None,
+    })
 }
 
 /// Judges. `told` are the numbers of statements that the migration's own row allows, where it has one of ours; `borders` where
@@ -84,10 +112,22 @@ pub(crate) fn judge(evidence: &Evidence, told: Option<&[usize]>, borders: &[usiz
         let kept: Vec<usize> =
             evidence.fitting.iter().copied().filter(|number| allowed.contains(number)).collect();
         if !kept.is_empty() {
-            return one_of(&kept, &evidence.traces);
+            return doubted(one_of(&kept, &evidence.traces), evidence, told);
         }
     }
-    one_of(&evidence.fitting, &evidence.traces)
+    doubted(one_of(&evidence.fitting, &evidence.traces), evidence, told)
+}
+
+/// A statement that may have done a part of its work is neither applied nor absent.
+fn doubted(verdict: Verdict, evidence: &Evidence, told: Option<&[usize]>) -> Verdict {
+    match verdict {
+        Verdict::Applied(number)
+            if evidence.loose.contains(&number) && told.is_none_or(|told| told.contains(&(number + 1))) =>
+        {
+            Verdict::Ambiguous(vec![number, number + 1])
+        }
+        other => other,
+    }
 }
 
 /// Numbers between which nothing but harmless statements lie are one: the smallest, since those can run again; all of them
@@ -122,10 +162,7 @@ fn said(snapshot: &Snapshot) -> Said {
             all.insert(format!("{object}, column {}", column.name), column.text.clone());
         }
         for (part, text) in &definition.parts {
-            // What a broken build has left is no index; the next deploy removes it.
-            if !text.ends_with(" INVALID") {
-                all.insert(format!("{object}, {part}"), text.clone());
-            }
+            all.insert(format!("{object}, {part}"), text.clone());
         }
     }
     all
@@ -181,7 +218,12 @@ mod tests {
     use super::*;
 
     fn evidence(fitting: &[usize], traces: &[Trace]) -> Evidence {
-        Evidence { fitting: fitting.to_vec(), traces: traces.to_vec(), nearest: (0, Vec::new()) }
+        Evidence {
+            fitting: fitting.to_vec(),
+            traces: traces.to_vec(),
+            loose: Vec::new(),
+            nearest: (0, Vec::new()),
+        }
     }
 
     use Trace::{Harmless, Hidden, Seen};
@@ -213,6 +255,14 @@ mod tests {
         assert_eq!(judge(&evidence(&[1], &[Seen, Seen]), None, &[0, 2]), Verdict::Applied(1));
         // The row says two, the catalogue shows three.
         assert_eq!(judge(&evidence(&[3], &[Seen, Seen, Seen]), Some(&[2]), &[]), Verdict::Applied(3));
+    }
+
+    #[test]
+    fn a_block_that_commits_inside_of_itself_may_have_done_a_part() {
+        let found = Evidence { loose: vec![1], ..evidence(&[1], &[Seen, Seen]) };
+        assert_eq!(judge(&found, None, &[0, 1, 2]), Verdict::Ambiguous(vec![1, 2]));
+        assert_eq!(judge(&found, Some(&[1, 2]), &[]), Verdict::Ambiguous(vec![1, 2]), "it was begun");
+        assert_eq!(judge(&found, Some(&[1]), &[]), Verdict::Applied(1), "it was not begun");
     }
 
     #[test]

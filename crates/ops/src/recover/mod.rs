@@ -2,7 +2,8 @@
 //!
 //! 1. Connect; read folder and history; find the migration.
 //! 2. Replay what was applied before it in a scratch database, then the migration statement by statement: through these states
-//!    it goes (`gather`). Compare the database with each of them, and with what the migration's row says (`judge`).
+//!    it goes (`gather`). Compare the database with each of them, and with what the migration's row says (`judge`). Where nothing
+//!    can be replayed, the names in its text have to do (`catalogue`).
 //! 3. Without an action: tell, with the command that fits. With one: only if it is proven to be right, or forced by name. It is
 //!    recorded under the deploy lock (`act`), and the deploy goes on from there.
 //!
@@ -10,21 +11,27 @@
 //! own trace proves.
 
 mod act;
+mod catalogue;
+pub(crate) mod claims;
 pub(crate) mod gather;
 pub(crate) mod judge;
+mod leftover;
+mod report;
 
 use crate::deploy::{self, Deploy};
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::lock;
+use crate::lock_status::{self, HeldLock, Look, Which};
 use crate::migrations;
 use crate::run::{self, Run};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Result, codes, shell_word};
-use gather::{Findings, Subject, counted};
-use judge::{Trace, Verdict};
+use gather::{Room, Subject};
 use serde::Serialize;
 use std::sync::Arc;
+
+pub use report::{Report, Standing};
 
 /// What is done about a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -58,48 +65,16 @@ pub struct Recover {
     pub scratch: Option<Target>,
 }
 
-/// What has become of one statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// It has taken effect.
-    Applied,
-    /// It has not.
-    Absent,
-    /// Nothing proves either.
-    Unproven,
-}
-
-/// What was found, and what was done.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// The migration; none: nothing is unfinished.
-    pub migration: Option<String>,
-    /// `unfinished` (of cutover), `failed` (of Prisma Migrate), `applied`, `pending`.
-    pub row: &'static str,
-    /// Of each statement: what has become of it, and its first line.
-    pub statements: Vec<(Standing, String)>,
-    /// In a sentence.
-    pub summary: String,
-    /// What else is to be known.
-    pub notes: Vec<String>,
-    /// The one thing to do; none where it is a question.
-    pub action: Option<Action>,
-    /// The commands: the one that fits, or one for each answer.
-    pub commands: Vec<String>,
-    /// What was done, if anything was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub done: Option<Action>,
-    /// The migrations that were deployed behind it.
-    pub applied: Vec<String>,
-}
-
 /// Looks, and acts if asked to.
 ///
 /// # Errors
-/// C2026 for an action that is not proven to be right; C2025 where nothing can be replayed; what stops the deploy behind it.
+/// C2026 for an action that is not proven to be right; C2008 while somebody is at work on the database; C2025 for a scratch
+/// database that was given and cannot be used; what stops the deploy behind it.
 pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Report> {
     let deploy = &ask.deploy;
+    if ask.action.is_none() && deploy.options.locking {
+        in_flight(deploy, observer, interrupt)?;
+    }
     let folder = migrations::read(&deploy.migrations)?;
     migrations::check_lock_file(&folder.path, deploy.target.provider)?;
     let conn = run::connect(&deploy.target, &deploy.options, observer, interrupt)?
@@ -115,12 +90,12 @@ pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt
     let Some(subject) = Subject::find(&run, &folder, ask.name.as_deref())? else {
         return Ok(Report::nothing());
     };
-    let findings =
-        gather::look(&mut run, &folder, &subject, (&deploy.schemas, ask.scratch.as_ref()), interrupt)?;
+    let room = Room { schemas: &deploy.schemas, scratch: ask.scratch.as_ref() };
+    let findings = gather::look(&mut run, &folder, &subject, room, interrupt)?;
     let mut report = Report::of(&subject, &findings);
     let Some(action) = ask.action else { return Ok(report) };
     allowed(action, &report, ask.force.as_deref())?;
-    act::act(&mut run, &subject, &findings, action)?;
+    act::act(&mut run, &subject, &findings, action, ask.force.is_some())?;
     report.done = Some(action);
     // The deploy takes the lock again, and finds what was recorded.
     drop(run);
@@ -128,6 +103,21 @@ pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt
         report.applied = deploy::deploy(deploy, observer, interrupt)?.applied;
     }
     Ok(report)
+}
+
+/// What somebody is doing at this moment is neither done nor not done.
+fn in_flight(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<()> {
+    let look = Look { target: deploy.target.clone(), options: deploy.options.clone() };
+    let status = lock_status::status(&look, observer, interrupt)?;
+    // A lease that nobody renews has no transaction under way; a session that has lost its client goes on.
+    let at_work = |held: &&HeldLock| held.lock != Which::Lease || held.dead.is_none();
+    let Some(held) = status.held.iter().find(at_work) else { return Ok(()) };
+    Err(Failure::new(
+        Diagnostic::error("somebody holds the deploy lock: what is in flight cannot be judged")
+            .code(&codes::C2008)
+            .note(held.holder.to_string())
+            .help("wait for it (`cutover lock status` shows when it has ended), then `cutover recover`"),
+    ))
 }
 
 /// Only what is proven, or what somebody takes upon themselves by name.
@@ -161,143 +151,4 @@ fn command(name: &str, action: Action, force: bool) -> String {
     };
     let force = if force { format!(" --force {word}") } else { String::new() };
     format!("cutover recover {word} {flag}{force}")
-}
-
-/// What fits when so many of `count` statements are applied.
-fn action_for(applied: usize, count: usize) -> Action {
-    match applied {
-        applied if applied == count => Action::Applied,
-        0 => Action::Retry,
-        applied => Action::Continue { statement: applied + 1 },
-    }
-}
-
-impl Report {
-    fn nothing() -> Self {
-        Self {
-            migration: None,
-            row: "",
-            statements: Vec::new(),
-            summary: "no migration is unfinished".to_owned(),
-            notes: Vec::new(),
-            action: None,
-            commands: Vec::new(),
-            done: None,
-            applied: Vec::new(),
-        }
-    }
-
-    fn of(subject: &Subject, findings: &Findings) -> Self {
-        let name = &subject.planned.name;
-        let count = subject.planned.statement_count();
-        let mut notes = findings.notes.clone();
-        let (summary, action, numbers) = match &findings.verdict {
-            Verdict::Applied(number) => {
-                let summary = format!("migration `{name}`: {} applied, that is proven", counted(*number));
-                (summary, Some(action_for(*number, count)), vec![*number])
-            }
-            Verdict::Ambiguous(numbers) => {
-                let hidden = hidden_between(subject, findings, numbers);
-                let summary = format!("migration `{name}`: whether {hidden} took effect cannot be proven");
-                (summary, None, numbers.clone())
-            }
-            Verdict::Elsewhere { nearest, differences } => {
-                let summary = format!(
-                    "migration `{name}`: the database looks like no state of it; the nearest is that {} applied",
-                    counted(*nearest)
-                );
-                notes.extend(differences.iter().take(SHOWN).map(|line| format!("unlike that: {line}")));
-                (summary, None, vec![0, *nearest, count])
-            }
-        };
-        if let Some((at, error)) = &findings.fails {
-            notes.push(format!(
-                "statement {} fails by itself: {}; correct the file before it runs again",
-                at + 1,
-                error.text()
-            ));
-        }
-        let mut commands: Vec<String> = Vec::new();
-        for number in &numbers {
-            let command = command(name, action_for(*number, count), action.is_none());
-            if !commands.contains(&command) {
-                commands.push(command);
-            }
-        }
-        let applied_already = subject.row.as_ref().is_some_and(|row| row.is_applied());
-        let action = action.filter(|action| !(applied_already && *action == Action::Applied));
-        if applied_already && action.is_none() && matches!(findings.verdict, Verdict::Applied(_)) {
-            commands.clear();
-        }
-        Self {
-            migration: Some(name.clone()),
-            row: row_word(subject),
-            statements: standings(subject, findings),
-            summary,
-            notes,
-            action,
-            commands,
-            done: None,
-            applied: Vec::new(),
-        }
-    }
-}
-
-/// How many differences are shown.
-const SHOWN: usize = 8;
-
-fn row_word(subject: &Subject) -> &'static str {
-    match (&subject.row, &subject.progress) {
-        (None, _) => "pending",
-        (Some(row), _) if row.is_applied() => "applied",
-        (Some(_), Some(_)) => "unfinished",
-        (Some(_), None) => "failed",
-    }
-}
-
-/// `statement 3 (UPDATE ...)`: what lies between the numbers that fit, and leaves no trace.
-fn hidden_between(subject: &Subject, findings: &Findings, numbers: &[usize]) -> String {
-    let (first, last) =
-        (numbers.first().copied().unwrap_or_default(), numbers.last().copied().unwrap_or_default());
-    let hidden: Vec<usize> = (first..last)
-        .filter(|at| findings.evidence.traces.get(*at) == Some(&Trace::Hidden))
-        .map(|at| at + 1)
-        .collect();
-    match &hidden[..] {
-        [] => format!("statements {} to {last}", first + 1),
-        [one] => {
-            let statement = subject.planned.statements().nth(one - 1);
-            let text = statement.map(|statement| first_line(subject, statement)).unwrap_or_default();
-            format!("statement {one} (`{text}`)")
-        }
-        [first, .., last] => format!("statements {first} to {last}"),
-    }
-}
-
-fn first_line(subject: &Subject, statement: &sql::Statement) -> String {
-    let text = statement.span.slice(subject.planned.source.text());
-    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let short: String = line.chars().take(80).collect();
-    if short.len() < line.len() { format!("{short}...") } else { short }
-}
-
-fn standings(subject: &Subject, findings: &Findings) -> Vec<(Standing, String)> {
-    let (least, most) = match &findings.verdict {
-        Verdict::Applied(number) => (*number, *number),
-        Verdict::Ambiguous(numbers) => {
-            (numbers.first().copied().unwrap_or_default(), numbers.last().copied().unwrap_or_default())
-        }
-        Verdict::Elsewhere { .. } => (0, subject.planned.statement_count()),
-    };
-    let standing = |at: usize| match at {
-        at if at < least => Standing::Applied,
-        at if at >= most => Standing::Absent,
-        _ => Standing::Unproven,
-    };
-    subject
-        .planned
-        .statements()
-        .enumerate()
-        .map(|(at, statement)| (standing(at), first_line(subject, statement)))
-        .collect()
 }
