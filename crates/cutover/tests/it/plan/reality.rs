@@ -186,3 +186,171 @@ fn every_migration_of_the_shop_on_postgresql_does_what_its_plan_says() {
     assert!(count.unknown.len() * 10 <= count.statements, "{:#?}", count.unknown);
     assert!(count.statements >= 60, "{}", count.statements);
 }
+
+/// The ways in which MariaDB can carry out a change, from the cheapest to the dearest.
+const ALGORITHMS: [&str; 4] = ["INSTANT", "NOCOPY", "INPLACE", "COPY"];
+
+/// Runs a statement in the way that was announced, which must do, once no cheaper one does.
+fn carried_out(database: &testkit::mariadb::Database<'_>, sql: &str, announced: &str, count: &mut Count) {
+    // DROP INDEX takes no word for it.
+    let dropped = sql.strip_prefix("DROP INDEX ").and_then(|rest| rest.split_once(" ON "));
+    let sql =
+        &dropped.map_or(sql.to_owned(), |(index, table)| format!("ALTER TABLE {table} DROP INDEX {index}"));
+    let with = |algorithm: &str| match sql.to_uppercase().starts_with("CREATE") {
+        true => format!("{sql} ALGORITHM={algorithm}"),
+        false => format!("{sql}, ALGORITHM={algorithm}"),
+    };
+    for algorithm in ALGORITHMS {
+        let ran = database.try_sql(&with(algorithm));
+        if ran.is_ok() {
+            if algorithm.to_lowercase() != announced.replace('_', "") {
+                count.wrong.push(format!("{sql}: announced {announced}, and {algorithm} does"));
+            }
+            return;
+        }
+    }
+    count.wrong.push(format!("{sql}: no algorithm does"));
+}
+
+#[test]
+fn every_change_of_the_shop_on_mariadb_is_carried_out_as_its_plan_says() {
+    let server = testkit::mariadb::Server::start();
+    let database = server.create_database("reality");
+    let directory = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../fixtures/projects/shop-mysql/prisma/migrations"
+    ));
+    let project = Project::new(&[]);
+    let (mut count, mut changes) = (Count::default(), 0);
+    for (name, path) in migrations(directory) {
+        let sql = std::fs::read_to_string(path).unwrap();
+        project.write(&name, &sql);
+        let told = plan(&project, &database.url(), &["--to", &name]);
+        let brackets = told["migrations"][0]["brackets"].as_array().unwrap().clone();
+        let told: Vec<&Value> =
+            brackets.iter().flat_map(|bracket| bracket["statements"].as_array().unwrap()).collect();
+        let all = statements(&sql);
+        assert_eq!(told.len(), all.len(), "{name}");
+        for (told, sql) in told.iter().zip(&all) {
+            count.statements += 1;
+            if let Some(why) = told["unknown"].as_str() {
+                count.unknown.push(format!("{}: {why}", told["sql"]));
+            }
+            let algorithm =
+                told["tables"].as_array().into_iter().flatten().find_map(|table| table["algorithm"].as_str());
+            match algorithm {
+                Some(announced) => {
+                    changes += 1;
+                    carried_out(&database, sql, announced, &mut count);
+                }
+                None => drop(database.sql(sql)),
+            }
+        }
+        let marked = project.run(&database.url(), &["migrate", "resolve", "--applied", &name]);
+        assert!(marked.status.success(), "{}", text(&marked));
+    }
+    println!(
+        "{} statements, {changes} changes, {} unknown: {:#?}",
+        count.statements,
+        count.unknown.len(),
+        count.unknown
+    );
+    assert!(count.wrong.is_empty(), "{:#?}", count.wrong);
+    assert!(count.unknown.len() * 10 <= count.statements, "{:#?}", count.unknown);
+    assert!(changes >= 20, "{changes}");
+}
+
+/// So many rows are enough for a table of many pages.
+const ROWS: usize = 3000;
+
+/// Fills every table that has no rows, whatever its columns are.
+fn fill(database: &testkit::sqlite::Database) {
+    let tables = database.query(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN \
+         ('_prisma_migrations')",
+    );
+    for table in tables.lines() {
+        if database.query(&format!("SELECT count(*) FROM \"{table}\"")) != "0" {
+            continue;
+        }
+        let columns = database.query(&format!("SELECT name, type FROM pragma_table_info('{table}')"));
+        let (mut names, mut values) = (Vec::new(), Vec::new());
+        for line in columns.lines() {
+            let (name, kind) = line.split_once('|').unwrap();
+            names.push(format!("\"{name}\""));
+            let is_text = kind.to_uppercase().contains("TEXT");
+            values.push(if is_text { "hex(zeroblob(40)) || i" } else { "i" });
+        }
+        database.query(&format!(
+            "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 \
+             FROM s WHERE i < {ROWS}) INSERT INTO \"{table}\" ({}) SELECT {} FROM s",
+            names.join(", "),
+            values.join(", ")
+        ));
+    }
+}
+
+/// How many pages of the file are not what they were.
+fn changed(before: &[u8], after: &[u8]) -> usize {
+    let pages = before.chunks(4096).zip(after.chunks(4096)).filter(|(before, after)| before != after).count();
+    pages + after.len().abs_diff(before.len()) / 4096
+}
+
+#[test]
+fn every_alteration_of_the_shop_on_sqlite_writes_what_its_plan_says() {
+    let database = testkit::sqlite::Database::create("reality");
+    let directory = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../fixtures/projects/shop-sqlite/prisma/migrations"
+    ));
+    let project = Project::new(&[]);
+    let (mut count, mut alterations) = (Count::default(), 0);
+    let of_project =
+        migrations(directory).into_iter().map(|(name, path)| (name, std::fs::read_to_string(path).unwrap()));
+    // Prisma rebuilds tables on SQLite; by hand they are altered.
+    let by_hand = [
+        ("90_add", "ALTER TABLE Review ADD COLUMN note TEXT;"),
+        ("91_drop", "ALTER TABLE Review DROP COLUMN body;"),
+        ("92_rename", "ALTER TABLE Review RENAME COLUMN rating TO stars;"),
+        ("93_table", "ALTER TABLE Review RENAME TO Opinion;"),
+    ]
+    .map(|(name, sql)| (name.to_owned(), sql.to_owned()));
+    for (name, sql) in of_project.chain(by_hand) {
+        project.write(&name, &sql);
+        let told = plan(&project, &database.url(), &["--to", &name]);
+        let brackets = told["migrations"][0]["brackets"].as_array().unwrap().clone();
+        let told: Vec<&Value> =
+            brackets.iter().flat_map(|bracket| bracket["statements"].as_array().unwrap()).collect();
+        let all = statements(&sql);
+        assert_eq!(told.len(), all.len(), "{name}");
+        for told in &told {
+            count.statements += 1;
+            if let Some(why) = told["unknown"].as_str() {
+                count.unknown.push(format!("{}: {why}", told["sql"]));
+            }
+        }
+        // A file of alterations alone can be looked at; what is between the statements of others is nobody's to see.
+        let alters = all.iter().all(|statement| statement.to_uppercase().starts_with("ALTER TABLE"));
+        if alters {
+            fill(&database);
+        }
+        let before = if alters { std::fs::read(database.path()).unwrap() } else { Vec::new() };
+        let output = project.run(&database.url(), &["migrate", "deploy"]);
+        assert!(output.status.success(), "{}", text(&output));
+        if alters {
+            alterations += 1;
+            let pages = changed(&before, &std::fs::read(database.path()).unwrap());
+            let rewrites = told.iter().any(|told| told["tables"][0]["rewrite"] == "yes");
+            // A table of 3,000 rows has a hundred pages and more; a change of its definition touches a handful.
+            if rewrites != (pages > 60) {
+                count
+                    .wrong
+                    .push(format!("{all:?}: {pages} pages are others, a rewrite announced: {rewrites}"));
+            }
+        }
+    }
+    println!("{} statements, {alterations} alterations, {} unknown", count.statements, count.unknown.len());
+    assert!(count.wrong.is_empty(), "{:#?}", count.wrong);
+    assert!(count.unknown.len() * 10 <= count.statements, "{:#?}", count.unknown);
+    assert!(alterations >= 5, "{alterations}");
+}
