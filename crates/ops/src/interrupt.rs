@@ -3,7 +3,7 @@
 //! What does not live here: how a statement is cancelled (`watch`) and what is told of it (`execute`).
 
 use diagnostics::{Class, Diagnostic, Failure, codes};
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Why an operation is asked to stop.
@@ -19,7 +19,7 @@ pub enum Reason {
 /// stays.
 #[derive(Debug, Default)]
 pub struct Interrupt {
-    deadline: OnceLock<Instant>,
+    deadline: Mutex<Option<Instant>>,
     signal: Mutex<Option<i32>>,
     changed: Condvar,
 }
@@ -34,9 +34,15 @@ impl Interrupt {
         interrupt
     }
 
-    /// Sets the deadline, counted from now; a second one changes nothing.
+    /// Sets the deadline, counted from now, unless an earlier one is set.
     pub fn end_within(&self, limit: Duration) {
-        self.deadline.get_or_init(|| Instant::now() + limit);
+        let new = Instant::now() + limit;
+        let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        *deadline = Some(deadline.map_or(new, |old| old.min(new)));
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks to stop because of a signal.
@@ -50,7 +56,7 @@ impl Interrupt {
         let signal = *self.signal.lock().unwrap_or_else(PoisonError::into_inner);
         match signal {
             Some(number) => Some(Reason::Signal(number)),
-            None if self.deadline.get().is_some_and(|deadline| Instant::now() >= *deadline) => {
+            None if self.deadline().is_some_and(|deadline| Instant::now() >= deadline) => {
                 Some(Reason::Deadline)
             }
             None => None,
@@ -82,7 +88,7 @@ impl Interrupt {
 
     /// The shorter of `wait` and what is left until the deadline.
     pub fn within_deadline(&self, wait: Duration) -> Duration {
-        match self.deadline.get() {
+        match self.deadline() {
             Some(deadline) => wait.min(deadline.saturating_duration_since(Instant::now())),
             None => wait,
         }
@@ -147,5 +153,8 @@ mod tests {
         assert_eq!(interrupt.within_deadline(Duration::from_secs(9)), Duration::ZERO);
         assert_eq!(interrupt.check().unwrap_err().get_class(), Class::Deadline);
         assert_eq!(Interrupt::new(None).reason(), None);
+        let earlier = Interrupt::new(Some(Duration::ZERO));
+        earlier.end_within(Duration::from_secs(9));
+        assert_eq!(earlier.reason(), Some(Reason::Deadline), "the earlier one counts");
     }
 }
