@@ -215,6 +215,10 @@ fn a_prepared_transaction_is_told_though_no_session_has_it() {
             == "0"
     });
     while_waiting(&database, "UPDATE orders SET n = 6 WHERE id = 1", "row lock", |watcher, own| {
+        // The server shows transactions of a moment ago to whoever asks often.
+        wait_until("the prepared transaction is shown", || {
+            !activity::blockers(watcher, own).unwrap().is_empty()
+        });
         let found = only(activity::blockers(watcher, own).unwrap(), 0);
         assert!(found.protected.as_deref().is_some_and(|why| why.contains("XA")), "{found:?}");
         assert!(!end(watcher, &found));
