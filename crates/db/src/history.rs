@@ -11,8 +11,8 @@
 //! that a script's `search_path` or another deployer cannot redirect it. Literals are ASCII whatever the
 //! text: a script that changes the client's encoding must not change what is recorded.
 
-mod literal;
 mod back;
+mod literal;
 mod questions;
 mod time;
 pub use literal::quote_identifier;
