@@ -47,6 +47,10 @@ pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffec
 pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;
 pub use inverse::{Draft, Loss, Obstacle, Undo, draft};
+pub use inverse::{
+    KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution, Unkept,
+    bring_back, keep,
+};
 pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
 pub use reach::Reach;
 pub use scanner::{ScanError, ScanErrorKind};

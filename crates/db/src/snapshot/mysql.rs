@@ -49,7 +49,8 @@ fn read_printed(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
         let columns = columns.remove(&found.name).unwrap_or_default();
         let definition = match found.object.kind {
             ObjectKind::Table => {
-                let table = sql::shown_table(&own.text(&text)).ok_or_else(|| found.unread())?;
+                let mut table = sql::shown_table(&own.text(&text)).ok_or_else(|| found.unread())?;
+                table.columns.retain(|column| !column.name.starts_with(sql::KEPT_PREFIX));
                 Definition { source: Some(text), ..table }
             }
             ObjectKind::Event => {

@@ -7,6 +7,7 @@ mod conn;
 mod effects;
 mod history;
 mod inverse;
+mod keep;
 mod mysql;
 mod postgres;
 mod sharing;

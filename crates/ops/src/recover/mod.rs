@@ -110,7 +110,11 @@ fn in_flight(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt
     let look = Look { target: deploy.target.clone(), options: deploy.options.clone() };
     let status = lock_status::status(&look, observer, interrupt)?;
     // A lease that nobody renews has no transaction under way; a session that has lost its client goes on.
-    let at_work = |held: &&HeldLock| held.lock != Which::Lease || held.dead.is_none();
+    // On MySQL the lock is the server's: who works on another database is not at work on this one.
+    let elsewhere = |held: &HeldLock| {
+        held.holder.database.as_deref().is_some_and(|database| database != deploy.target.database())
+    };
+    let at_work = |held: &&HeldLock| (held.lock != Which::Lease || held.dead.is_none()) && !elsewhere(held);
     let Some(held) = status.held.iter().find(at_work) else { return Ok(()) };
     Err(Failure::new(
         Diagnostic::error("somebody holds the deploy lock: what is in flight cannot be judged")

@@ -9,12 +9,18 @@
 //! What a draft is not: a promise. Rows that were changed or removed do not come back, and what is said of them is said
 //! ([`Obstacle`], [`Loss`], [`Undo::conditions`]).
 
+mod keep;
 mod mysql;
 mod postgres;
 mod rows;
 mod sqlite;
 mod state;
 mod text;
+
+pub use keep::{
+    KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution, Unkept,
+    bring_back, keep,
+};
 
 use crate::action::Name;
 use crate::snapshot::Snapshot;

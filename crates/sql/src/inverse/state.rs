@@ -45,7 +45,7 @@ pub(super) struct State {
 }
 
 impl State {
-    fn new(before: &Snapshot, fleeting: BTreeSet<usize>) -> Self {
+    pub(super) fn new(before: &Snapshot, fleeting: BTreeSet<usize>) -> Self {
         Self {
             now: before.clone(),
             created: BTreeMap::new(),

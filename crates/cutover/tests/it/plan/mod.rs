@@ -76,7 +76,9 @@ fn sizes_locks_and_durations_are_told_in_every_format() {
 
 #[test]
 fn a_role_that_may_only_read_plans_and_nothing_is_written() {
-    let database = testkit::postgres::server().create_database("plan_reader");
+    // Transactions are the whole server's: nobody else is on it.
+    let server = testkit::postgres::Server::private(&[("autovacuum", "off")], None);
+    let database = server.create_database("plan_reader");
     let project = Project::new(&[("1_base", "CREATE TABLE a (id int PRIMARY KEY);")]);
     project.deploy(&database.url());
     project.write("2_next", "ALTER TABLE a ADD COLUMN n int NOT NULL DEFAULT 0;");

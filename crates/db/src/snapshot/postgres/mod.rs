@@ -28,6 +28,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A catalogue and the number of a row in it: `pg_class 16384`. Not the same in two databases, and in no text.
 type Key = String;
 
+/// What says of `pg_namespace n` that it is a schema of the database's own: not the server's, and not one of cutover's, in which
+/// stand its tables and what it keeps.
+const OWN: &str = "n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,cutover}') AND n.nspname !~ '^cutover_kept_'";
+
 /// What the queries need, and what decides how the server prints.
 const PRINTING: &str = "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL quote_all_identifiers = off; SET LOCAL \
     standard_conforming_strings = on; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = \
@@ -97,8 +101,7 @@ fn session(conn: &mut dyn Conn) -> Result<(Vec<String>, bool), DbError> {
 /// A text with what stands for the schemas that are not left out, `{own}`, and for the history table, `{history}`, and without the
 /// pieces that only newer versions have: `{since 15: ...}}`.
 fn of_version(text: &str, version: u32) -> String {
-    let own = "n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,cutover}')";
-    let text = text.replace("{own}", own).replace("{history}", TABLE);
+    let text = text.replace("{own}", OWN).replace("{history}", TABLE);
     let mut out = String::new();
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("{since ") {
@@ -230,7 +233,7 @@ mod tests {
     #[test]
     fn pieces_of_newer_versions_are_left_out() {
         let text = "SELECT 1{since 13: , 2}}{since 15: , 3}} WHERE {own}";
-        let own = "n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,cutover}')";
+        let own = OWN;
         assert_eq!(of_version(text, 120_022), format!("SELECT 1 WHERE {own}"));
         assert_eq!(of_version(text, 140_009), format!("SELECT 1, 2 WHERE {own}"));
         assert_eq!(of_version(text, 180_001), format!("SELECT 1, 2, 3 WHERE {own}"));

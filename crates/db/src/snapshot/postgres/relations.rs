@@ -96,7 +96,8 @@ LEFT JOIN (
     JOIN (VALUES ('smallint'::regtype, -32768::bigint, 32767::bigint), ('integer', -2147483648, 2147483647),
         ('bigint', -9223372036854775808, 9223372036854775807)) b (type, lowest, highest) ON b.type = s.seqtypid
 ) q ON q.refobjid = a.attrelid AND q.refobjsubid = a.attnum
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND {own}
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND a.attname !~ '^_cutover_kept_'
+    AND {own}
 ORDER BY a.attrelid, a.attnum";
 
 /// A key to a partitioned table has a row for each of its partitions, which go with it. NOT NULL is part of the column, unless its

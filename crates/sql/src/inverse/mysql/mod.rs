@@ -4,6 +4,7 @@
 
 mod alter;
 mod column;
+pub(super) mod keep;
 mod key;
 mod object;
 mod render;

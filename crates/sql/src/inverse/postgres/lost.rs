@@ -132,6 +132,11 @@ impl Lost {
         self.columns.push((table.clone(), own));
     }
 
+    /// Parts of objects that stay.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&Object, &Part, &String)> {
+        self.parts.iter().map(|(object, part, held)| (object, part, held))
+    }
+
     /// Takes a part away.
     pub(super) fn part(&mut self, state: &mut State, object: &Object, part: &Part) {
         let mut text = None;

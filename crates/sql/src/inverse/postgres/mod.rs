@@ -8,6 +8,7 @@
 mod alter;
 mod block;
 mod data;
+pub(super) mod keep;
 mod key;
 mod lost;
 mod object;

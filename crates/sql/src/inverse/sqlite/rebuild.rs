@@ -55,6 +55,11 @@ impl Rebuilt {
         self.told(rebuilt(&self.table, &self.definition, &self.columns, state))
     }
 
+    /// The former column is somewhere in the new table.
+    pub(super) fn leads_from(&self, column: &str) -> bool {
+        self.columns.iter().any(|(from, _)| same(from, column))
+    }
+
     /// A former column is in this one.
     pub(super) fn leads_to(&self, column: &str) -> bool {
         self.columns.iter().any(|(_, to)| same(to, column))

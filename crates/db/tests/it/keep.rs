@@ -1,0 +1,233 @@
+//! Keeping what scripts drop, on real servers: with it the database is what the script makes of it without, new code can write,
+//! and the way back brings every row and every value back.
+
+use crate::connect;
+use diagnostics::Provider;
+use sql::{Keeping, Kept, Options, Running, Snapshot, Substitution, split};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A script of a fixture.
+struct Case {
+    title: String,
+    script: String,
+    /// What the new code writes afterwards.
+    writes: String,
+    /// Rows that came later have no value for the column that comes back.
+    no_way_back: bool,
+}
+
+fn fixture(name: &str) -> (String, Vec<Case>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/keep").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut parts = text.split("-- === ");
+    let setup = parts.next().unwrap_or_default().to_owned();
+    let cases = parts.map(|part| {
+        let (title, rest) = part.split_once('\n').unwrap_or((part, ""));
+        let (script, writes) = rest.split_once("-- --- ").unwrap_or((rest, ""));
+        let (how, writes) = writes.split_once('\n').unwrap_or((writes, ""));
+        Case {
+            title: title.to_owned(),
+            script: script.to_owned(),
+            writes: writes.to_owned(),
+            no_way_back: how.starts_with("no way back"),
+        }
+    });
+    (setup, cases.collect())
+}
+
+/// Runs a script with what stands for its statements, in one transaction where there is such a thing.
+fn run(url: &str, provider: Provider, text: &str, instead: &[Substitution]) -> Result<(), String> {
+    let script = split(text, &Options::new(provider)).map_err(|error| error.to_string())?;
+    let mut conn = connect(url);
+    let pragma = |statement: &&sql::Statement| matches!(statement.kind, sql::Kind::Pragma { .. });
+    if provider == Provider::Sqlite {
+        for statement in script.statements.iter().filter(pragma) {
+            let text = statement.span.slice(text);
+            if text.contains("foreign_keys=OFF") {
+                conn.execute(text).map_err(|error| error.to_string())?;
+            }
+        }
+    }
+    if provider != Provider::MySql {
+        conn.execute("BEGIN").map_err(|error| error.to_string())?;
+    }
+    for (number, statement) in script.statements.iter().enumerate() {
+        let own = vec![statement.span.slice(text).to_owned()];
+        let sent = instead.iter().find(|one| one.statement == number).map_or(&own, |one| &one.sent);
+        for text in sent {
+            conn.execute(text).map_err(|error| format!("{error}\nin: {text}"))?;
+        }
+    }
+    if provider != Provider::MySql {
+        conn.execute("COMMIT").map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn snapshot(url: &str) -> Snapshot {
+    db::snapshot::read(connect(url).as_mut()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// All rows of all tables, by table and column.
+fn rows(url: &str, provider: Provider) -> BTreeMap<String, Vec<String>> {
+    let mut conn = connect(url);
+    let quote = |name: &str| match provider {
+        Provider::MySql => format!("`{name}`"),
+        _ => format!("\"{name}\""),
+    };
+    let mut all = BTreeMap::new();
+    for (object, definition) in snapshot(url).objects {
+        if object.kind != sql::ObjectKind::Table {
+            continue;
+        }
+        let mut names: Vec<&str> = definition.columns.iter().map(|column| column.name.as_str()).collect();
+        names.sort_unstable();
+        let shown = |name: &&str| match provider {
+            Provider::Sqlite => format!("quote({}) || typeof({})", quote(name), quote(name)),
+            Provider::PostgreSql => format!("{}::text", quote(name)),
+            Provider::MySql => quote(name),
+        };
+        let list = names.iter().map(shown).collect::<Vec<_>>().join(", ");
+        let table = object.name.schema.iter().chain([&object.name.name]).map(|part| quote(part));
+        let query = format!("SELECT {list} FROM {}", table.collect::<Vec<_>>().join("."));
+        let found = conn.query(&query).unwrap_or_else(|error| panic!("{error} in {query}"));
+        let mut lines: Vec<String> =
+            found.into_iter().map(|row| format!("{:?}", names.iter().zip(row).collect::<Vec<_>>())).collect();
+        lines.sort();
+        all.insert(object.name.to_string(), lines);
+    }
+    all
+}
+
+fn kept(text: &str, before: &Snapshot) -> Result<Keeping, String> {
+    let script = split(text, &Options::new(before.provider)).unwrap();
+    let mut now = before.clone();
+    sql::keep(Running { script: &script, text, done: 0 }, &mut now, "t1")
+        .map_err(|unkept| format!("statement {}: {}", unkept.statement + 1, unkept.reason))
+}
+
+fn back(text: &str, before: &Snapshot, kept: &[Kept]) -> Vec<Substitution> {
+    let script = split(text, &Options::new(before.provider)).unwrap();
+    sql::bring_back(Running { script: &script, text, done: 0 }, before, kept)
+}
+
+type Database = (String, Box<dyn Any>);
+
+/// What is wrong with one case.
+fn wrong(provider: Provider, setup: &str, case: &Case, database: &dyn Fn() -> Database) -> Option<String> {
+    let databases = [database(), database(), database()];
+    let [plain, own, alone] = databases.each_ref().map(|(url, _)| url.as_str());
+    for url in [plain, own, alone] {
+        run(url, provider, setup, &[]).unwrap_or_else(|why| panic!("{why}"));
+    }
+    let (before, rows_before) = (snapshot(own), rows(own, provider));
+    let keeping = match kept(&case.script, &before) {
+        Ok(keeping) => keeping,
+        Err(why) => return Some(format!("it is not kept: {why}")),
+    };
+    let sent = || format!("{:#?}", keeping.substitutions);
+    run(plain, provider, &case.script, &[]).unwrap_or_else(|why| panic!("without keeping: {why}"));
+    for url in [own, alone] {
+        if let Err(why) = run(url, provider, &case.script, &keeping.substitutions) {
+            return Some(format!("up: {why}\n{}", sent()));
+        }
+    }
+    let differing = told(&snapshot(plain), &snapshot(own), ("without", "with"));
+    if !differing.is_empty() {
+        return Some(format!("with keeping it is another database: {differing}\n{}", sent()));
+    }
+    // Each thing by itself, onto what the script has left: where nothing has taken its place.
+    let stands = ["CREATE", "ADD", "DROP FUNCTION"].iter().any(|word| case.script.contains(word));
+    if !keeping.kept.is_empty() && !stands {
+        if let Err(why) = restore(alone, &keeping.kept) {
+            return Some(format!("restore: {why}"));
+        }
+        if rows(alone, provider) != rows_before {
+            return Some(format!("restore: {rows_before:#?}\n{:#?}\n{}", rows(alone, provider), sent()));
+        }
+    }
+    run(own, provider, &case.writes, &[]).unwrap_or_else(|why| panic!("the new code: {why}\n{}", sent()));
+    wrong_way_back(own, case, (&before, &rows_before), &keeping.kept)
+}
+
+fn told(first: &Snapshot, second: &Snapshot, (left, right): (&str, &str)) -> String {
+    let differing = first.differences(second);
+    differing.iter().flat_map(|one| one.lines(left, right)).collect::<Vec<_>>().join("\n")
+}
+
+fn restore(url: &str, kept: &[Kept]) -> Result<(), String> {
+    for text in kept.iter().rev().flat_map(|one| &one.restore) {
+        connect(url).execute(text).map_err(|error| format!("{error}\nin {text}"))?;
+    }
+    Ok(())
+}
+
+/// What is wrong with the way back.
+fn wrong_way_back(
+    url: &str,
+    case: &Case,
+    (before, rows_before): (&Snapshot, &BTreeMap<String, Vec<String>>),
+    kept: &[Kept],
+) -> Option<String> {
+    let provider = before.provider;
+    let script = split(&case.script, &Options::new(provider)).unwrap();
+    let down = sql::draft(&script, &case.script, before).sql();
+    let instead = back(&down, &snapshot(url), kept);
+    let down_told = || format!("{down}\n{instead:#?}");
+    match run(url, provider, &down, &instead) {
+        Err(_) if case.no_way_back => return None,
+        Err(why) => return Some(format!("down: {why}\n{}", down_told())),
+        Ok(()) if case.no_way_back => return Some("rows without a value have come back".to_owned()),
+        Ok(()) => {}
+    }
+    let differing = told(before, &snapshot(url), ("before", "back"));
+    if !differing.is_empty() {
+        return Some(format!("another database came back: {differing}\n{}", down_told()));
+    }
+    let now = rows(url, provider);
+    // The new code of some cases deletes this one.
+    let deleted = |line: &str| case.writes.contains("DELETE") && line.contains("Cy");
+    let of_table = |(table, lines): (&String, &Vec<String>)| {
+        let now = now.get(table).cloned().unwrap_or_default();
+        lines.iter().filter(|line| !now.contains(line) && !deleted(line)).cloned().collect::<Vec<_>>()
+    };
+    let missing: Vec<String> = rows_before.iter().flat_map(of_table).collect();
+    (!missing.is_empty())
+        .then(|| format!("rows did not come back: {missing:#?}\nnow: {now:#?}\n{}", down_told()))
+}
+
+fn all(provider: Provider, file: &str, database: &dyn Fn() -> Database) {
+    let (setup, cases) = fixture(file);
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter_map(|case| Some(format!("=== {}\n{}", case.title, wrong(provider, &setup, case, database)?)))
+        .collect();
+    assert!(wrong.is_empty(), "{}\n{} of {} are wrong", wrong.join("\n\n"), wrong.len(), cases.len());
+}
+
+#[test]
+fn nothing_is_lost_on_postgresql() {
+    all(Provider::PostgreSql, "postgresql.sql", &|| {
+        let database = testkit::postgres::server().create_database("keep");
+        (database.url(), Box::new(database))
+    });
+}
+
+#[test]
+fn nothing_is_lost_on_mariadb() {
+    all(Provider::MySql, "mysql.sql", &|| {
+        let database = testkit::mariadb::server().create_database("keep");
+        (database.url(), Box::new(database))
+    });
+}
+
+#[test]
+fn nothing_is_lost_on_sqlite() {
+    all(Provider::Sqlite, "sqlite.sql", &|| {
+        let database = testkit::sqlite::Database::create("keep");
+        std::fs::File::create(database.path()).unwrap();
+        (database.url(), Box::new(database))
+    });
+}

@@ -1,0 +1,269 @@
+//! Keeping what a script drops (pure): what is sent in place of its DROP TABLE and DROP COLUMN, so that no value is lost, and
+//! what is sent in place of the statements of its way back, so that the values come back with the structure.
+//!
+//! On PostgreSQL and MySQL what is dropped is renamed aside, which writes nothing anew; on SQLite, where names lead everywhere,
+//! its rows are copied aside and the statement itself runs. The file `keep` of each database's folder does it.
+//!
+//! What is kept nowhere: rows that DELETE and TRUNCATE take, values that a narrower type cuts, what code drops (DO, EXECUTE).
+
+use super::state::State;
+use super::{mysql, postgres, sqlite, text};
+use crate::action::Name;
+use crate::scanner::Token;
+use crate::snapshot::Snapshot;
+use crate::statement::{Script, Statement};
+use crate::words::Words;
+use diagnostics::Provider;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What the names begin with under which things are kept: schemas on PostgreSQL, tables elsewhere, and columns.
+pub const KEPT_PREFIX: &str = "_cutover_kept_";
+
+/// The same of PostgreSQL's schemas.
+pub const KEPT_SCHEMA_PREFIX: &str = "cutover_kept_";
+
+/// What is sent in place of a statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Substitution {
+    /// The statement of the script, from 0.
+    pub statement: usize,
+    /// What is sent, in order.
+    pub sent: Vec<String>,
+    /// Which of them is the statement itself; none: the others do its work.
+    pub own: Option<usize>,
+}
+
+/// A kind of what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the object of the same name")]
+pub enum KeptKind {
+    Table,
+    Column,
+    /// PostgreSQL: a type that a kept table or column has.
+    Type,
+}
+
+/// Something that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The statement that drops it, from 0.
+    pub statement: usize,
+    /// What it is.
+    pub kind: KeptKind,
+    /// Its name; of a column its table's.
+    pub name: Name,
+    /// Of a column: its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// The table (or type) under which it is found now; of a column the table that holds its values.
+    pub place: Name,
+    /// Of a column: its name there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place_column: Option<String>,
+    /// Of a column whose values were copied: what tells its rows, the name here and the name there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<(String, String)>,
+    /// Of a table: its columns, without those that are computed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// Of a partitioned table: what holds its rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<KeptPartition>,
+    /// The statements that bring it back to where it was, with what went with it: in one transaction where that is possible.
+    pub restore: Vec<String>,
+}
+
+/// A partition of a table that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptPartition {
+    /// Its name.
+    pub name: Name,
+    /// Where it is now.
+    pub place: Name,
+    /// Its columns, without those that are computed.
+    pub columns: Vec<String>,
+}
+
+/// Why something cannot be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unkept {
+    /// The statement, from 0.
+    pub statement: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is sent in place of the statements of one script.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// In the order of the statements.
+    pub substitutions: Vec<Substitution>,
+    /// What is kept by them.
+    pub kept: Vec<Kept>,
+}
+
+/// Of what runs: the script, its text, and how many of its statements have run already.
+#[derive(Clone, Copy, Debug)]
+pub struct Running<'r> {
+    /// What [`split`](crate::split) says of the text.
+    pub script: &'r Script,
+    /// The text.
+    pub text: &'r str,
+    /// So many statements are in the database that is given.
+    pub done: usize,
+}
+
+/// What is sent so that nothing is lost that `running` drops. `now` is the database before it, and after it when this returns;
+/// `tag` names what is kept, and is another one for each attempt of each migration.
+///
+/// # Errors
+/// What is dropped in a way in which it cannot be kept.
+pub fn keep(running: Running<'_>, now: &mut Snapshot, tag: &str) -> Result<Keeping, Unkept> {
+    let mut state = State::new(now, BTreeSet::new());
+    let mut keeping = Keeping::default();
+    match now.provider {
+        Provider::PostgreSql => postgres::keep::keep(running, &mut state, tag, &mut keeping)?,
+        Provider::MySql => mysql::keep::keep(running, &mut state, tag, &mut keeping)?,
+        Provider::Sqlite => sqlite::keep::keep(running, &mut state, tag, &mut keeping)?,
+    }
+    *now = state.now;
+    Ok(keeping)
+}
+
+/// What is sent in place of the statements of a way back, so that what was `kept` comes back with it. `before` is the database
+/// before that.
+pub fn bring_back(running: Running<'_>, before: &Snapshot, kept: &[Kept]) -> Vec<Substitution> {
+    if kept.is_empty() {
+        return Vec::new();
+    }
+    match before.provider {
+        Provider::PostgreSql => postgres::keep::bring_back(running, before, kept),
+        Provider::MySql => mysql::keep::bring_back(running, before, kept),
+        Provider::Sqlite => sqlite::keep::bring_back(running, before, kept),
+    }
+}
+
+/// The statements that are left, with their numbers.
+pub(super) fn left<'r>(running: Running<'r>) -> impl Iterator<Item = (usize, &'r Statement)> {
+    running.script.statements.iter().enumerate().skip(running.done)
+}
+
+/// A name under which something is kept: short enough for every database, and readable.
+pub(super) fn kept_name(prefix: &str, tag: &str, name: &str) -> String {
+    let mut whole = format!("{prefix}{tag}_{name}");
+    while whole.len() > 60 {
+        whole.pop();
+    }
+    whole
+}
+
+/// ALTER TABLE, taken apart at its commas.
+pub(super) struct Pieces<'t> {
+    /// `ALTER TABLE name`, as written.
+    pub(super) head: &'t str,
+    /// The table.
+    pub(super) table: Name,
+    /// ONLY stands before it.
+    pub(super) only: bool,
+    /// The changes.
+    pub(super) pieces: Vec<Piece<'t>>,
+}
+
+/// One change.
+pub(super) struct Piece<'t> {
+    /// As written.
+    pub(super) text: &'t str,
+    tokens: Vec<Token>,
+    whole: &'t str,
+    provider: Provider,
+}
+
+impl<'t> Pieces<'t> {
+    /// Takes a statement apart; none where it is no ALTER TABLE.
+    pub(super) fn read(text: &'t str, tokens: &[Token], provider: Provider) -> Option<Self> {
+        let mut words = Words::new(text, tokens, provider);
+        let first = words.look(0)?;
+        words.take("ALTER").then_some(())?;
+        while words.take_any(&["ONLINE", "OFFLINE", "IGNORE"]).is_some() {}
+        words.take("TABLE").then_some(())?;
+        words.if_exists();
+        let only = words.take("ONLY");
+        let table = words.name()?;
+        words.symbol(b'*');
+        let head = words.span_from(first).slice(text);
+        let from = words.look(0).map_or(usize::MAX, |next| next.span.start);
+        let rest: Vec<Token> = tokens
+            .iter()
+            .filter(|token| token.span.start >= from)
+            .take_while(|token| !token.is_symbol(b';'))
+            .copied()
+            .collect();
+        let mut depth = 0_usize;
+        let apart = rest.split(|token| {
+            depth += usize::from(token.is_symbol(b'('));
+            depth = depth.saturating_sub(usize::from(token.is_symbol(b')')));
+            depth == 0 && token.is_symbol(b',')
+        });
+        let piece = |own: &[Token]| {
+            let (first, last) = (own.first()?, own.last()?);
+            let written = &text[first.span.start..last.span.end];
+            Some(Piece { text: written, tokens: own.to_vec(), whole: text, provider })
+        };
+        let pieces = apart.map(piece).collect::<Option<Vec<_>>>()?;
+        Some(Self { head, table, only, pieces })
+    }
+}
+
+impl<'t> Piece<'t> {
+    fn words(&self) -> Words<'_> {
+        Words::new(self.whole, &self.tokens, self.provider)
+    }
+
+    /// The column that it drops.
+    pub(super) fn dropped_column(&self) -> Option<String> {
+        const OTHERS: &[&str] =
+            &["CONSTRAINT", "INDEX", "KEY", "PRIMARY", "FOREIGN", "CHECK", "PARTITION", "SYSTEM", "PERIOD"];
+        let mut words = self.words();
+        words.take("DROP").then_some(())?;
+        if !words.take("COLUMN") && OTHERS.iter().any(|word| words.at_word(word)) {
+            return None;
+        }
+        words.if_exists();
+        words.part()
+    }
+
+    /// The column that it adds, and its definition as written.
+    pub(super) fn added_column(&self) -> Option<(String, &'t str)> {
+        const OTHERS: &[&str] = &[
+            "CONSTRAINT",
+            "INDEX",
+            "KEY",
+            "PRIMARY",
+            "FOREIGN",
+            "CHECK",
+            "PARTITION",
+            "SYSTEM",
+            "PERIOD",
+            "UNIQUE",
+            "FULLTEXT",
+            "SPATIAL",
+            "EXCLUDE",
+        ];
+        let mut words = self.words();
+        words.take("ADD").then_some(())?;
+        if !words.take("COLUMN") && OTHERS.iter().any(|word| words.at_word(word)) {
+            return None;
+        }
+        words.if_not_exists();
+        let name = words.part()?;
+        let first = words.look(0)?;
+        Some((name, &self.whole[first.span.start..self.tokens.last()?.span.end]))
+    }
+}
+
+/// The names in quotes, separated by commas.
+pub(super) fn listed<'n>(names: impl IntoIterator<Item = &'n String>, provider: Provider) -> String {
+    names.into_iter().map(|name| text::quoted(name, provider)).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,450 @@
+//! Keeping what is dropped, on MySQL and MariaDB: tables and columns get other names. Nothing is rolled back there, so that each
+//! piece of work is one statement, or one that can be said again.
+
+use super::super::keep::{
+    KEPT_PREFIX, Keeping, Kept, KeptKind, Pieces, Running, Substitution, Unkept, kept_name, left, listed,
+};
+use super::super::state::State;
+use super::super::text;
+use super::render::{self, alter, key_columns, quoted};
+use super::{MYSQL, column};
+use crate::action::Name;
+use crate::effect::mysql::tokens;
+use crate::kind::{DdlVerb, Kind};
+use crate::scanner::Token;
+use crate::snapshot::{ColumnDefinition, Object, ObjectKind, PartKind, Snapshot};
+use crate::statement::Statement;
+use crate::words::Words;
+use std::collections::BTreeSet;
+
+/// What is sent in place of one statement, and what that keeps.
+type Found = Result<Option<(Vec<String>, Vec<Kept>)>, String>;
+
+pub(in crate::inverse) fn keep(
+    running: Running<'_>,
+    state: &mut State,
+    tag: &str,
+    keeping: &mut Keeping,
+) -> Result<(), Unkept> {
+    for (number, statement) in left(running) {
+        let tag = format!("{tag}_{}", number + 1);
+        let found = one(statement, running.text, state, &tag);
+        if let Some((sent, kept)) = found.map_err(|reason| Unkept { statement: number, reason })? {
+            keeping.substitutions.push(Substitution { statement: number, sent, own: None });
+            keeping.kept.extend(kept.into_iter().map(|kept| Kept { statement: number, ..kept }));
+        }
+        super::one(statement, running.text, state);
+    }
+    Ok(())
+}
+
+/// The tokens of a statement, however its quotes are read.
+fn read(statement: &Statement, text: &str) -> Vec<Token> {
+    [false, true].into_iter().find_map(|ansi_quotes| tokens(statement, text, ansi_quotes)).unwrap_or_default()
+}
+
+fn one(statement: &Statement, text: &str, state: &State, tag: &str) -> Found {
+    let tokens = read(statement, text);
+    let mut words = Words::new(text, &tokens, MYSQL);
+    match &statement.kind {
+        Kind::DropDatabase => Err("it takes everything in the database with it".to_owned()),
+        Kind::Ddl(DdlVerb::Drop) => {
+            words.take("DROP");
+            if words.take_any(&["TABLE", "TABLES"]).is_none() {
+                return Ok(None);
+            }
+            words.if_exists();
+            tables(&words.names(), state, tag)
+        }
+        Kind::Ddl(DdlVerb::Alter) => match Pieces::read(text, &tokens, MYSQL) {
+            Some(pieces) => columns(&pieces, state, tag),
+            None => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// The foreign keys of other tables that lead to this one.
+fn pointed_to(table: &Object, but: &[Object], state: &State) -> Option<String> {
+    let others = state.now.objects.iter().filter(|(other, _)| !but.contains(other));
+    others
+        .flat_map(|(other, definition)| definition.parts.iter().map(move |(part, held)| (other, part, held)))
+        .find(|(_, part, held)| {
+            let to = held.find("REFERENCES").map_or("", |at| &held[at..]);
+            part.kind == PartKind::ForeignKey && text::names(to, &table.name, MYSQL)
+        })
+        .map(|(other, part, _)| format!("{} of {}", part.name, other.name))
+}
+
+fn tables(names: &[Name], state: &State, tag: &str) -> Found {
+    let named: Vec<Object> = names.iter().filter_map(|name| state.find(ObjectKind::Table, name)).collect();
+    if named.is_empty() || named.iter().all(|table| state.is_created(table)) {
+        return Ok(None);
+    }
+    let (mut sent, mut kept) = (Vec::new(), Vec::new());
+    for table in &named {
+        // With the checks switched off the server would drop it all the same, and lead the key of the other along.
+        if let Some(key) = pointed_to(table, &named, state) {
+            return Err(format!("the foreign key {key} leads to {}; drop that before", table.name));
+        }
+        let Some(definition) = state.definition(table) else { continue };
+        let name = &table.name.name;
+        let place = kept_name(KEPT_PREFIX, tag, name);
+        let (mut changes, mut back) = (Vec::new(), Vec::new());
+        let mut behind = Vec::new();
+        for (part, held) in &definition.parts {
+            match part.kind {
+                PartKind::ForeignKey => {
+                    changes.push(format!("DROP FOREIGN KEY {}", quoted(&part.name)));
+                    back.push(render::foreign_key(&part.name, held));
+                }
+                // Its name is the database's on MySQL.
+                PartKind::Constraint if part.name != "PRIMARY" => {
+                    changes.push(format!("DROP CONSTRAINT {}", quoted(&part.name)));
+                    back.push(format!("ADD CONSTRAINT {} {held}", quoted(&part.name)));
+                }
+                // So is a trigger's.
+                PartKind::Trigger => {
+                    sent.push(format!("DROP TRIGGER {}", quoted(&part.name)));
+                    behind.push(held.clone());
+                }
+                _ => {}
+            }
+        }
+        changes.push(format!("RENAME TO {}", quoted(&place)));
+        back.insert(0, format!("RENAME TO {}", quoted(name)));
+        sent.push(alter(name, &changes));
+        kept.push(Kept {
+            statement: 0,
+            kind: KeptKind::Table,
+            name: table.name.clone(),
+            column: None,
+            place: Name::unqualified(place.clone()),
+            place_column: None,
+            keys: Vec::new(),
+            partitions: Vec::new(),
+            columns: definition
+                .columns
+                .iter()
+                .filter(|column| column.generated.is_none())
+                .map(|column| column.name.clone())
+                .collect(),
+            restore: std::iter::once(alter(&place, &back)).chain(behind).collect(),
+        });
+    }
+    Ok(Some((sent, kept)))
+}
+
+fn columns(pieces: &Pieces<'_>, state: &State, tag: &str) -> Found {
+    let Some(table) = state.find(ObjectKind::Table, &pieces.table) else { return Ok(None) };
+    let drops = |name: &str| {
+        let added = state.added.iter().any(|(own, added)| *own == table && text::same(added, name, MYSQL));
+        // What is computed is computed again.
+        !added && state.column(&table, name).is_some_and(|column| column.generated.is_none())
+    };
+    if state.is_created(&table)
+        || !pieces.pieces.iter().filter_map(|piece| piece.dropped_column()).any(|name| drops(&name))
+    {
+        return Ok(None);
+    }
+    let mut changes: Vec<String> = Vec::new();
+    let mut keys = KeyChanges::default();
+    let mut kept = Vec::new();
+    for piece in &pieces.pieces {
+        match piece.dropped_column().filter(|name| drops(name)) {
+            Some(name) => {
+                let Some(column) = state.column(&table, &name) else { continue };
+                let place = kept_name(KEPT_PREFIX, tag, &column.name);
+                changes.push(format!(
+                    "CHANGE COLUMN {} {} {}",
+                    quoted(&column.name),
+                    quoted(&place),
+                    lenient(column)
+                ));
+                let again = pieces.pieces.iter().any(|piece| {
+                    piece.added_column().is_some_and(|(added, _)| text::same(&added, &name, MYSQL))
+                });
+                keys.without((&column.name, again), &table, state)?;
+                kept.push(Kept {
+                    statement: 0,
+                    kind: KeptKind::Column,
+                    name: table.name.clone(),
+                    column: Some(column.name.clone()),
+                    place: table.name.clone(),
+                    place_column: Some(place.clone()),
+                    keys: Vec::new(),
+                    partitions: Vec::new(),
+                    columns: Vec::new(),
+                    restore: Vec::new(),
+                });
+            }
+            None => changes.push(piece.text.to_owned()),
+        }
+    }
+    // What the statement drops by name it drops.
+    keys.changes.retain(|(index, _)| !changes.iter().any(|change| drops_index(change, index)));
+    for found in &mut kept {
+        found.restore = restored(&table, found, &keys, state);
+    }
+    let own = keys.changes.into_iter().flat_map(|(_, change)| change);
+    let all: Vec<String> = own.chain(changes).collect();
+    Ok(Some((vec![format!("{} {}", pieces.head, all.join(", "))], kept)))
+}
+
+/// A change drops this index, however it is written.
+fn drops_index(change: &str, index: &str) -> bool {
+    let tokens = text::tokens(change, MYSQL);
+    let mut words = Words::new(change, &tokens, MYSQL);
+    if !words.take("DROP") {
+        return false;
+    }
+    match words.take_any(&["PRIMARY", "INDEX", "KEY"]) {
+        Some("PRIMARY") => index == "PRIMARY",
+        Some(_) => {
+            words.if_exists();
+            words.part().is_some_and(|name| text::same(&name, index, MYSQL))
+        }
+        None => false,
+    }
+}
+
+/// The changes of the keys that columns leave, by the key.
+#[derive(Default)]
+struct KeyChanges {
+    changes: Vec<(String, Vec<String>)>,
+    /// What each was.
+    former: Vec<(String, String)>,
+}
+
+impl KeyChanges {
+    /// The server takes a column that is dropped out of its keys; so do we. One that is added `again` stays in them.
+    fn without(
+        &mut self,
+        (column, again): (&str, bool),
+        table: &Object,
+        state: &State,
+    ) -> Result<(), String> {
+        let parts = state.definition(table).map(|definition| definition.parts.clone()).unwrap_or_default();
+        for (part, held) in parts {
+            if part.kind == PartKind::ForeignKey && names_column(&key_columns(&held), column) {
+                return Err(format!("the foreign key {} is made of it; drop that before", part.name));
+            }
+            let primary = part.kind == PartKind::Constraint && part.name == "PRIMARY";
+            if !primary && part.kind != PartKind::Index {
+                continue;
+            }
+            let columns = key_columns(&held);
+            if !names_column(&columns, column) {
+                continue;
+            }
+            let drop = if primary {
+                "DROP PRIMARY KEY".to_owned()
+            } else {
+                format!("DROP INDEX {}", quoted(&part.name))
+            };
+            let held = render::index(&held);
+            let rest: Vec<&String> =
+                columns.iter().filter(|own| again || !text::same(own, column, MYSQL)).collect();
+            let plain = rest.is_empty() || rest.len() == columns.len() || is_plain(held, &columns);
+            if !plain || self.changes.iter().any(|(name, _)| *name == part.name) {
+                return Err(format!("the index {} has it with others; drop that before", part.name));
+            }
+            let mut change = vec![drop];
+            if rest.len() == columns.len() {
+                change.push(format!("ADD {held}"));
+            } else if !rest.is_empty() {
+                let list = listed(rest.iter().copied(), MYSQL);
+                let open = held.find('(').unwrap_or(held.len());
+                let close = held.find(')').map_or("", |at| &held[at + 1..]);
+                change.push(format!("ADD {}({list}){close}", &held[..open]));
+            }
+            self.changes.push((part.name.clone(), change));
+            self.former.push((part.name.clone(), held.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn names_column(columns: &[String], column: &str) -> bool {
+    columns.iter().any(|own| text::same(own, column, MYSQL))
+}
+
+/// The key lists its columns alone, without lengths and directions.
+fn is_plain(held: &str, columns: &[String]) -> bool {
+    held.contains(&format!("({})", columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(",")))
+}
+
+/// The definition of a column that takes rows without it, and never changes a value by itself.
+fn lenient(column: &ColumnDefinition) -> String {
+    let tokens = text::tokens(&column.text, MYSQL);
+    let mut words = Words::new(&column.text, &tokens, MYSQL);
+    let mut cuts = Vec::new();
+    while let Some(first) = words.look(0) {
+        let cut = words.take_all(&["NOT", "NULL"])
+            || words.take("AUTO_INCREMENT")
+            || (words.take_all(&["ON", "UPDATE"]) && {
+                words.skip_one();
+                words.look(0).is_none_or(|next| !next.is_symbol(b'(')) || {
+                    words.skip_one();
+                    true
+                }
+            })
+            || (words.take("CHECK") && {
+                words.skip_one();
+                true
+            });
+        if cut {
+            cuts.push(words.span_from(first));
+        } else {
+            words.skip_one();
+        }
+    }
+    let mut text = column.text.clone();
+    for cut in cuts.into_iter().rev() {
+        text.replace_range(cut.start..cut.end, "");
+    }
+    // A timestamp is NOT NULL unless it says otherwise; NULL stands behind the type, before its default.
+    let has_null = column.text.len() == text.len() && text.contains(" NULL");
+    let (data_type, rest) = text.split_at(column.data_type.len().min(text.len()));
+    let null = if has_null
+        || column.default.as_deref().is_some_and(|default| default.eq_ignore_ascii_case("NULL"))
+    {
+        ""
+    } else {
+        " NULL"
+    };
+    format!("{data_type}{null}{rest}").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What puts a column back by itself.
+fn restored(table: &Object, kept: &Kept, keys: &KeyChanges, state: &State) -> Vec<String> {
+    let column = kept.column.as_deref().and_then(|column| state.column(table, column));
+    let (Some(column), Some(place)) = (column, kept.place_column.as_deref()) else { return Vec::new() };
+    let name = &table.name.name;
+    let mut changes = vec![format!("CHANGE COLUMN {} {}", quoted(place), render::column(column))];
+    for (index, former) in
+        keys.former.iter().filter(|(_, former)| names_column(&key_columns(former), &column.name))
+    {
+        let left = keys.changes.iter().any(|(own, change)| own == index && change.len() > 1);
+        let primary = index == "PRIMARY";
+        let drop =
+            if primary { "DROP PRIMARY KEY".to_owned() } else { format!("DROP INDEX {}", quoted(index)) };
+        changes.extend(left.then_some(drop));
+        changes.push(format!("ADD {former}"));
+    }
+    fill(name, column, place).into_iter().chain([alter(name, &changes)]).collect()
+}
+
+/// Rows that came without it get its default.
+fn fill(table: &str, column: &ColumnDefinition, place: &str) -> Option<String> {
+    let default = column.default.as_ref().filter(|default| !default.eq_ignore_ascii_case("NULL"))?;
+    let place = quoted(place);
+    column.not_null.then(|| format!("UPDATE {} SET {place} = {default} WHERE {place} IS NULL", quoted(table)))
+}
+
+pub(in crate::inverse) fn bring_back(
+    running: Running<'_>,
+    before: &Snapshot,
+    kept: &[Kept],
+) -> Vec<Substitution> {
+    let mut state = State::new(before, BTreeSet::new());
+    let mut found = Vec::new();
+    for (number, statement) in left(running) {
+        let tokens = read(statement, running.text);
+        let sent = match &statement.kind {
+            Kind::Ddl(DdlVerb::Create) => rows(statement, running.text, (&tokens, &state), kept),
+            Kind::Ddl(DdlVerb::Alter) => Pieces::read(running.text, &tokens, MYSQL)
+                .and_then(|pieces| values(&pieces, (&tokens, running.text), &state, kept)),
+            _ => None,
+        };
+        found.extend(sent.map(|sent| Substitution { statement: number, sent, own: None }));
+        super::one(statement, running.text, &mut state);
+    }
+    found
+}
+
+/// A table is made anew: it gets its name once its rows are there.
+fn rows(
+    statement: &Statement,
+    text: &str,
+    (tokens, state): (&[Token], &State),
+    kept: &[Kept],
+) -> Option<Vec<String>> {
+    let mut words = Words::new(text, tokens, MYSQL);
+    words.take_all(&["CREATE", "TABLE"]).then_some(())?;
+    words.if_not_exists();
+    let first = words.look(0)?;
+    let name = words.name()?;
+    let named = words.span_from(first);
+    let from = kept
+        .iter()
+        .find(|kept| kept.kind == KeptKind::Table && text::same(&kept.name.name, &name.name, MYSQL))?;
+    let mut then = State::new(&state.now, BTreeSet::new());
+    super::one(statement, text, &mut then);
+    let made = then.find(ObjectKind::Table, &name)?;
+    let columns: Vec<&String> = then
+        .definition(&made)?
+        .columns
+        .iter()
+        .filter(|column| column.generated.is_none() && names_column(&from.columns, &column.name))
+        .map(|column| &column.name)
+        .collect();
+    let place =
+        format!("{KEPT_PREFIX}back_{}", &from.place.name[KEPT_PREFIX.len().min(from.place.name.len())..]);
+    let place = kept_name("", "", &place)[1..].to_owned();
+    let create = format!(
+        "{}{}{}",
+        &text[statement.span.start..named.start],
+        quoted(&place),
+        &text[named.end..statement.span.end]
+    );
+    let list = listed(columns.iter().copied(), MYSQL);
+    Some(vec![
+        format!("DROP TABLE IF EXISTS {}", quoted(&place)),
+        create,
+        format!("INSERT INTO {} ({list}) SELECT {list} FROM {}", quoted(&place), quoted(&from.place.name)),
+        format!("RENAME TABLE {} TO {}", quoted(&place), quoted(&name.name)),
+    ])
+}
+
+/// A column is added: it is the one that was kept.
+fn values(
+    pieces: &Pieces<'_>,
+    (tokens, text): (&[Token], &str),
+    state: &State,
+    kept: &[Kept],
+) -> Option<Vec<String>> {
+    let table = state.find(ObjectKind::Table, &pieces.table)?;
+    let of = |column: &str| {
+        kept.iter()
+            .find(|kept| {
+                kept.kind == KeptKind::Column
+                    && kept.name == table.name
+                    && kept.column.as_deref().is_some_and(|own| text::same(own, column, MYSQL))
+            })
+            .and_then(|kept| kept.place_column.as_deref())
+    };
+    let alter = crate::effect::mysql::alter::alter_table(Words::new(text, tokens, MYSQL))?;
+    let added = |name: &str| {
+        alter.specs.iter().find_map(|spec| match spec {
+            crate::effect::mysql::spec::Spec::AddColumn { column, .. } if column.name == name => {
+                Some(column::defined(column))
+            }
+            _ => None,
+        })
+    };
+    let (mut sent, mut changes, mut any) = (Vec::new(), Vec::new(), false);
+    for piece in &pieces.pieces {
+        let found = piece.added_column().and_then(|(name, rest)| Some((of(&name)?, name, rest)));
+        match found {
+            Some((place, name, rest)) => {
+                any = true;
+                sent.extend(added(&name).and_then(|column| fill(&table.name.name, &column, place)));
+                changes.push(format!("CHANGE COLUMN {} {} {rest}", quoted(place), quoted(&name)));
+            }
+            None => changes.push(piece.text.to_owned()),
+        }
+    }
+    sent.push(format!("{} {}", pieces.head, changes.join(", ")));
+    any.then_some(sent)
+}

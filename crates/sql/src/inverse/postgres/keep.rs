@@ -1,0 +1,636 @@
+//! Keeping what is dropped, on PostgreSQL: a table goes into a schema of its own, a column gets another name. Both are changes of
+//! the catalogue alone, under the lock that DROP takes, in the migration's transaction.
+
+use super::super::keep::{
+    KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Piece, Pieces, Running,
+    Substitution, Unkept, kept_name, left, listed,
+};
+use super::super::state::State;
+use super::super::text;
+use super::lost::{Lost, counted, names};
+use super::render::{self, alter, alter_column, quoted};
+use super::types;
+use crate::action::Name;
+use crate::kind::{DdlVerb, Kind};
+use crate::pg;
+use crate::pg::command::{self, Alter, Change, Command, Drop, Object as Relation};
+use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, Part, PartKind, Snapshot};
+use crate::statement::Statement;
+use diagnostics::Provider;
+use std::collections::BTreeSet;
+
+const POSTGRES: Provider = Provider::PostgreSql;
+
+/// What is sent in place of one statement, and what that keeps.
+type Found = Result<Option<(Vec<String>, Option<usize>, Vec<Kept>)>, String>;
+
+pub(in crate::inverse) fn keep(
+    running: Running<'_>,
+    state: &mut State,
+    tag: &str,
+    keeping: &mut Keeping,
+) -> Result<(), Unkept> {
+    let mut types = Vec::new();
+    for (number, statement) in left(running) {
+        let tag = format!("{tag}_{}", number + 1);
+        let found = one(statement, running.text, state, (&tag, &mut types));
+        if let Some((sent, own, kept)) = found.map_err(|reason| Unkept { statement: number, reason })? {
+            keeping.substitutions.push(Substitution { statement: number, sent, own });
+            keeping.kept.extend(kept.into_iter().map(|kept| Kept { statement: number, ..kept }));
+        }
+        super::one(statement, running.text, state);
+    }
+    Ok(())
+}
+
+fn one(statement: &Statement, text: &str, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Found {
+    let written = statement.span.slice(text);
+    if !matches!(statement.kind, Kind::Ddl(DdlVerb::Drop | DdlVerb::Alter)) {
+        return Ok(None);
+    }
+    takes_unseen(written)?;
+    match pg::read(written) {
+        Ok(Command::Drop(dropped)) => match dropped.object {
+            Relation::Table => tables(&dropped, state, (tag, types)),
+            Relation::Type => kept_types(&dropped, state, (tag, types)),
+            _ => Ok(None),
+        },
+        Ok(Command::DropSchema { names, cascade: true }) => {
+            let inside = |object: &&Object| {
+                object.kind == ObjectKind::Table
+                    && object.name.schema.as_ref().is_some_and(|own| names.contains(own))
+            };
+            match state.now.objects.keys().find(inside) {
+                Some(table) => {
+                    Err(format!("it takes table {} with it; drop that in a statement of its own", table.name))
+                }
+                None => Ok(None),
+            }
+        }
+        Ok(Command::Alter(change)) if change.object == Relation::Table => {
+            columns(&change, written, state, (tag, types))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What takes tables and columns along that it does not name.
+fn takes_unseen(written: &str) -> Result<(), String> {
+    let words: Vec<String> = written.split_whitespace().map(str::to_ascii_uppercase).collect();
+    let word = |at: usize| words.get(at).map(String::as_str);
+    let cascades = words.last().is_some_and(|last| last.trim_end_matches(';') == "CASCADE");
+    match (word(0), word(1)) {
+        (Some("DROP"), Some("OWNED")) => Err("it takes everything that a role owns".to_owned()),
+        (Some("DROP"), Some("EXTENSION")) if cascades => {
+            Err("it takes the columns with it that have a type of the extension; drop those in statements of their own".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The server is asked whether it would drop this by itself, and nothing else with it: it does so, and takes it back.
+fn trial(drop: &str) -> String {
+    let mark = "cutover: it can be dropped";
+    format!(
+        "DO $cutover$BEGIN BEGIN EXECUTE {}; RAISE EXCEPTION '{mark}' USING ERRCODE = 'KEPT0'; EXCEPTION WHEN SQLSTATE 'KEPT0' THEN \
+         NULL; END; END$cutover$",
+        text::string(drop)
+    )
+}
+
+fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Found {
+    let named: Vec<Object> =
+        dropped.names.iter().filter_map(|name| state.find(ObjectKind::Table, name)).collect();
+    // What the script itself has made was not there before it.
+    if named.is_empty() || named.iter().all(|table| state.is_created(table)) {
+        return Ok(None);
+    }
+    let mut then = State::new(&state.now, BTreeSet::new());
+    let mut lost = Lost::default();
+    for table in &named {
+        lost.object(&mut then, table, false);
+    }
+    let list = named.iter().map(|table| render::qualified(&table.name)).collect::<Vec<_>>().join(", ");
+    let schema = format!("{KEPT_SCHEMA_PREFIX}{tag}");
+    let mut sent =
+        vec![trial(&format!("DROP TABLE {list} RESTRICT")), format!("CREATE SCHEMA {}", quoted(&schema))];
+    let mut restore: Vec<(Object, Vec<String>)> = Vec::new();
+    let whole: Vec<(&Object, &Definition)> =
+        lost.objects.iter().filter(|(object, _)| object.kind == ObjectKind::Table).collect();
+    let mut seen = BTreeSet::new();
+    for (table, definition) in &whole {
+        if !seen.insert(&table.name.name) {
+            return Err(format!(
+                "two tables of it are called {}; drop them in two statements",
+                table.name.name
+            ));
+        }
+        let (steps, back) = moved(table, definition, &whole, (&schema, state));
+        sent.extend(steps);
+        restore.push(((*table).clone(), back));
+        types.extend(definition.columns.iter().map(|column| column.data_type.clone()));
+    }
+    let kept = named
+        .iter()
+        .filter_map(|table| {
+            let definition = state.definition(table)?;
+            // Partitions come back with the table above them.
+            let below: Vec<&Object> =
+                whole.iter().map(|(other, _)| *other).filter(|other| is_below(other, table, state)).collect();
+            let own = restore.iter().filter(|(other, _)| other == table || below.contains(&other));
+            let mut restore: Vec<String> = own.flat_map(|(_, back)| back.clone()).collect();
+            restore.sort_by_key(|sql| !sql.contains(" SET SCHEMA "));
+            let place = |name: &Name| Name { schema: Some(schema.clone()), name: name.name.clone() };
+            let partition = |other: &Object| KeptPartition {
+                name: other.name.clone(),
+                place: place(&other.name),
+                columns: state.definition(other).map(|own| stored(&own.columns)).unwrap_or_default(),
+            };
+            Some(Kept {
+                statement: 0,
+                kind: KeptKind::Table,
+                name: table.name.clone(),
+                column: None,
+                place: place(&table.name),
+                place_column: None,
+                keys: Vec::new(),
+                columns: if below.is_empty() { stored(&definition.columns) } else { Vec::new() },
+                partitions: below.into_iter().map(partition).collect(),
+                restore,
+            })
+        })
+        .collect();
+    Ok(Some((sent, None, kept)))
+}
+
+/// A table is a partition of another, or of one of its partitions.
+fn is_below(table: &Object, above: &Object, state: &State) -> bool {
+    let parts = state.definition(table).map(|definition| definition.parts.keys()).into_iter().flatten();
+    let mut parents = parts.filter(|part| part.kind == PartKind::Parent);
+    table != above
+        && parents.any(|part| {
+            let mut tables = state.now.objects.keys().filter(|object| object.kind == ObjectKind::Table);
+            names(&part.name, above)
+                || tables.any(|other| names(&part.name, other) && is_below(other, above, state))
+        })
+}
+
+fn stored(columns: &[ColumnDefinition]) -> Vec<String> {
+    columns.iter().filter(|column| column.generated.is_none()).map(|column| column.name.clone()).collect()
+}
+
+/// Moves a table into the schema, without what leads from it to what stays: rows there could not be deleted any more, and
+/// functions not dropped. And what puts it back.
+fn moved(
+    table: &Object,
+    definition: &Definition,
+    all: &[(&Object, &Definition)],
+    (schema, state): (&str, &State),
+) -> (Vec<String>, Vec<String>) {
+    let kept = Object {
+        name: Name { schema: Some(schema.to_owned()), name: table.name.name.clone() },
+        ..table.clone()
+    };
+    let own_schema = table.name.schema.as_deref().unwrap_or("public");
+    let mut steps = Vec::new();
+    let mut back = vec![alter(&kept, &format!("SET SCHEMA {}", quoted(own_schema)))];
+    for (part, held) in &definition.parts {
+        match part.kind {
+            PartKind::ForeignKey | PartKind::Trigger => {
+                steps.extend(render::drop_part(table, part));
+                back.extend(render::part(table, part, held));
+            }
+            PartKind::Parent if !all.iter().any(|(other, _)| names(&part.name, other)) => {
+                steps.push(match held.as_str() {
+                    "" => alter(table, &format!("NO INHERIT {}", part.name)),
+                    _ => format!(
+                        "ALTER TABLE {} DETACH PARTITION {}",
+                        part.name,
+                        render::qualified(&table.name)
+                    ),
+                });
+                back.extend(render::part(table, part, held));
+            }
+            _ => {}
+        }
+    }
+    for column in &definition.columns {
+        if let Some(default) = column.default.as_ref().filter(|default| depends(default, table, state)) {
+            steps.push(alter_column(table, &column.name, "DROP DEFAULT"));
+            back.push(alter_column(table, &column.name, &format!("SET DEFAULT {default}")));
+        }
+    }
+    steps.push(alter(table, &format!("SET SCHEMA {}", quoted(schema))));
+    (steps, back)
+}
+
+/// A default leads to a function of the database's own, or to a sequence that is not the table's.
+fn depends(default: &str, table: &Object, state: &State) -> bool {
+    state.now.objects.iter().any(|(object, definition)| match object.kind {
+        ObjectKind::Function => names(default, object),
+        ObjectKind::Sequence => {
+            let owned = definition
+                .parts
+                .iter()
+                .any(|(part, held)| part.kind == PartKind::Owner && names(held, table));
+            !owned && names(default, object)
+        }
+        _ => false,
+    })
+}
+
+/// A type is kept where a kept table or column has it.
+fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Found {
+    let kinds = [ObjectKind::Enum, ObjectKind::Domain, ObjectKind::Type];
+    let named: Vec<Object> = dropped.names.iter().filter_map(|name| state.find_any(&kinds, name)).collect();
+    let used = |object: &Object| {
+        let tables = state.now.objects.iter().filter(|(other, _)| other.kind == ObjectKind::Table);
+        tables
+            .flat_map(|(table, definition)| definition.columns.iter().map(move |column| (table, column)))
+            .find(|(_, column)| names(&column.data_type, object))
+            .map(|(table, column)| format!("{}.{}", table.name, column.name))
+    };
+    if dropped.cascade
+        && let Some(column) = named.iter().find_map(used)
+    {
+        return Err(format!("it takes column {column} with it; drop that in a statement of its own"));
+    }
+    let needed = |object: &Object| types.iter().any(|data_type| names(data_type, object));
+    if !named.iter().any(needed) {
+        return Ok(None);
+    }
+    let schema = format!("{KEPT_SCHEMA_PREFIX}{tag}");
+    let mut sent = vec![format!("CREATE SCHEMA {}", quoted(&schema))];
+    let mut kept = Vec::new();
+    for object in &named {
+        let Some(definition) = state.definition(object) else { continue };
+        // Something that stays has it: the server says so.
+        if used(object).is_some() || !needed(object) {
+            sent.push(render::drop(object, definition));
+            continue;
+        }
+        let word = render::kind(object, definition);
+        let place = Name { schema: Some(schema.clone()), name: object.name.name.clone() };
+        let own_schema = object.name.schema.as_deref().unwrap_or("public");
+        sent.push(format!("ALTER {word} {} SET SCHEMA {}", render::qualified(&object.name), quoted(&schema)));
+        kept.push(Kept {
+            statement: 0,
+            kind: KeptKind::Type,
+            name: object.name.clone(),
+            column: None,
+            restore: vec![format!(
+                "ALTER {word} {} SET SCHEMA {}",
+                render::qualified(&place),
+                quoted(own_schema)
+            )],
+            place,
+            place_column: None,
+            keys: Vec::new(),
+            partitions: Vec::new(),
+            columns: Vec::new(),
+        });
+    }
+    Ok(Some((sent, None, kept)))
+}
+
+fn columns(change: &Alter, written: &str, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Found {
+    let Some(table) = state.find(ObjectKind::Table, &change.target.name) else { return Ok(None) };
+    let drops = |name: &str| state.column(&table, name).is_some() && !is_added(state, &table, name);
+    let any = change.changes.iter().any(|one| matches!(one, Change::DropColumn { name, .. } if drops(name)));
+    if !any || state.is_created(&table) {
+        return Ok(None);
+    }
+    let tokens = text::tokens(written, POSTGRES);
+    let pieces =
+        Pieces::read(written, &tokens, POSTGRES).filter(|read| read.pieces.len() == change.changes.len());
+    let Some(pieces) = pieces else {
+        return Err("it cannot be taken apart; drop the column in a statement of its own".to_owned());
+    };
+    if pieces.only {
+        return Err("ONLY leaves the column to the tables below; drop it there, too".to_owned());
+    }
+    let mut then = State::new(&state.now, BTreeSet::new());
+    let (mut sent, mut kept, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    for (piece, one) in pieces.pieces.iter().zip(&change.changes) {
+        match one {
+            Change::DropColumn { name, .. } if drops(name) => {
+                let Some(column) = then.column(&table, name).cloned() else { continue };
+                types.push(column.data_type.clone());
+                let (steps, found) = renamed(&table, &column, &mut then, tag)?;
+                sent.extend(steps);
+                kept.push(found);
+            }
+            // What is dropped is dropped first, whatever stands before it.
+            Change::DropColumn { .. } | Change::DropConstraint { .. } => {
+                sent.push(format!("{} {}", pieces.head, piece.text));
+                if let Change::DropConstraint { name, .. } = one {
+                    forget(&mut then, &table, name);
+                }
+            }
+            _ => rest.push(piece.text),
+        }
+    }
+    if !rest.is_empty() {
+        sent.push(format!("{} {}", pieces.head, rest.join(", ")));
+    }
+    Ok(Some((sent, None, kept)))
+}
+
+/// The script itself has added it.
+fn is_added(state: &State, table: &Object, column: &str) -> bool {
+    state.added.iter().any(|(own, added)| own == table && added == column)
+}
+
+fn forget(then: &mut State, table: &Object, constraint: &str) {
+    then.change(table, |definition| {
+        definition.parts.retain(|part, _| {
+            part.name != constraint || !matches!(part.kind, PartKind::Constraint | PartKind::ForeignKey)
+        });
+    });
+}
+
+/// Gives a column another name, without what would keep rows without it from being inserted. And what puts it back.
+fn renamed(
+    table: &Object,
+    column: &ColumnDefinition,
+    then: &mut State,
+    tag: &str,
+) -> Result<(Vec<String>, Kept), String> {
+    let name = column.name.as_str();
+    let domain = then.find(ObjectKind::Domain, &own_type(column));
+    let refuses = domain
+        .and_then(|domain| then.definition(&domain))
+        .is_some_and(|domain| domain.text.contains("NOT NULL"));
+    if refuses {
+        return Err(format!("its type {} refuses NULL, which rows without it have", column.data_type));
+    }
+    let kept = kept_name(KEPT_PREFIX, tag, name);
+    let mut sent = vec![trial(&alter(table, &format!("DROP COLUMN {} RESTRICT", quoted(name))))];
+    let mut lost = Lost::default();
+    lost.column(then, table, name, false);
+    let mut back = without_keys(table, &lost, &mut sent);
+    if column.generated.is_some() {
+        sent.push(alter_column(table, name, "DROP EXPRESSION IF EXISTS"));
+    }
+    without_default((table, column), (&lost, then), &mut sent, &mut back);
+    if column.not_null && column.identity.is_none() {
+        sent.push(alter_column(table, name, "DROP NOT NULL"));
+        let at = back.iter().position(|sql| sql.contains(" SET DEFAULT ")).map_or(0, |at| at + 1);
+        let required = filled(table, column).into_iter().chain([alter_column(table, name, "SET NOT NULL")]);
+        back.splice(at..at, required);
+    }
+    sent.push(alter(table, &format!("RENAME COLUMN {} TO {}", quoted(name), quoted(&kept))));
+    back.insert(0, alter(table, &format!("RENAME COLUMN {} TO {}", quoted(&kept), quoted(name))));
+    let found = Kept {
+        statement: 0,
+        kind: KeptKind::Column,
+        name: table.name.clone(),
+        column: Some(name.to_owned()),
+        place: table.name.clone(),
+        place_column: Some(kept),
+        keys: Vec::new(),
+        partitions: Vec::new(),
+        columns: Vec::new(),
+        restore: back,
+    };
+    Ok((sent, found))
+}
+
+/// Drops what is made of a column that `lost` tells of: keys, checks, indexes, statistics. Gives what makes it again.
+fn without_keys(table: &Object, lost: &Lost, sent: &mut Vec<String>) -> Vec<String> {
+    let mut back = Vec::new();
+    let is_key =
+        |part: &Part| matches!(part.kind, PartKind::Constraint | PartKind::ForeignKey | PartKind::Index);
+    for (object, part, held) in lost.parts().filter(|(object, part, _)| *object == table && is_key(part)) {
+        sent.extend(render::drop_part(object, part));
+        back.extend(render::part(object, part, held));
+    }
+    for (object, definition) in &lost.objects {
+        if object.kind == ObjectKind::Statistics {
+            sent.push(render::drop(object, definition));
+            back.push(render::create(object, definition));
+        }
+    }
+    back
+}
+
+/// Takes a column's default away where it leads to something that the script may drop, and its counter, which the way back
+/// makes anew.
+fn without_default(
+    (table, column): (&Object, &ColumnDefinition),
+    (lost, state): (&Lost, &State),
+    sent: &mut Vec<String>,
+    back: &mut Vec<String>,
+) {
+    let name = column.name.as_str();
+    let counters: Vec<_> =
+        lost.objects.iter().filter(|(object, _)| object.kind == ObjectKind::Sequence).collect();
+    let counts = |default: &str| counters.iter().any(|(object, _)| names(default, object));
+    let default = column.default.as_ref();
+    if let Some(default) = default.filter(|default| counts(default) || depends(default, table, state)) {
+        sent.push(alter_column(table, name, "DROP DEFAULT"));
+        back.insert(0, alter_column(table, name, &format!("SET DEFAULT {default}")));
+    }
+    for (object, definition) in counters {
+        let (counter, own) = (render::qualified(&object.name), render::qualified(&table.name));
+        sent.push(render::drop(object, definition));
+        back.insert(0, render::create(object, definition));
+        back.push(format!("ALTER SEQUENCE {counter} OWNED BY {own}.{}", quoted(name)));
+        back.push(counted(&text::string(&counter), table, name));
+    }
+}
+
+/// Rows that came without it get its default.
+fn filled(table: &Object, column: &ColumnDefinition) -> Option<String> {
+    let default = column.default.as_ref()?;
+    Some(fill(table, &column.name, default))
+}
+
+fn fill(table: &Object, column: &str, default: &str) -> String {
+    let name = quoted(column);
+    format!("UPDATE {} SET {name} = {default} WHERE {name} IS NULL", render::qualified(&table.name))
+}
+
+/// The name at the beginning of a column's type.
+fn own_type(column: &ColumnDefinition) -> Name {
+    let tokens = text::tokens(&column.data_type, POSTGRES);
+    let name = crate::words::Words::new(&column.data_type, &tokens, POSTGRES).name();
+    name.unwrap_or_else(|| Name::unqualified(column.data_type.clone()))
+}
+
+pub(in crate::inverse) fn bring_back(
+    running: Running<'_>,
+    before: &Snapshot,
+    kept: &[Kept],
+) -> Vec<Substitution> {
+    let mut state = State::new(before, BTreeSet::new());
+    let mut found: Vec<Substitution> = Vec::new();
+    // Counters go on behind the numbers that are there, once everything is.
+    let mut counters = Vec::new();
+    let mut last = None;
+    for (number, statement) in left(running) {
+        if !statement.kind.is_transaction_control() {
+            last = Some(number);
+        }
+        let written = statement.span.slice(running.text);
+        let sent = match pg::read(written) {
+            Ok(Command::CreateTable(create)) => rows(&create, written, (&state, kept, &mut counters)),
+            Ok(Command::Alter(change)) if change.object == Relation::Table => {
+                values(&change, written, &state, kept)
+            }
+            _ => None,
+        };
+        found.extend(sent.map(|(sent, own)| Substitution { statement: number, sent, own }));
+        super::one(statement, running.text, &mut state);
+    }
+    let Some(last) = last.filter(|_| !counters.is_empty()) else { return found };
+    match found.iter_mut().find(|one| one.statement == last) {
+        Some(one) => one.sent.extend(counters),
+        None => {
+            let text = running.script.statements[last].span.slice(running.text).to_owned();
+            let sent = std::iter::once(text).chain(counters).collect();
+            found.push(Substitution { statement: last, sent, own: Some(0) });
+        }
+    }
+    found
+}
+
+/// A table is made anew: its rows are there.
+fn rows(
+    create: &command::CreateTable,
+    written: &str,
+    (state, kept, counters): (&State, &[Kept], &mut Vec<String>),
+) -> Option<(Vec<String>, Option<usize>)> {
+    let name = state.made(create.name.as_ref()?);
+    let mut tables = kept.iter().filter(|kept| kept.kind == KeptKind::Table);
+    let (place, held) = tables.find_map(|kept| {
+        let partition = || kept.partitions.iter().find(|partition| partition.name == name);
+        match kept.name == name && kept.partitions.is_empty() {
+            true => Some((&kept.place, &kept.columns)),
+            false => partition().map(|partition| (&partition.place, &partition.columns)),
+        }
+    })?;
+    let object = Object { kind: ObjectKind::Table, name: name.clone() };
+    let columns: Vec<&command::ColumnDefinition> = create
+        .columns
+        .iter()
+        .filter(|column| column.generated.is_none() && held.contains(&column.name))
+        .collect();
+    let counts = |column: &command::ColumnDefinition| {
+        column.identity || column.default.as_ref().is_some_and(|default| !default.sequences.is_empty())
+    };
+    for column in columns.iter().filter(|column| counts(column)) {
+        let (table, own) = (text::string(&render::qualified(&name)), text::string(&column.name));
+        counters.push(counted(
+            &format!("pg_catalog.pg_get_serial_sequence({table}, {own})"),
+            &object,
+            &column.name,
+        ));
+    }
+    // A partition that lists no columns has those of the table above it.
+    let (into, taken) = match create.columns.is_empty() {
+        true => (listed(held, POSTGRES), listed(held, POSTGRES)),
+        false => {
+            let value = |column: &&command::ColumnDefinition| {
+                quoted(&column.name) + &cast(&types::defined(column, state), state)
+            };
+            let taken: Vec<String> = columns.iter().map(value).collect();
+            (listed(columns.iter().map(|column| &column.name), POSTGRES), taken.join(", "))
+        }
+    };
+    let fill = format!(
+        "INSERT INTO {} ({into}) OVERRIDING SYSTEM VALUE SELECT {taken} FROM {}",
+        render::qualified(&name),
+        render::qualified(place)
+    );
+    Some((vec![written.to_owned(), fill], Some(0)))
+}
+
+/// Values of an enum that the way back has made are of another type than those that are kept.
+fn cast(column: &ColumnDefinition, state: &State) -> String {
+    let made = state.find(ObjectKind::Enum, &own_type(column)).is_some_and(|own| state.is_created(&own));
+    if made { format!("::text::{}", column.data_type) } else { String::new() }
+}
+
+/// A column is added: it is the one that was kept.
+fn values(
+    change: &Alter,
+    written: &str,
+    state: &State,
+    kept: &[Kept],
+) -> Option<(Vec<String>, Option<usize>)> {
+    let table = state.find(ObjectKind::Table, &change.target.name)?;
+    let tokens = text::tokens(written, POSTGRES);
+    let pieces =
+        Pieces::read(written, &tokens, POSTGRES).filter(|read| read.pieces.len() == change.changes.len())?;
+    let (mut sent, mut rest) = (Vec::new(), Vec::new());
+    for (piece, one) in pieces.pieces.iter().zip(&change.changes) {
+        match one {
+            Change::AddColumn { column, .. } if column.generated.is_none() => {
+                match of_column(&table, &column.name, kept) {
+                    Some(from) => sent.extend(named_back(&table, column, from, (piece, state))),
+                    None => rest.push(piece.text),
+                }
+            }
+            _ => rest.push(piece.text),
+        }
+    }
+    if sent.is_empty() {
+        return None;
+    }
+    if !rest.is_empty() {
+        sent.push(format!("{} {}", pieces.head, rest.join(", ")));
+    }
+    Some((sent, None))
+}
+
+fn of_column<'k>(table: &Object, column: &str, kept: &'k [Kept]) -> Option<&'k str> {
+    kept.iter()
+        .find(|kept| {
+            kept.kind == KeptKind::Column && kept.name == table.name && kept.column.as_deref() == Some(column)
+        })
+        .and_then(|kept| kept.place_column.as_deref())
+}
+
+/// The kept column gets its name back, and becomes what the way back says of it.
+fn named_back(
+    table: &Object,
+    column: &command::ColumnDefinition,
+    from: &str,
+    (piece, state): (&Piece<'_>, &State),
+) -> Vec<String> {
+    let name = column.name.as_str();
+    let inline =
+        column.constraints.iter().any(|constraint| !matches!(constraint.form, command::Form::NotNull { .. }));
+    if inline {
+        // What is said of it in the same breath is said by the statement itself; its values follow.
+        let own = format!("ALTER TABLE {} {}", render::qualified(&table.name), piece.text);
+        let fill = format!(
+            "UPDATE {} SET {} = {}{}",
+            render::qualified(&table.name),
+            quoted(name),
+            quoted(from),
+            cast(&types::defined(column, state), state)
+        );
+        return vec![own, fill, alter(table, &format!("DROP COLUMN {}", quoted(from)))];
+    }
+    let defined = types::defined(column, state);
+    let cast = cast(&defined, state);
+    let using = if cast.is_empty() { cast } else { format!(" USING {}{cast}", quoted(name)) };
+    let mut sent = vec![alter(table, &format!("RENAME COLUMN {} TO {}", quoted(from), quoted(name)))];
+    let identity = column.identity;
+    if !identity {
+        sent.push(alter_column(table, name, "DROP DEFAULT"));
+        sent.push(alter_column(table, name, &format!("TYPE {}{using}", defined.data_type)));
+    }
+    if let Some(default) = defined.default.as_ref().filter(|_| !identity) {
+        sent.push(alter_column(table, name, &format!("SET DEFAULT {default}")));
+        if column.not_null {
+            sent.push(fill(table, name, default));
+        }
+    }
+    if column.not_null && !identity {
+        sent.push(alter_column(table, name, "SET NOT NULL"));
+    }
+    sent
+}
