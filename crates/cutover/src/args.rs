@@ -35,6 +35,9 @@ pub(crate) enum Command {
     Rollback(RollbackArguments),
     /// Take over a database that was made without a history: find the migrations that it equals, and mark them
     Baseline(BaselineArguments),
+    /// What `deploy --keep-dropped` has kept: list it, bring it back, drop it for good
+    #[command(subcommand, arg_required_else_help = true)]
+    Trash(Trash),
     /// Who has deployed what, from where, when, how long it took, what failed and why
     History(HistoryArguments),
     /// Show every setting with its origin, what can be reached, and what would stop a deploy
@@ -203,8 +206,12 @@ pub(crate) struct DeployArguments {
     /// Run also what `cutover rollback` has undone and whose file is the same as then
     #[arg(long, help_heading = "Which migrations")]
     pub(crate) reapply: bool,
+    /// Keep what the migrations drop, tables and columns, for this time (30d unless given): `cutover rollback` and `cutover
+    /// trash` bring it back (or CUTOVER_KEEP_DROPPED)
+    #[arg(long, value_name = "TIME", value_parser = time, num_args = 0..=1, require_equals = true, default_missing_value = "30d", help_heading = "Which migrations")]
+    pub(crate) keep_dropped: Option<Duration>,
     /// Run what stands in this plan of `cutover plan --out`, or nothing (exit code 3) if anything it rests on has moved
-    #[arg(long, value_name = "FILE", help_heading = "Which migrations", conflicts_with_all = ["to", "count", "dry_run", "reapply"])]
+    #[arg(long, value_name = "FILE", help_heading = "Which migrations", conflicts_with_all = ["to", "count", "dry_run", "reapply", "keep_dropped"])]
     pub(crate) plan: Option<PathBuf>,
     /// Stop before anything runs if migrations were edited, are missing, out of order or run again
     #[arg(long, help_heading = "Which migrations")]
@@ -215,6 +222,55 @@ pub(crate) struct DeployArguments {
     pub(crate) locks: LockWaitArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
+}
+
+/// What is done with what is kept.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Trash {
+    /// What is kept, since when and until when
+    List(TrashArguments),
+    /// Bring one thing back to where it was, with its keys and rows; the history of migrations stays as it is
+    Restore(TrashRestoreArguments),
+    /// Drop for good what has passed its time
+    Purge(TrashPurgeArguments),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TrashArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    #[command(flatten)]
+    pub(crate) wait: WaitArguments,
+    /// Tell everything as one JSON object per line on stdout
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TrashRestoreArguments {
+    /// What, by its name in `cutover trash list`
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) common: TrashArguments,
+    #[command(flatten)]
+    pub(crate) locks: LockWaitArguments,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TrashPurgeArguments {
+    /// These, whatever their time, by their names in `cutover trash list`
+    #[arg(conflicts_with = "all")]
+    pub(crate) names: Vec<String>,
+    /// Everything, whatever its time
+    #[arg(long, help_heading = "What")]
+    pub(crate) all: bool,
+    /// Do not ask
+    #[arg(long, help_heading = "What")]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) common: TrashArguments,
+    #[command(flatten)]
+    pub(crate) locks: LockWaitArguments,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -230,6 +286,9 @@ pub(crate) struct PlanArguments {
     /// Plan also what `cutover rollback` has undone and whose file is the same as then
     #[arg(long, help_heading = "Which migrations")]
     pub(crate) reapply: bool,
+    /// Plan with what the migrations drop being kept for this time (30d unless given)
+    #[arg(long, value_name = "TIME", value_parser = time, num_args = 0..=1, require_equals = true, default_missing_value = "30d", help_heading = "Which migrations")]
+    pub(crate) keep_dropped: Option<Duration>,
     /// Fail if migrations were edited, are missing, out of order or run again
     #[arg(long, help_heading = "Which migrations")]
     pub(crate) strict: bool,
@@ -464,6 +523,10 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.trim().parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }
+    // A day has no fixed length for the calendar; here it has 24 hours.
+    if let Some(days) = text.trim().strip_suffix('d').and_then(|days| days.trim().parse::<u64>().ok()) {
+        return Ok(Duration::from_secs(days.saturating_mul(86_400)));
+    }
     let signed: jiff::SignedDuration =
         text.parse().map_err(|_| "a time such as 60s, 10m or 1h30m is expected".to_owned())?;
     Duration::try_from(signed).map_err(|_| "a time cannot be negative".to_owned())
@@ -484,6 +547,7 @@ mod tests {
         assert_eq!(time("90"), Ok(Duration::from_secs(90)));
         assert_eq!(time("1h 30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(time("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(time("30d"), Ok(Duration::from_secs(2_592_000)));
         assert!(time("soon").is_err());
         assert!(time("-5s").is_err());
     }

@@ -442,6 +442,26 @@ pub static C2030: Code = Code {
     way_out: "`cutover migrate status` shows what is recorded; `cutover migrate resolve --applied NAME` marks single migrations.",
 };
 
+/// What is dropped cannot be kept.
+pub static C2031: Code = Code {
+    id: "C2031",
+    default_class: Class::Refused,
+    title: "A migration drops what cannot be kept",
+    what: "With `--keep-dropped` a migration would drop a table or a column in a way in which it cannot be renamed or copied aside.",
+    why: "Keeping was asked for. What goes with something else (CASCADE, DROP SCHEMA, DROP OWNED) is named nowhere, and what a foreign key leads to would take that along.",
+    way_out: "Drop it in a statement of its own, what leads to it before; or deploy without `--keep-dropped`.",
+};
+
+/// Nothing is kept under a name, or it cannot be brought back.
+pub static C2032: Code = Code {
+    id: "C2032",
+    default_class: Class::Refused,
+    title: "What was kept cannot be restored or purged",
+    what: "`cutover trash` was asked for something that is not kept, or the database refused to bring it back or to drop it.",
+    why: "Something else may stand in its place by now, or rows that came since have no value for a column that needs one.",
+    way_out: "`cutover trash list` shows what is kept, and under which names.",
+};
+
 /// Internal error.
 pub static C9001: Code = Code {
     id: "C9001",
@@ -686,9 +706,9 @@ pub static P3022: Code = Code {
 pub static ALL: &[&Code] = &[
     &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C2001, &C2002, &C2003, &C2004, &C2005, &C2006,
     &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017, &C2018, &C2019,
-    &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C2027, &C2028, &C2029, &C2030, &C9001, &P1000,
-    &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017, &P3000, &P3004, &P3005,
-    &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019, &P3022,
+    &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C2027, &C2028, &C2029, &C2030, &C2031, &C2032,
+    &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017, &P3000,
+    &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019, &P3022,
 ];
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::dry_run;
 use crate::event::{Event, Observer};
 use crate::execute::{self, Done};
 use crate::interrupt::Interrupt;
+use crate::keep;
 use crate::lease;
 use crate::lock;
 use crate::migrations::{self, Folder};
@@ -270,16 +271,24 @@ fn begin(
     if run.target.provider == Provider::PostgreSql {
         run.no_code = run.patiently(|conn| db::session::has_no_code(conn, &table))?;
     }
-    let planned = match early {
+    let mut planned = match early {
         (rows, planned) if rows == run.history.rows => planned,
         _ => plan(deploy, folder, run, &options)?,
     };
     if let Some(plan) = &deploy.plan {
         hold_to(plan, folder, &planned, run)?;
     }
+    keep_dropped(run, &mut planned)?;
     run.observer
         .on(&Event::Planned { pending: planned.iter().map(|migration| migration.name.clone()).collect() });
     Ok(Some(planned))
+}
+
+/// What migrations drop is kept, where that is asked for.
+fn keep_dropped(run: &mut Run<'_>, planned: &mut [PlannedMigration]) -> Result<()> {
+    let Some(lifetime) = run.options.keep_dropped else { return Ok(()) };
+    keep::decide(run, planned)?;
+    keep::list(run, planned, lifetime)
 }
 
 /// Refuses to run anything else than what was planned, on anything else than what that rests on.
@@ -476,7 +485,10 @@ fn apply(
         match execute::execute(run, &migration, next.filter(|_| ride))
             .map_err(|failure| told_applied(failure, &applied))?
         {
-            Done::Applied | Done::Found => applied.push(migration.name.clone()),
+            Done::Applied | Done::Found => {
+                tell_kept(run, &migration);
+                applied.push(migration.name.clone());
+            }
             Done::ByOther => {}
         }
         if changes_session && run.target.provider == Provider::Sqlite {
@@ -488,6 +500,14 @@ fn apply(
                 return Err(told_applied(failure, &applied));
             }
         }
+    }
+}
+
+/// Tells what was kept of what it dropped.
+fn tell_kept(run: &Run<'_>, migration: &PlannedMigration) {
+    if !migration.kept.is_empty() {
+        let things = migration.kept.iter().map(keep::told).collect();
+        run.observer.on(&Event::Kept { migration: migration.name.clone(), things });
     }
 }
 
@@ -504,7 +524,7 @@ fn replan(
     deploy: &Deploy,
     folder: &Folder,
     rest: &VecDeque<PlannedMigration>,
-    run: &Run<'_>,
+    run: &mut Run<'_>,
 ) -> Result<VecDeque<PlannedMigration>> {
     let names: HashSet<&str> = rest.iter().map(|migration| migration.name.as_str()).collect();
     for migration in rest {
@@ -516,7 +536,10 @@ fn replan(
     // `--count` was counted already.
     let unlimited = Deploy { limit: Limit { count: None, ..deploy.limit.clone() }, ..deploy.clone() };
     let planned = plan(&unlimited, folder, run, &script_options(run))?;
-    Ok(planned.into_iter().filter(|migration| names.contains(migration.name.as_str())).collect())
+    let mut planned: Vec<PlannedMigration> =
+        planned.into_iter().filter(|migration| names.contains(migration.name.as_str())).collect();
+    keep_dropped(run, &mut planned)?;
+    Ok(planned.into())
 }
 
 /// Prepares what every migration says, where there are enough of them for it to pay.

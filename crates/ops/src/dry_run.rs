@@ -9,6 +9,7 @@
 use crate::deploy::{self, Deploy};
 use crate::event::{Event, Observer};
 use crate::interrupt::Interrupt;
+use crate::keep;
 use crate::lease;
 use crate::migrations::{self, Folder};
 use crate::plan::estimate::Speeds;
@@ -44,7 +45,10 @@ pub fn dry_run(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interru
     } else {
         deploy::refuse_unmanaged(deploy, &mut run)?;
     }
-    let planned = deploy::plan(deploy, &folder, &run, &deploy::script_options(&run))?;
+    let mut planned = deploy::plan(deploy, &folder, &run, &deploy::script_options(&run))?;
+    if run.options.keep_dropped.is_some() {
+        keep::decide(&mut run, &mut planned)?;
+    }
     deploy::check_demands(&planned, &mut run)?;
     run.shared = shared;
     lease::refuse(&run, &planned)?;
@@ -52,7 +56,7 @@ pub fn dry_run(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interru
         findings.push(lease::advice(&run));
     }
     let (identity, base) = base(&mut run, &folder)?;
-    let base = base.with_limit(&deploy.limit);
+    let base = base.with_limit(&deploy.limit).with_kept(deploy.options.keep_dropped);
     let mut catalog = run.patiently(db::catalog::read)?;
     measure(&mut catalog, &planned, &mut run)?;
     Ok(finished((identity, base), &planned, &mut catalog, (findings, observer)))
@@ -184,7 +188,8 @@ fn without_database(deploy: &Deploy, folder: &Folder, observer: &dyn Observer) -
     };
     let version = file::product(deploy.target.provider).to_owned();
     let identity = Identity { version, location, database, schema, ..Identity::default() };
-    let base = Base::default().with_files(folder).with_limit(&deploy.limit);
+    let base =
+        Base::default().with_files(folder).with_limit(&deploy.limit).with_kept(deploy.options.keep_dropped);
     Ok(finished((identity, base), &planned, &mut catalog, (Vec::new(), observer)))
 }
 

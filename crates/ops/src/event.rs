@@ -210,6 +210,13 @@ pub enum Event {
         #[serde(serialize_with = "seconds")]
         elapsed: Duration,
     },
+    /// What a migration has dropped was kept.
+    Kept {
+        /// Its name.
+        migration: String,
+        /// What: `table public.users`.
+        things: Vec<String>,
+    },
     /// A migration was undone, and its row taken back.
     RolledBack {
         /// Its name.

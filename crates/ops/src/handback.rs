@@ -41,6 +41,7 @@ pub fn handback(
         .map_err(|error| run::failure(target, error))?;
     let mut run = Run::new(target, &handback.options, observer, interrupt, conn);
     refuse_unfinished(&mut run)?;
+    refuse_kept(&mut run)?;
     match target.provider {
         Provider::PostgreSql | Provider::MySql => tables(&mut run, handback.dry_run),
         Provider::Sqlite => {
@@ -95,6 +96,23 @@ fn lock_file(run: &mut Run<'_>, path: &Path, dry_run: bool) -> Result<Vec<String
             .or_help("Check the owner of its directory, then `cutover handback`.")
     })?;
     Ok(removed)
+}
+
+/// What is kept would be nobody's.
+fn refuse_kept(run: &mut Run<'_>) -> Result<()> {
+    let things = crate::trash::things(run)?;
+    if things.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = things.into_iter().flat_map(|thing| thing.what).collect();
+    Err(Failure::new(
+        Diagnostic::error(format!(
+            "{} was kept when it was dropped, and only cutover knows where it is",
+            names.join(", ")
+        ))
+        .code(&codes::C2020)
+        .help("`cutover trash restore NAME` or `cutover trash purge --all`, then `cutover handback`"),
+    ))
 }
 
 fn refuse_unfinished(run: &mut Run<'_>) -> Result<()> {

@@ -24,6 +24,7 @@ pub mod handback;
 mod heartbeat;
 pub mod history;
 pub mod interrupt;
+mod keep;
 mod lease;
 mod life;
 mod lock;
@@ -43,6 +44,7 @@ mod run;
 mod scratch;
 mod side;
 pub mod status;
+pub mod trash;
 mod watch;
 
 pub use execute::duration;

@@ -11,6 +11,7 @@
 use crate::event::Observer;
 use crate::execute;
 use crate::interrupt::Interrupt;
+use crate::keep;
 use crate::lock;
 use crate::migrations::{self, Folder};
 use crate::plan::{PlannedMigration, State, decide, unfinished};
@@ -24,7 +25,7 @@ use db::state::{self, Standing};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Result, Source, codes, shell_word};
 use serde::Serialize;
-use sql::{Breakage, Catalog, Reversible};
+use sql::{Breakage, Catalog, Kept, Reversible};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -76,6 +77,9 @@ pub struct Step {
     pub statements: Vec<String>,
     /// What is thrown away: `12 rows of public.notes`.
     pub losses: Vec<String>,
+    /// What comes back with its rows or values, because it was kept: `table public.users`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub brings_back: Vec<String>,
 }
 
 /// What was done.
@@ -111,7 +115,7 @@ pub fn rollback(
     if wanted.is_empty() {
         return Ok(Outcome::default());
     }
-    let steps = steps(&run, &wanted, (&folder, &stored))?;
+    let mut steps = steps(&mut run, &wanted, (&folder, &stored))?;
     if !rollback.incomplete {
         steps.iter().try_for_each(refuse_irreversible)?;
     }
@@ -126,15 +130,16 @@ pub fn rollback(
         return Err(moved());
     }
     record::begin(&mut run, &[])?;
-    let undone = undo_all(&mut run, &wanted, &steps);
+    let undone = undo_all(&mut run, &wanted, &mut steps);
     record::end(&mut run, undone.as_ref().err());
     undone
 }
 
-fn undo_all(run: &mut Run<'_>, wanted: &[HistoryRow], steps: &[Way]) -> Result<Outcome> {
+fn undo_all(run: &mut Run<'_>, wanted: &[HistoryRow], steps: &mut [Way]) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     for (row, way) in wanted.iter().zip(steps) {
         run.interrupt.check()?;
+        keep::bring_back(run, &mut way.planned, &way.kept)?;
         execute::undo(run, &way.planned, row).map_err(|failure| {
             failure.map(|told| match outcome.rolled_back.is_empty() {
                 true => told,
@@ -244,9 +249,15 @@ fn last_deploy(run: &mut Run<'_>, applied: &[HistoryRow]) -> Result<usize> {
 struct Way {
     planned: PlannedMigration,
     from: String,
+    /// What is kept of what the migration dropped.
+    kept: Vec<Kept>,
 }
 
-fn steps(run: &Run<'_>, wanted: &[HistoryRow], (folder, stored): (&Folder, &[Scripts])) -> Result<Vec<Way>> {
+fn steps(
+    run: &mut Run<'_>,
+    wanted: &[HistoryRow],
+    (folder, stored): (&Folder, &[Scripts]),
+) -> Result<Vec<Way>> {
     let options = crate::deploy::script_options(run);
     wanted
         .iter()
@@ -258,7 +269,8 @@ fn steps(run: &Run<'_>, wanted: &[HistoryRow], (folder, stored): (&Folder, &[Scr
             };
             let planned =
                 decide::way_back(&row.migration_name, &source, state, &options, run.target.provider)?;
-            Ok(Way { planned, from })
+            let kept = keep::of_row(run, &row.id)?;
+            Ok(Way { planned, from, kept })
         })
         .collect()
 }
@@ -291,9 +303,18 @@ fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(So
 /// `-- cutover:irreversible reason` in a way back says that it is none yet.
 fn refuse_irreversible(way: &Way) -> Result<()> {
     let planned = &way.planned;
-    let line =
-        planned.source.text().lines().find_map(|line| line.trim().strip_prefix("-- cutover:irreversible"));
-    let Some(reason) = line else { return Ok(()) };
+    let kept = keep::statements(&way.kept);
+    let lines = planned.source.text().lines();
+    let mut reasons = lines.filter_map(|line| line.trim().strip_prefix("-- cutover:irreversible"));
+    // What a draft says of rows and values does not hold where these are kept.
+    let is_kept = |reason: &str| {
+        let said = reason.trim().strip_prefix("statement ").and_then(|said| said.split_once(": "));
+        said.is_some_and(|(number, why)| {
+            why.starts_with("Does not bring back ")
+                && number.parse::<usize>().is_ok_and(|number| kept.contains(&number))
+        })
+    };
+    let Some(reason) = reasons.find(|reason| !is_kept(reason)) else { return Ok(()) };
     Err(Failure::new(
         Diagnostic::error(format!("migration `{}` cannot be undone", planned.name))
             .code(&codes::C2029)
@@ -326,6 +347,7 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
                 .map(|statement| statement.span.slice(text).to_owned())
                 .collect(),
             losses,
+            brings_back: way.kept.iter().map(keep::told).collect(),
         });
     }
     Ok(Intent { migrations })

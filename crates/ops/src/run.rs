@@ -52,6 +52,8 @@ pub struct Options {
     pub ways_around: Vec<String>,
     /// Whether the tables of our own are used.
     pub tables: Tables,
+    /// What migrations drop is kept for so long; none: it is dropped.
+    pub keep_dropped: Option<Duration>,
 }
 
 impl Options {
@@ -72,6 +74,7 @@ impl Default for Options {
             on_orphan: OnOrphan::Wait,
             ways_around: Vec::new(),
             tables: Tables::Auto,
+            keep_dropped: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use ops::dry_run::dry_run;
 use ops::event::{Event, Observer};
 use ops::interrupt::Interrupt;
 use ops::plan::decide::Limit;
+use std::time::Duration;
 
 pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCode {
     let interrupt = context.interrupt();
@@ -42,8 +43,10 @@ pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCod
 }
 
 fn prepare(arguments: &DeployArguments, context: &Context<'_>, interrupt: &Interrupt) -> Result<Deploy> {
-    let asked =
-        Arguments::new(&arguments.project, &arguments.wait).locks(&arguments.locks).strict(arguments.strict);
+    let asked = Arguments::new(&arguments.project, &arguments.wait)
+        .locks(&arguments.locks)
+        .keeping(arguments.keep_dropped)
+        .strict(arguments.strict);
     let project = context.project(&asked, arguments.output.json, interrupt);
     let unreadable_url = |failure: &Failure| failure.diagnostic().code == Some(&diagnostics::codes::P1013);
     if !arguments.output.json && project.as_ref().err().is_none_or(unreadable_url) {
@@ -52,11 +55,15 @@ fn prepare(arguments: &DeployArguments, context: &Context<'_>, interrupt: &Inter
     let project = project?;
     let plan = arguments.plan.as_deref().map(plan::read).transpose()?;
     let limit = plan.as_ref().map(|plan| plan.base.limit());
+    let keep_dropped = match &plan {
+        Some(plan) => plan.base.keep_dropped.map(Duration::from_secs),
+        None => project.options.keep_dropped,
+    };
     Ok(Deploy {
         target: project.target,
         migrations: project.migrations,
         schemas: project.schemas,
-        options: project.options,
+        options: ops::Options { keep_dropped, ..project.options },
         limit: limit.unwrap_or_else(|| Limit {
             to: arguments.to.clone(),
             count: arguments.count,

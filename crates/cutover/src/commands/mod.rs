@@ -15,6 +15,7 @@ mod recover;
 mod resolve;
 mod rollback;
 mod status;
+mod trash;
 mod version;
 
 use crate::args::{Command, Migrate, OutputArguments};
@@ -49,6 +50,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
         Command::Recover(arguments) => recover::run(&arguments, context),
         Command::Rollback(arguments) => rollback::run(&arguments, context),
         Command::Baseline(arguments) => baseline::run(&arguments, context),
+        Command::Trash(command) => trash::run(&command, context),
         Command::History(arguments) => history::run(&arguments, context),
         Command::Doctor(arguments) => doctor::run(&arguments, context),
         Command::Lock(command) => lock::run(&command, context),

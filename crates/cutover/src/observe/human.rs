@@ -196,6 +196,9 @@ fn working(event: &Event) -> Option<(Level, String)> {
         Event::AppliedByOther { migration, .. } => {
             format!("{migration} was applied by another deployer meanwhile")
         }
+        Event::Kept { migration, things } => {
+            format!("{migration}: kept what it dropped: {} (`cutover trash`)", things.join(", "))
+        }
         Event::FoundApplied { migration } => {
             format!("{migration} is applied: the history says so after the connection was lost")
         }

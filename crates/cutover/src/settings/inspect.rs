@@ -153,6 +153,7 @@ impl Surroundings {
             ("max_queue_wait", Some(locks.max_queue_wait)),
             ("concurrent_budget", Some(locks.concurrent_budget)),
             ("metadata_lock_wait", Some(locks.metadata_lock_wait)),
+            ("keep_dropped", None),
         ];
         for (name, default) in times {
             shown.extend(one(name, &given.waits.offers(name), time, default));

@@ -154,6 +154,12 @@ impl Arguments {
         self
     }
 
+    /// The same, with the time for which what is dropped is kept.
+    pub(crate) fn keeping(mut self, keep_dropped: Option<std::time::Duration>) -> Self {
+        self.waits = self.waits.with_kept(keep_dropped);
+        self
+    }
+
     /// The same, stopping where the reference only warns.
     pub(crate) fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;

@@ -146,6 +146,7 @@ impl Surroundings {
             locks: given.waits.lock_options(),
             on_orphan: given.waits.on_orphan(),
             tables: given.waits.tables(),
+            keep_dropped: given.waits.chosen("keep_dropped").filter(|time| !time.is_zero()),
             ways_around: given.ways_around.clone(),
         }
     }

@@ -21,7 +21,7 @@ pub(super) struct Time {
 }
 
 /// All of them.
-pub(super) const TIMES: [Time; 8] = [
+pub(super) const TIMES: [Time; 9] = [
     Time { name: "wait_db", flag: "--wait-db", variable: "CUTOVER_WAIT_DB" },
     Time { name: "wait_lock", flag: "--wait-lock", variable: "CUTOVER_WAIT_LOCK" },
     Time { name: "deadline", flag: "--deadline", variable: "CUTOVER_DEADLINE" },
@@ -29,6 +29,7 @@ pub(super) const TIMES: [Time; 8] = [
     Time { name: "idle_age", flag: "--idle-age", variable: "CUTOVER_IDLE_AGE" },
     Time { name: "max_queue_wait", flag: "--max-queue-wait", variable: "CUTOVER_MAX_QUEUE_WAIT" },
     Time { name: "concurrent_budget", flag: "--concurrent-budget", variable: "CUTOVER_CONCURRENT_BUDGET" },
+    Time { name: "keep_dropped", flag: "--keep-dropped", variable: "CUTOVER_KEEP_DROPPED" },
     Time { name: "metadata_lock_wait", flag: "--metadata-lock-wait", variable: "CUTOVER_METADATA_LOCK_WAIT" },
 ];
 
@@ -176,6 +177,12 @@ impl WaitFlags {
             args::OnOrphan::Kill => "kill",
         });
         self.words.extend(orphan.map(|word| ("on_orphan", "--on-orphan", word)));
+        self
+    }
+
+    /// For how long what is dropped is kept.
+    pub(super) fn with_kept(mut self, keep_dropped: Option<Duration>) -> Self {
+        self.times.extend(keep_dropped.map(|time| ("keep_dropped", time)));
         self
     }
 

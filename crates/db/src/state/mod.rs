@@ -11,6 +11,7 @@
 pub mod lease;
 pub mod runs;
 pub mod scripts;
+pub mod trash;
 
 use crate::{Conn, DbError, ErrorKind};
 use diagnostics::Provider;
@@ -40,7 +41,8 @@ const LEASE: &str = "CREATE SCHEMA IF NOT EXISTS cutover; \
 
 /// The tables that every database can have, with their columns. The first column is the key; every value is a text, times are in
 /// RFC 3339, what has parts is JSON: the same on every database, and readable with nothing but a client.
-const SHARED: [(&str, &[&str]); 2] = [("runs", &runs::COLUMNS), ("scripts", &scripts::COLUMNS)];
+const SHARED: [(&str, &[&str]); 3] =
+    [("runs", &runs::COLUMNS), ("scripts", &scripts::COLUMNS), ("trash", &trash::COLUMNS)];
 
 /// PostgreSQL: what stands beside them.
 const OF_LEASE: [&str; 3] = ["heartbeat", "lease", "version"];

@@ -104,7 +104,7 @@ fn rows(url: &str, provider: Provider) -> BTreeMap<String, Vec<String>> {
 fn kept(text: &str, before: &Snapshot) -> Result<Keeping, String> {
     let script = split(text, &Options::new(before.provider)).unwrap();
     let mut now = before.clone();
-    sql::keep(Running { script: &script, text, done: 0 }, &mut now, "t1")
+    sql::keep(Running { script: &script, text, done: 0 }, &mut now, "t1", &[])
         .map_err(|unkept| format!("statement {}: {}", unkept.statement + 1, unkept.reason))
 }
 

@@ -46,11 +46,20 @@ impl Transaction<'_> {
                 builder.look(Look::CountsBefore, &guard.count);
             }
             builder.limit(said.before.get(index));
-            let mut step = Step::new(text(statement)).inside();
-            if !self.segment.pipelined || said.one_by_one {
-                step = step.after_answers();
+            for sent in self.segment.sent(index, self.source) {
+                let mut step = Step::new(sent.text).inside();
+                if !self.segment.pipelined || said.one_by_one {
+                    step = step.after_answers();
+                }
+                let number = self.segment.first + index;
+                builder.push(
+                    match sent.own && sent.last {
+                        true => Part::Statement(number),
+                        false => Part::Substitute { statement: number, own: sent.own, last: sent.last },
+                    },
+                    step,
+                );
             }
-            builder.push(Part::Statement(self.segment.first + index), step);
             if let Some(guard) = counted {
                 builder.look(Look::CountsAfter, &guard.count);
             }

@@ -24,7 +24,7 @@ pub(super) fn migration(
     kept: usize,
 ) -> Failure {
     let statement = match part {
-        Part::Statement(number) => {
+        Part::Statement(number) | Part::Substitute { statement: number, .. } => {
             migration.statements().nth(number).map(|statement| (number, statement.span))
         }
         _ => None,
@@ -135,7 +135,7 @@ fn code_of(run: &Run<'_>, part: Part, error: &DbError) -> &'static Code {
         _ if file_is_locked(run, part, error) => &codes::C2012,
         Part::Guard(_) => &codes::C2011,
         _ if error.is_direct_ddl_refused() => &codes::P3022,
-        Part::Statement(_) | Part::Commit => &codes::P3018,
+        Part::Statement(_) | Part::Substitute { .. } | Part::Commit => &codes::P3018,
         _ if error.kind == db::ErrorKind::InFailedTransaction => &codes::C2015,
         _ => &codes::P3018,
     }
@@ -156,7 +156,7 @@ fn where_it_happened(part: Part) -> &'static str {
         Part::Commit => "at COMMIT (deferred constraints are checked here)",
         Part::PutBack | Part::Next => "after COMMIT",
         Part::Guard(_) => "in the checks around a table rebuild",
-        Part::Limit | Part::Statement(_) => "in a statement",
+        Part::Limit | Part::Statement(_) | Part::Substitute { .. } => "in a statement",
     }
 }
 

@@ -19,7 +19,7 @@ use crate::run::{Run, Trouble};
 use db::lock::Key;
 use db::probe::{self, Attachment, ServerObject};
 use db::{Batch, Conn, DbError, ErrorKind, Outcome, Reply};
-use diagnostics::{Diagnostic, Failure, Provider, Result};
+use diagnostics::{Diagnostic, Failure, Provider, Result, Source};
 use sql::{Expectation, Kind, Statement};
 use std::time::Duration;
 
@@ -75,8 +75,8 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
         };
         let (sent, index) = match looked {
             Before::DoneAlready => return going.record(run, next).map_err(|error| Trouble::of(run, error)),
-            Before::Run { index } => (texts.iter().map(|text| (*text).to_owned()).collect(), index),
-            Before::RunInstead(other) => (vec![other], None),
+            Before::Run { index } => (sent_for(run, segment, &source), index),
+            Before::RunInstead(other) => (vec![(0, other)], None),
         };
         let objects = ledger::objects(run, statement).map_err(|error| Trouble::of(run, error))?;
         let intent = Intent {
@@ -117,6 +117,21 @@ fn attempt(run: &mut Run<'_>, going: &mut Going<'_>, segment: &Segment) -> std::
     }
 }
 
+/// What is sent for the statements of a segment, each with the place of its statement. On PostgreSQL one message is one
+/// transaction: what stands for a statement is all there or not at all.
+fn sent_for(run: &Run<'_>, segment: &Segment, source: &Source) -> Vec<(usize, String)> {
+    let one = |index: usize| {
+        let sent = segment.sent(index, source);
+        let texts = sent.iter().map(|sent| sent.text.to_owned());
+        let texts: Vec<String> = match run.target.provider {
+            Provider::PostgreSql if sent.len() > 1 => vec![texts.collect::<Vec<_>>().join(";\n")],
+            _ => texts.collect(),
+        };
+        texts.into_iter().map(move |text| (index, text))
+    };
+    (0..segment.statements.len()).flat_map(one).collect()
+}
+
 /// What can be half done keeps the row, which says what to look for; of anything else nothing is there.
 fn stopped_between(
     run: &mut Run<'_>,
@@ -141,7 +156,7 @@ fn apart(
     run: &mut Run<'_>,
     going: &Going<'_>,
     (regime, segment): (Regime, &Segment),
-    sent: &[String],
+    sent: &[(usize, String)],
     patience: &mut Patience,
 ) -> std::result::Result<(Outcome, Duration), Trouble> {
     let concurrently =
@@ -196,11 +211,12 @@ fn send(
     run: &mut Run<'_>,
     going: &Going<'_>,
     (regime, segment): (Regime, &Segment),
-    texts: &[String],
+    texts: &[(usize, String)],
     patience: &mut Patience,
 ) -> (Outcome, Duration) {
     let mut batch: Batch<'_> =
-        texts.iter().map(|text| db::Step::new(text.as_str()).after_answers()).collect();
+        texts.iter().map(|(_, text)| db::Step::new(text.as_str()).after_answers()).collect();
+    let place = |sent: usize| texts.get(sent).map_or(0, |(place, _)| *place);
     if let Some(last) = batch.steps.last_mut() {
         // Nothing of the step can ask for its result any more.
         last.notices = true;
@@ -223,7 +239,7 @@ fn send(
         }
         match reply {
             Reply::Notice { index, notice } => {
-                let statement = number + index + 1;
+                let statement = number + place(index) + 1;
                 if maintains && let Some(error) = notice.wait_that_ended() {
                     patience.seen = watched.report();
                     kept_out = Some(Outcome::Failed { index, error });
@@ -232,7 +248,7 @@ fn send(
             }
             Reply::Done { index, answer } => {
                 took = answer.elapsed;
-                statement = number + index + 2;
+                statement = number + place(index + 1) + 1;
                 if regime == Regime::Code && kept_out.is_none() && watched.was_cancelled() {
                     patience.seen = watched.report();
                     let error = DbError::new(ErrorKind::Cancelled, WENT_ON);
@@ -241,9 +257,12 @@ fn send(
                 if kept_out.is_some() {
                     return false;
                 }
+                if texts.get(index + 1).is_some_and(|(next, _)| *next == place(index)) {
+                    return false;
+                }
                 observer.on(&Event::StatementFinished {
                     migration: name.clone(),
-                    statement: number + index + 1,
+                    statement: number + place(index) + 1,
                     rows: answer.rows,
                     elapsed: answer.elapsed,
                 });
@@ -256,7 +275,19 @@ fn send(
         }
         false
     });
-    (kept_out.unwrap_or(outcome), took)
+    let outcome = kept_out.unwrap_or(outcome);
+    (of_statement(outcome, segment, texts), took)
+}
+
+/// What became of the statement whose text, or what stands for it, was sent.
+fn of_statement(outcome: Outcome, segment: &Segment, texts: &[(usize, String)]) -> Outcome {
+    let Outcome::Failed { index, mut error } = outcome else { return outcome };
+    let place = texts.get(index).map_or(0, |(place, _)| *place);
+    if segment.substitutions.iter().any(|other| other.statement == segment.first + place) {
+        // Its place is in another text.
+        error.position = None;
+    }
+    Outcome::Failed { index: place, error }
 }
 
 pub(super) fn stopped(run: &mut Run<'_>, going: &Going<'_>) -> Failure {

@@ -63,6 +63,14 @@ pub(super) enum Part {
     Limit,
     /// A statement of the file, counted from 0 over the whole file.
     Statement(usize),
+    /// What is sent for a statement of the file: in what became of it, that is the statement.
+    Substitute {
+        statement: usize,
+        /// It is the statement itself, and more follows.
+        own: bool,
+        /// Nothing follows for the statement.
+        last: bool,
+    },
     /// A look around a table rebuild.
     Guard(Look),
     Row,
@@ -159,7 +167,14 @@ pub(super) fn run(run: &mut Run<'_>, transaction: &Transaction<'_>, patience: &m
             let reason = run.interrupt.reason().unwrap_or(Reason::Deadline);
             roll_back(run, End::Stopped(reason))
         }
-        Outcome::Failed { index, error } => {
+        Outcome::Failed { index, mut error } => {
+            if let Part::Substitute { own: false, .. } = parts[index] {
+                // Its place is in another text.
+                error.position = None;
+                let sent =
+                    batch.steps.get(index).map(|step| format!("in what was sent for it: {}", step.sql));
+                error.context = error.context.take().or(sent);
+            }
             let part = match failed_part(parts[index], &error, &seen.failed_tags) {
                 // The deferred constraints are checked by the first statement of the message then.
                 Part::Row if transaction.segment.changes_role && seen.failed_tags.is_empty() => Part::Commit,
@@ -219,6 +234,7 @@ fn failed_part(part: Part, error: &DbError, tags: &[String]) -> Part {
         Part::ReadBack => Part::Commit,
         Part::Record if inserted => Part::Commit,
         Part::Record => Part::Row,
+        Part::Substitute { statement, .. } => Part::Statement(statement),
         part => part,
     }
 }
@@ -315,7 +331,7 @@ fn send(
 /// The number (from 1) of the first statement of the file at or behind this part; 0 where there is none.
 fn statement_at(parts: &[Part], from: usize) -> usize {
     match parts.get(from..).unwrap_or_default().iter().find(|part| !matches!(part, Part::Limit)) {
-        Some(Part::Statement(number)) => number + 1,
+        Some(Part::Statement(number) | Part::Substitute { statement: number, .. }) => number + 1,
         _ => 0,
     }
 }
@@ -361,7 +377,9 @@ impl Transaction<'_> {
                 let statement = match parts.get(index) {
                     // The file's own BEGIN inside of ours, which is there for the statements before it.
                     Some(Part::Statement(_)) if notice.code == "25001" => return,
-                    Some(Part::Statement(number)) => number + 1,
+                    Some(Part::Statement(number) | Part::Substitute { statement: number, own: true, .. }) => {
+                        number + 1
+                    }
                     // What our own statements cause ("there is no transaction") is no news.
                     _ => return,
                 };
@@ -370,12 +388,14 @@ impl Transaction<'_> {
             Reply::Done { index, answer } => {
                 seen.answered = index + 1;
                 match parts[index] {
-                    Part::Statement(number) => observer.on(&Event::StatementFinished {
-                        migration: migration(),
-                        statement: number + 1,
-                        rows: answer.rows,
-                        elapsed: answer.elapsed,
-                    }),
+                    Part::Statement(number) | Part::Substitute { statement: number, last: true, .. } => {
+                        observer.on(&Event::StatementFinished {
+                            migration: migration(),
+                            statement: number + 1,
+                            rows: answer.rows,
+                            elapsed: answer.elapsed,
+                        })
+                    }
                     // The row that was to be updated is not there any more: COMMIT has not been sent then.
                     Part::Row => seen.taken |= answer.rows == 0,
                     Part::Commit => {
@@ -399,6 +419,7 @@ impl Transaction<'_> {
                     | Part::Claim
                     | Part::Limit
                     | Part::Guard(_)
+                    | Part::Substitute { .. }
                     | Part::ReadBack
                     | Part::PutBack => {}
                 }

@@ -291,6 +291,7 @@ fn cut(
         segments,
         ledger: provider == Provider::MySql,
         source: source.clone(),
+        kept: Vec::new(),
     })
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// The newest version of the format that this program writes and reads.
 pub const VERSION: u32 = 1;
@@ -78,6 +79,9 @@ pub struct Base {
     /// `--reapply`.
     #[serde(default)]
     pub reapply: bool,
+    /// `--keep-dropped`, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_dropped: Option<u64>,
 }
 
 /// The refusal of a plan that does not hold any more, for these reasons.
@@ -133,6 +137,12 @@ impl Base {
     /// Which of the pending migrations.
     pub fn with_limit(mut self, limit: &Limit) -> Self {
         (self.to, self.count, self.reapply) = (limit.to.clone(), limit.count, limit.reapply);
+        self
+    }
+
+    /// For how long what is dropped is kept.
+    pub fn with_kept(mut self, keep_dropped: Option<Duration>) -> Self {
+        self.keep_dropped = keep_dropped.map(|time| time.as_secs());
         self
     }
 
@@ -288,6 +298,7 @@ mod tests {
             to: None,
             count: None,
             reapply: false,
+            keep_dropped: None,
         }
     }
 

@@ -5,6 +5,7 @@
 
 use super::estimate::{Estimate, Sizes, Speeds, estimate};
 use super::{Bracket, PlannedMigration, Segment, waits};
+use crate::keep;
 use diagnostics::Provider;
 use serde::{Deserialize, Serialize};
 use sql::{Algorithm, Breakage, Catalog, Effect, Fact, Lock, Name, Reversible, Statement};
@@ -54,6 +55,9 @@ pub struct StatementForecast {
     /// What it breaks in code that runs now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breaks: Vec<Breakage>,
+    /// What it drops is kept: `table public.users`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keeps: Vec<String>,
     /// How long it may take once it has its locks; none: not known.
     pub estimate: Option<Estimate>,
 }
@@ -141,14 +145,17 @@ fn of_statement(
     let estimate = estimate(statement, text, &effect, sizes);
     let tables = effect.tables.iter().map(|found| of_table(found, sizes)).collect();
     let Effect { unknown, reversible, breaks, .. } = effect;
+    let own = migration.kept.iter().filter(|kept| kept.statement == number);
+    let keeps: Vec<String> = own.map(keep::told).collect();
     StatementForecast {
         number: number + 1,
         line: migration.source.position(statement.span.start).line,
         sql: shortened(statement.span.slice(text)),
         tables,
         unknown,
-        reversible,
+        reversible: if keeps.is_empty() { reversible } else { Reversible::WithFormerDefinition },
         breaks,
+        keeps,
         estimate,
     }
 }

@@ -23,6 +23,7 @@ pub use waits::Waits;
 use crate::progress::Progress;
 use diagnostics::Source;
 use serde::{Deserialize, Serialize};
+use sql::Kept;
 
 /// How a segment is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,9 @@ pub struct PlannedMigration {
     /// Its text.
     #[serde(skip)]
     pub source: Source,
+    /// What of it is kept that it drops (`--keep-dropped`).
+    #[serde(skip)]
+    pub kept: Vec<Kept>,
 }
 
 /// Whether a migration begins or goes on.

@@ -10,7 +10,7 @@ mod tests;
 use super::{Bracket, Waits, waits};
 use diagnostics::{Code, Diagnostic, Failure, Provider, Result, Source, codes};
 use serde::Serialize;
-use sql::{Action, Code as Runs, DataVerb, DdlVerb, Kind, Script, Statement, TransactionRule};
+use sql::{Action, Code as Runs, DataVerb, DdlVerb, Kind, Script, Statement, Substitution, TransactionRule};
 
 /// A piece of a file that is done or not done as a whole (but for what commits inside itself).
 #[derive(Clone, Debug, Serialize)]
@@ -31,6 +31,20 @@ pub struct Segment {
     pub code: Runs,
     /// What the file says of its waits for locks.
     pub waits: Waits,
+    /// What is sent in place of some of its statements; their numbers are those of the whole file.
+    #[serde(skip)]
+    pub substitutions: Vec<Substitution>,
+}
+
+/// A text that is sent for a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent<'s> {
+    /// The text.
+    pub text: &'s str,
+    /// It is the file's own.
+    pub own: bool,
+    /// Nothing is sent for the statement behind it.
+    pub last: bool,
 }
 
 impl Segment {
@@ -45,6 +59,18 @@ impl Segment {
         self.pipelined && !self.sets_isolation() && first.is_none_or(|first| !first.kind.sets_transaction())
     }
 
+    /// What is sent for the statement at this place of the segment.
+    pub fn sent<'s>(&'s self, index: usize, source: &'s Source) -> Vec<Sent<'s>> {
+        let Some(statement) = self.statements.get(index) else { return Vec::new() };
+        let number = self.first + index;
+        let Some(other) = self.substitutions.iter().find(|other| other.statement == number) else {
+            return vec![Sent { text: statement.span.slice(source.text()), own: true, last: true }];
+        };
+        let last = other.sent.len().saturating_sub(1);
+        let texts = other.sent.iter().enumerate();
+        texts.map(|(at, text)| Sent { text, own: other.own == Some(at), last: at == last }).collect()
+    }
+
     /// A transaction without statements of the file: for a row alone.
     pub fn empty() -> Self {
         Self {
@@ -56,6 +82,7 @@ impl Segment {
             changes_role: false,
             code: Runs::None,
             waits: Waits::default(),
+            substitutions: Vec::new(),
         }
     }
 }
@@ -222,6 +249,7 @@ impl Cutter<'_> {
             changes_role: effects().any(|effect| effect.role || effect.calls_functions),
             code: statements.iter().map(|statement| statement.code).max().unwrap_or(Runs::None),
             waits: Waits::default(),
+            substitutions: Vec::new(),
         }
     }
 

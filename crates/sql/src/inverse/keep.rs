@@ -116,15 +116,16 @@ pub struct Running<'r> {
 }
 
 /// What is sent so that nothing is lost that `running` drops. `now` is the database before it, and after it when this returns;
-/// `tag` names what is kept, and is another one for each attempt of each migration.
+/// `tag` names what is kept, and is another one for each attempt of each migration; `held` are the types (PostgreSQL, in quotes and
+/// qualified) of what was kept before.
 ///
 /// # Errors
 /// What is dropped in a way in which it cannot be kept.
-pub fn keep(running: Running<'_>, now: &mut Snapshot, tag: &str) -> Result<Keeping, Unkept> {
+pub fn keep(running: Running<'_>, now: &mut Snapshot, tag: &str, held: &[String]) -> Result<Keeping, Unkept> {
     let mut state = State::new(now, BTreeSet::new());
     let mut keeping = Keeping::default();
     match now.provider {
-        Provider::PostgreSql => postgres::keep::keep(running, &mut state, tag, &mut keeping)?,
+        Provider::PostgreSql => postgres::keep::keep(running, &mut state, (tag, held), &mut keeping)?,
         Provider::MySql => mysql::keep::keep(running, &mut state, tag, &mut keeping)?,
         Provider::Sqlite => sqlite::keep::keep(running, &mut state, tag, &mut keeping)?,
     }

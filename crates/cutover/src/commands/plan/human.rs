@@ -117,6 +117,9 @@ pub(super) fn remarks(statement: &StatementForecast) -> Vec<String> {
     }
     remarks
         .extend(statement.breaks.iter().map(|breakage| format!("breaks running code: {}", broken(breakage))));
+    if !statement.keeps.is_empty() {
+        remarks.push(format!("keeps {}", statement.keeps.join(", ")));
+    }
     match statement.reversible {
         Reversible::DataLost => {
             remarks.push("cannot be undone: what it throws away only a backup has".to_owned())

@@ -59,7 +59,9 @@ fn prepare(
     context: &Context<'_>,
     interrupt: &ops::interrupt::Interrupt,
 ) -> Result<Deploy> {
-    let asked = Arguments::new(&arguments.project, &arguments.wait).strict(arguments.strict);
+    let asked = Arguments::new(&arguments.project, &arguments.wait)
+        .keeping(arguments.keep_dropped)
+        .strict(arguments.strict);
     let project = context.project(&asked, is_json(arguments), interrupt)?;
     Ok(Deploy {
         target: project.target,

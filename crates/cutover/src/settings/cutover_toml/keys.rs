@@ -98,6 +98,13 @@ pub(super) const KEYS: &[Key] = &[
         stronger: "`--lock-budget`, `CUTOVER_LOCK_BUDGET`",
     },
     Key {
+        name: "keep_dropped",
+        kind: Kind::Time,
+        meaning: "For how long a deploy keeps the tables and columns that migrations drop; 0 drops them.",
+        example: "\"30d\"",
+        stronger: "`--keep-dropped`, `CUTOVER_KEEP_DROPPED`",
+    },
+    Key {
         name: "on_blocked",
         kind: Kind::Word("one of \"wait\", \"fail\", \"cancel-idle\", \"terminate\""),
         meaning: "What is done about sessions that are in the way.",

@@ -91,7 +91,7 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
         let name = &table.name.name;
         let place = kept_name(KEPT_PREFIX, tag, name);
         let (mut changes, mut back) = (Vec::new(), Vec::new());
-        let mut behind = Vec::new();
+        let (mut triggers, mut behind) = (Vec::new(), Vec::new());
         for (part, held) in &definition.parts {
             match part.kind {
                 PartKind::ForeignKey => {
@@ -105,15 +105,18 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
                 }
                 // So is a trigger's.
                 PartKind::Trigger => {
-                    sent.push(format!("DROP TRIGGER {}", quoted(&part.name)));
-                    behind.push(held.clone());
+                    let drop = format!("DROP TRIGGER IF EXISTS {}", quoted(&part.name));
+                    triggers.push(drop.clone());
+                    behind.extend([drop, held.clone()]);
                 }
                 _ => {}
             }
         }
         changes.push(format!("RENAME TO {}", quoted(&place)));
         back.insert(0, format!("RENAME TO {}", quoted(name)));
+        // What the statement is known by comes first: an interruption behind it leaves nothing but a trigger that never fires.
         sent.push(alter(name, &changes));
+        sent.extend(triggers);
         kept.push(Kept {
             statement: 0,
             kind: KeptKind::Table,

@@ -27,10 +27,10 @@ type Found = Result<Option<(Vec<String>, Option<usize>, Vec<Kept>)>, String>;
 pub(in crate::inverse) fn keep(
     running: Running<'_>,
     state: &mut State,
-    tag: &str,
+    (tag, held): (&str, &[String]),
     keeping: &mut Keeping,
 ) -> Result<(), Unkept> {
-    let mut types = Vec::new();
+    let mut types = held.to_vec();
     for (number, statement) in left(running) {
         let tag = format!("{tag}_{}", number + 1);
         let found = one(statement, running.text, state, (&tag, &mut types));

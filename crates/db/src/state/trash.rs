@@ -1,0 +1,170 @@
+//! What `deploy --keep-dropped` has kept: where it is, what brings it back, and until when it is kept. The list is written before
+//! the migration runs; what of it is there says the catalogue.
+
+use super::name;
+use crate::history::literal;
+use crate::{Conn, DbError};
+use diagnostics::Provider;
+use sql::{Kept, KeptKind};
+
+/// The columns.
+pub(super) const COLUMNS: [&str; 8] =
+    ["id", "row_id", "migration_name", "statement", "kept", "kept_at", "expires_at", "run"];
+
+/// Something that is kept, or several things that are kept in one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrashRow {
+    /// Where it is: the name of the place.
+    pub id: String,
+    /// The row in the history of the migration that dropped it.
+    pub row: String,
+    /// The migration's name.
+    pub migration: String,
+    /// The statement, from 1.
+    pub statement: String,
+    /// What it is: JSON, a list of [`Kept`].
+    pub kept: String,
+    /// When: RFC 3339.
+    pub kept_at: String,
+    /// When it may be purged: RFC 3339.
+    pub expires_at: String,
+    /// The run that kept it.
+    pub run: String,
+}
+
+/// Adds to the list. What is in it stays as it is: a migration that was interrupted keeps what was there before it.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn store(conn: &mut dyn Conn, rows: &[TrashRow]) -> Result<(), DbError> {
+    let provider = conn.provider();
+    let table = name(provider, "trash");
+    let text = |value: &str| literal(provider, &value.replace('\0', ""));
+    for row in rows {
+        let values = [
+            &row.id,
+            &row.row,
+            &row.migration,
+            &row.statement,
+            &row.kept,
+            &row.kept_at,
+            &row.expires_at,
+            &row.run,
+        ];
+        let values: Vec<String> = values.into_iter().map(|value| text(value)).collect();
+        let columns = COLUMNS.join(", ");
+        // The derived table is for MySQL, which reads no table that it writes.
+        conn.execute(&format!(
+            "INSERT INTO {table} ({columns}) SELECT {} FROM (SELECT 1 AS one) AS one WHERE NOT EXISTS (SELECT 1 FROM (SELECT id FROM \
+             {table}) AS known WHERE known.id = {})",
+            values.join(", "),
+            text(&row.id)
+        ))?;
+    }
+    Ok(())
+}
+
+/// The whole list, oldest first.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn read(conn: &mut dyn Conn) -> Result<Vec<TrashRow>, DbError> {
+    let rows = conn.query(&format!(
+        "SELECT {} FROM {} ORDER BY kept_at, id",
+        COLUMNS.join(", "),
+        name(conn.provider(), "trash")
+    ))?;
+    let trash = rows.into_iter().map(|row| {
+        let mut values = row.into_iter();
+        let mut next = || values.next().flatten().unwrap_or_default();
+        TrashRow {
+            id: next(),
+            row: next(),
+            migration: next(),
+            statement: next(),
+            kept: next(),
+            kept_at: next(),
+            expires_at: next(),
+            run: next(),
+        }
+    });
+    Ok(trash.collect())
+}
+
+/// Takes something off the list.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn remove(conn: &mut dyn Conn, id: &str) -> Result<(), DbError> {
+    let provider = conn.provider();
+    let table = name(provider, "trash");
+    conn.execute(&format!("DELETE FROM {table} WHERE id = {}", literal(provider, id)))
+}
+
+/// Whether it is where it was put.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn is_there(conn: &mut dyn Conn, kept: &Kept) -> Result<bool, DbError> {
+    let provider = conn.provider();
+    let text = |value: &str| literal(provider, value);
+    let (table, column) = (&kept.place.name, kept.place_column.as_deref());
+    let query = match provider {
+        Provider::PostgreSql => {
+            let schema = text(kept.place.schema.as_deref().unwrap_or("public"));
+            match (kept.kind, column) {
+                (KeptKind::Type, _) => format!(
+                    "SELECT 1 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = \
+                     {schema} AND t.typname = {}",
+                    text(table)
+                ),
+                (_, column) => {
+                    let column = column.map(|column| {
+                        format!(
+                            " AND EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = {} AND NOT \
+                             a.attisdropped)",
+                            text(column)
+                        )
+                    });
+                    format!(
+                        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = \
+                         {schema} AND c.relname = {}{}",
+                        text(table),
+                        column.unwrap_or_default()
+                    )
+                }
+            }
+        }
+        Provider::MySql => match column {
+            Some(column) => format!(
+                "SELECT 1 FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = {} AND column_name = {}",
+                text(table),
+                text(column)
+            ),
+            None => format!(
+                "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {}",
+                text(table)
+            ),
+        },
+        Provider::Sqlite => format!("SELECT 1 FROM main.sqlite_schema WHERE name = {}", text(table)),
+    };
+    Ok(!conn.query(&query)?.is_empty())
+}
+
+/// PostgreSQL: the types of the database's own that kept tables and columns have, qualified and in quotes.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn types(conn: &mut dyn Conn) -> Result<Vec<String>, DbError> {
+    if conn.provider() != Provider::PostgreSql {
+        return Ok(Vec::new());
+    }
+    let rows = conn.query(
+        "SELECT DISTINCT pg_catalog.concat(pg_catalog.quote_ident(tn.nspname), '.', pg_catalog.quote_ident(t.typname)) FROM \
+         pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = \
+         c.relnamespace JOIN pg_catalog.pg_type y ON y.oid = a.atttypid JOIN pg_catalog.pg_type t ON t.oid = CASE WHEN \
+         y.typcategory = 'A' THEN y.typelem ELSE y.oid END JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace WHERE a.attnum \
+         > 0 AND NOT a.attisdropped AND tn.nspname !~ '^pg_' AND (n.nspname ~ '^cutover_kept_' OR a.attname ~ '^_cutover_kept_')",
+    )?;
+    Ok(rows.into_iter().flatten().flatten().collect())
+}

@@ -1,0 +1,197 @@
+//! `deploy --keep-dropped`: what migrations drop is kept, and a rollback brings it back with its rows and values.
+//!
+//! What is sent in place of a statement is decided by [`sql::keep`] from the database as it is, under the deploy lock, and shown by a
+//! plan. The list of what is kept is written before anything runs; what of it is there says the catalogue.
+//!
+//! What does not live here: looking at what is kept and purging it (`trash`).
+
+use crate::deploy::script_options;
+use crate::plan::{PlannedMigration, State};
+use crate::progress;
+use crate::run::Run;
+use db::state::trash::{self, TrashRow};
+use db::state::{self, Standing};
+use diagnostics::{Diagnostic, Failure, Result, codes};
+use sql::{Action, Kept, Kind, Running, Script, Snapshot};
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+/// Decides what is sent so that nothing of what `planned` drops is lost. What is kept is in each migration then.
+///
+/// # Errors
+/// C2031 for what is dropped in a way in which it cannot be kept.
+pub(crate) fn decide(run: &mut Run<'_>, planned: &mut [PlannedMigration]) -> Result<()> {
+    if !planned.iter().any(may_drop) {
+        return Ok(());
+    }
+    let mut now = run.patiently(db::snapshot::read)?;
+    decide_from(run, planned, &mut now)
+}
+
+/// The same for a database that is `now`.
+pub(crate) fn decide_from(
+    run: &mut Run<'_>,
+    planned: &mut [PlannedMigration],
+    now: &mut Snapshot,
+) -> Result<()> {
+    let held = run.patiently(trash::types)?;
+    let options = script_options(run);
+    for migration in planned {
+        let id = match &migration.state {
+            State::Pending => run.history.next_id(&migration.name),
+            State::Resume { id, .. } => id.clone(),
+        };
+        let Some(script) = script_of(migration, &options) else { continue };
+        let running =
+            Running { script: &script, text: migration.source.text(), done: migration.state.done() };
+        let tag = &progress::hash([id.as_str()])[..8];
+        let keeping = sql::keep(running, now, tag, &held).map_err(|unkept| refused(migration, &unkept))?;
+        for segment in &mut migration.segments {
+            segment.substitutions.clone_from(&keeping.substitutions);
+        }
+        migration.kept = keeping.kept;
+    }
+    Ok(())
+}
+
+/// It was split when it was planned.
+fn script_of(migration: &PlannedMigration, options: &sql::Options) -> Option<Script> {
+    sql::split(migration.source.text(), options).ok()
+}
+
+/// A statement of it drops or alters something.
+fn may_drop(migration: &PlannedMigration) -> bool {
+    migration.statements().skip(migration.state.done()).any(|statement| {
+        matches!(statement.kind, Kind::DropDatabase | Kind::Ddl(sql::DdlVerb::Drop | sql::DdlVerb::Alter))
+            || statement.actions.iter().any(|action| matches!(action, Action::DropTable { .. }))
+    })
+}
+
+fn refused(migration: &PlannedMigration, unkept: &sql::Unkept) -> Failure {
+    let told = Diagnostic::error(format!(
+        "statement {} of migration `{}` drops what cannot be kept: {}",
+        unkept.statement + 1,
+        migration.name,
+        unkept.reason
+    ))
+    .code(&codes::C2031)
+    .meta("migration", migration.name.clone());
+    let told = match migration.statements().nth(unkept.statement) {
+        Some(statement) => told.label(&migration.source, statement.span, ""),
+        None => told,
+    };
+    Failure::new(told.note("nothing was run").help(codes::C2031.way_out))
+}
+
+/// Writes the list of what is kept, before anything is.
+///
+/// # Errors
+/// The list cannot be written: then nothing is kept, and nothing may run.
+pub(crate) fn list(run: &mut Run<'_>, planned: &[PlannedMigration], lifetime: Duration) -> Result<()> {
+    let rows: Vec<TrashRow> =
+        planned.iter().flat_map(|migration| rows_of(migration, run, lifetime)).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    match run.patiently(state::ensure)? {
+        Standing::Ready => run.patiently(|conn| trash::store(conn, &rows)),
+        _ => Err(Failure::new(
+            Diagnostic::error("the tables of cutover in this database are a newer program's")
+                .code(&codes::C2018)
+                .note("nothing was run")
+                .help("deploy with that version of cutover"),
+        )),
+    }
+}
+
+fn rows_of(migration: &PlannedMigration, run: &Run<'_>, lifetime: Duration) -> Vec<TrashRow> {
+    let id = match &migration.state {
+        State::Pending => run.history.next_id(&migration.name),
+        State::Resume { id, .. } => id.clone(),
+    };
+    let now = jiff::Timestamp::now();
+    let expires = now.checked_add(lifetime).unwrap_or(jiff::Timestamp::MAX);
+    let mut places: BTreeMap<String, Vec<&Kept>> = BTreeMap::new();
+    for kept in &migration.kept {
+        places.entry(place(kept)).or_default().push(kept);
+    }
+    let row = |(place, kept): (String, Vec<&Kept>)| TrashRow {
+        id: place,
+        row: id.clone(),
+        migration: migration.name.clone(),
+        statement: kept.first().map(|kept| kept.statement + 1).unwrap_or_default().to_string(),
+        // Names and texts always serialise.
+        kept: serde_json::to_string(&kept).unwrap_or_default(),
+        kept_at: now.to_string(),
+        expires_at: expires.to_string(),
+        run: run.id.clone(),
+    };
+    places.into_iter().map(row).collect()
+}
+
+/// What something is listed under: the name that nothing else has.
+pub(crate) fn place(kept: &Kept) -> String {
+    match &kept.place_column {
+        // Copied columns of a table stand in one place.
+        Some(column) if kept.keys.is_empty() => column.clone(),
+        _ => match &kept.place.schema {
+            Some(schema) => format!("{schema}.{}", kept.place.name),
+            None => kept.place.name.clone(),
+        },
+    }
+}
+
+/// What is kept of the migration with this row in the history, and there still.
+///
+/// # Errors
+/// What the server or the connection says.
+pub(crate) fn of_row(run: &mut Run<'_>, row: &str) -> Result<Vec<Kept>> {
+    if !matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_)) {
+        return Ok(Vec::new());
+    }
+    let rows = run.patiently(trash::read)?;
+    let mut there = Vec::new();
+    for kept in rows.iter().filter(|found| found.row == row).flat_map(read) {
+        if run.patiently(|conn| trash::is_there(conn, &kept))? {
+            there.push(kept);
+        }
+    }
+    Ok(there)
+}
+
+/// What a row of the list holds; what a newer program has written is not understood, and left alone.
+pub(crate) fn read(row: &TrashRow) -> Vec<Kept> {
+    serde_json::from_str(&row.kept).unwrap_or_default()
+}
+
+/// Puts what was kept in place of the statements of a way back.
+///
+/// # Errors
+/// What the server or the connection says.
+pub(crate) fn bring_back(run: &mut Run<'_>, back: &mut PlannedMigration, kept: &[Kept]) -> Result<()> {
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let before = run.patiently(db::snapshot::read)?;
+    let Some(script) = script_of(back, &script_options(run)) else { return Ok(()) };
+    let running = Running { script: &script, text: back.source.text(), done: back.state.done() };
+    let substitutions = sql::bring_back(running, &before, kept);
+    for segment in &mut back.segments {
+        segment.substitutions.clone_from(&substitutions);
+    }
+    Ok(())
+}
+
+/// The statements of a migration (from 1) whose rows and values are kept.
+pub(crate) fn statements(kept: &[Kept]) -> HashSet<usize> {
+    kept.iter().map(|kept| kept.statement + 1).collect()
+}
+
+/// What is kept, for a reader: `table public.users`, `column public.users.note`.
+pub(crate) fn told(kept: &Kept) -> String {
+    match (&kept.kind, &kept.column) {
+        (sql::KeptKind::Column, Some(column)) => format!("column {}.{column}", kept.name),
+        (sql::KeptKind::Type, _) => format!("type {}", kept.name),
+        _ => format!("table {}", kept.name),
+    }
+}

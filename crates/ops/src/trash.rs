@@ -1,0 +1,307 @@
+//! `trash`: what `deploy --keep-dropped` has kept, by its list and by the catalogue; bringing a thing back by itself, and purging.
+//!
+//! Restoring and purging change tables that are in use: both hold the deploy lock, and wait for the locks of tables as a deploy
+//! does, in short attempts.
+//!
+//! What does not live here: keeping (`keep`), and bringing back what a rollback undoes (`rollback`).
+
+use crate::event::Observer;
+use crate::interrupt::Interrupt;
+use crate::keep;
+use crate::lock;
+use crate::run::{self, Options, Run};
+use db::state::trash::{self, TrashRow};
+use db::state::{self, Standing};
+use db::target::Target;
+use db::{DbError, ErrorKind};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use serde::Serialize;
+use sql::{Kept, KeptKind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Trash {
+    /// The database.
+    pub target: Target,
+    /// Connection and locks.
+    pub options: Options,
+}
+
+/// A thing that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Thing {
+    /// What it is called in commands: where it is.
+    pub id: String,
+    /// What it was: `table public.users`.
+    pub what: Vec<String>,
+    /// The migration that dropped it.
+    pub migration: String,
+    /// The statement of it, from 1.
+    pub statement: usize,
+    /// When it was kept: RFC 3339.
+    pub kept_at: String,
+    /// When it may be purged: RFC 3339.
+    pub expires_at: String,
+    /// That time has come.
+    pub expired: bool,
+}
+
+/// What is purged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// What has passed its time.
+    Expired,
+    /// Everything.
+    All,
+    /// These, by their ids.
+    These(Vec<String>),
+}
+
+/// Lists.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn list(ask: &Trash, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Thing>> {
+    things(&mut opened(ask, observer, interrupt)?)
+}
+
+/// What is kept in the database of a run.
+pub(crate) fn things(run: &mut Run<'_>) -> Result<Vec<Thing>> {
+    Ok(found(run)?.iter().map(|(row, kept)| thing(row, kept)).collect())
+}
+
+/// Brings one thing back to where it was, with what went with it. The history of migrations does not change.
+///
+/// # Errors
+/// C2032 if nothing of that name is kept; what the server says where something stands in its place, or rows that came since have
+/// no value: then nothing has changed on PostgreSQL and SQLite.
+pub fn restore(ask: &Trash, id: &str, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Thing> {
+    let mut run = opened(ask, observer, interrupt)?;
+    run.check_server()?;
+    lock::acquire(&mut run, &mut |_| Ok(false))?;
+    let found = found(&mut run)?;
+    let Some((row, kept)) = found.iter().find(|(row, _)| row.id == id) else { return Err(unknown(id)) };
+    let mut statements: Vec<String> = kept.iter().flat_map(|kept| kept.restore.clone()).collect();
+    if run.target.provider == Provider::PostgreSql
+        && let Some(schema) = kept.first().and_then(|kept| kept.place.schema.clone())
+        && schema.starts_with(sql::KEPT_SCHEMA_PREFIX)
+    {
+        statements.push(if_empty(&schema));
+    }
+    // Several columns that were copied together: the copy goes when all of them are back.
+    if kept.len() > 1 && run.target.provider == Provider::Sqlite {
+        statements.push(format!("DROP TABLE {}", quoted(&run, &kept[0].place.name)));
+    }
+    carry_out(&mut run, &statements).map_err(|error| not_done(&run, "restored", id, &error))?;
+    forget(&mut run, &row.id)?;
+    Ok(thing(row, kept))
+}
+
+/// Drops for good what is kept. `agreed` is shown what, and says whether that is wanted.
+///
+/// # Errors
+/// C2032 if nothing of a name is kept; what the server says.
+pub fn purge(
+    ask: &Trash,
+    which: &Which,
+    observer: &dyn Observer,
+    interrupt: &Arc<Interrupt>,
+    agreed: &dyn Fn(&[Thing]) -> Result<bool>,
+) -> Result<Vec<Thing>> {
+    let mut run = opened(ask, observer, interrupt)?;
+    run.check_server()?;
+    let all = found(&mut run)?;
+    if let Which::These(ids) = which
+        && let Some(id) = ids.iter().find(|id| !all.iter().any(|(row, _)| row.id == **id))
+    {
+        return Err(unknown(id));
+    }
+    let mut chosen: Vec<(TrashRow, Vec<Kept>)> = all
+        .into_iter()
+        .filter(|(row, _)| match which {
+            Which::All => true,
+            Which::Expired => is_expired(row),
+            Which::These(ids) => ids.contains(&row.id),
+        })
+        .collect();
+    // Types are dropped when nothing has them any more.
+    chosen.sort_by_key(|(_, kept)| kept.first().map(|kept| kept.kind == KeptKind::Type));
+    let things: Vec<Thing> = chosen.iter().map(|(row, kept)| thing(row, kept)).collect();
+    if things.is_empty() || !agreed(&things)? {
+        return Ok(Vec::new());
+    }
+    lock::acquire(&mut run, &mut |_| Ok(false))?;
+    for (row, kept) in &chosen {
+        run.interrupt.check()?;
+        let statements = dropping(&run, kept);
+        carry_out(&mut run, &statements).map_err(|error| not_done(&run, "purged", &row.id, &error))?;
+        forget(&mut run, &row.id)?;
+    }
+    Ok(things)
+}
+
+fn opened<'r>(ask: &'r Trash, observer: &'r dyn Observer, interrupt: &'r Arc<Interrupt>) -> Result<Run<'r>> {
+    let conn = run::connect(&ask.target, &ask.options, observer, interrupt)?
+        .map_err(|error| run::failure(&ask.target, error))?;
+    let mut run = Run::new(&ask.target, &ask.options, observer, interrupt, conn);
+    run.prepare_session()?;
+    Ok(run)
+}
+
+/// What is listed and there.
+fn found(run: &mut Run<'_>) -> Result<Vec<(TrashRow, Vec<Kept>)>> {
+    if !matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_)) {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for row in run.patiently(trash::read)? {
+        let mut there = Vec::new();
+        for kept in keep::read(&row) {
+            if run.patiently(|conn| trash::is_there(conn, &kept))? {
+                there.push(kept);
+            }
+        }
+        if !there.is_empty() {
+            found.push((row, there));
+        }
+    }
+    Ok(found)
+}
+
+fn is_expired(row: &TrashRow) -> bool {
+    row.expires_at.parse::<jiff::Timestamp>().is_ok_and(|expires| expires <= jiff::Timestamp::now())
+}
+
+fn thing(row: &TrashRow, kept: &[Kept]) -> Thing {
+    Thing {
+        id: row.id.clone(),
+        what: kept.iter().map(keep::told).collect(),
+        migration: row.migration.clone(),
+        statement: row.statement.parse().unwrap_or_default(),
+        kept_at: row.kept_at.clone(),
+        expires_at: row.expires_at.clone(),
+        expired: is_expired(row),
+    }
+}
+
+fn unknown(id: &str) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!("nothing is kept under the name `{id}`"))
+            .code(&codes::C2032)
+            .help(codes::C2032.way_out),
+    )
+}
+
+fn not_done(run: &Run<'_>, done: &str, id: &str, error: &DbError) -> Failure {
+    let whole = match run.target.provider {
+        Provider::MySql => "what ran before the failure stays",
+        Provider::PostgreSql | Provider::Sqlite => "nothing has changed",
+    };
+    Failure::new(
+        Diagnostic::error(format!("`{id}` was not {done}: {}", error.text()))
+            .code(&codes::C2032)
+            .note(whole)
+            .help("remove what stands in its way (an object of the same name; rows that have no value for it), then say it again"),
+    )
+}
+
+fn quoted(run: &Run<'_>, name: &str) -> String {
+    match run.target.provider {
+        Provider::MySql => format!("`{}`", name.replace('`', "``")),
+        _ => db::history::quote_identifier(name),
+    }
+}
+
+/// The statements that drop something for good.
+fn dropping(run: &Run<'_>, kept: &[Kept]) -> Vec<String> {
+    let mut statements = Vec::new();
+    for one in kept {
+        let schema = one.place.schema.as_ref().map(|schema| format!("{}.", quoted(run, schema)));
+        let place = format!("{}{}", schema.unwrap_or_default(), quoted(run, &one.place.name));
+        let statement = match (one.kind, &one.place_column) {
+            (KeptKind::Type, _) => format!("DROP TYPE {place}"),
+            (_, Some(column)) if one.keys.is_empty() => {
+                format!("ALTER TABLE {place} DROP COLUMN {}", quoted(run, column))
+            }
+            _ => format!("DROP TABLE {place}"),
+        };
+        if !statements.contains(&statement) {
+            statements.push(statement);
+        }
+        if let Some(schema) =
+            one.place.schema.as_ref().filter(|name| name.starts_with(sql::KEPT_SCHEMA_PREFIX))
+        {
+            statements.push(if_empty(schema));
+        }
+    }
+    statements
+}
+
+/// Drops a schema in which nothing is left.
+fn if_empty(schema: &str) -> String {
+    let drop = format!("DROP SCHEMA {}", db::history::quote_identifier(schema)).replace('\'', "''");
+    format!(
+        "DO $cutover$BEGIN EXECUTE '{drop}'; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END$cutover$"
+    )
+}
+
+/// How long one attempt waits for its locks.
+const WAIT: Duration = Duration::from_secs(1);
+/// How long the application goes on between two of them.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Runs statements, in one transaction where there is such a thing, in attempts that do not keep others waiting.
+fn carry_out(run: &mut Run<'_>, statements: &[String]) -> std::result::Result<(), DbError> {
+    let began = Instant::now();
+    loop {
+        match attempt(run, statements) {
+            Err(error)
+                if matches!(error.kind, ErrorKind::LockTimeout | ErrorKind::Deadlock)
+                    && began.elapsed() < run.options.locks.budget
+                    && run.interrupt.check().is_ok() =>
+            {
+                std::thread::sleep(PAUSE);
+            }
+            other => return other,
+        }
+    }
+}
+
+fn attempt(run: &mut Run<'_>, statements: &[String]) -> std::result::Result<(), DbError> {
+    let conn = run.conn.as_mut();
+    match run.target.provider {
+        Provider::PostgreSql => {
+            let bound = db::session::lock_timeout(WAIT);
+            let text = format!("BEGIN; {bound}; {}; COMMIT", statements.join("; "));
+            let done = conn.execute(&text);
+            if done.is_err() {
+                let _ = conn.execute("ROLLBACK");
+            }
+            done
+        }
+        Provider::Sqlite => {
+            // A table that is dropped takes no rows of others with it, and none is looked for.
+            conn.execute("PRAGMA foreign_keys=OFF")?;
+            conn.execute("BEGIN IMMEDIATE")?;
+            let done = statements
+                .iter()
+                .try_for_each(|statement| conn.execute(statement))
+                .and_then(|()| conn.execute("COMMIT"));
+            if done.is_err() {
+                let _ = conn.execute("ROLLBACK");
+            }
+            done
+        }
+        Provider::MySql => {
+            conn.execute("SET SESSION lock_wait_timeout = 1")?;
+            statements.iter().try_for_each(|statement| conn.execute(statement))
+        }
+    }
+}
+
+/// Takes something off the list that is not there any more.
+fn forget(run: &mut Run<'_>, id: &str) -> Result<()> {
+    run.patiently(|conn| trash::remove(conn, id))
+}
