@@ -462,6 +462,16 @@ pub static C2032: Code = Code {
     way_out: "`cutover trash list` shows what is kept, and under which names.",
 };
 
+/// A way back failed.
+pub static C2033: Code = Code {
+    id: "C2033",
+    default_class: Class::MigrationFailed,
+    title: "A way back failed",
+    what: "A statement of the way back of a migration (its down.sql) was refused by the database.",
+    why: "Rows may have come since that stand in the way, or what it works on is another by now.",
+    way_out: "Correct down.sql, or what stands in its way, then `cutover rollback`; `cutover rollback --continue` where a part of it is done.",
+};
+
 /// Internal error.
 pub static C9001: Code = Code {
     id: "C9001",
@@ -707,8 +717,8 @@ pub static ALL: &[&Code] = &[
     &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C2001, &C2002, &C2003, &C2004, &C2005, &C2006,
     &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017, &C2018, &C2019,
     &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C2027, &C2028, &C2029, &C2030, &C2031, &C2032,
-    &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017, &P3000,
-    &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019, &P3022,
+    &C2033, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017,
+    &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019, &P3022,
 ];
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 pub mod codes;
 mod diagnostic;
 mod failure;
+mod password;
 mod provider;
 pub mod render;
 mod secret;

@@ -4,7 +4,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// What stands in the place of a secret wherever it would be shown.
-const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 /// A text that neither `Debug` nor `Display` shows, wiped from memory when dropped.
 #[derive(Clone, Default)]
@@ -38,9 +38,9 @@ impl fmt::Display for Secret {
 /// base64 form and as it stands in JSON.
 /// Secrets shorter than three bytes are left alone: masking every `a` of a text hides nothing and
 /// destroys the message. Passwords of any other URL in the text are replaced too: one may stand where nobody expects it,
-/// as the name of a variable, behind a flag that takes no URL.
+/// as the name of a variable, behind a flag that takes no URL; and so are those of SQL statements.
 pub fn redact(text: &str, secrets: &[Secret]) -> String {
-    let mut out = mask_urls(text);
+    let mut out = crate::password::mask(&mask_urls(text));
     for secret in secrets {
         let raw = secret.expose();
         if raw.len() < 3 {

@@ -25,7 +25,7 @@ use db::state::{self, Standing};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Result, Source, codes, shell_word};
 use serde::Serialize;
-use sql::{Breakage, Catalog, Kept, Reversible};
+use sql::{Breakage, Catalog, Kept, Kind, Reversible};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -118,6 +118,7 @@ pub fn rollback(
     let mut steps = steps(&mut run, &wanted, (&folder, &stored))?;
     if !rollback.incomplete {
         steps.iter().try_for_each(refuse_irreversible)?;
+        steps.iter().try_for_each(|way| refuse_empty(way, &stored))?;
     }
     let intent = intent(&mut run, &steps)?;
     if !agreed(&intent)? {
@@ -214,7 +215,23 @@ fn wanted(run: &mut Run<'_>, which: &Which, folder: &Folder) -> Result<Vec<Histo
         Which::Continue => 0,
     };
     applied.truncate(count);
-    Ok(applied)
+    let twice = applied
+        .iter()
+        .find(|row| run.history.rows_of(&row.migration_name).filter(|row| row.is_applied()).count() > 1);
+    match twice {
+        Some(row) => Err(recorded_twice(&row.migration_name)),
+        None => Ok(applied),
+    }
+}
+
+fn recorded_twice(name: &str) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!("migration `{name}` has two applied rows in the history"))
+            .code(&codes::C2018)
+            .meta("migration", name)
+            .note("nothing was undone")
+            .help("delete the row that is one too many, then `cutover rollback`"),
+    )
 }
 
 fn position(folder: &Folder, row: &HistoryRow) -> Option<usize> {
@@ -325,6 +342,25 @@ fn refuse_irreversible(way: &Way) -> Result<()> {
     ))
 }
 
+/// A way back without statements undoes nothing: it is one of a migration without any.
+fn refuse_empty(way: &Way, stored: &[Scripts]) -> Result<()> {
+    let planned = &way.planned;
+    let up =
+        stored.iter().find(|scripts| scripts.migration == planned.name).map(|scripts| scripts.up.as_str());
+    let nothing =
+        |text: &str| text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with("--"));
+    if planned.statement_count() > 0 || up.is_some_and(nothing) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Diagnostic::error(format!("the way back of migration `{}` has no statements", planned.name))
+            .code(&codes::C2029)
+            .meta("migration", planned.name.clone())
+            .note("nothing was undone")
+            .help(codes::C2029.way_out.replace("NAME", &shell_word(&planned.name))),
+    ))
+}
+
 /// More rows than these are not counted.
 const MOST: u64 = 1_000_000;
 
@@ -370,10 +406,26 @@ fn losses_of(run: &mut Run<'_>, statement: &sql::Statement, text: &str, catalog:
         })
         .filter_map(|(table, column)| counted(run, &table, column.as_deref()))
         .collect();
-    if matches!(statement.kind, sql::Kind::Data(_)) {
-        losses.push("rows that a statement of the way back changes".to_owned());
-    } else if effect.reversible == Reversible::DataLost && losses.is_empty() && effect.breaks.is_empty() {
-        losses.push("values that a statement of the way back changes".to_owned());
+    let rows = |table: &sql::Name| format!("rows of {table}");
+    match &statement.kind {
+        Kind::Data(sql::DataVerb::Insert) => {}
+        Kind::Data(_) | Kind::Ddl(sql::DdlVerb::Truncate) => {
+            let tables: Vec<String> = effect.tables.iter().map(|found| rows(&found.table)).collect();
+            let what = if tables.is_empty() { "rows".to_owned() } else { tables.join(", ") };
+            losses.push(format!("{what} that the way back changes or deletes"));
+        }
+        Kind::Do | Kind::Call | Kind::Execute | Kind::Unknown => {
+            losses.push("whatever its code changes, which nobody can tell before".to_owned());
+        }
+        Kind::Query if statement.session.calls_functions => {
+            losses.push("whatever the functions change that it calls".to_owned());
+        }
+        _ if effect.reversible == Reversible::DataLost && losses.is_empty() => {
+            let tables: Vec<String> = effect.tables.iter().map(|found| found.table.to_string()).collect();
+            let of = if tables.is_empty() { String::new() } else { format!(" of {}", tables.join(", ")) };
+            losses.push(format!("values{of} that the way back changes"));
+        }
+        _ => {}
     }
     losses
 }

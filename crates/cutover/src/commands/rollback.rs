@@ -129,7 +129,9 @@ struct Asked<'a> {
 fn lines(intent: &Intent) -> Vec<String> {
     let mut lines = vec!["Would undo, in this order:".to_owned()];
     for step in &intent.migrations {
-        lines.push(format!("  {} (by {})", step.name, step.from));
+        // A file, or what was stored.
+        let by = if step.from.ends_with(".sql") { "" } else { "the way back " };
+        lines.push(format!("  {} (by {by}{})", step.name, step.from));
         lines.extend(
             step.statements.iter().map(|statement| {
                 format!("    {}", statement.split_whitespace().collect::<Vec<_>>().join(" "))

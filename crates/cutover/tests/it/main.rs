@@ -24,4 +24,5 @@ mod servers;
 mod sqlite;
 mod support;
 mod tls;
+mod trash;
 mod waits;

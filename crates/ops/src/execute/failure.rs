@@ -29,9 +29,9 @@ pub(super) fn migration(
         }
         _ => None,
     };
-    let code = code_of(run, part, error);
+    let code = code_of(run, migration, part, error);
     let mut diagnostic = Diagnostic::error(error.text()).code(code).meta("migration", migration.name.clone());
-    if code.id == "P3018" {
+    if code.id == "P3018" && !migration.back {
         diagnostic =
             diagnostic.reference(reference_text(run, migration, statement.map(|(_, span)| span), error));
     }
@@ -91,8 +91,20 @@ pub(super) fn migration(
     Failure::new(diagnostic.note(state).help(way_out(migration, kept)))
 }
 
+/// The command that runs it, or goes on with it.
+pub(super) fn again(migration: &PlannedMigration, kept: usize) -> &'static str {
+    match (migration.back, kept) {
+        (false, _) => "cutover migrate deploy",
+        (true, 0) => "cutover rollback",
+        (true, _) => "cutover rollback --continue",
+    }
+}
+
 /// What there is to do about the file; where a part of it stays, who looks at that.
 fn way_out(migration: &PlannedMigration, kept: usize) -> String {
+    if migration.back {
+        return format!("correct {}, then `{}`", migration.source.name(), again(migration, kept));
+    }
     let correct = format!("correct {}, then `cutover migrate deploy`", migration.source.name());
     match kept {
         0 => correct,
@@ -130,11 +142,12 @@ fn of_history(
     }
 }
 
-fn code_of(run: &Run<'_>, part: Part, error: &DbError) -> &'static Code {
+fn code_of(run: &Run<'_>, migration: &PlannedMigration, part: Part, error: &DbError) -> &'static Code {
     match part {
         _ if file_is_locked(run, part, error) => &codes::C2012,
         Part::Guard(_) => &codes::C2011,
         _ if error.is_direct_ddl_refused() => &codes::P3022,
+        _ if migration.back => &codes::C2033,
         Part::Statement(_) | Part::Substitute { .. } | Part::Commit => &codes::P3018,
         _ if error.kind == db::ErrorKind::InFailedTransaction => &codes::C2015,
         _ => &codes::P3018,
@@ -164,9 +177,15 @@ fn where_it_happened(part: Part) -> &'static str {
 pub(super) const NOTHING_LEFT: &str =
     "nothing of this attempt is in the database: it was rolled back, and no row is left of it";
 
+/// The same of a way back.
+const NOTHING_UNDONE: &str = "nothing was undone, and the migration is still applied";
+
 /// What the database has now.
 fn state(migration: &PlannedMigration, kept: usize) -> String {
     let count = migration.statement_count();
+    if kept == 0 && migration.back {
+        return NOTHING_UNDONE.to_owned();
+    }
     if kept == 0 {
         return NOTHING_LEFT.to_owned();
     }
@@ -179,16 +198,23 @@ fn state(migration: &PlannedMigration, kept: usize) -> String {
         1 => format!("statement 1 of {count} is applied and stays"),
         _ => format!("statements 1 to {kept} of {count} are applied and stay"),
     };
+    if migration.back {
+        return format!(
+            "of its way back {done}; `cutover rollback --continue` {next}, provided that what is applied is not edited"
+        );
+    }
     format!("{done}; the next deploy {next}, provided that what is applied is not edited")
 }
 
 /// A stop on request.
 pub(super) fn stopped(reason: Reason, migration: &PlannedMigration, kept: usize) -> Failure {
+    let what = if migration.back { "the way back of migration" } else { "migration" };
     reason.failure().map(|diagnostic| {
-        diagnostic
+        let told = diagnostic
             .meta("migration", migration.name.clone())
-            .note(format!("migration `{}` was cancelled on the server", migration.name))
-            .note(state(migration, kept))
+            .note(format!("{what} `{}` was cancelled on the server", migration.name))
+            .note(state(migration, kept));
+        if migration.back { told.help(again(migration, kept)) } else { told }
     })
 }
 

@@ -86,10 +86,7 @@ fn in_one_transaction(run: &mut Run<'_>, down: &PlannedMigration, row: &HistoryR
                 }
             }
             End::Failed { part, error, elapsed } => {
-                return Err(failure::migration(run, down, part, &error, elapsed, 0).map(|told| {
-                    told.note("the migration is still applied: its way back was rolled back")
-                        .help("correct down.sql, then `cutover rollback`")
-                }));
+                return Err(failure::migration(run, down, part, &error, elapsed, 0));
             }
         }
     }

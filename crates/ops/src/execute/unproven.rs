@@ -77,6 +77,13 @@ fn applied_so_far(going: &Going<'_>, why: Unproven) -> String {
 
 /// What a person can do about it, and who looks for them. The history must not say more than what was done.
 pub(super) fn help(going: &Going<'_>, number: usize, why: Unproven) -> String {
+    if going.migration.back {
+        let name = shell_word(&going.migration.name);
+        return format!(
+            "Look which effects of the way back are there. Either carry out the rest of it by hand, then `cutover migrate resolve \
+             --rolled-back {name}`; or bring back by hand what it has undone, then `cutover migrate resolve --applied {name}`."
+        );
+    }
     format!("{} {}", by_hand(going, number, why), recover(&going.migration.name))
 }
 

@@ -263,7 +263,8 @@ pub(crate) fn way_back(
     options: &sql::Options,
     provider: Provider,
 ) -> Result<PlannedMigration> {
-    cut(name, (source, ""), state, options, provider)
+    let planned = cut(name, (source, ""), state, options, provider)?;
+    Ok(PlannedMigration { back: true, ..planned })
 }
 
 fn one(
@@ -291,6 +292,7 @@ fn cut(
         segments,
         ledger: provider == Provider::MySql,
         source: source.clone(),
+        back: false,
         kept: Vec::new(),
     })
 }

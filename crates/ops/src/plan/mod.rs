@@ -58,6 +58,9 @@ pub struct PlannedMigration {
     /// Its text.
     #[serde(skip)]
     pub source: Source,
+    /// It is the way back of a migration, not the migration.
+    #[serde(skip)]
+    pub back: bool,
     /// What of it is kept that it drops (`--keep-dropped`).
     #[serde(skip)]
     pub kept: Vec<Kept>,

@@ -109,7 +109,7 @@ fn write(plan: &Plan, path: &Path) -> Result<()> {
         )
     };
     let text = serde_json::to_string_pretty(plan).map_err(|error| failed(error.to_string()))?;
-    std::fs::write(path, text + "\n").map_err(|error| failed(error.to_string()))
+    std::fs::write(path, diagnostics::redact(&text, &[]) + "\n").map_err(|error| failed(error.to_string()))
 }
 
 /// Reads a plan that was written before.
