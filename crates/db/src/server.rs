@@ -88,6 +88,23 @@ pub fn server_id(conn: &mut dyn Conn) -> Result<Option<String>, DbError> {
     }
 }
 
+/// What the server says of its own place, however it was reached: PostgreSQL's port (a server has many addresses), MySQL's host and
+/// port, the whole path of a SQLite file. None where it is not told.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn place(conn: &mut dyn Conn, target: &Target) -> Result<Option<String>, DbError> {
+    let ask = match &target.kind {
+        Kind::Postgres(_) => "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'port'",
+        Kind::MySql(_) => "SELECT CONCAT(@@hostname, ':', @@port)",
+        Kind::Sqlite(sqlite) => {
+            let path = std::fs::canonicalize(&sqlite.path).ok();
+            return Ok(path.map(|path| path.display().to_string()));
+        }
+    };
+    Ok(conn.query(ask)?.into_iter().flatten().flatten().next())
+}
+
 /// A file is written together with a journal in its directory.
 fn of_sqlite(conn: &mut dyn Conn, path: &Path) -> Server {
     let may = |path: &Path, access: Access| rustix::fs::access(path, access).is_ok();

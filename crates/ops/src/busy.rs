@@ -83,7 +83,9 @@ impl Busy {
     pub(crate) fn new(run: &Run<'_>) -> Self {
         let lock = match run.target.provider {
             Provider::Sqlite => run.sqlite_path().display().to_string(),
-            Provider::PostgreSql | Provider::MySql => format!("on table {}", db::history::TABLE),
+            Provider::PostgreSql | Provider::MySql => {
+                format!("on table {} or one that is looked at", db::history::TABLE)
+            }
         };
         Self::for_lock(run, lock)
     }

@@ -145,6 +145,13 @@ pub(crate) fn open(
                     plan.target.database
                 )]));
             }
+            if let Some(plan) = &deploy.plan {
+                let base = plan::file::Base::default().with_files(folder);
+                let moved = plan::file::moved_files(plan, &base);
+                if !moved.is_empty() {
+                    return Err(plan::file::refusal(moved));
+                }
+            }
             check_folder(deploy, folder).inspect_err(|_| {
                 observer.on(&Event::Found { migrations: folder.migrations.len() });
             })?;
@@ -253,6 +260,11 @@ fn begin(
         Ok(run.history.exists && nothing_to_do(&findings, &deploy.limit))
     })?;
     if locked {
+        // A plan that does not hold changes nothing: before the history is made.
+        if let Some(plan) = &deploy.plan {
+            let planned = self::plan(deploy, folder, run, &options)?;
+            hold_to(plan, folder, &planned, run)?;
+        }
         create_history(deploy, run)?;
         run.read_history()?;
     }
@@ -275,9 +287,6 @@ fn begin(
         (rows, planned) if rows == run.history.rows => planned,
         _ => plan(deploy, folder, run, &options)?,
     };
-    if let Some(plan) = &deploy.plan {
-        hold_to(plan, folder, &planned, run)?;
-    }
     keep_dropped(run, &mut planned)?;
     run.observer
         .on(&Event::Planned { pending: planned.iter().map(|migration| migration.name.clone()).collect() });
@@ -297,6 +306,11 @@ fn hold_to(plan: &Plan, folder: &Folder, planned: &[PlannedMigration], run: &mut
         return Ok(());
     }
     let (identity, base) = dry_run::base(run, folder)?;
+    let (identity, base) = match (&plan.base.objects, &base.objects) {
+        // It did not exist, and was made for this: it has nothing but what comes with a database.
+        (None, Some(objects)) if objects.is_empty() => plan::file::as_absent(plan, identity, base),
+        _ => (identity, base),
+    };
     let moved = plan::file::moved(plan, &identity, &base, planned);
     if moved.is_empty() { Ok(()) } else { Err(plan::file::refusal(moved)) }
 }

@@ -12,11 +12,11 @@ use crate::interrupt::Interrupt;
 use crate::keep;
 use crate::lease;
 use crate::migrations::{self, Folder};
-use crate::plan::estimate::Speeds;
 use crate::plan::file::{self, Base, Identity, Plan};
 use crate::plan::forecast::forecast;
+use crate::plan::past::Past;
 use crate::plan::{self, PlannedMigration};
-use crate::run::Run;
+use crate::run::{Options, Run};
 use db::history;
 use db::target::Kind;
 use diagnostics::render::json::Json;
@@ -24,6 +24,10 @@ use diagnostics::{Diagnostic, Provider, Result};
 use sql::Catalog;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a plan waits for what is locked, at most.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Plans.
 ///
@@ -34,7 +38,11 @@ pub fn dry_run(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interru
     let conn = deploy::open(deploy, &folder, observer, interrupt, deploy::IfAbsent::Leave)?;
     deploy::tell_found(deploy, &folder, conn.as_deref(), observer)?;
     let Some(conn) = conn else { return without_database(deploy, &folder, observer) };
-    let mut run = Run::new(&deploy.target, &deploy.options, observer, interrupt, conn);
+    // Whoever builds an index waits for every transaction that looks: what is locked now is not waited for.
+    let options = Options { wait_lock: deploy.options.wait_lock.min(LONGEST_WAIT), ..deploy.options.clone() };
+    let mut run = Run::new(&deploy.target, &options, observer, interrupt, conn);
+    // Before the transaction, which an answer of no would end.
+    let past = Past::read(run.conn.as_mut());
     let shared = begin(&mut run)?;
     let table = run.table.clone();
     let mut findings = Vec::new();
@@ -59,7 +67,7 @@ pub fn dry_run(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interru
     let base = base.with_limit(&deploy.limit).with_kept(deploy.options.keep_dropped);
     let mut catalog = run.patiently(db::catalog::read)?;
     measure(&mut catalog, &planned, &mut run)?;
-    Ok(finished((identity, base), &planned, &mut catalog, (findings, observer)))
+    Ok(finished((identity, base), &planned, (&mut catalog, &past), (findings, observer)))
 }
 
 /// Opens a transaction that reads, with what a deploy says to its sessions. True if a pooler shares the server's sessions.
@@ -115,6 +123,7 @@ pub(crate) fn base(run: &mut Run<'_>, folder: &Folder) -> Result<(Identity, Base
     let target = run.target;
     let server = run.patiently(|conn| db::server::identify(conn, target))?;
     let id = run.patiently(db::server::server_id)?;
+    let place = run.patiently(|conn| db::server::place(conn, target))?;
     let snapshot = run.patiently(db::snapshot::read)?;
     let identity = Identity {
         version: format!("{} {}", server.product, server.version),
@@ -122,6 +131,7 @@ pub(crate) fn base(run: &mut Run<'_>, folder: &Folder) -> Result<(Identity, Base
         database: run.target.database().to_owned(),
         schema: server.schema.clone(),
         server: id,
+        place,
         standby: server.standby,
     };
     let base = Base {
@@ -139,11 +149,18 @@ fn settings(run: &mut Run<'_>) -> Result<BTreeMap<String, String>> {
     Ok(match run.target.provider {
         Provider::PostgreSql => {
             let (quotes, isolation) = (run.defaults.standard_conforming_strings, run.defaults.read_committed);
-            BTreeMap::from([
+            let mut found = BTreeMap::from([
                 one("TimeZone", &run.defaults.time_zone),
                 one("standard_conforming_strings", if quotes { "on" } else { "off" }),
                 one("default_transaction_isolation is read committed", if isolation { "yes" } else { "no" }),
-            ])
+            ]);
+            let names = file::POSTGRES_SETTINGS.map(|name| format!("'{name}'")).join(", ");
+            let ask = format!("SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ({names})");
+            for row in run.patiently(|conn| conn.query(&ask))? {
+                let mut values = row.into_iter().map(Option::unwrap_or_default);
+                found.extend(values.next().zip(values.next()));
+            }
+            found
         }
         Provider::MySql => run
             .variables
@@ -190,23 +207,22 @@ fn without_database(deploy: &Deploy, folder: &Folder, observer: &dyn Observer) -
     let identity = Identity { version, location, database, schema, ..Identity::default() };
     let base =
         Base::default().with_files(folder).with_limit(&deploy.limit).with_kept(deploy.options.keep_dropped);
-    Ok(finished((identity, base), &planned, &mut catalog, (Vec::new(), observer)))
+    Ok(finished((identity, base), &planned, (&mut catalog, &Past::default()), (Vec::new(), observer)))
 }
 
 fn finished(
     (target, base): (Identity, Base),
     planned: &[PlannedMigration],
-    catalog: &mut Catalog,
+    (catalog, past): (&mut Catalog, &Past),
     (findings, observer): (Vec<Diagnostic>, &dyn Observer),
 ) -> Plan {
-    let speeds = Speeds::of(catalog.provider);
     let plan = Plan {
         version: file::VERSION,
         cutover: env!("CARGO_PKG_VERSION").to_owned(),
         at: jiff::Timestamp::now().to_string(),
         target,
         base,
-        migrations: forecast(planned, catalog, &speeds),
+        migrations: forecast(planned, catalog, past),
         findings: findings.iter().map(Json::from).collect(),
     };
     observer.on(&Event::Planned { pending: plan.names().map(str::to_owned).collect() });

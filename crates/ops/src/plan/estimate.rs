@@ -1,9 +1,10 @@
 //! How long a statement may take, from what it does and how large its tables are. Pure.
 //!
 //! An estimate is a number somebody can plan a window with: within a factor of a few, never a promise. Where nothing is known
-//! there is none, and none is not zero. Speeds are those of a small machine with its data in memory ([`Speeds::default`],
-//! measured in `docs/guide/src/plan.md`) until the database's own past says better.
+//! there is none, and none is not zero. Speeds are those of a small machine with its data in memory ([`Speeds::of`], measured in
+//! `docs/guide/src/estimates.md`); of data statements the database's own past says better ([`Past`]).
 
+use super::past::Past;
 use diagnostics::Provider;
 use serde::{Deserialize, Serialize};
 use sql::{Action, Catalog, Change, DdlVerb, Effect, Kind, Name, Part, Statement};
@@ -20,22 +21,16 @@ pub struct Speeds {
     pub index: f64,
     /// Rows that a data statement changes in a second.
     pub rows: f64,
-    /// They come from this database's own past.
-    pub measured: bool,
 }
 
 impl Speeds {
     /// What is assumed of a database of which nothing is known.
     pub fn of(provider: Provider) -> Self {
-        // Measured on two cores with tables of a million rows in memory; see `docs/guide/src/plan.md`.
+        // Measured on two cores with tables of a million rows in memory; see `docs/guide/src/estimates.md`.
         match provider {
-            Provider::PostgreSql => {
-                Self { rewrite: 100e6, scan: 800e6, index: 3e6, rows: 120e3, measured: false }
-            }
-            Provider::MySql => {
-                Self { rewrite: 50e6, scan: 300e6, index: 1.5e6, rows: 500e3, measured: false }
-            }
-            Provider::Sqlite => Self { rewrite: 150e6, scan: 600e6, index: 3e6, rows: 2e6, measured: false },
+            Provider::PostgreSql => Self { rewrite: 100e6, scan: 800e6, index: 3e6, rows: 120e3 },
+            Provider::MySql => Self { rewrite: 50e6, scan: 300e6, index: 1.5e6, rows: 500e3 },
+            Provider::Sqlite => Self { rewrite: 150e6, scan: 600e6, index: 3e6, rows: 2e6 },
         }
     }
 }
@@ -48,9 +43,9 @@ pub enum Basis {
     Catalogue,
     /// The size of its tables.
     Size,
-    /// The size of its tables, and what such work has taken in this database before.
+    /// What the same statement, or such work, has taken in this database before.
     Past,
-    /// All rows of its tables, though it may touch fewer: at most.
+    /// All rows of its tables, each of them once, though it may touch fewer, or look at each several times.
     AllRows,
 }
 
@@ -65,6 +60,8 @@ pub struct Estimate {
 
 /// What is written in the catalogue is written in about this time.
 const CATALOGUE: f64 = 0.01;
+/// A statement that does nothing but store a row takes so long, sent ahead of its answer.
+const ROUND_TRIP: f64 = 0.0002;
 /// Bytes of literal rows that are stored in a second.
 const LITERALS: f64 = 5e6;
 
@@ -73,21 +70,28 @@ const LITERALS: f64 = 5e6;
 pub struct Sizes<'s> {
     /// The database as the statement will meet it.
     pub catalog: &'s Catalog,
-    /// The tables that are there now: any other one is made by what runs before, and empty as far as anybody knows.
+    /// The tables that are there now: any other one is made by what runs before, and empty unless that fills it.
     pub there: &'s HashSet<Name>,
+    /// Those that what runs before has filled from others, or given another name: nobody knows how large they are.
+    pub filled: &'s HashSet<Name>,
     /// How fast the database works.
     pub speeds: &'s Speeds,
+    /// What was recorded of it.
+    pub past: &'s Past,
 }
 
 impl Sizes<'_> {
     /// Rows and bytes of a table.
     fn of(&self, name: &Name) -> (Option<f64>, Option<f64>) {
-        if !self.there.contains(name) {
-            return (Some(0.0), Some(0.0));
-        }
         let table = self.catalog.tables.get(name);
         let number = |value: Option<u64>| value.map(|value| value as f64);
-        (number(table.and_then(|table| table.rows)), number(table.and_then(|table| table.bytes)))
+        let known = (number(table.and_then(|table| table.rows)), number(table.and_then(|table| table.bytes)));
+        match known {
+            (None, None) if !self.there.contains(name) && !self.filled.contains(name) => {
+                (Some(0.0), Some(0.0))
+            }
+            known => known,
+        }
     }
 }
 
@@ -100,7 +104,6 @@ pub fn estimate(statement: &Statement, text: &str, effect: &Effect, sizes: Sizes
     {
         return None;
     }
-    let by_size = if speeds.measured { Basis::Past } else { Basis::Size };
     if let Kind::Data(_) = statement.kind {
         return data(statement, text, effect, sizes);
     }
@@ -121,7 +124,7 @@ pub fn estimate(statement: &Statement, text: &str, effect: &Effect, sizes: Sizes
     if seconds == 0.0 {
         return Some(Estimate { seconds: CATALOGUE, basis: Basis::Catalogue });
     }
-    Some(Estimate { seconds: CATALOGUE + seconds, basis: by_size })
+    Some(Estimate { seconds: CATALOGUE + seconds, basis: Basis::Size })
 }
 
 /// INSERT, UPDATE, DELETE and their like.
@@ -129,12 +132,12 @@ fn data(statement: &Statement, text: &str, effect: &Effect, sizes: Sizes<'_>) ->
     let written = statement.span.slice(text);
     let has = |word: &str| written.split_whitespace().any(|found| found.eq_ignore_ascii_case(word));
     if !has("SELECT") && !has("UPDATE") && !has("DELETE") && !has("MERGE") && !has("WITH") {
-        let seconds = CATALOGUE + written.len() as f64 / LITERALS;
+        let seconds = ROUND_TRIP + written.len() as f64 / LITERALS;
         return Some(Estimate { seconds, basis: Basis::Size });
     }
     let rows: Option<f64> = effect.tables.iter().map(|found| sizes.of(&found.table).0).sum();
-    let seconds = CATALOGUE + rows? / sizes.speeds.rows;
-    Some(Estimate { seconds, basis: Basis::AllRows })
+    let speed = sizes.past.rows_per_second.unwrap_or(sizes.speeds.rows);
+    Some(Estimate { seconds: CATALOGUE + rows? / speed, basis: Basis::AllRows })
 }
 
 /// Whether an index is built over the rows.
@@ -178,7 +181,8 @@ mod tests {
         let script = sql::split(text, &sql::Options::new(Provider::PostgreSql)).unwrap();
         let effect = sql::effect(&script.statements[0], text, &catalog);
         let (there, speeds) = (catalog.tables.keys().cloned().collect(), Speeds::of(Provider::PostgreSql));
-        let sizes = Sizes { catalog: &catalog, there: &there, speeds: &speeds };
+        let (filled, past) = (HashSet::new(), Past::default());
+        let sizes = Sizes { catalog: &catalog, there: &there, filled: &filled, speeds: &speeds, past: &past };
         estimate(&script.statements[0], text, &effect, sizes)
     }
 

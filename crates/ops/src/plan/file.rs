@@ -3,7 +3,7 @@
 
 use super::forecast::Forecast;
 use super::{PlannedMigration, decide::Limit};
-use crate::migrations::Folder;
+use crate::migrations::{self, Folder};
 use db::history::History;
 use diagnostics::{Diagnostic, Failure, Provider, codes, render::json::Json};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,10 @@ pub struct Identity {
     /// What tells the server from others: PostgreSQL's system identifier, MySQL's `server_uuid`. None where it is not shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
+    /// What the server says of its own place: PostgreSQL's port, MySQL's host and port, the whole path of a SQLite file. A copy of
+    /// the server has the same identifier, and another place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// The server is a standby: it shows what a deploy on its primary would do.
     #[serde(default)]
     pub standby: bool,
@@ -58,9 +62,10 @@ pub struct Identity {
 /// All that a plan rests on. What of it is another at the deploy is told by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
-    /// The migrations of the directory, in order, with the checksums of their files; empty for a file that is missing.
+    /// The migrations of the directory, in order, with the checksums of their files; empty for a file that is missing. Ways back
+    /// stand among them as `name/down.sql`.
     pub files: Vec<(String, String)>,
-    /// The live rows of the history: name, and `applied`, or the hash of what an unfinished one says.
+    /// The rows of the history by name: what each says, in one hash.
     pub history: BTreeMap<String, String>,
     /// Every object of the database with the hash of its definition; none where the database does not exist.
     pub objects: Option<BTreeMap<String, String>>,
@@ -102,35 +107,48 @@ fn short_hash(text: &str) -> String {
 impl Base {
     /// The directory.
     pub fn with_files(mut self, folder: &Folder) -> Self {
-        self.files = folder
+        let up = folder
             .migrations
             .iter()
-            .map(|migration| (migration.name.clone(), migration.checksum().unwrap_or_default().to_owned()))
-            .collect();
+            .map(|migration| (migration.name.clone(), migration.checksum().unwrap_or_default().to_owned()));
+        let down = folder.migrations.iter().filter_map(|migration| {
+            let source = migrations::down(folder, &migration.name).ok()??;
+            Some((format!("{}/{}", migration.name, migrations::DOWN_FILE), short_hash(source.text())))
+        });
+        self.files = up.chain(down).collect();
         self
     }
 
     /// The history.
     pub fn with_history(mut self, history: &History) -> Self {
-        let live = history.rows.iter().filter(|row| row.rolled_back_at.is_none());
-        self.history = live
-            .map(|row| {
-                let state = if row.is_applied() {
-                    "applied".to_owned()
-                } else {
-                    // Its id too: begun again is something else.
-                    short_hash(&format!("{} {}", row.id, row.logs.as_deref().unwrap_or_default()))
-                };
-                (row.migration_name.clone(), state)
-            })
-            .collect();
+        let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for row in &history.rows {
+            let state = match (row.is_applied(), row.rolled_back_at) {
+                (true, _) => format!("applied {}", row.checksum),
+                (false, Some(_)) => format!("taken back {}", row.id),
+                // Its id too: begun again is something else.
+                (false, None) => format!("{} {}", row.id, row.logs.as_deref().unwrap_or_default()),
+            };
+            said.entry(row.migration_name.clone()).or_default().push(state);
+        }
+        let hashed = |(name, mut rows): (String, Vec<String>)| {
+            rows.sort();
+            (name, short_hash(&rows.join("\n")))
+        };
+        self.history = said.into_iter().map(hashed).collect();
         self
     }
 
     /// The database's objects.
     pub fn with_objects(mut self, snapshot: &sql::Snapshot) -> Self {
-        let hashes = snapshot.canonical_objects();
-        self.objects = Some(hashes.into_iter().map(|(object, text)| (object, short_hash(&text))).collect());
+        let mut texts = snapshot.canonical_objects();
+        // The order of columns decides what an INSERT without a list does.
+        for (object, definition) in &snapshot.objects {
+            if let Some(text) = texts.get_mut(&object.to_string()) {
+                text.extend(definition.columns.iter().flat_map(|column| [column.name.as_str(), "\n"]));
+            }
+        }
+        self.objects = Some(texts.into_iter().map(|(object, text)| (object, short_hash(&text))).collect());
         self
     }
 
@@ -152,13 +170,35 @@ impl Base {
     }
 }
 
-/// What the plan rests on and is another now, one line each; empty: it holds. `planned` is what would run now.
+/// What of the directory is another than when the plan was made.
+pub fn moved_files(plan: &Plan, base: &Base) -> Vec<String> {
+    let mut found = Vec::new();
+    let pairs = |files: &[(String, String)]| files.iter().cloned().collect::<BTreeMap<_, _>>();
+    compared("migration", "in the directory", (&pairs(&plan.base.files), &pairs(&base.files)), &mut found);
+    found
+}
+
+/// A database that was made for the plan, as one that does not exist.
+pub(crate) fn as_absent(plan: &Plan, target: Identity, base: Base) -> (Identity, Base) {
+    let then = plan.base.clone();
+    let target = Identity { server: None, place: None, ..target };
+    let base = Base {
+        objects: None,
+        server_version: then.server_version,
+        role: then.role,
+        settings: then.settings,
+        ..base
+    };
+    (target, base)
+}
+
+/// What the plan rests on and is another now, one line each; empty: it holds. `planned` is what would run now. Where the plan was
+/// made for a database that did not exist, `base` has none of what comes with one.
 pub fn moved(plan: &Plan, target: &Identity, base: &Base, planned: &[PlannedMigration]) -> Vec<String> {
     let mut found = Vec::new();
     another_database(&plan.target, target, &mut found);
     let then = &plan.base;
-    let pairs = |files: &[(String, String)]| files.iter().cloned().collect::<BTreeMap<_, _>>();
-    compared("migration", "in the directory", (&pairs(&then.files), &pairs(&base.files)), &mut found);
+    found.extend(moved_files(plan, base));
     compared("migration", "in the history", (&then.history, &base.history), &mut found);
     if let (Some(then), Some(now)) = (&then.objects, &base.objects) {
         compared("", "in the database", (then, now), &mut found);
@@ -184,6 +224,13 @@ pub fn moved(plan: &Plan, target: &Identity, base: &Base, planned: &[PlannedMigr
         if then != now {
             found.push(format!("the plan runs {then}, and this deploy would run {now}"));
         }
+        let other = plan.migrations.iter().zip(planned).find(|(then, now)| !then.says(now));
+        if let Some((then, _)) = other {
+            found.push(format!(
+                "the plan shows other statements of migration `{}` than its file has",
+                then.name
+            ));
+        }
         let other = plan.migrations.iter().zip(planned).find(|(then, now)| !then.is_cut_like(now));
         if let Some((then, _)) = other {
             found.push(format!(
@@ -196,8 +243,10 @@ pub fn moved(plan: &Plan, target: &Identity, base: &Base, planned: &[PlannedMigr
 }
 
 fn another_database(then: &Identity, now: &Identity, found: &mut Vec<String>) {
+    let elsewhere = matches!((&then.place, &now.place), (Some(then), Some(now)) if then != now);
     let differs = match (&then.server, &now.server) {
-        (Some(then), Some(now)) => then != now,
+        (Some(then), Some(now)) => then != now || elsewhere,
+        _ if then.place.is_some() && now.place.is_some() => elsewhere,
         // A pooler or an address of another kind leads to the same server: only a name tells then.
         _ => then.location != now.location,
     };
@@ -243,9 +292,10 @@ impl Plan {
             version: u32,
         }
         let head: Head = serde_json::from_str(text).map_err(|error| format!("it is no plan: {error}"))?;
-        if head.version > VERSION {
+        if head.version != VERSION {
+            let age = if head.version > VERSION { "a newer" } else { "another" };
             return Err(format!(
-                "it is of a newer cutover (format {}, this one reads {VERSION})",
+                "it is of {age} cutover (format {}, this one reads {VERSION})",
                 head.version
             ));
         }
@@ -259,16 +309,41 @@ impl Plan {
 }
 
 /// The settings of a MySQL session that decide what statements do.
-pub(crate) const MYSQL_SETTINGS: [&str; 9] = [
+pub(crate) const MYSQL_SETTINGS: [&str; 15] = [
     "alter_algorithm",
     "autocommit",
+    "character_set_database",
+    "collation_connection",
+    "collation_database",
+    "default_storage_engine",
+    "explicit_defaults_for_timestamp",
     "foreign_key_checks",
+    "innodb_default_row_format",
     "innodb_strict_mode",
     "lower_case_table_names",
     "sql_mode",
     "sql_require_primary_key",
     "time_zone",
     "unique_checks",
+];
+
+/// The settings of a PostgreSQL session that decide what statements do, beside those that are asked for by name.
+pub(crate) const POSTGRES_SETTINGS: [&str; 15] = [
+    "DateStyle",
+    "IntervalStyle",
+    "array_nulls",
+    "backslash_quote",
+    "bytea_output",
+    "check_function_bodies",
+    "default_table_access_method",
+    "default_tablespace",
+    "default_toast_compression",
+    "extra_float_digits",
+    "lc_monetary",
+    "row_security",
+    "session_replication_role",
+    "transform_null_equals",
+    "xmloption",
 ];
 
 /// The name of a provider's product, for the identity of a database that does not exist yet.
@@ -309,6 +384,7 @@ mod tests {
             database: "shop".to_owned(),
             schema: Some("public".to_owned()),
             server: Some("7".to_owned()),
+            place: Some("5432".to_owned()),
             standby: false,
         }
     }

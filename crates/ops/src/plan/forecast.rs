@@ -3,12 +3,15 @@
 //!
 //! Judged with the catalogue as each statement will meet it: what earlier ones change is in it.
 
-use super::estimate::{Estimate, Sizes, Speeds, estimate};
+use super::estimate::{Basis, Estimate, Sizes, Speeds, estimate};
+use super::past::Past;
 use super::{Bracket, PlannedMigration, Segment, waits};
 use crate::keep;
 use diagnostics::Provider;
 use serde::{Deserialize, Serialize};
-use sql::{Algorithm, Breakage, Catalog, Effect, Fact, Lock, Name, Reversible, Statement};
+use sql::{
+    Action, Algorithm, Breakage, Catalog, Effect, Fact, Kind, Lock, Name, Rebuild, Reversible, Statement,
+};
 use std::collections::HashSet;
 
 /// What one migration will do.
@@ -55,6 +58,10 @@ pub struct StatementForecast {
     /// What it breaks in code that runs now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breaks: Vec<Breakage>,
+    /// PostgreSQL: if a statement behind it uses the value that it adds to an enum, the server asks for a commit between them, and
+    /// gets it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_commit: bool,
     /// What it drops is kept: `table public.users`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keeps: Vec<String>,
@@ -92,29 +99,60 @@ pub struct TableForecast {
 const SHOWN: usize = 160;
 
 /// What the migrations will do, one after the other, in the database that `catalog` tells of.
-pub fn forecast(planned: &[PlannedMigration], catalog: &mut Catalog, speeds: &Speeds) -> Vec<Forecast> {
+pub fn forecast(planned: &[PlannedMigration], catalog: &mut Catalog, past: &Past) -> Vec<Forecast> {
     let there = catalog.tables.keys().cloned().collect();
-    planned.iter().map(|migration| one(migration, catalog, (&there, speeds))).collect()
+    let speeds = Speeds::of(catalog.provider);
+    let mut filled = HashSet::new();
+    planned.iter().map(|migration| one(migration, catalog, (&there, &mut filled), (&speeds, past))).collect()
 }
 
 fn one(
     migration: &PlannedMigration,
     catalog: &mut Catalog,
-    (there, speeds): (&HashSet<Name>, &Speeds),
+    (there, filled): (&HashSet<Name>, &mut HashSet<Name>),
+    (speeds, past): (&Speeds, &Past),
 ) -> Forecast {
     let done = migration.state.done();
+    let text = migration.source.text();
+    let rebuilds = sql::rebuilds(migration.statements(), text, catalog.provider);
+    // Lines are counted once, however many statements there are.
+    let (mut line, mut counted) = (1, 0);
     let mut brackets = Vec::new();
     for segment in &migration.segments {
         let mut statements = Vec::new();
         for (index, statement) in segment.statements.iter().enumerate() {
             let number = segment.first + index;
+            line += text[counted..statement.span.start].bytes().filter(|&byte| byte == b'\n').count();
+            counted = statement.span.start;
             // What is applied is in the catalogue.
             if number < done {
                 continue;
             }
-            let sizes = Sizes { catalog, there, speeds };
-            statements.push(of_statement(migration, statement, number, sizes));
-            catalog.apply(statement, migration.source.text());
+            let sizes = Sizes { catalog, there, filled, speeds, past };
+            let mut found = of_statement(migration, statement, (number, line), sizes);
+            found.may_commit = statement.kind == Kind::AddEnumValue
+                && segment.bracket == Bracket::Transaction
+                && index + 1 < segment.statements.len();
+            if let Some(rebuild) =
+                rebuilds.iter().find(|rebuild| [rebuild.dropped, rebuild.renamed].contains(&number))
+            {
+                of_rebuild(&mut found, rebuild, catalog);
+            }
+            let before = may_fill(statement).then(|| catalog.tables.keys().cloned().collect::<HashSet<_>>());
+            catalog.apply(statement, text);
+            if let Some(before) = before {
+                let after = catalog.tables.keys();
+                filled.extend(after.filter(|name| !before.contains(*name)).cloned());
+            }
+            // Rows that are written down in it are few.
+            let literal = found.estimate.is_some_and(|estimate| estimate.basis == Basis::Size);
+            if matches!(statement.kind, Kind::Data(_)) && !literal {
+                filled.extend(found.tables.iter().map(|found| found.table.clone()));
+            }
+            statements.push(found);
+            if let Some(rebuild) = rebuilds.iter().find(|rebuild| rebuild.copied == number) {
+                same_size(rebuild, catalog);
+            }
         }
         catalog.commit();
         if !statements.is_empty() {
@@ -137,26 +175,67 @@ fn is_repeatable(segment: &Segment, provider: Provider) -> bool {
 fn of_statement(
     migration: &PlannedMigration,
     statement: &Statement,
-    number: usize,
+    (number, line): (usize, usize),
     sizes: Sizes<'_>,
 ) -> StatementForecast {
     let text = migration.source.text();
     let effect = sql::effect(statement, text, sizes.catalog);
-    let estimate = estimate(statement, text, &effect, sizes);
+    let before = sizes.past.statements.get(&(migration.name.clone(), number + 1));
+    let estimate = match before {
+        Some(seconds) => Some(Estimate { seconds: *seconds, basis: Basis::Past }),
+        None => estimate(statement, text, &effect, sizes),
+    };
     let tables = effect.tables.iter().map(|found| of_table(found, sizes)).collect();
     let Effect { unknown, reversible, breaks, .. } = effect;
     let own = migration.kept.iter().filter(|kept| kept.statement == number);
     let keeps: Vec<String> = own.map(keep::told).collect();
     StatementForecast {
         number: number + 1,
-        line: migration.source.position(statement.span.start).line,
+        line,
         sql: shortened(statement.span.slice(text)),
         tables,
         unknown,
         reversible: if keeps.is_empty() { reversible } else { Reversible::WithFormerDefinition },
         breaks,
+        may_commit: false,
         keeps,
         estimate,
+    }
+}
+
+/// A statement that makes a table of a query, or renames one: how large what comes of it is nobody knows.
+fn may_fill(statement: &Statement) -> bool {
+    statement.actions.iter().any(|action| {
+        matches!(action, Action::CreateTable { from_query: true, .. } | Action::RenameTable { .. })
+    })
+}
+
+/// A table that is built anew: what is dropped is there again under the same name, without the columns that were left out.
+fn of_rebuild(found: &mut StatementForecast, rebuild: &Rebuild, catalog: &Catalog) {
+    found.breaks.clear();
+    if found.number == rebuild.dropped + 1 {
+        let columns = |name: &Name| {
+            let table = catalog.tables.get(name);
+            table
+                .map(|table| table.columns.iter().map(|column| column.name.clone()).collect())
+                .unwrap_or_default()
+        };
+        let (former, now): (Vec<String>, Vec<String>) = (columns(&rebuild.table), columns(&rebuild.into));
+        let gone = former.into_iter().filter(|name| !now.iter().any(|own| own.eq_ignore_ascii_case(name)));
+        found.breaks.extend(
+            gone.map(|column| Breakage::Gone { object: rebuild.table.clone(), column: Some(column) }),
+        );
+        if found.breaks.is_empty() {
+            found.reversible = Reversible::WithFormerDefinition;
+        }
+    }
+}
+
+/// The new table has the rows of the old one.
+fn same_size(rebuild: &Rebuild, catalog: &mut Catalog) {
+    let size = catalog.tables.get(&rebuild.table).map(|table| (table.rows, table.bytes));
+    if let (Some((rows, bytes)), Some(table)) = (size, catalog.tables.get_mut(&rebuild.into)) {
+        (table.rows, table.bytes) = (rows, bytes);
     }
 }
 
@@ -178,6 +257,9 @@ fn of_table(found: &sql::TableEffect, sizes: Sizes<'_>) -> TableForecast {
 /// On one line, cut where it is long.
 fn shortened(text: &str) -> String {
     let mut line = String::new();
+    // What steers a terminal is shown, not carried out.
+    let text: String =
+        text.chars().map(|c| if c.is_control() && !c.is_whitespace() { '\u{fffd}' } else { c }).collect();
     for word in text.split_whitespace() {
         if line.chars().count() + word.chars().count() >= SHOWN {
             line.push_str(" ...");
@@ -195,6 +277,14 @@ impl Forecast {
     /// All of its statements.
     pub fn statements(&self) -> impl Iterator<Item = &StatementForecast> {
         self.brackets.iter().flat_map(|bracket| &bracket.statements)
+    }
+
+    /// Whether its statements are those of `planned`.
+    pub fn says(&self, planned: &PlannedMigration) -> bool {
+        let text = planned.source.text();
+        let now = planned.statements().skip(planned.state.done());
+        let now = now.map(|statement| diagnostics::redact(&shortened(statement.span.slice(text)), &[]));
+        self.checksum == planned.checksum && self.statements().map(|statement| statement.sql.clone()).eq(now)
     }
 
     /// Whether the migration is cut, and goes on, as it was when this was made.

@@ -9,6 +9,7 @@ pub mod estimate;
 pub mod file;
 pub mod forecast;
 mod mysql;
+pub mod past;
 pub mod segments;
 pub(crate) mod unfinished;
 pub mod waits;

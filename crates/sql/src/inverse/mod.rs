@@ -12,6 +12,7 @@
 mod keep;
 mod mysql;
 mod postgres;
+mod rebuilds;
 mod rows;
 mod sqlite;
 mod state;
@@ -21,6 +22,7 @@ pub use keep::{
     KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution, Unkept,
     bring_back, keep,
 };
+pub use rebuilds::{Rebuild, rebuilds};
 
 use crate::action::Name;
 use crate::snapshot::Snapshot;

@@ -117,6 +117,9 @@ pub(super) fn remarks(statement: &StatementForecast) -> Vec<String> {
     }
     remarks
         .extend(statement.breaks.iter().map(|breakage| format!("breaks running code: {}", broken(breakage))));
+    if statement.may_commit {
+        remarks.push("is committed before a statement that uses the value, if there is one".to_owned());
+    }
     if !statement.keeps.is_empty() {
         remarks.push(format!("keeps {}", statement.keeps.join(", ")));
     }
@@ -153,7 +156,7 @@ pub(super) fn duration(statement: &StatementForecast) -> String {
             let basis = match found.basis {
                 Basis::Catalogue | Basis::Size => "",
                 Basis::Past => ", by what such work took here before",
-                Basis::AllRows => " at most, if it touches all rows",
+                Basis::AllRows => ", if it touches every row once",
             };
             format!("takes {}{basis}", seconds(found.seconds))
         }
@@ -167,6 +170,9 @@ pub(super) fn total(plan: &Plan) -> String {
     let unknown = statements().filter(|statement| statement.estimate.is_none()).count();
     let count = plan.migrations.len();
     let migrations = if count == 1 { "1 migration".to_owned() } else { format!("{count} migrations") };
+    if known == 0.0 && unknown > 0 {
+        return format!("{migrations}: how long they take is unknown");
+    }
     let rest = match unknown {
         0 => String::new(),
         1 => ", and 1 statement of which that is unknown".to_owned(),

@@ -4,6 +4,9 @@ use super::human::{duration, of_table, place, remarks, sent, shape, total};
 use ops::plan::Plan;
 use ops::plan::forecast::StatementForecast;
 
+/// The longest table of statements, in bytes.
+const LONGEST: usize = 50_000;
+
 /// The lines.
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let mut lines = vec![format!("### Migration plan for {}", escaped(&place(plan))), String::new()];
@@ -12,10 +15,11 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
         return lines;
     }
     lines.push(format!("**{}**", escaped(&total(plan))));
+    let (mut length, mut left_out) = (0, 0);
     for forecast in &plan.migrations {
         lines.extend([
             String::new(),
-            format!("#### `{}`", forecast.name),
+            format!("#### {}", escaped(&forecast.name)),
             String::new(),
             shape(forecast),
             String::new(),
@@ -26,12 +30,24 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
             if forecast.brackets.len() > 1 {
                 lines.push(format!("| | *{}* | | |", sent(bracket)));
             }
-            lines.extend(bracket.statements.iter().map(row));
+            for statement in &bracket.statements {
+                let row = row(statement);
+                // A comment on a pull request holds 65,536 characters.
+                length += row.len();
+                if length > LONGEST {
+                    left_out += 1;
+                } else {
+                    lines.push(row);
+                }
+            }
         }
     }
     if !plan.findings.is_empty() {
         lines.extend([String::new(), "**Worth knowing**".to_owned(), String::new()]);
         lines.extend(plan.findings.iter().map(|finding| format!("- {}", escaped(&finding.message))));
+    }
+    if left_out > 0 {
+        lines.extend([String::new(), format!("*{left_out} more statements: `cutover plan` shows all.*")]);
     }
     lines.extend([String::new(), format!("Made {} by cutover {}.", plan.at, plan.cutover)]);
     lines
@@ -50,10 +66,13 @@ fn row(statement: &StatementForecast) -> String {
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        if matches!(character, '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\') {
-            out.push('\\');
+        match character {
+            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\' | '#' => out.extend(['\\', character]),
+            // Nobody is called by the name of a table.
+            '@' => out.push_str("&#64;"),
+            character if character.is_control() => out.push(' '),
+            character => out.push(character),
         }
-        out.push(character);
     }
     out
 }

@@ -108,6 +108,9 @@ fn write(plan: &Plan, path: &Path) -> Result<()> {
                 .help("name a file in a directory that can be written, then `cutover plan --out FILE`"),
         )
     };
+    if path == Path::new("-") {
+        return Err(failed("`-` is no file; `--json` writes to stdout".to_owned()));
+    }
     let text = serde_json::to_string_pretty(plan).map_err(|error| failed(error.to_string()))?;
     std::fs::write(path, diagnostics::redact(&text, &[]) + "\n").map_err(|error| failed(error.to_string()))
 }

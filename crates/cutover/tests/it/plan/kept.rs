@@ -48,7 +48,7 @@ fn whatever_a_plan_rests_on_moves_nothing_is_run_and_it_is_named() {
         assert!(output.status.success(), "{}", text(&output));
         None
     });
-    is_refused("taken back", "migration `1_base` is gone in the history", |database, _| {
+    is_refused("taken back", "migration `1_base` has changed in the history", |database, _| {
         database.psql("UPDATE _prisma_migrations SET rolled_back_at = now(), finished_at = NULL");
         None
     });
@@ -109,4 +109,74 @@ fn a_plan_that_holds_is_run_and_is_no_obstacle_once_it_was() {
     let again = project.run(&database.url(), &["deploy", "--plan", "plan.json"]);
     assert!(again.status.success(), "{}", text(&again));
     assert_eq!(database.psql(applied), "1_base,2_next");
+}
+
+#[test]
+fn more_that_a_plan_rests_on() {
+    is_refused("a way back", "migration `2_next/down.sql` is new in the directory", |_, project| {
+        let path = project.path().join("prisma/migrations/2_next/down.sql");
+        std::fs::write(path, "ALTER TABLE a DROP COLUMN n;").unwrap();
+        None
+    });
+    is_refused("a checksum", "migration `1_base` has changed in the history", |database, _| {
+        database.psql("UPDATE _prisma_migrations SET checksum = repeat('0', 64)");
+        None
+    });
+    is_refused("how dates are read", "setting `DateStyle` of the session was", |database, _| {
+        database.psql(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET DateStyle = ''ISO, DMY''', current_database()); END $$",
+        );
+        None
+    });
+    is_refused("the order of columns", "table public.b has changed in the database", |database, project| {
+        database.psql("ALTER TABLE b ADD COLUMN x int, ADD COLUMN y int");
+        let made = project.run(&database.url(), &["plan", "--out", "plan.json"]);
+        assert!(made.status.success(), "{}", text(&made));
+        database.psql("ALTER TABLE b DROP COLUMN x; ALTER TABLE b ADD COLUMN x int");
+        None
+    });
+    is_refused("what it shows", "the plan shows other statements of migration `2_next`", |_, project| {
+        let path = project.path().join("plan.json");
+        let plan = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, plan.replace("ADD COLUMN n int", "ADD COLUMN harmless int")).unwrap();
+        None
+    });
+    is_refused("its format", "it is of another cutover", |_, project| {
+        let path = project.path().join("plan.json");
+        let plan = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, plan.replacen("\"version\": 1", "\"version\": 0", 1)).unwrap();
+        None
+    });
+}
+
+#[test]
+fn a_plan_for_a_database_that_is_not_there_yet_is_run_and_one_that_is_refused_makes_nothing() {
+    let database = server().create_database("kept_absent");
+    let url = database.url().replace("kept_absent", "not_there");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int PRIMARY KEY);")]);
+    let made = project.run(&url, &["plan", "--out", "plan.json"]);
+    assert!(made.status.success(), "{}", text(&made));
+    let name = url.rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
+    let there = format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'");
+    project.write("1_base", "CREATE TABLE a (id bigint PRIMARY KEY);");
+    let refused = project.run(&url, &["deploy", "--plan", "plan.json"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+    assert_eq!(database.psql(&there), "0", "it was not made");
+    project.write("1_base", "CREATE TABLE a (id int PRIMARY KEY);");
+    let output = project.run(&url, &["deploy", "--plan", "plan.json"]);
+    assert!(output.status.success(), "{}", text(&output));
+    database.psql(&format!("DROP DATABASE \"{name}\" WITH (FORCE)"));
+    // A schema that is not there either: neither it nor the history is made for a plan that does not hold.
+    let schema =
+        format!("{}{}schema=app", database.url(), if database.url().contains('?') { "&" } else { "?" });
+    let made = project.run(&schema, &["plan", "--out", "plan.json"]);
+    assert!(made.status.success(), "{}", text(&made));
+    database.psql("CREATE TABLE by_hand (i int)");
+    let refused = project.run(&schema, &["deploy", "--plan", "plan.json"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+    assert_eq!(database.psql("SELECT count(*) FROM pg_namespace WHERE nspname = 'app'"), "0");
+    database.psql("DROP TABLE by_hand");
+    let output = project.run(&schema, &["deploy", "--plan", "plan.json"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(database.psql("SELECT to_regclass('app.a')"), "app.a");
 }

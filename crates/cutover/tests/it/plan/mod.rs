@@ -64,7 +64,7 @@ fn sizes_locks_and_durations_are_told_in_every_format() {
     }
     let markdown = text(&project.run(&database.url(), &["plan", "--format", "markdown"]));
     assert!(
-        markdown.contains("#### `2_change`") && markdown.contains("| 1 | `ALTER TABLE orders"),
+        markdown.contains("#### 2\\_change") && markdown.contains("| 1 | `ALTER TABLE orders"),
         "{markdown}"
     );
     // The same by its other name.
@@ -105,4 +105,27 @@ fn a_database_that_does_not_exist_is_planned_for_as_an_empty_one() {
     assert_eq!(told["migrations"].as_array().unwrap().len(), 2);
     assert!(!directory.path().join("absent.db").exists());
     assert!(!directory.path().join("prisma/absent.db").exists());
+}
+
+#[test]
+fn a_rebuild_on_sqlite_is_no_loss_and_a_column_that_it_leaves_out_is() {
+    let database = testkit::sqlite::Database::create("plan_rebuild");
+    let rebuild = |columns: &str| {
+        format!(
+            "PRAGMA foreign_keys=OFF;\nCREATE TABLE \"new_User\" ({columns});\nINSERT INTO \"new_User\" (\"id\") SELECT \"id\" FROM \
+             \"User\";\nDROP TABLE \"User\";\nALTER TABLE \"new_User\" RENAME TO \"User\";\nCREATE INDEX i ON \"User\"(\"id\");\nPRAGMA \
+             foreign_keys=ON;"
+        )
+    };
+    let project = Project::new(&[("1_base", "CREATE TABLE \"User\" (id INTEGER PRIMARY KEY, name TEXT);")]);
+    project.deploy(&database.url());
+    project.write("2_rebuild", &rebuild("\"id\" INTEGER PRIMARY KEY, \"name\" TEXT DEFAULT 'x'"));
+    let said = text(&project.run(&database.url(), &["plan"]));
+    assert!(!said.contains("breaks") && !said.contains("cannot be undone"), "{said}");
+    project.write("2_rebuild", &rebuild("\"id\" INTEGER PRIMARY KEY"));
+    let said = text(&project.run(&database.url(), &["plan"]));
+    assert!(
+        said.contains("breaks running code: User.name is gone") && said.contains("cannot be undone"),
+        "{said}"
+    );
 }
