@@ -500,7 +500,7 @@ fn apply(
             .map_err(|failure| told_applied(failure, &applied))?
         {
             Done::Applied | Done::Found => {
-                tell_kept(run, &migration);
+                keep::tell(run, &migration);
                 applied.push(migration.name.clone());
             }
             Done::ByOther => {}
@@ -514,14 +514,6 @@ fn apply(
                 return Err(told_applied(failure, &applied));
             }
         }
-    }
-}
-
-/// Tells what was kept of what it dropped.
-fn tell_kept(run: &Run<'_>, migration: &PlannedMigration) {
-    if !migration.kept.is_empty() {
-        let things = migration.kept.iter().map(keep::told).collect();
-        run.observer.on(&Event::Kept { migration: migration.name.clone(), things });
     }
 }
 

@@ -6,6 +6,7 @@
 //! What does not live here: looking at what is kept and purging it (`trash`).
 
 use crate::deploy::script_options;
+use crate::event::Event;
 use crate::plan::{PlannedMigration, State};
 use crate::progress;
 use crate::run::Run;
@@ -185,6 +186,14 @@ pub(crate) fn bring_back(run: &mut Run<'_>, back: &mut PlannedMigration, kept: &
 /// The statements of a migration (from 1) whose rows and values are kept.
 pub(crate) fn statements(kept: &[Kept]) -> HashSet<usize> {
     kept.iter().map(|kept| kept.statement + 1).collect()
+}
+
+/// Tells what was kept of what a migration has dropped.
+pub(crate) fn tell(run: &Run<'_>, migration: &PlannedMigration) {
+    if !migration.kept.is_empty() {
+        let things = migration.kept.iter().map(told).collect();
+        run.observer.on(&Event::Kept { migration: migration.name.clone(), things });
+    }
 }
 
 /// What is kept, for a reader: `table public.users`, `column public.users.note`.

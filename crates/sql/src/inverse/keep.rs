@@ -140,7 +140,7 @@ pub fn bring_back(running: Running<'_>, before: &Snapshot, kept: &[Kept]) -> Vec
         return Vec::new();
     }
     match before.provider {
-        Provider::PostgreSql => postgres::keep::bring_back(running, before, kept),
+        Provider::PostgreSql => postgres::bring_back::bring_back(running, before, kept),
         Provider::MySql => mysql::keep::bring_back(running, before, kept),
         Provider::Sqlite => sqlite::keep::bring_back(running, before, kept),
     }

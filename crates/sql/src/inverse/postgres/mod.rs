@@ -7,6 +7,7 @@
 
 mod alter;
 mod block;
+pub(super) mod bring_back;
 mod data;
 pub(super) mod keep;
 mod key;
