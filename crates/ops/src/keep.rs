@@ -183,9 +183,20 @@ pub(crate) fn bring_back(run: &mut Run<'_>, back: &mut PlannedMigration, kept: &
     Ok(())
 }
 
-/// The statements of a migration (from 1) whose rows and values are kept.
-pub(crate) fn statements(kept: &[Kept]) -> HashSet<usize> {
-    kept.iter().map(|kept| kept.statement + 1).collect()
+/// Whether all of what a draft says is gone (`the rows of public.orders, the values of public.users.nick`) is kept.
+pub(crate) fn holds(kept: &[Kept], gone: &str) -> bool {
+    let things = kept.iter().flat_map(|kept| match &kept.column {
+        Some(column) => vec![format!("the values of {}.{column}", kept.name)],
+        None => {
+            let tables = std::iter::once(&kept.name).chain(kept.partitions.iter().map(|part| &part.name));
+            tables.map(|name| format!("the rows of {name}")).collect()
+        }
+    });
+    let things: HashSet<String> = things.collect();
+    gone.trim_end_matches('.').split(", the ").enumerate().all(|(at, thing)| match at {
+        0 => things.contains(thing),
+        _ => things.contains(&format!("the {thing}")),
+    })
 }
 
 /// Tells what was kept of what a migration has dropped.

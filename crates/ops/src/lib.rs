@@ -48,4 +48,5 @@ pub mod trash;
 mod watch;
 
 pub use execute::duration;
-pub use run::{OnOrphan, Options, new_id as run_id};
+pub use retry::OnOrphan;
+pub use run::{Options, new_id as run_id};

@@ -7,7 +7,8 @@
 use crate::busy;
 use crate::event::Event;
 use crate::lease;
-use crate::run::{OnOrphan, Run};
+use crate::retry::OnOrphan;
+use crate::run::Run;
 use crate::side::{Over, Side};
 use db::lock::{self, Holder, Key};
 use db::target::Target;

@@ -42,6 +42,16 @@ pub enum OnBlocked {
     Terminate,
 }
 
+/// What is done with the session of a deployer whose client is gone, and which still holds the deploy lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnOrphan {
+    /// Wait for it, as for any other holder that makes no progress.
+    #[default]
+    Wait,
+    /// End it.
+    Kill,
+}
+
 /// How locks are waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockOptions {

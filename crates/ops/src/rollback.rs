@@ -320,16 +320,13 @@ fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(So
 /// `-- cutover:irreversible reason` in a way back says that it is none yet.
 fn refuse_irreversible(way: &Way) -> Result<()> {
     let planned = &way.planned;
-    let kept = keep::statements(&way.kept);
     let lines = planned.source.text().lines();
     let mut reasons = lines.filter_map(|line| line.trim().strip_prefix("-- cutover:irreversible"));
     // What a draft says of rows and values does not hold where these are kept.
     let is_kept = |reason: &str| {
         let said = reason.trim().strip_prefix("statement ").and_then(|said| said.split_once(": "));
-        said.is_some_and(|(number, why)| {
-            why.starts_with("Does not bring back ")
-                && number.parse::<usize>().is_ok_and(|number| kept.contains(&number))
-        })
+        said.and_then(|(_, why)| why.strip_prefix("Does not bring back "))
+            .is_some_and(|what| keep::holds(&way.kept, what))
     };
     let Some(reason) = reasons.find(|reason| !is_kept(reason)) else { return Ok(()) };
     Err(Failure::new(

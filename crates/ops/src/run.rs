@@ -9,7 +9,7 @@ use crate::life::Life;
 use crate::lookout::Orders;
 use crate::plan::demands;
 use crate::record::{Recorder, Tables};
-use crate::retry::LockOptions;
+use crate::retry::{LockOptions, OnOrphan};
 use crate::watch::{Watch, Watched};
 use db::history::{self, History, Table, Time};
 use db::lock::{Held, Holder};
@@ -22,16 +22,6 @@ use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// What is done with the session of a deployer whose client is gone, and which still holds the deploy lock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnOrphan {
-    /// Wait for it, as for any other holder that makes no progress.
-    #[default]
-    Wait,
-    /// End it.
-    Kill,
-}
 
 /// What an operation is asked for, as far as connection and lock go.
 #[derive(Clone, Debug)]

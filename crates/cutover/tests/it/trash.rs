@@ -204,3 +204,86 @@ fn without_the_list_nothing_is_kept_and_nothing_runs() {
     assert!(!refused.status.success(), "{}", text(&refused));
     assert_eq!(database.psql("SELECT count(nick) FROM users"), "2", "it is there still");
 }
+
+#[test]
+fn a_killed_deploy_on_mariadb_keeps_everything_once_it_goes_on() {
+    let server = mariadb::Server::start();
+    for table in ["users", "orders"] {
+        let database = server.create_database("kept_killed");
+        let project = project(&format!("CREATE TABLE first (i int);\n{DROPS}"));
+        assert!(project.run(&database.url(), &["deploy", "--to", "1_base"]).status.success());
+        let mut holder = database.session();
+        holder.run(&format!("BEGIN; SELECT * FROM {table}"));
+        let mut deploy = project.spawn(&database.url(), &["deploy", "--keep-dropped"]);
+        deploy.wait_for("it is kept out", |event| {
+            crate::support::is(event, "attempt_ended") || crate::support::is(event, "blocked")
+        });
+        deploy.kill();
+        drop(holder);
+        let output = project.run(&database.url(), &["deploy", "--keep-dropped"]);
+        assert!(output.status.success(), "{table}: {}", text(&output));
+        let listed = text(&project.run(&database.url(), &["trash", "list"]));
+        assert!(listed.contains("column users.nick") && listed.contains("table orders"), "{listed}");
+        for what in ["column users.nick", "table orders"] {
+            let line = listed.lines().find(|line| line.contains(what)).unwrap();
+            let name = line.split_whitespace().next().unwrap();
+            let restored = project.run(&database.url(), &["trash", "restore", name]);
+            assert!(restored.status.success(), "{}", text(&restored));
+        }
+        assert_eq!(
+            database
+                .sql("SELECT u.nick, o.note FROM users u JOIN orders o ON o.user_id = u.id ORDER BY u.id"),
+            "ada|first\nbob|NULL"
+        );
+    }
+}
+
+#[test]
+fn what_runs_outside_of_a_transaction_is_kept_too() {
+    let database = postgres::server().create_database("kept_alone");
+    let project = project(&format!("-- cutover:transaction=off\n{DROPS}"));
+    assert!(project.run(&database.url(), &["deploy", "--to", "1_base"]).status.success());
+    let output = project.run(&database.url(), &["deploy", "--keep-dropped"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let listed = text(&project.run(&database.url(), &["trash", "list"]));
+    assert_eq!(listed.matches("dropped").count(), 2, "{listed}");
+    // An interrupted one that goes on keeps what is left.
+    let database = postgres::server().create_database("kept_resumed");
+    let project = self::project(&format!(
+        "CREATE TABLE first (i int);\nCREATE INDEX CONCURRENTLY first_i ON first (nothing);\n{DROPS}"
+    ));
+    assert!(project.run(&database.url(), &["deploy", "--to", "1_base"]).status.success());
+    let failed = project.run(&database.url(), &["deploy", "--keep-dropped"]);
+    assert!(!failed.status.success(), "{}", text(&failed));
+    project.write(
+        "2_drops",
+        &format!("CREATE TABLE first (i int);\nCREATE INDEX CONCURRENTLY first_i ON first (i);\n{DROPS}"),
+    );
+    let output = project.run(&database.url(), &["deploy", "--keep-dropped"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let listed = text(&project.run(&database.url(), &["trash", "list"]));
+    assert_eq!(listed.matches("dropped").count(), 2, "{listed}");
+}
+
+#[test]
+fn a_column_that_a_rebuild_of_prisma_leaves_out_comes_back() {
+    let database = sqlite::Database::create("kept_rebuild");
+    let project = Project::new(&[(
+        "1_base",
+        "CREATE TABLE \"User\" (\"id\" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \"name\" TEXT NOT NULL, \"nick\" TEXT NOT NULL);
+INSERT INTO \"User\" (\"name\", \"nick\") VALUES ('Ada', 'ada'), ('Bob', 'bob');",
+    )]);
+    project.write(
+        "2_drops",
+        "PRAGMA defer_foreign_keys=ON;\nPRAGMA foreign_keys=OFF;
+CREATE TABLE \"new_User\" (\"id\" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \"name\" TEXT NOT NULL);
+INSERT INTO \"new_User\" (\"id\", \"name\") SELECT \"id\", \"name\" FROM \"User\";
+DROP TABLE \"User\";\nALTER TABLE \"new_User\" RENAME TO \"User\";
+PRAGMA foreign_keys=ON;\nPRAGMA defer_foreign_keys=OFF;\n",
+    );
+    deployed(&project, &database.url(), "--keep-dropped");
+    assert_eq!(database.query("SELECT count(*) FROM pragma_table_info('User')"), "2");
+    let undone = project.run(&database.url(), &["rollback", "--yes"]);
+    assert!(undone.status.success(), "{}", text(&undone));
+    assert_eq!(database.query("SELECT name, nick FROM \"User\" ORDER BY id"), "Ada|ada\nBob|bob");
+}

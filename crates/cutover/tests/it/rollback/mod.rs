@@ -145,3 +145,59 @@ fn what_is_gone_keeps_a_draft_from_being_run() {
         "0"
     );
 }
+
+#[test]
+fn a_way_back_without_statements_undoes_nothing_and_says_so() {
+    let (database, project) = prepared();
+    write(&project, "3_notes", "CREATE TABLE notes (id int, body text);", "-- nothing yet\n");
+    let output = project.run(&database.url(), &["rollback", "--last", "1", "--yes"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(
+        text(&output).contains("C2029") && text(&output).contains("has no statements"),
+        "{}",
+        text(&output)
+    );
+    assert_eq!(database.psql(APPLIED), "1_base,2_column,3_notes");
+}
+
+#[test]
+fn what_code_and_deletes_throw_away_is_told_and_passwords_are_not() {
+    let (database, project) = prepared();
+    let down = "DELETE FROM a WHERE id > 3;\nDO $$ BEGIN EXECUTE 'DROP TABLE notes'; END $$;\nALTER ROLE postgres PASSWORD \
+                'hunter2-secret';\nALTER TABLE a ALTER COLUMN n TYPE smallint;";
+    write(&project, "3_notes", "CREATE TABLE notes (id int, body text);", down);
+    let output = project.run(&database.url(), &["rollback", "--last", "1"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    for line in [
+        "loses rows of public.a that the way back changes or deletes",
+        "loses whatever its code changes, which nobody can tell before",
+        "loses values of public.a that the way back changes",
+        "ALTER ROLE postgres PASSWORD '***'",
+    ] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_rollback_that_fails_speaks_of_rollbacks() {
+    let database = server().create_database("rollback_words");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int); CREATE INDEX ai ON a (id);")]);
+    project.deploy(&database.url());
+    write(
+        &project,
+        "2_more",
+        "CREATE TABLE b (id int);",
+        "DROP INDEX CONCURRENTLY ai;\nDROP TABLE b;\nDROP INDEX CONCURRENTLY nope;",
+    );
+    project.deploy(&database.url());
+    let failed = project.run(&database.url(), &["rollback", "--last", "1", "--yes"]);
+    let said = text(&failed);
+    assert!(said.contains("C2033") && said.contains("`cutover rollback --continue`"), "{said}");
+    assert!(!said.contains("migrate deploy") && !said.contains("resolve --applied"), "{said}");
+    write(&project, "2_more", "CREATE TABLE b (id int);", "DROP INDEX CONCURRENTLY ai;\nDROP TABLE b;");
+    let output = project.run(&database.url(), &["rollback", "--continue", "--yes"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(database.psql(APPLIED), "1_base");
+}
