@@ -133,9 +133,7 @@ fn lines(intent: &Intent) -> Vec<String> {
         let by = if step.from.ends_with(".sql") { "" } else { "the way back " };
         lines.push(format!("  {} (by {by}{})", step.name, step.from));
         lines.extend(
-            step.statements.iter().map(|statement| {
-                format!("    {}", statement.split_whitespace().collect::<Vec<_>>().join(" "))
-            }),
+            step.statements.iter().map(|statement| format!("    {}", diagnostics::one_line(statement))),
         );
         lines.extend(step.losses.iter().map(|loss| format!("    loses {loss}")));
         lines.extend(step.brings_back.iter().map(|what| format!("    brings back {what}")));

@@ -1,7 +1,8 @@
 //! Events as a person reads them: the reference's lines on stdout, ours on stderr.
 
 use crate::terminal::Terminal;
-use diagnostics::Provider;
+use diagnostics::{Provider, one_line};
+
 use ops::event::{Event, Observer};
 use std::time::Duration;
 
@@ -225,8 +226,4 @@ pub(crate) fn found(migrations: usize) -> String {
 
 fn time(duration: Duration) -> String {
     ops::duration(duration)
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

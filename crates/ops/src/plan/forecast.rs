@@ -257,10 +257,7 @@ fn of_table(found: &sql::TableEffect, sizes: Sizes<'_>) -> TableForecast {
 /// On one line, cut where it is long.
 fn shortened(text: &str) -> String {
     let mut line = String::new();
-    // What steers a terminal is shown, not carried out.
-    let text: String =
-        text.chars().map(|c| if c.is_control() && !c.is_whitespace() { '\u{fffd}' } else { c }).collect();
-    for word in text.split_whitespace() {
+    for word in diagnostics::one_line(text).split(' ') {
         if line.chars().count() + word.chars().count() >= SHOWN {
             line.push_str(" ...");
             break;
