@@ -50,7 +50,16 @@ fn run(url: &str, provider: Provider, text: &str, instead: &[Substitution]) -> R
             }
         }
     }
-    if provider != Provider::MySql {
+    let alone = |statement: &sql::Statement| {
+        statement.kind.is_transaction_control()
+            || statement.kind.transaction_rule(provider) == sql::TransactionRule::Outside
+    };
+    let together = match provider {
+        Provider::PostgreSql => !script.statements.iter().any(alone),
+        Provider::MySql => false,
+        Provider::Sqlite => true,
+    };
+    if together {
         conn.execute("BEGIN").map_err(|error| error.to_string())?;
     }
     for (number, statement) in script.statements.iter().enumerate() {
@@ -60,7 +69,7 @@ fn run(url: &str, provider: Provider, text: &str, instead: &[Substitution]) -> R
             conn.execute(text).map_err(|error| format!("{error}\nin: {text}"))?;
         }
     }
-    if provider != Provider::MySql {
+    if together {
         conn.execute("COMMIT").map_err(|error| error.to_string())?;
     }
     Ok(())
@@ -101,10 +110,10 @@ fn rows(url: &str, provider: Provider) -> BTreeMap<String, Vec<String>> {
     all
 }
 
-fn kept(text: &str, before: &Snapshot) -> Result<Keeping, String> {
+fn kept(text: &str, before: &Snapshot, tag: &str) -> Result<Keeping, String> {
     let script = split(text, &Options::new(before.provider)).unwrap();
     let mut now = before.clone();
-    sql::keep(Running { script: &script, text, done: 0 }, &mut now, "t1", &[])
+    sql::keep(Running { script: &script, text, done: 0 }, &mut now, tag, &[])
         .map_err(|unkept| format!("statement {}: {}", unkept.statement + 1, unkept.reason))
 }
 
@@ -123,7 +132,7 @@ fn wrong(provider: Provider, setup: &str, case: &Case, database: &dyn Fn() -> Da
         run(url, provider, setup, &[]).unwrap_or_else(|why| panic!("{why}"));
     }
     let (before, rows_before) = (snapshot(own), rows(own, provider));
-    let keeping = match kept(&case.script, &before) {
+    let keeping = match kept(&case.script, &before, "t1") {
         Ok(keeping) => keeping,
         Err(why) => return Some(format!("it is not kept: {why}")),
     };
@@ -226,6 +235,65 @@ fn nothing_is_lost_on_mariadb() {
 #[test]
 fn nothing_is_lost_on_sqlite() {
     all(Provider::Sqlite, "sqlite.sql", &|| {
+        let database = testkit::sqlite::Database::create("keep");
+        std::fs::File::create(database.path()).unwrap();
+        (database.url(), Box::new(database))
+    });
+}
+
+/// Each migration of a project, with what it drops kept: the database is what it is without, and comes back with all rows.
+fn project(name: &str, provider: Provider, database: &dyn Fn() -> Database) {
+    let databases = [database(), database()];
+    let [plain, own] = databases.each_ref().map(|(url, _)| url.as_str());
+    let mut keeps = 0;
+    for (number, (migration, text)) in crate::inverse::migrations(name).into_iter().enumerate() {
+        let before = snapshot(own);
+        let rows_before = rows(own, provider);
+        let keeping =
+            kept(&text, &before, &format!("{number}a")).unwrap_or_else(|why| panic!("{migration}: {why}"));
+        run(plain, provider, &text, &[]).unwrap_or_else(|why| panic!("{migration}: {why}"));
+        run(own, provider, &text, &keeping.substitutions)
+            .unwrap_or_else(|why| panic!("{migration}: {why}\n{:#?}", keeping.substitutions));
+        let differing = told(&snapshot(plain), &snapshot(own), ("without", "with"));
+        assert!(differing.is_empty(), "{migration}: {differing}\n{:#?}", keeping.substitutions);
+        if keeping.kept.is_empty() {
+            continue;
+        }
+        keeps += 1;
+        let case = Case {
+            title: migration.clone(),
+            script: text.clone(),
+            writes: String::new(),
+            no_way_back: false,
+        };
+        if let Some(wrong) = wrong_way_back(own, &case, (&before, &rows_before), &keeping.kept) {
+            panic!("{migration}: {wrong}");
+        }
+        let again = kept(&text, &before, &format!("{number}b")).unwrap();
+        run(own, provider, &text, &again.substitutions).unwrap_or_else(|why| panic!("{migration}: {why}"));
+    }
+    assert!(keeps > 0, "no migration of {name} drops anything");
+}
+
+#[test]
+fn nothing_of_a_project_on_postgresql_is_lost() {
+    project("shop-postgresql", Provider::PostgreSql, &|| {
+        let database = testkit::postgres::server().create_database("keep");
+        (database.url(), Box::new(database))
+    });
+}
+
+#[test]
+fn nothing_of_a_project_on_mariadb_is_lost() {
+    project("shop-mysql", Provider::MySql, &|| {
+        let database = testkit::mariadb::server().create_database("keep");
+        (database.url(), Box::new(database))
+    });
+}
+
+#[test]
+fn nothing_of_a_project_on_sqlite_is_lost() {
+    project("shop-sqlite", Provider::Sqlite, &|| {
         let database = testkit::sqlite::Database::create("keep");
         std::fs::File::create(database.path()).unwrap();
         (database.url(), Box::new(database))

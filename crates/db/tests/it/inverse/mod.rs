@@ -5,6 +5,8 @@ mod fixtures;
 mod projects;
 mod scripts;
 
+pub(crate) use projects::migrations;
+
 use crate::connect;
 use diagnostics::Provider;
 use sql::{Draft, Obstacle, Options, Snapshot, split};

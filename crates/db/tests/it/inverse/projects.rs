@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The scripts of a project's migrations with their names, in order.
-fn migrations(project: &str) -> Vec<(String, String)> {
+pub(crate) fn migrations(project: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../fixtures/projects")
         .join(project)
