@@ -287,3 +287,22 @@ PRAGMA foreign_keys=ON;\nPRAGMA defer_foreign_keys=OFF;\n",
     assert!(undone.status.success(), "{}", text(&undone));
     assert_eq!(database.query("SELECT name, nick FROM \"User\" ORDER BY id"), "Ada|ada\nBob|bob");
 }
+
+#[test]
+fn a_table_that_is_read_is_waited_for_in_short_attempts() {
+    let database = postgres::server().create_database("kept_blocked");
+    let project = project(DROPS);
+    assert!(project.run(&database.url(), &["deploy", "--to", "1_base"]).status.success());
+    let mut reader = database.session();
+    reader.run("BEGIN; SELECT count(*) FROM users; SELECT count(*) FROM orders");
+    let mut deploy = project.spawn(&database.url(), &["deploy", "--keep-dropped"]);
+    deploy.wait_for("an attempt has ended", |event| crate::support::is(event, "attempt_ended"));
+    // Between two attempts the others get on.
+    database.psql("INSERT INTO users VALUES (3, 'Cy', 'cy')");
+    reader.run("COMMIT");
+    let (status, errors, _) = deploy.finish();
+    assert!(status.success(), "{errors}");
+    assert_eq!(database.psql("SELECT count(*) FROM users"), "3");
+    let listed = text(&project.run(&database.url(), &["trash", "list"]));
+    assert_eq!(listed.matches("dropped").count(), 2, "{listed}");
+}

@@ -87,11 +87,12 @@ fn takes_unseen(written: &str) -> Result<(), String> {
     }
 }
 
-/// The server is asked whether it would drop this by itself, and nothing else with it: it does so, and takes it back.
-fn trial(drop: &str) -> String {
+/// The server is asked whether it would drop this by itself, and nothing else with it: it does so, and takes it back. The tables are
+/// locked before, so that they are waited for once.
+fn trial(tables: &str, drop: &str) -> String {
     let mark = "cutover: it can be dropped";
     format!(
-        "DO $cutover$BEGIN BEGIN EXECUTE {}; RAISE EXCEPTION '{mark}' USING ERRCODE = 'KEPT0'; EXCEPTION WHEN SQLSTATE 'KEPT0' THEN \
+        "DO $cutover$BEGIN LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE; BEGIN EXECUTE {}; RAISE EXCEPTION '{mark}' USING ERRCODE = 'KEPT0'; EXCEPTION WHEN SQLSTATE 'KEPT0' THEN \
          NULL; END; END$cutover$",
         text::string(drop)
     )
@@ -111,8 +112,10 @@ fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>))
     }
     let list = named.iter().map(|table| render::qualified(&table.name)).collect::<Vec<_>>().join(", ");
     let schema = format!("{KEPT_SCHEMA_PREFIX}{tag}");
-    let mut sent =
-        vec![trial(&format!("DROP TABLE {list} RESTRICT")), format!("CREATE SCHEMA {}", quoted(&schema))];
+    let mut sent = vec![
+        trial(&list, &format!("DROP TABLE {list} RESTRICT")),
+        format!("CREATE SCHEMA {}", quoted(&schema)),
+    ];
     let mut restore: Vec<(Object, Vec<String>)> = Vec::new();
     let whole: Vec<(&Object, &Definition)> =
         lost.objects.iter().filter(|(object, _)| object.kind == ObjectKind::Table).collect();
@@ -364,7 +367,10 @@ fn renamed(
         return Err(format!("its type {} refuses NULL, which rows without it have", column.data_type));
     }
     let kept = kept_name(KEPT_PREFIX, tag, name);
-    let mut sent = vec![trial(&alter(table, &format!("DROP COLUMN {} RESTRICT", quoted(name))))];
+    let mut sent = vec![trial(
+        &render::qualified(&table.name),
+        &alter(table, &format!("DROP COLUMN {} RESTRICT", quoted(name))),
+    )];
     let mut lost = Lost::default();
     lost.column(then, table, name, false);
     let mut back = without_keys(table, &lost, &mut sent);
