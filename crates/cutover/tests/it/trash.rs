@@ -306,3 +306,15 @@ fn a_table_that_is_read_is_waited_for_in_short_attempts() {
     let listed = text(&project.run(&database.url(), &["trash", "list"]));
     assert_eq!(listed.matches("dropped").count(), 2, "{listed}");
 }
+
+#[test]
+fn a_plan_on_mariadb_says_how_a_column_is_kept_there() {
+    let database = mariadb::server().create_database("kept_plan");
+    let project = project(DROPS);
+    assert!(project.run(&database.url(), &["deploy", "--to", "1_base"]).status.success());
+    let plain = text(&project.run(&database.url(), &["plan"]));
+    let kept = text(&project.run(&database.url(), &["plan", "--keep-dropped"]));
+    assert!(kept.contains("keeps column users.nick"), "{kept}");
+    // To take rows without it the table is built anew, which dropping does not.
+    assert!(kept.contains("rewrites it") && !plain.contains("rewrites it"), "{plain}\n{kept}");
+}

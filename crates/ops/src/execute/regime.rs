@@ -62,9 +62,7 @@ pub(super) fn of(run: &mut Run<'_>, subject: Subject<'_>) -> Regime {
         // A trigger that locks a table keeps everybody waiting as a definition does.
         _ if statement.reach.is_rows() && hidden => Regime::Code,
         _ if statement.reach.is_rows() => Regime::Rows,
-        _ if run.target.provider == Provider::MySql && is_heavy(run, statement, subject.source.text()) => {
-            Regime::Heavy
-        }
+        _ if run.target.provider == Provider::MySql && first_is_heavy(run, subject) => Regime::Heavy,
         _ => Regime::Ramped,
     }
 }
@@ -91,6 +89,15 @@ pub(super) fn nothing_ran(segment: &Segment, error: &DbError) -> bool {
 /// OPTIMIZE TABLE and its like.
 pub(super) fn maintains(statement: &Statement) -> bool {
     statement.kind == Kind::Ddl(DdlVerb::Maintain)
+}
+
+/// The same of what is sent for the first statement of the segment.
+fn first_is_heavy(run: &mut Run<'_>, subject: Subject<'_>) -> bool {
+    match (subject.segment.stand_in(0, Provider::MySql), subject.segment.statements.first()) {
+        (Some((statement, text)), _) => is_heavy(run, &statement, &text),
+        (None, Some(statement)) => is_heavy(run, statement, subject.source.text()),
+        (None, None) => false,
+    }
 }
 
 /// Whether a change builds or copies. What is not known does; the catalogue is read once, where the text does not tell.

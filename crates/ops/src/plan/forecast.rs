@@ -129,7 +129,8 @@ fn one(
                 continue;
             }
             let sizes = Sizes { catalog, there, filled, speeds, past };
-            let mut found = of_statement(migration, statement, (number, line), sizes);
+            let stand_in = segment.stand_in(index, sizes.catalog.provider);
+            let mut found = of_statement(migration, (statement, stand_in), (number, line), sizes);
             found.may_commit = statement.kind == Kind::AddEnumValue
                 && segment.bracket == Bracket::Transaction
                 && index + 1 < segment.statements.len();
@@ -174,21 +175,27 @@ fn is_repeatable(segment: &Segment, provider: Provider) -> bool {
 
 fn of_statement(
     migration: &PlannedMigration,
-    statement: &Statement,
+    (statement, stand_in): (&Statement, Option<(Statement, String)>),
     (number, line): (usize, usize),
     sizes: Sizes<'_>,
 ) -> StatementForecast {
     let text = migration.source.text();
-    let effect = sql::effect(statement, text, sizes.catalog);
+    let own = sql::effect(statement, text, sizes.catalog);
+    let breaks = own.breaks.clone();
+    // What is sent in its place is carried out in its own way.
+    let (sent, sent_text, effect) = match &stand_in {
+        Some((other, sent)) => (other, sent.as_str(), sql::effect(other, sent, sizes.catalog)),
+        None => (statement, text, own),
+    };
     let before = sizes.past.statements.get(&(migration.name.clone(), number + 1));
     let estimate = match before {
         Some(seconds) => Some(Estimate { seconds: *seconds, basis: Basis::Past }),
-        None => estimate(statement, text, &effect, sizes),
+        None => estimate(sent, sent_text, &effect, sizes),
     };
     let tables = effect.tables.iter().map(|found| of_table(found, sizes)).collect();
-    let Effect { unknown, reversible, breaks, .. } = effect;
-    let own = migration.kept.iter().filter(|kept| kept.statement == number);
-    let keeps: Vec<String> = own.map(keep::told).collect();
+    let Effect { unknown, reversible, .. } = effect;
+    let kept = migration.kept.iter().filter(|kept| kept.statement == number);
+    let keeps: Vec<String> = kept.map(keep::told).collect();
     StatementForecast {
         number: number + 1,
         line,

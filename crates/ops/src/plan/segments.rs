@@ -71,6 +71,15 @@ impl Segment {
         texts.map(|(at, text)| Sent { text, own: other.own == Some(at), last: at == last }).collect()
     }
 
+    /// MySQL: what is sent in place of the statement at this place, where that is another one: how it is carried out is that one's.
+    pub fn stand_in(&self, index: usize, provider: Provider) -> Option<(Statement, String)> {
+        let number = self.first + index;
+        let other = self.substitutions.iter().find(|other| other.statement == number && other.own.is_none());
+        let text = other.filter(|_| provider == Provider::MySql)?.sent.first()?.clone();
+        let script = sql::split(&text, &sql::Options::new(provider)).ok()?;
+        Some((script.statements.into_iter().next()?, text))
+    }
+
     /// A transaction without statements of the file: for a row alone.
     pub fn empty() -> Self {
         Self {
