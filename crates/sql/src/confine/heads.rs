@@ -327,10 +327,9 @@ fn right(mut words: Words<'_>) -> Option<Escape> {
     if !words.skip_to("ON") {
         return Some(Escape::server("it works on roles"));
     }
-    match words.take_any(&["DATABASE", "TABLESPACE", "PARAMETER", "FOREIGN"]) {
-        Some(_) => Some(Escape::server("it gives or takes rights on the server")),
-        None => None,
-    }
+    words
+        .take_any(&["DATABASE", "TABLESPACE", "PARAMETER", "FOREIGN"])
+        .map(|_| Escape::server("it gives or takes rights on the server"))
 }
 
 /// `DEFINER = a@b`, `ALGORITHM = x`, `SQL SECURITY x` before what is made.
