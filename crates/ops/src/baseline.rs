@@ -103,12 +103,13 @@ fn look(
     interrupt: &Arc<Interrupt>,
 ) -> Result<(Report, usize)> {
     let live = run.patiently(db::snapshot::read)?;
-    let scratch = Scratch::open(&ask.target, ask.scratch.as_ref(), interrupt)?;
     let options = crate::deploy::script_options(run);
+    let mut planned = Vec::new();
     for migration in &folder.migrations {
-        let planned = crate::plan::decide::pending(migration, &options, ask.target.provider)?;
-        scratch.check(std::slice::from_ref(&planned), ask.target.database())?;
+        planned.push(crate::plan::decide::pending(migration, &options, ask.target.provider)?);
     }
+    let scratch = Scratch::open(&ask.target, ask.scratch.as_ref(), run.observer, interrupt)?;
+    scratch.check(&planned, options)?;
     let mut equal = None;
     let mut nearest: Option<(usize, Vec<Difference>)> = None;
     for (at, migration) in folder.migrations.iter().enumerate() {

@@ -4,15 +4,16 @@
 //! ([`sql::draft`]). Trying is the real thing: up, down, up again by the same code that deploys and rolls back, with the database
 //! compared after each.
 
+use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::migrations::{self, Folder, Migration};
-use crate::plan::decide;
+use crate::plan::{PlannedMigration, State, decide};
 use crate::record::{Origin, Tables};
 use crate::rollback::{Rollback, Which, rollback};
 use crate::run::Options;
 use crate::scratch::Scratch;
 use db::target::Target;
-use diagnostics::{Diagnostic, Failure, Result, codes};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 use serde::Serialize;
 use sql::Snapshot;
 use std::fmt::Write as _;
@@ -74,12 +75,12 @@ impl Verified {
 ///
 /// # Errors
 /// C2025 without a scratch database; what stops the replay.
-pub fn draft(ask: &Ask, interrupt: &Arc<Interrupt>) -> Result<Vec<Drafted>> {
+pub fn draft(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Drafted>> {
     let folder = migrations::read(&ask.migrations)?;
     let wanted = wanted(ask, &folder, |migration| {
         ask.overwrite || !matches!(migrations::down(&folder, &migration.name), Ok(Some(_)))
     })?;
-    let scratch = opened(ask, &folder, interrupt)?;
+    let scratch = opened(ask, &folder, false, observer, interrupt)?;
     let mut drafted = Vec::new();
     for at in wanted {
         let migration = &folder.migrations[at];
@@ -134,11 +135,11 @@ fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Failure {
 ///
 /// # Errors
 /// C2025 without a scratch database; a way that does not run.
-pub fn verify(ask: &Ask, interrupt: &Arc<Interrupt>) -> Result<Vec<Verified>> {
+pub fn verify(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Verified>> {
     let folder = migrations::read(&ask.migrations)?;
     let wanted =
         wanted(ask, &folder, |migration| matches!(migrations::down(&folder, &migration.name), Ok(Some(_))))?;
-    let scratch = opened(ask, &folder, interrupt)?;
+    let scratch = opened(ask, &folder, true, observer, interrupt)?;
     let mut verified = Vec::new();
     for at in wanted {
         let name = folder.migrations[at].name.as_str();
@@ -177,14 +178,36 @@ fn before(scratch: &Scratch, folder: &Folder, schemas: &[String], at: usize) -> 
     scratch.snapshot()
 }
 
-fn opened(ask: &Ask, folder: &Folder, interrupt: &Arc<Interrupt>) -> Result<Scratch> {
-    let scratch = Scratch::open(&ask.target, ask.scratch.as_ref(), interrupt)?;
+/// A scratch database in which the folder may be replayed; `tried`: its ways back as well.
+fn opened(
+    ask: &Ask,
+    folder: &Folder,
+    tried: bool,
+    observer: &dyn Observer,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Scratch> {
     let options = sql::Options::new(ask.target.provider);
+    let mut planned = Vec::new();
     for migration in &folder.migrations {
-        let planned = decide::pending(migration, &options, ask.target.provider)?;
-        scratch.check(std::slice::from_ref(&planned), ask.target.database())?;
+        planned.push(decide::pending(migration, &options, ask.target.provider)?);
+        if tried {
+            planned.extend(way_back(folder, migration, &options, ask.target.provider)?);
+        }
     }
+    let scratch = Scratch::open(&ask.target, ask.scratch.as_ref(), observer, interrupt)?;
+    scratch.check(&planned, options)?;
     Ok(scratch)
+}
+
+/// A way back is tried in the scratch database as well.
+fn way_back(
+    folder: &Folder,
+    migration: &Migration,
+    options: &sql::Options,
+    provider: Provider,
+) -> Result<Option<PlannedMigration>> {
+    let Some(source) = migrations::down(folder, &migration.name)? else { return Ok(None) };
+    decide::way_back(&migration.name, &source, State::Pending, options, provider).map(Some)
 }
 
 /// The places of the migrations in the folder.

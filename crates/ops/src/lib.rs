@@ -30,6 +30,7 @@ mod life;
 mod lock;
 pub mod lock_status;
 mod lookout;
+mod losses;
 pub mod migrations;
 pub mod new;
 pub mod plan;

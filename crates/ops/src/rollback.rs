@@ -13,6 +13,7 @@ use crate::execute;
 use crate::interrupt::Interrupt;
 use crate::keep;
 use crate::lock;
+use crate::losses;
 use crate::migrations::{self, Folder};
 use crate::plan::{PlannedMigration, State, decide, unfinished};
 use crate::progress::Progress;
@@ -25,7 +26,7 @@ use db::state::{self, Standing};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Result, Source, codes, shell_word};
 use serde::Serialize;
-use sql::{Breakage, Catalog, Kept, Kind, Reversible};
+use sql::Kept;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -358,9 +359,6 @@ fn refuse_empty(way: &Way, stored: &[Scripts]) -> Result<()> {
     ))
 }
 
-/// More rows than these are not counted.
-const MOST: u64 = 1_000_000;
-
 fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
     let mut catalog = run.patiently(db::catalog::read)?;
     let mut migrations = Vec::new();
@@ -368,7 +366,7 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
         let text = way.planned.source.text();
         let mut losses = Vec::new();
         for statement in way.planned.statements().skip(way.planned.state.done()) {
-            losses.extend(losses_of(run, statement, text, &catalog));
+            losses.extend(losses::of_statement(run, statement, text, &catalog));
             catalog.apply(statement, text);
         }
         migrations.push(Step {
@@ -384,75 +382,4 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
         });
     }
     Ok(Intent { migrations })
-}
-
-/// What a statement throws away, counted where that is possible.
-fn losses_of(run: &mut Run<'_>, statement: &sql::Statement, text: &str, catalog: &Catalog) -> Vec<String> {
-    let effect = sql::effect(statement, text, catalog);
-    let mut losses: Vec<String> = effect
-        .breaks
-        .iter()
-        .filter_map(|breakage| match breakage {
-            Breakage::Gone { object, column } => {
-                // What is not there as a table holds no rows: a view, a function, a type.
-                let table = catalog.tables.get(object)?;
-                (table.kind == sql::TableKind::Table || table.kind == sql::TableKind::Partitioned)
-                    .then(|| (object.clone(), column.clone()))
-            }
-            _ => None,
-        })
-        .filter_map(|(table, column)| counted(run, &table, column.as_deref()))
-        .collect();
-    let rows = |table: &sql::Name| format!("rows of {table}");
-    match &statement.kind {
-        Kind::Data(sql::DataVerb::Insert) => {}
-        Kind::Data(_) | Kind::Ddl(sql::DdlVerb::Truncate) => {
-            let tables: Vec<String> = effect.tables.iter().map(|found| rows(&found.table)).collect();
-            let what = if tables.is_empty() { "rows".to_owned() } else { tables.join(", ") };
-            losses.push(format!("{what} that the way back changes or deletes"));
-        }
-        Kind::Do | Kind::Call | Kind::Execute | Kind::Unknown => {
-            losses.push("whatever its code changes, which nobody can tell before".to_owned());
-        }
-        Kind::Query if statement.session.calls_functions => {
-            losses.push("whatever the functions change that it calls".to_owned());
-        }
-        _ if effect.reversible == Reversible::DataLost && losses.is_empty() => {
-            let tables: Vec<String> = effect.tables.iter().map(|found| found.table.to_string()).collect();
-            let of = if tables.is_empty() { String::new() } else { format!(" of {}", tables.join(", ")) };
-            losses.push(format!("values{of} that the way back changes"));
-        }
-        _ => {}
-    }
-    losses
-}
-
-/// `12 rows of public.notes`; none where there are none.
-fn counted(run: &mut Run<'_>, table: &sql::Name, column: Option<&str>) -> Option<String> {
-    let quote = |name: &str| match run.target.provider {
-        diagnostics::Provider::MySql => format!("`{}`", name.replace('`', "``")),
-        _ => db::history::quote_identifier(name),
-    };
-    let qualified = match &table.schema {
-        Some(schema) => format!("{}.{}", quote(schema), quote(&table.name)),
-        None => quote(&table.name),
-    };
-    let condition = column.map(|column| format!(" WHERE {} IS NOT NULL", quote(column))).unwrap_or_default();
-    let ask =
-        format!("SELECT count(*) FROM (SELECT 1 FROM {qualified}{condition} LIMIT {}) AS counted", MOST + 1);
-    let what = |number: &str, thing: &str| match column {
-        Some(column) => format!("{number} {thing} of {table}.{column}"),
-        None => format!("{number} {thing} of {table}"),
-    };
-    let thing = if column.is_some() { "values" } else { "rows" };
-    // What cannot be counted now is lost all the same.
-    let rows = run.conn.query(&ask);
-    let number = rows.ok().and_then(|rows| rows.into_iter().flatten().flatten().next()?.parse::<u64>().ok());
-    match number {
-        Some(0) => None,
-        Some(1) => Some(what("1", thing.trim_end_matches('s'))),
-        Some(number) if number > MOST => Some(what("more than a million", thing)),
-        Some(number) => Some(what(&number.to_string(), thing)),
-        None => Some(what("an unknown number of", thing)),
-    }
 }

@@ -1,10 +1,13 @@
 //! A scratch database: an empty one of the same product, in which migrations are replayed to see what they make. It is made
-//! beside the target and dropped at the end, or it is the one that `--scratch-url` names.
+//! beside the target and dropped at the end, or it is the one that `--scratch-url` names (`given`).
 //!
-//! On the server of the target a migration must not reach beyond the scratch database: one that names other databases, roles or
-//! the server itself is not replayed there ([`Scratch::check`]).
+//! What is replayed must stay inside of it: only statements that are known to ([`sql::Confines`]) run on the server of the target.
+//! On another server (`place`) also those that reach no further than that server.
 //!
 //! What does not live here: what the replay proves (`recover`, `baseline`, `rollback`).
+
+mod given;
+mod place;
 
 use crate::deploy::{Deploy, deploy};
 use crate::event::{Event, Observer};
@@ -16,26 +19,38 @@ use crate::record::{Origin, Tables};
 use crate::run::{self, Options, new_id};
 use db::target::{Kind, Target};
 use db::{Conn, DbError, ErrorKind};
-use diagnostics::{Diagnostic, Failure, Provider, Result, Source, codes};
-use sql::{Action, Kind as StatementKind, Name, Snapshot, Statement};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use given::Given;
+use place::Place;
+use sql::{Beyond, Confines, Snapshot};
 use std::path::Path;
 use std::sync::Arc;
 
 /// What the names of scratch databases begin with.
 pub(crate) const PREFIX: &str = "cutover_scratch_";
 
-/// The view that marks a database of `--scratch-url` as one that may be emptied. A first deploy wants a database without tables.
-const MARK: &str = "_cutover_scratch_mark";
+/// Nothing is replayed for longer than this, in seconds: what is older was left by a run that was killed.
+const OLD: i64 = 600;
+
+/// How far statements may reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Freedom {
+    /// Nowhere.
+    Inside,
+    /// To what is their server's.
+    Server,
+    /// To what the role may reach, which is no file and no other host.
+    Role,
+}
 
 /// A scratch database, dropped or emptied at its end.
 pub(crate) struct Scratch {
     pub(crate) target: Target,
-    /// It was made here.
-    made: bool,
-    /// It is empty, and may be dropped or emptied: what was refused is somebody's.
-    taken: bool,
-    /// It has the server of the target.
-    same_server: bool,
+    /// It is somebody's, and given back; none: it was made here.
+    given: Option<Given>,
+    freedom: Freedom,
+    /// The databases that a name may lead to.
+    others: Vec<String>,
     observer: SilentObserver,
     interrupt: Arc<Interrupt>,
 }
@@ -48,23 +63,75 @@ impl Observer for SilentObserver {
 }
 
 impl Scratch {
-    /// Makes one beside `target`, or takes the one that was given.
+    /// Makes one beside `target`, or takes the one that was given. `observer` is told of those that killed runs have left.
     ///
     /// # Errors
-    /// C2025: the role may make no database, or the one that was given is not empty.
-    pub(crate) fn open(target: &Target, given: Option<&Target>, interrupt: &Arc<Interrupt>) -> Result<Self> {
-        let mut scratch = match given {
-            Some(given) => Self::new(given.clone(), false, false, interrupt),
-            None => Self::new(beside(target), true, target.provider != Provider::Sqlite, interrupt),
+    /// C2025: the role may make no database, or the one that was given is the target, or not empty.
+    pub(crate) fn open(
+        target: &Target,
+        given: Option<&Target>,
+        observer: &dyn Observer,
+        interrupt: &Arc<Interrupt>,
+    ) -> Result<Self> {
+        let scratch = match given {
+            Some(given) => Self::take(target, given, interrupt)?,
+            None => {
+                tell_of_leftovers(target, observer);
+                Self::make(target, interrupt)?
+            }
         };
-        if given.is_some() {
-            scratch.take_over()?;
-        } else {
-            db::create_database(&scratch.target).map_err(|error| refused(target, &error))?;
-        }
-        scratch.taken = true;
         scratch.take_defaults_of(target).map_err(|error| run::failure(&scratch.target, error))?;
         Ok(scratch)
+    }
+
+    fn make(target: &Target, interrupt: &Arc<Interrupt>) -> Result<Self> {
+        let made = beside(target);
+        db::create_database(&made).map_err(|error| refused(target, &error))?;
+        // From here on it is dropped, whatever fails.
+        let mut scratch = Self::new(made, interrupt);
+        let others = db::connect(&scratch.target).and_then(|mut conn| place::others(conn.as_mut()));
+        scratch.others = others.map_err(|error| run::failure(&scratch.target, error))?;
+        Ok(scratch)
+    }
+
+    fn take(target: &Target, given: &Target, interrupt: &Arc<Interrupt>) -> Result<Self> {
+        let failed = |error: DbError| run::failure(given, error);
+        if place::is_spelled_alike(target, given) {
+            return Err(is_target());
+        }
+        let (mut conn, existed) = match db::connect(given) {
+            Err(error) if error.kind == ErrorKind::NoSuchDatabase => {
+                db::create_database(given).map_err(failed)?;
+                (db::connect(given).map_err(failed)?, false)
+            }
+            other => (other.map_err(failed)?, true),
+        };
+        let place = place::of(target, given, conn.as_mut()).map_err(failed)?;
+        if place == Place::Target {
+            return Err(is_target());
+        }
+        let freedom = match place {
+            Place::Elsewhere if place::is_confined(conn.as_mut()).map_err(failed)? => Freedom::Role,
+            Place::Elsewhere => Freedom::Server,
+            Place::SameServer | Place::Target => Freedom::Inside,
+        };
+        let others = place::others(conn.as_mut()).map_err(failed)?;
+        // Only what was taken is emptied at the end.
+        let taken = given::take(conn.as_mut(), given, &new_id(), existed)?;
+        let mut scratch = Self::new(given.clone(), interrupt);
+        (scratch.given, scratch.freedom, scratch.others) = (Some(taken), freedom, others);
+        Ok(scratch)
+    }
+
+    fn new(target: Target, interrupt: &Arc<Interrupt>) -> Self {
+        Self {
+            target,
+            given: None,
+            freedom: Freedom::Inside,
+            others: Vec::new(),
+            observer: SilentObserver,
+            interrupt: Arc::clone(interrupt),
+        }
     }
 
     /// MySQL: a table that says nothing of its character set has its database's.
@@ -76,43 +143,6 @@ impl Scratch {
         let name = scratch.database.replace('`', "``");
         db::connect(&self.target)?
             .execute(&format!("ALTER DATABASE `{name}` CHARACTER SET {set} COLLATE {collation}"))
-    }
-
-    fn new(target: Target, made: bool, same_server: bool, interrupt: &Arc<Interrupt>) -> Self {
-        Self {
-            target,
-            made,
-            taken: false,
-            same_server,
-            observer: SilentObserver,
-            interrupt: Arc::clone(interrupt),
-        }
-    }
-
-    /// Makes sure that the given database is empty, or one that an earlier run has left.
-    fn take_over(&self) -> Result<()> {
-        let failed = |error: DbError| run::failure(&self.target, error);
-        let mut conn = match db::connect(&self.target) {
-            Err(error) if error.kind == ErrorKind::NoSuchDatabase => {
-                db::create_database(&self.target).map_err(failed)?;
-                db::connect(&self.target).map_err(failed)?
-            }
-            other => other.map_err(failed)?,
-        };
-        let mark = conn.query(&format!("SELECT 1 FROM {MARK}"));
-        let found = db::snapshot::read(conn.as_mut()).map_err(failed)?;
-        let history = found.objects.is_empty()
-            && matches!(conn.query(&format!("SELECT 1 FROM {}", db::history::TABLE)), Ok(rows) if !rows.is_empty());
-        if mark.is_err() && (!found.objects.is_empty() || history) {
-            return Err(Failure::new(
-                Diagnostic::error("the database of `--scratch-url` is not empty")
-                    .code(&codes::C2025)
-                    .note("it would be emptied, and nothing says that it may be")
-                    .help("give the URL of an empty database"),
-            ));
-        }
-        empty(conn.as_mut(), &self.target, &found).map_err(failed)?;
-        conn.execute(&format!("CREATE VIEW {MARK} AS SELECT 1 AS id")).map_err(failed)
     }
 
     /// Deploys the folder's migrations up to and including the one named, none without a name.
@@ -151,37 +181,67 @@ impl Scratch {
         })
     }
 
-    /// Refuses migrations that would reach beyond the scratch database on the target's own server.
-    pub(crate) fn check(&self, planned: &[PlannedMigration], database: &str) -> Result<()> {
-        if !self.same_server {
-            return Ok(());
-        }
+    /// Refuses a project in which something may reach further than the scratch database may.
+    pub(crate) fn check(&self, planned: &[PlannedMigration], options: sql::Options) -> Result<()> {
+        let statements: Vec<_> = planned
+            .iter()
+            .flat_map(|migration| {
+                migration.statements().map(|statement| (statement, migration.source.text()))
+            })
+            .collect();
+        let confines = Confines::new(options, &self.others, &statements);
         for migration in planned {
             for statement in migration.statements() {
-                if let Some(reason) =
-                    reaches_beyond(statement, &migration.source, self.target.provider, database)
-                {
-                    return Err(Failure::new(
-                        Diagnostic::error(format!(
-                            "migration `{}` is not replayed on the server of the target: {reason}",
-                            migration.name
-                        ))
-                        .code(&codes::C2025)
-                        .label(&migration.source, statement.span, "")
-                        .help(
-                            "give the URL of an empty database on a server of its own with `--scratch-url`",
-                        ),
-                    ));
+                let Some(escape) = confines.escape(statement, migration.source.text()) else { continue };
+                let allowed = match escape.beyond {
+                    Beyond::Server => self.freedom >= Freedom::Server,
+                    Beyond::Unknown => self.freedom >= Freedom::Role,
+                    Beyond::World => false,
+                };
+                if !allowed {
+                    return Err(self.reaches_beyond(migration, statement.span, &escape));
                 }
             }
         }
         Ok(())
     }
 
+    fn reaches_beyond(
+        &self,
+        migration: &PlannedMigration,
+        span: diagnostics::Span,
+        escape: &sql::Escape,
+    ) -> Failure {
+        let help = match (escape.beyond, self.target.provider, self.freedom) {
+            (Beyond::Server, Provider::PostgreSql | Provider::MySql, _) => {
+                "give the URL of an empty database on a server of its own with `--scratch-url`"
+            }
+            (Beyond::Unknown, Provider::PostgreSql, _) => {
+                "give the URL of an empty database on a server of its own with `--scratch-url`, with a role that is no superuser"
+            }
+            _ => {
+                "nothing that reaches for files or other hosts is replayed anywhere: what it makes is to be found out by hand"
+            }
+        };
+        Failure::new(
+            Diagnostic::error(format!(
+                "migration `{}` is not replayed in a scratch database: {}",
+                migration.name, escape.reason
+            ))
+            .code(&codes::C2025)
+            .label(&migration.source, span, "this may reach beyond its database")
+            .note("nothing was run")
+            .help(help),
+        )
+    }
+
     /// The database as it is.
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
         let mut conn = self.connect()?;
-        db::snapshot::read(conn.as_mut()).map_err(|error| run::failure(&self.target, error))
+        let mut found =
+            db::snapshot::read(conn.as_mut()).map_err(|error| run::failure(&self.target, error))?;
+        found.objects.retain(|object, _| object.name.name != given::MARK);
+        Ok(found)
     }
 
     /// A session with the settings of a deploy.
@@ -201,25 +261,17 @@ impl Scratch {
 impl Drop for Scratch {
     /// What cannot be removed is left: its name says what it is.
     fn drop(&mut self) {
-        if !self.taken {
-            return;
-        }
-        if self.made {
-            let _ = db::drop_database(&self.target);
-            return;
-        }
-        if let Ok(mut conn) = db::connect(&self.target)
-            && let Ok(found) = db::snapshot::read(conn.as_mut())
-        {
-            let _ = empty(conn.as_mut(), &self.target, &found);
-        }
+        let _ = match &self.given {
+            Some(given) => given.give_back(&self.target),
+            None => db::drop_database(&self.target),
+        };
     }
 }
 
-/// A name that nobody else has.
+/// A name that nobody else has, and that says since when it is there.
 fn beside(target: &Target) -> Target {
-    let id: String = new_id().chars().filter(|character| *character != '-').take(12).collect();
-    let name = format!("{PREFIX}{id}");
+    let id: String = new_id().chars().filter(|character| *character != '-').take(8).collect();
+    let name = format!("{PREFIX}{:08x}_{id}", jiff::Timestamp::now().as_second());
     let mut scratch = target.with_database(&name);
     if let Kind::Sqlite(sqlite) = &mut scratch.kind {
         let directory = sqlite.path.parent().unwrap_or(Path::new(".")).to_owned();
@@ -229,6 +281,58 @@ fn beside(target: &Target) -> Target {
     scratch
 }
 
+/// Whether a scratch database of this name was made so long ago that nobody uses it.
+fn is_old(name: &str) -> bool {
+    let made = name
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.get(..8))
+        .and_then(|digits| i64::from_str_radix(digits, 16).ok());
+    made.is_some_and(|made| made + OLD < jiff::Timestamp::now().as_second())
+}
+
+/// Tells of what killed runs have left, with what removes it. Where that cannot be seen, nothing is said.
+fn tell_of_leftovers(target: &Target, observer: &dyn Observer) {
+    let rows = |text: &str| {
+        let found = db::connect(target).and_then(|mut conn| conn.query(text)).unwrap_or_default();
+        found.into_iter().flatten().flatten().collect::<Vec<String>>()
+    };
+    let (names, drop): (Vec<String>, fn(&str) -> String) = match &target.kind {
+        Kind::Postgres(_) => (
+            rows("SELECT datname FROM pg_catalog.pg_database WHERE datname LIKE 'cutover\\_scratch\\_%'"),
+            |name| format!("DROP DATABASE \"{name}\""),
+        ),
+        Kind::MySql(_) => (
+            rows(
+                "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'cutover\\_scratch\\_%'",
+            ),
+            |name| format!("DROP DATABASE `{name}`"),
+        ),
+        Kind::Sqlite(sqlite) => {
+            let files = sqlite.path.parent().and_then(|directory| std::fs::read_dir(directory).ok());
+            let names =
+                files.into_iter().flatten().flatten().filter_map(|file| file.file_name().into_string().ok());
+            (names.filter(|name| name.ends_with(".db")).collect(), |name| format!("rm {name}"))
+        }
+    };
+    let left: Vec<String> = names.iter().filter(|name| is_old(name)).map(|name| drop(name)).collect();
+    if left.is_empty() {
+        return;
+    }
+    observer.on(&Event::Warning {
+        warning: Diagnostic::warning("scratch databases are there that runs have left which were killed")
+            .help(left.join("; ")),
+    });
+}
+
+fn is_target() -> Failure {
+    Failure::new(
+        Diagnostic::error("the database of `--scratch-url` is the target itself")
+            .code(&codes::C2025)
+            .note("a scratch database is emptied at the end; nothing was changed")
+            .help("give the URL of an empty database"),
+    )
+}
+
 fn refused(target: &Target, error: &DbError) -> Failure {
     Failure::new(
         Diagnostic::error("a scratch database cannot be made beside the target")
@@ -236,89 +340,4 @@ fn refused(target: &Target, error: &DbError) -> Failure {
             .note(format!("what {} said: {}", target.location(), error.text()))
             .help("give the URL of an empty database with `--scratch-url`, or the role the right to create databases"),
     )
-}
-
-/// Removes everything, the history too.
-fn empty(conn: &mut dyn Conn, target: &Target, found: &Snapshot) -> std::result::Result<(), DbError> {
-    match &target.kind {
-        Kind::Postgres(_) => {
-            let rows = conn.query(
-                "SELECT pg_catalog.quote_ident(nspname) FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname <> \
-                 'information_schema'",
-            )?;
-            for schema in rows.into_iter().flatten().flatten() {
-                conn.execute(&format!("DROP SCHEMA {schema} CASCADE"))?;
-            }
-            let extensions = found.objects.keys().filter(|object| object.kind == sql::ObjectKind::Extension);
-            for extension in extensions {
-                let name = db::history::quote_identifier(&extension.name.name);
-                conn.execute(&format!("DROP EXTENSION IF EXISTS {name} CASCADE"))?;
-            }
-            conn.execute("CREATE SCHEMA IF NOT EXISTS public")
-        }
-        Kind::MySql(mysql) => {
-            db::drop_database(target)?;
-            db::create_database(target)?;
-            // The session stood in the one that was dropped.
-            conn.execute(&format!("USE `{}`", mysql.database.replace('`', "``")))
-        }
-        Kind::Sqlite(_) => {
-            db::drop_database(target)?;
-            db::create_database(target)
-        }
-    }
-}
-
-/// Whether a statement reaches beyond its database, and how.
-fn reaches_beyond(
-    statement: &Statement,
-    source: &Source,
-    provider: Provider,
-    database: &str,
-) -> Option<String> {
-    let text = statement.span.slice(source.text());
-    let words: Vec<String> = text.split_whitespace().take(3).map(str::to_ascii_uppercase).collect();
-    let second = words.get(1).map_or("", String::as_str);
-    let of_server = ["ROLE", "USER", "GROUP", "TABLESPACE", "DATABASE", "SERVER", "SUBSCRIPTION", "SYSTEM"];
-    if matches!(words.first().map(String::as_str), Some("CREATE" | "ALTER" | "DROP" | "RENAME"))
-        && of_server.contains(&second)
-    {
-        return Some("it works on the server, not on a database".to_owned());
-    }
-    if statement.kind == (StatementKind::CopyOther { to_program_or_file: true }) {
-        return Some("it writes files or runs programs".to_owned());
-    }
-    let lower = text.to_ascii_lowercase();
-    for function in ["dblink", "lo_export", "pg_terminate_backend", "pg_cancel_backend", "pg_reload_conf"] {
-        if lower.contains(function) {
-            return Some(format!("it calls {function}"));
-        }
-    }
-    if provider != Provider::MySql {
-        return None;
-    }
-    let foreign = statement.actions.iter().flat_map(schemas).next();
-    let named = [format!("`{database}`."), format!("{database}.")]
-        .iter()
-        .any(|name| lower.contains(&name.to_ascii_lowercase()));
-    let uses = words.first().is_some_and(|word| word == "USE");
-    (foreign.is_some() || named || uses).then(|| "it names a database".to_owned())
-}
-
-/// The databases that an action names.
-fn schemas(action: &Action) -> Vec<String> {
-    let of = |names: &[&Name]| names.iter().filter_map(|name| name.schema.clone()).collect();
-    match action {
-        Action::CreateTable { name, .. }
-        | Action::AlterTable { name, .. }
-        | Action::CreateTemporary { name }
-        | Action::CreateObject { name, .. }
-        | Action::Write { table: name, .. } => of(&[name]),
-        Action::DropTable { names, .. }
-        | Action::DropObject { names, .. }
-        | Action::DropIndex { names, .. } => of(&names.iter().collect::<Vec<_>>()),
-        Action::RenameTable { from, to } => of(&[from, to]),
-        Action::CreateIndex(index) => of(&[&index.table]),
-        _ => Vec::new(),
-    }
 }

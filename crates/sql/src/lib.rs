@@ -16,6 +16,7 @@ mod boundary;
 mod catalog;
 mod classify;
 mod code;
+mod confine;
 mod custom;
 mod ddl;
 mod directive;
@@ -41,6 +42,7 @@ pub use catalog::{
     Catalog, Column, Constraint, ConstraintKind, DataType, Index, Table, TableKind, Volatility,
 };
 pub use code::Code;
+pub use confine::{Beyond, Confines, Escape};
 pub use custom::custom_settings;
 pub use directive::Directive;
 pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect, effect};

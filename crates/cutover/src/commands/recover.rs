@@ -11,7 +11,6 @@ use ops::interrupt::Interrupt;
 use ops::plan::decide::Limit;
 use ops::recover::{Action, Recover, Report, Standing, recover};
 use serde::Serialize;
-use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
 pub(super) fn run(arguments: &RecoverArguments, context: &Context<'_>) -> ExitCode {
@@ -66,10 +65,9 @@ fn work(
         return Ok(0);
     }
     // A person may answer at once.
-    let Some(proven) = report.action.filter(|_| json.is_none() && asks()) else { return Ok(code(&report)) };
-    if !yes(context) {
-        return Ok(code(&report));
-    }
+    let here = |action: &Action| !matches!(action, Action::ContinueRollback | Action::Reapply);
+    let answerable = report.action.filter(here).filter(|_| json.is_none() && super::may_ask());
+    let Some(proven) = answerable.filter(|_| context.asks("Do that now?")) else { return Ok(code(&report)) };
     ask.name.clone_from(&report.migration);
     ask.action = Some(proven);
     tell(&recover(&ask, observer, interrupt)?, context, json);
@@ -97,18 +95,6 @@ fn code(report: &Report) -> ExitCode {
     }
 }
 
-fn asks() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
-fn yes(context: &Context<'_>) -> bool {
-    context.terminal.err("Do that now? [y/N]");
-    let mut answer = String::new();
-    // What cannot be read is no yes.
-    let _ = std::io::stdin().lock().read_line(&mut answer);
-    matches!(answer.trim(), "y" | "Y" | "yes")
-}
-
 fn tell(report: &Report, context: &Context<'_>, json: Option<&JsonLines<'_>>) {
     match json {
         Some(json) => json.write(&Json { event: "recover", report }),
@@ -133,6 +119,7 @@ fn lines(report: &Report) -> Vec<String> {
             }
             Action::Undo => format!("what was applied of migration `{name}` is undone; it is pending"),
             Action::Applied => format!("migration `{name}` is marked as applied"),
+            Action::ContinueRollback | Action::Reapply => report.summary.clone(),
         }];
         lines.extend(report.applied.iter().map(|name| format!("  applied: {name}")));
         return lines;

@@ -39,24 +39,24 @@ fn work(
         asked = asked.without_migrations();
     }
     let project = context.project(&asked, arguments.json, interrupt)?;
-    if let Some(names) = &arguments.draft {
-        let ask = ask(arguments, context, project, names.clone())?;
-        let drafted = draft(&ask, interrupt)?;
-        tell_drafts(&drafted, context, json);
-        return Ok(0);
-    }
-    if let Some(names) = &arguments.verify {
-        let ask = ask(arguments, context, project, names.clone())?;
-        let verified = verify(&ask, interrupt)?;
-        tell_trials(&verified, context, json);
-        let holds = verified.iter().all(Verified::holds);
-        return Ok(if holds { 0 } else { Class::Drift.detailed_exit_code() });
-    }
     let human = Human::new(context.terminal, Level::Normal, project.target.provider, false);
     let observer: &dyn Observer = match json {
         Some(json) => json,
         None => &human,
     };
+    if let Some(names) = &arguments.draft {
+        let ask = ask(arguments, context, project, names.clone())?;
+        let drafted = draft(&ask, observer, interrupt)?;
+        tell_drafts(&drafted, context, json);
+        return Ok(0);
+    }
+    if let Some(names) = &arguments.verify {
+        let ask = ask(arguments, context, project, names.clone())?;
+        let verified = verify(&ask, observer, interrupt)?;
+        tell_trials(&verified, context, json);
+        let holds = verified.iter().all(Verified::holds);
+        return Ok(if holds { 0 } else { Class::Drift.detailed_exit_code() });
+    }
     let operation = Rollback {
         target: project.target,
         migrations: project.migrations,

@@ -1,23 +1,22 @@
-//! Recording what was decided, so that the next deploy does the rest; undoing, where that was asked for.
+//! Recording what was decided, so that the next deploy does the rest.
 
-use super::Action;
 use super::gather::{Findings, Subject};
-use super::judge::Verdict;
 use super::leftover::Leftover;
+use super::{Action, undo};
 use crate::execute::in_one_transaction;
-use crate::plan::Bracket;
+use crate::losses;
 use crate::progress::{self, Intent, Progress};
 use crate::resolve;
 use crate::run::Run;
 use db::history::{NewRow, Standing};
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::Result;
 use sql::Kind;
 
 /// What is written in the row of an applied migration whose effect is not there.
 const WITHOUT_EFFECT: &str =
     "cutover recover: it was recorded as applied, and its effect was not in the database";
 
-/// Does it. `forced` says that somebody answers for it.
+/// Does it: what is `proven` to be right, or what somebody answers for (`forced`).
 ///
 /// # Errors
 /// What the database says; C2026 for an undo without a way back.
@@ -25,10 +24,12 @@ pub(super) fn act(
     run: &mut Run<'_>,
     subject: &Subject,
     findings: &Findings,
-    action: Action,
+    (action, proven): (Action, bool),
     forced: bool,
 ) -> Result<()> {
-    if let Some(leftover) = findings.leftover.as_ref().filter(|_| action != Action::Applied) {
+    // What somebody wants in spite of what was found may need it.
+    let begins = matches!(action, Action::Retry | Action::Continue { .. });
+    if let Some(leftover) = findings.leftover.as_ref().filter(|_| proven && begins) {
         drop_leftover(run, subject, leftover)?;
     }
     match action {
@@ -37,19 +38,14 @@ pub(super) fn act(
         Action::Retry => begin_again(run, subject),
         Action::Continue { statement } => go_on(run, subject, statement - 1, forced),
         Action::Applied => applied(run, subject),
-        Action::Undo => {
-            undo(run, subject, findings)?;
-            begin_again(run, subject)
-        }
+        Action::Undo => undo::undo(run, subject, findings, forced),
+        // Other commands do these.
+        Action::ContinueRollback | Action::Reapply => Ok(()),
     }
 }
 
 fn drop_leftover(run: &mut Run<'_>, subject: &Subject, leftover: &Leftover) -> Result<()> {
-    let quote = if run.target.provider == Provider::MySql { '`' } else { '"' };
-    let quoted = |name: &str| format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}")));
-    let table = &leftover.table;
-    let schema = table.schema.as_deref().map(|schema| format!("{}.", quoted(schema))).unwrap_or_default();
-    let text = format!("DROP TABLE IF EXISTS {schema}{}", quoted(&table.name));
+    let text = format!("DROP TABLE IF EXISTS {}", losses::qualified(run.target.provider, &leftover.table));
     run.conn.execute(&text).map_err(|error| {
         run.failed(error).map(|told| {
             told.note(format!("while the leftover of a rebuild was being dropped, by `{text}`"))
@@ -58,23 +54,32 @@ fn drop_leftover(run: &mut Run<'_>, subject: &Subject, leftover: &Leftover) -> R
     })
 }
 
-/// Its row counts no more: the migration is pending.
+/// Its rows count no more: the migration is pending.
 fn begin_again(run: &mut Run<'_>, subject: &Subject) -> Result<()> {
-    let name = &subject.planned.name;
-    let Some(row) = &subject.row else { return Ok(()) };
-    let (statements, check) = if row.is_applied() {
-        (take_back(run, name), run.table.has_no_live(name))
-    } else if subject.progress.is_some() {
-        let standing = Standing { id: &row.id, logs: row.logs.as_deref().unwrap_or_default() };
-        (vec![run.table.delete(standing)], run.table.has_none_unfinished(name))
-    } else {
-        (vec![run.table.mark_rolled_back(name)], run.table.has_none_unfinished(name))
-    };
+    if subject.row.is_none() {
+        return Ok(());
+    }
+    let (statements, check) = forget(run, subject);
     in_one_transaction(run, &statements, &check)
 }
 
+/// What takes all rows of the migration out of the count, and what asks whether it did.
+pub(super) fn forget(run: &Run<'_>, subject: &Subject) -> (Vec<String>, String) {
+    let name = &subject.planned.name;
+    if !run.history.exists {
+        return (Vec::new(), "SELECT 1".to_owned());
+    }
+    let mut statements = take_back(run, name);
+    if let Some(row) = subject.row.as_ref().filter(|_| subject.progress.is_some()) {
+        let standing = Standing { id: &row.id, logs: row.logs.as_deref().unwrap_or_default() };
+        statements.push(run.table.delete(standing));
+    }
+    statements.push(run.table.mark_rolled_back(name));
+    (statements, run.table.has_no_live(name))
+}
+
 /// Rows that were recorded as applied count no more.
-fn take_back(run: &Run<'_>, name: &str) -> Vec<String> {
+pub(super) fn take_back(run: &Run<'_>, name: &str) -> Vec<String> {
     let applied = run.history.rows_of(name).filter(|row| row.is_applied());
     applied.map(|row| run.table.take_back(&row.id, WITHOUT_EFFECT)).collect()
 }
@@ -98,7 +103,10 @@ fn go_on(run: &mut Run<'_>, subject: &Subject, done: usize, vouched: bool) -> Re
     if let [row] = &unfinished.collect::<Vec<_>>()[..] {
         let statement = run.table.adopt(&row.id, &planned.checksum, progress.segments, &logs);
         let check = run.table.has_row(&row.id);
-        return in_one_transaction(run, &[statement], &check);
+        // The history takes no second live row of a name.
+        let mut statements = take_back(run, name);
+        statements.push(statement);
+        return in_one_transaction(run, &statements, &check);
     }
     resolve::make_history(run)?;
     let id = run.history.next_id(name);
@@ -126,74 +134,14 @@ fn begun_at(subject: &Subject, number: usize) -> Option<Intent> {
 fn applied(run: &mut Run<'_>, subject: &Subject) -> Result<()> {
     resolve::make_history(run)?;
     let name = &subject.planned.name;
+    if run.history.rows_of(name).any(|row| row.is_applied()) {
+        // It is recorded already, beside an attempt that failed.
+        let check = run.table.has_none_unfinished(name);
+        return in_one_transaction(run, &[run.table.mark_rolled_back(name)], &check);
+    }
     let id = run.history.next_id(name);
     let row = NewRow { id: &id, checksum: &subject.planned.checksum, name, after: run.last_start };
     let statements = [run.table.mark_rolled_back(name), run.table.insert_marked(&row)];
     let check = run.table.has_row(&id);
     in_one_transaction(run, &statements, &check)
-}
-
-/// Runs the way back of the statements that are applied.
-fn undo(run: &mut Run<'_>, subject: &Subject, findings: &Findings) -> Result<()> {
-    let planned = &subject.planned;
-    let done = match &findings.verdict {
-        Verdict::Applied(number) => *number,
-        Verdict::Elsewhere { nearest, .. } => *nearest,
-        Verdict::Ambiguous(numbers) => numbers.last().copied().unwrap_or_default(),
-    };
-    let Some(before) = &findings.before else {
-        return Err(Failure::new(
-            Diagnostic::error(format!("how it was before migration `{}` is not known", planned.name))
-                .code(&codes::C2025)
-                .note("nothing was replayed, and nothing was changed")
-                .help(format!(
-                    "cutover recover {} --undo --scratch-url URL",
-                    diagnostics::shell_word(&planned.name)
-                )),
-        ));
-    };
-    let script = sql::Script {
-        statements: planned.statements().take(done).cloned().collect(),
-        ..sql::Script::default()
-    };
-    let draft = sql::draft(&script, planned.source.text(), before);
-    if !draft.is_complete() {
-        let told = Diagnostic::error(format!(
-            "what is applied of migration `{}` cannot be undone by statements that are made from it",
-            planned.name
-        ))
-        .code(&codes::C2026);
-        let obstacles =
-            draft.steps.iter().filter_map(|undo| undo.obstacle.as_ref().map(|found| (undo.statement, found)));
-        let told = obstacles.fold(told, |told, (statement, obstacle)| {
-            told.note(format!("statement {}: {obstacle}", statement + 1))
-        });
-        return Err(Failure::new(
-            told.note("nothing was changed")
-                .help("undo it by hand, then `cutover recover` again; or let it go on"),
-        ));
-    }
-    let transaction = run.target.provider != Provider::MySql
-        && planned.segments.iter().all(|segment| segment.bracket != Bracket::Single);
-    let bracket = |text: &str| transaction.then(|| text.to_owned());
-    let steps = draft.steps.iter().flat_map(|undo| &undo.sql).cloned();
-    // What switches foreign keys off works outside of a transaction alone.
-    let texts = draft
-        .prologue
-        .iter()
-        .cloned()
-        .chain(bracket(db::session::begin(run.target.provider)))
-        .chain(steps)
-        .chain(bracket(db::session::commit(run.target.provider)))
-        .chain(draft.epilogue.iter().cloned());
-    for text in texts {
-        if let Err(error) = run.conn.execute(&text) {
-            let _ = run.conn.execute("ROLLBACK");
-            return Err(run.failed(error).map(|told| {
-                told.note(format!("while what is applied was being undone, by `{text}`"))
-                    .help(format!("cutover recover {}", diagnostics::shell_word(&planned.name)))
-            }));
-        }
-    }
-    Ok(())
 }

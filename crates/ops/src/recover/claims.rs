@@ -6,6 +6,7 @@ use crate::interrupt::Interrupt;
 use crate::migrations::{self, Folder};
 use crate::resolve::{Resolution, Resolve};
 use crate::run::Run;
+use crate::scratch::SilentObserver;
 use diagnostics::{Diagnostic, Result, shell_word};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +43,13 @@ fn contradiction(
     interrupt: &Arc<Interrupt>,
 ) -> Result<Option<Diagnostic>> {
     let Some(subject) = Subject::find(run, folder, Some(name))? else { return Ok(None) };
-    let findings = gather::look(run, folder, &subject, Room { schemas: &[], scratch: None }, interrupt)?;
+    let findings = gather::look(
+        run,
+        folder,
+        &subject,
+        Room { observer: &SilentObserver, schemas: &[], scratch: None },
+        interrupt,
+    )?;
     Ok(contradicted(&subject, &findings, &resolve.resolution).map(|shown| {
         let claim = match resolve.resolution {
             Resolution::Applied(_) => "applied",

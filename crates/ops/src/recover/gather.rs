@@ -1,9 +1,11 @@
 //! Looking: which migration it is, what its row says, through which states it goes, and how the database is.
 
 use super::catalogue;
-use super::judge::{Evidence, Verdict, judge};
+use super::judge::{self, Evidence, Verdict, judge};
 use super::leftover::{self, Leftover};
+use crate::event::Observer;
 use crate::interrupt::Interrupt;
+use crate::losses;
 use crate::migrations::{Folder, Migration};
 use crate::plan::{Bracket, PlannedMigration, Segment};
 use crate::progress::Progress;
@@ -23,6 +25,8 @@ pub(crate) struct Subject {
     pub(crate) row: Option<HistoryRow>,
     /// The row is ours, and says this.
     pub(crate) progress: Option<Progress>,
+    /// A rollback has taken it back, and its file is the same as then.
+    pub(crate) held: bool,
     provider: Provider,
 }
 
@@ -34,8 +38,10 @@ pub(crate) struct Findings {
     pub(crate) fails: Option<(usize, DbError)>,
     /// Before the first statement, as the replay has it; none: nothing was replayed.
     pub(crate) before: Option<Snapshot>,
-    /// What is to be dropped before anything else is done.
+    /// What is to be dropped before it runs again.
     pub(crate) leftover: Option<Leftover>,
+    /// Statements, from 0, of which nothing proves that they ran, although what stands behind them is there.
+    pub(crate) unproven: Vec<usize>,
     /// What else a person should know.
     pub(crate) notes: Vec<String>,
 }
@@ -74,7 +80,14 @@ impl Subject {
         };
         let options = crate::deploy::script_options(run);
         let planned = crate::plan::decide::pending(migration, &options, run.target.provider)?;
-        Ok(Some(Self { planned, row, progress, provider: run.target.provider }))
+        let held = row.is_none()
+            && run.history.rows_of(&name).any(|row| row.is_held() && migration.matches(&row.checksum));
+        Ok(Some(Self { planned, row, progress, held, provider: run.target.provider }))
+    }
+
+    /// Its row is of a rollback that has not come to its end: it counts the statements of another file.
+    pub(crate) fn is_being_rolled_back(&self) -> bool {
+        self.progress.as_ref().is_some_and(|progress| progress.rollback)
     }
 
     /// Its statements.
@@ -127,6 +140,21 @@ impl Subject {
         Some((done..=end).collect())
     }
 
+    /// How many statements ran for certain, where the database shows `number` of them.
+    fn proven(&self, number: usize) -> usize {
+        if let Some(told) = self.told() {
+            return if told.contains(&number) { number } else { told.first().copied().unwrap_or_default() };
+        }
+        // MySQL, where each statement stands by itself: Prisma Migrate stores which one has failed.
+        let logs = self.row.as_ref().and_then(|row| row.logs.as_deref()).unwrap_or_default();
+        let behind = logs.split_once("check the query number ").map(|(_, behind)| behind);
+        let failed = behind.and_then(|behind| behind.split_whitespace().next()?.parse::<usize>().ok());
+        match (self.provider, failed) {
+            (Provider::MySql, Some(failed)) => failed.saturating_sub(1),
+            _ => 0,
+        }
+    }
+
     /// Where whoever ran it can have stopped: a transaction is done or not.
     fn borders(&self) -> Vec<usize> {
         let count = self.planned.statement_count();
@@ -165,13 +193,15 @@ fn without_file(name: &str, folder: &Folder) -> Failure {
 /// Where a replay can take place.
 #[derive(Clone, Copy)]
 pub(crate) struct Room<'a> {
+    /// Who is told of what is found on the way.
+    pub(crate) observer: &'a dyn Observer,
     /// The schemas of the datasource.
     pub(crate) schemas: &'a [String],
     /// The database that was given for it.
     pub(crate) scratch: Option<&'a Target>,
 }
 
-/// Replays what was applied before the migration, then the migration statement by statement, and compares. Where no scratch
+/// Replays the migrations that stand before it in the folder, then the migration statement by statement, and compares. Where no scratch
 /// database can be had, the names in the migration's text are all that is compared.
 ///
 /// # Errors
@@ -184,10 +214,9 @@ pub(crate) fn look(
     interrupt: &Arc<Interrupt>,
 ) -> Result<Findings> {
     let replayed = match replay(run, folder, subject, room, interrupt) {
-        Ok(states) => Ok(states),
-        // What somebody has given must do; one that would have been made need not.
+        // What somebody has given must do. Without a replay in one that would have been made the catalogue has to do.
         Err(failure) if room.scratch.is_some() || interrupt.reason().is_some() => return Err(failure),
-        Err(failure) => Err(failure),
+        other => other,
     };
     let live = run.patiently(db::snapshot::read)?;
     let statements = subject.statements();
@@ -209,19 +238,39 @@ pub(crate) fn look(
     let told = subject.told();
     let verdict = judge(&evidence, told.as_deref(), &subject.borders());
     let leftover = leftover::of_rebuild(&verdict, &statements, &evidence.traces);
+    let leftover = leftover.filter(|leftover| is_no_only_copy(run, leftover, &mut notes));
     let verdict = match &leftover {
-        Some(leftover) => {
-            notes.push(format!(
-                "table {} is what a rebuild that was interrupted has left: it is dropped first, and made again from the table that \
-                 it was to stand for",
-                leftover.table
-            ));
-            Verdict::Applied(leftover.applied)
-        }
+        Some(leftover) => Verdict::Applied(leftover.applied),
         None => verdict,
     };
+    let unproven = match &verdict {
+        Verdict::Applied(number) => judge::unproven(&evidence.traces, *number, subject.proven(*number)),
+        _ => Vec::new(),
+    };
     notes.extend(subject.notes(folder, told.as_deref(), &verdict));
-    Ok(Findings { verdict, evidence, fails, before, leftover, notes })
+    Ok(Findings { verdict, evidence, fails, before, leftover, unproven, notes })
+}
+
+/// Whether what an interrupted rebuild has left holds nothing that the original does not hold.
+fn is_no_only_copy(run: &mut Run<'_>, leftover: &Leftover, notes: &mut Vec<String>) -> bool {
+    let Leftover { table, original, .. } = leftover;
+    let (copied, kept) = (losses::rows(run, table), losses::rows(run, original));
+    let is_none = matches!((copied, kept), (Some(copied), Some(kept)) if copied <= kept);
+    let count =
+        |rows: Option<u64>| rows.map_or_else(|| "an unknown number of".to_owned(), |rows| rows.to_string());
+    notes.push(if is_none {
+        format!(
+            "table {table} is what a rebuild that was interrupted has left: it is dropped first, and made again from {original}, which it \
+             was to stand for"
+        )
+    } else {
+        format!(
+            "table {table} was to stand for {original}: it has {} rows, and {original} has {}; it may be the only copy of some",
+            count(copied),
+            count(kept)
+        )
+    });
+    is_none
 }
 
 fn not_replayed(failure: &Failure) -> String {
@@ -250,9 +299,9 @@ fn replay(
     for migration in earlier {
         planned.push(crate::plan::decide::pending(migration, &options, run.target.provider)?);
     }
-    let scratch = Scratch::open(run.target, room.scratch, interrupt)?;
-    scratch.check(std::slice::from_ref(&subject.planned), run.target.database())?;
-    scratch.check(&planned, run.target.database())?;
+    planned.push(crate::plan::decide::pending(&folder.migrations[at], &options, run.target.provider)?);
+    let scratch = Scratch::open(run.target, room.scratch, room.observer, interrupt)?;
+    scratch.check(&planned, options)?;
     scratch.replay(folder, room.schemas, earlier.last().map(|migration| migration.name.as_str()))?;
     let mut conn = scratch.connect()?;
     let failed = |error| run::failure(&scratch.target, error);

@@ -118,6 +118,12 @@ pub(crate) fn judge(evidence: &Evidence, told: Option<&[usize]>, borders: &[usiz
     doubted(one_of(&evidence.fitting, &evidence.traces), evidence, told)
 }
 
+/// Statements among the first `number`, from 0, that leave no trace and that nothing proves: what stands behind them is there, but a
+/// person may have run that by hand. The first `proven` are by the migration's own row, or by what Prisma Migrate has stored.
+pub(crate) fn unproven(traces: &[Trace], number: usize, proven: usize) -> Vec<usize> {
+    (proven..number).filter(|at| traces.get(*at) == Some(&Trace::Hidden)).collect()
+}
+
 /// A statement that may have done a part of its work is neither applied nor absent.
 fn doubted(verdict: Verdict, evidence: &Evidence, told: Option<&[usize]>) -> Verdict {
     match verdict {
@@ -263,6 +269,14 @@ mod tests {
         assert_eq!(judge(&found, None, &[0, 1, 2]), Verdict::Ambiguous(vec![1, 2]));
         assert_eq!(judge(&found, Some(&[1, 2]), &[]), Verdict::Ambiguous(vec![1, 2]), "it was begun");
         assert_eq!(judge(&found, Some(&[1]), &[]), Verdict::Applied(1), "it was not begun");
+    }
+
+    #[test]
+    fn what_leaves_no_trace_before_what_is_there_is_proven_by_a_row_alone() {
+        let traces = [Seen, Hidden, Harmless, Seen];
+        assert_eq!(unproven(&traces, 4, 0), [1]);
+        assert_eq!(unproven(&traces, 4, 2), [0; 0]);
+        assert_eq!(unproven(&traces, 1, 0), [0; 0]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A table that an interrupted rebuild has left: made by the migration to take another's name, and filled so far at most. What
-//! it holds stands in the other one, so that it can be dropped and made again. Pure.
+//! it holds stands in the other one, unless somebody has made that again: it is dropped only if the other one has as many rows.
+//! Pure.
 
 use super::judge::{Trace, Verdict};
 use sql::{Action, DataVerb, Name, Statement};
@@ -9,6 +10,8 @@ use sql::{Action, DataVerb, Name, Statement};
 pub(crate) struct Leftover {
     /// The table.
     pub(crate) table: Name,
+    /// The one that it was to stand for.
+    pub(crate) original: Name,
     /// How many statements are applied once it is dropped.
     pub(crate) applied: usize,
 }
@@ -24,14 +27,16 @@ pub(super) fn of_rebuild(verdict: &Verdict, statements: &[&Statement], traces: &
         .zip(&traces[made + 1..last])
         .all(|(statement, trace)| *trace == Trace::Harmless || fills(statement, table));
     let renamed = statements[last..].iter().flat_map(|statement| &statement.actions);
-    let takes_a_name =
-        renamed.into_iter().any(|action| matches!(action, Action::RenameTable { from, .. } if from == table));
-    if !only_filled || !takes_a_name {
+    let original = renamed.into_iter().find_map(|action| match action {
+        Action::RenameTable { from, to } if from == table => Some(to.clone()),
+        _ => None,
+    })?;
+    if !only_filled {
         return None;
     }
     // What is harmless before it runs again as well: a switch of foreign keys counts for the statements behind it.
     let harmless = traces[..made].iter().rev().take_while(|trace| **trace == Trace::Harmless).count();
-    Some(Leftover { table: table.clone(), applied: made - harmless })
+    Some(Leftover { table: table.clone(), original, applied: made - harmless })
 }
 
 fn made_by(statement: &Statement) -> Option<&Name> {

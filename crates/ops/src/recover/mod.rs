@@ -1,7 +1,7 @@
 //! `recover`: after a failure or a kill, what has really become of a migration, and the one safe thing to do.
 //!
 //! 1. Connect; read folder and history; find the migration.
-//! 2. Replay what was applied before it in a scratch database, then the migration statement by statement: through these states
+//! 2. Replay the migrations before it in a scratch database, then the migration statement by statement: through these states
 //!    it goes (`gather`). Compare the database with each of them, and with what the migration's row says (`judge`). Where nothing
 //!    can be replayed, the names in its text have to do (`catalogue`).
 //! 3. Without an action: tell, with the command that fits. With one: only if it is proven to be right, or forced by name. It is
@@ -17,6 +17,7 @@ pub(crate) mod gather;
 pub(crate) mod judge;
 mod leftover;
 mod report;
+mod undo;
 
 use crate::deploy::{self, Deploy};
 use crate::event::Observer;
@@ -24,6 +25,7 @@ use crate::interrupt::Interrupt;
 use crate::lock;
 use crate::lock_status::{self, HeldLock, Look, Which};
 use crate::migrations;
+use crate::plan::unfinished;
 use crate::run::{self, Run};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Result, codes, shell_word};
@@ -48,6 +50,10 @@ pub enum Action {
     Undo,
     /// All of it is there: it is marked as applied.
     Applied,
+    /// It is being rolled back: `cutover rollback --continue` comes to the end of that.
+    ContinueRollback,
+    /// It was rolled back: `cutover deploy --reapply` runs it again.
+    Reapply,
 }
 
 /// What is asked for.
@@ -90,12 +96,23 @@ pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt
     let Some(subject) = Subject::find(&run, &folder, ask.name.as_deref())? else {
         return Ok(Report::nothing());
     };
-    let room = Room { schemas: &deploy.schemas, scratch: ask.scratch.as_ref() };
+    if subject.is_being_rolled_back() {
+        return match ask.action {
+            Some(_) => Err(unfinished::unfinished_rollback(&subject.planned.name)),
+            None => Ok(Report::of_rollback(&subject)),
+        };
+    }
+    if let Some(Action::Continue { statement }) = ask.action {
+        in_range(&subject, statement)?;
+    }
+    let room = Room { observer, schemas: &deploy.schemas, scratch: ask.scratch.as_ref() };
     let findings = gather::look(&mut run, &folder, &subject, room, interrupt)?;
     let mut report = Report::of(&subject, &findings);
     let Some(action) = ask.action else { return Ok(report) };
     allowed(action, &report, ask.force.as_deref())?;
-    act::act(&mut run, &subject, &findings, action, ask.force.is_some())?;
+    let proven = report.action == Some(action);
+    let forced = ask.force.as_ref() == Some(&subject.planned.name);
+    act::act(&mut run, &subject, &findings, (action, proven), forced)?;
     report.done = Some(action);
     // The deploy takes the lock again, and finds what was recorded.
     drop(run);
@@ -103,6 +120,22 @@ pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt
         report.applied = deploy::deploy(deploy, observer, interrupt)?.applied;
     }
     Ok(report)
+}
+
+/// Behind the last statement nothing is left to run; further there is nothing.
+fn in_range(subject: &Subject, statement: usize) -> Result<()> {
+    let count = subject.planned.statement_count();
+    if (1..=count + 1).contains(&statement) {
+        return Ok(());
+    }
+    let name = &subject.planned.name;
+    Err(Failure::new(
+        Diagnostic::error(format!("migration `{name}` has no statement {statement}: it has {count}"))
+            .code(&codes::C2026)
+            .meta("migration", name.as_str())
+            .note("nothing was changed")
+            .help(format!("cutover recover {}", shell_word(name))),
+    ))
 }
 
 /// What somebody is doing at this moment is neither done nor not done.
@@ -137,6 +170,9 @@ fn allowed(action: Action, report: &Report, force: Option<&str>) -> Result<()> {
         Some(proven) => told
             .note("what was asked for contradicts that, and nothing was changed")
             .help(command(name, *proven, false)),
+        None if report.commands.is_empty() => {
+            told.note("nothing is to be done, and nothing was changed").help("cutover migrate status")
+        }
         None => told
             .note("nothing was changed")
             .help(format!("once you know the answer: {}", report.commands.join(", or "))),
@@ -152,6 +188,8 @@ fn command(name: &str, action: Action, force: bool) -> String {
         Action::Continue { statement } => format!("--continue-from {statement}"),
         Action::Undo => "--undo".to_owned(),
         Action::Applied => "--applied".to_owned(),
+        Action::ContinueRollback => return "cutover rollback --continue".to_owned(),
+        Action::Reapply => return "cutover deploy --reapply".to_owned(),
     };
     let force = if force { format!(" --force {word}") } else { String::new() };
     format!("cutover recover {word} {flag}{force}")

@@ -23,7 +23,7 @@ pub enum Standing {
 pub struct Report {
     /// The migration; none: nothing is unfinished.
     pub migration: Option<String>,
-    /// `unfinished` (of cutover), `failed` (of Prisma Migrate), `applied`, `pending`.
+    /// `unfinished` (of cutover), `rollback` (an unfinished one), `failed` (of Prisma Migrate), `applied`, `pending`.
     pub row: &'static str,
     /// Of each statement: what has become of it, and its first line.
     pub statements: Vec<(Standing, String)>,
@@ -66,6 +66,19 @@ impl Report {
         }
     }
 
+    /// Of a rollback that has not come to its end.
+    pub(super) fn of_rollback(subject: &Subject) -> Self {
+        let name = &subject.planned.name;
+        Self {
+            migration: Some(name.clone()),
+            row: "rollback",
+            summary: format!("migration `{name}` is being rolled back, and that has not come to its end"),
+            action: Some(Action::ContinueRollback),
+            commands: vec![command(name, Action::ContinueRollback, false)],
+            ..Self::nothing()
+        }
+    }
+
     pub(super) fn of(subject: &Subject, findings: &Findings) -> Self {
         let name = &subject.planned.name;
         let count = subject.planned.statement_count();
@@ -82,7 +95,8 @@ impl Report {
         }
         let mut commands: Vec<String> = Vec::new();
         for number in &numbers {
-            let command = command(name, action_for(*number, count), action.is_none());
+            let command =
+                command(name, action.unwrap_or_else(|| action_for(*number, count)), action.is_none());
             if !commands.contains(&command) {
                 commands.push(command);
             }
@@ -111,12 +125,21 @@ fn answers(subject: &Subject, findings: &Findings, notes: &mut Vec<String>) -> A
     let count = subject.planned.statement_count();
     match &findings.verdict {
         Verdict::Applied(number) => {
-            let proof = match findings.before {
-                Some(_) => "that is proven",
-                None => "by all that the catalogue tells",
+            if findings.before.is_none() {
+                let summary = format!(
+                    "migration `{name}`: {} applied, by the names that the catalogue has; that is no proof",
+                    counted(*number)
+                );
+                return Answers { summary, action: None, numbers: vec![*number, 0, count] };
+            }
+            if !findings.unproven.is_empty() {
+                return unproven(subject, findings, *number, notes);
+            }
+            let summary = format!("migration `{name}`: {} applied, that is proven", counted(*number));
+            let action = match action_for(*number, count) {
+                Action::Retry if subject.held => Action::Reapply,
+                action => action,
             };
-            let summary = format!("migration `{name}`: {} applied, {proof}", counted(*number));
-            let action = action_for(*number, count);
             let Some((lost, numbers)) = lost(subject, *number) else {
                 return Answers { summary, action: Some(action), numbers: vec![*number] };
             };
@@ -156,6 +179,26 @@ fn answers(subject: &Subject, findings: &Findings, notes: &mut Vec<String>) -> A
             notes.extend(differences.iter().take(SHOWN).map(|line| format!("unlike that: {line}")));
             Answers { summary, action: None, numbers: vec![0, *nearest, count] }
         }
+    }
+}
+
+/// What stands behind them is there, and nothing proves that they ran.
+fn unproven(subject: &Subject, findings: &Findings, number: usize, notes: &mut Vec<String>) -> Answers {
+    let name = &subject.planned.name;
+    let of_statement = |at: &usize| {
+        let text = subject.planned.statements().nth(*at).map(|statement| first_line(subject, statement));
+        format!("statement {} (`{}`)", at + 1, text.unwrap_or_default())
+    };
+    let listed: Vec<String> = findings.unproven.iter().take(SHOWN).map(of_statement).collect();
+    notes.push(format!(
+        "what stands behind {} is there, but somebody may have run that by hand; where it did not run, run it by hand before you go on, or \
+         undo the others before `--retry`",
+        listed.join(", ")
+    ));
+    Answers {
+        summary: format!("migration `{name}`: whether {} took effect cannot be proven", listed.join(", ")),
+        action: None,
+        numbers: vec![number, 0],
     }
 }
 
@@ -242,6 +285,7 @@ fn standings(subject: &Subject, findings: &Findings) -> Vec<(Standing, String)> 
         Verdict::Elsewhere { .. } => (0, subject.planned.statement_count()),
     };
     let standing = |at: usize| match at {
+        at if findings.unproven.contains(&at) => Standing::Unproven,
         at if at < least => Standing::Applied,
         at if at >= most => Standing::Absent,
         _ => Standing::Unproven,

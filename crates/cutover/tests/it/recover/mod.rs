@@ -7,6 +7,7 @@ mod ambiguous;
 mod mariadb;
 mod postgres;
 mod resolving;
+mod scratch;
 mod sqlite;
 
 use crate::support::{Project, text};

@@ -1,0 +1,112 @@
+//! What a way back throws away: the rows of tables and the values of columns that it drops, counted before it runs.
+
+use crate::run::Run;
+use diagnostics::Provider;
+use sql::{Breakage, Catalog, Draft, Kind, Loss, Reversible};
+
+/// More rows than these are not counted.
+const MOST: u64 = 1_000_000;
+
+/// A name as it stands in a statement.
+pub(crate) fn quoted(provider: Provider, name: &str) -> String {
+    match provider {
+        Provider::MySql => format!("`{}`", name.replace('`', "``")),
+        _ => db::history::quote_identifier(name),
+    }
+}
+
+/// The same for a table.
+pub(crate) fn qualified(provider: Provider, table: &sql::Name) -> String {
+    match &table.schema {
+        Some(schema) => format!("{}.{}", quoted(provider, schema), quoted(provider, &table.name)),
+        None => quoted(provider, &table.name),
+    }
+}
+
+/// How many rows a table has; none where that cannot be counted.
+pub(crate) fn rows(run: &mut Run<'_>, table: &sql::Name) -> Option<u64> {
+    let ask = format!("SELECT count(*) FROM {}", qualified(run.target.provider, table));
+    run.conn.query(&ask).ok()?.into_iter().flatten().flatten().next()?.parse().ok()
+}
+
+/// What a drafted way back throws away, counted where that is possible.
+pub(crate) fn of_draft(run: &mut Run<'_>, draft: &Draft) -> Vec<String> {
+    let losses = draft.steps.iter().flat_map(|undo| &undo.losses);
+    losses
+        .filter_map(|loss| match loss {
+            Loss::Rows { table } => counted(run, table, None),
+            Loss::Values { table, column } => counted(run, table, Some(column)),
+        })
+        .collect()
+}
+
+/// What a statement throws away, counted where that is possible.
+pub(crate) fn of_statement(
+    run: &mut Run<'_>,
+    statement: &sql::Statement,
+    text: &str,
+    catalog: &Catalog,
+) -> Vec<String> {
+    let effect = sql::effect(statement, text, catalog);
+    let mut losses: Vec<String> = effect
+        .breaks
+        .iter()
+        .filter_map(|breakage| match breakage {
+            Breakage::Gone { object, column } => {
+                // What is not there as a table holds no rows: a view, a function, a type.
+                let table = catalog.tables.get(object)?;
+                (table.kind == sql::TableKind::Table || table.kind == sql::TableKind::Partitioned)
+                    .then(|| (object.clone(), column.clone()))
+            }
+            _ => None,
+        })
+        .filter_map(|(table, column)| counted(run, &table, column.as_deref()))
+        .collect();
+    let rows = |table: &sql::Name| format!("rows of {table}");
+    match &statement.kind {
+        Kind::Data(sql::DataVerb::Insert) => {}
+        Kind::Data(_) | Kind::Ddl(sql::DdlVerb::Truncate) => {
+            let tables: Vec<String> = effect.tables.iter().map(|found| rows(&found.table)).collect();
+            let what = if tables.is_empty() { "rows".to_owned() } else { tables.join(", ") };
+            losses.push(format!("{what} that the way back changes or deletes"));
+        }
+        Kind::Do | Kind::Call | Kind::Execute | Kind::Unknown => {
+            losses.push("whatever its code changes, which nobody can tell before".to_owned());
+        }
+        Kind::Query if statement.session.calls_functions => {
+            losses.push("whatever the functions change that it calls".to_owned());
+        }
+        _ if effect.reversible == Reversible::DataLost && losses.is_empty() => {
+            let tables: Vec<String> = effect.tables.iter().map(|found| found.table.to_string()).collect();
+            let of = if tables.is_empty() { String::new() } else { format!(" of {}", tables.join(", ")) };
+            losses.push(format!("values{of} that the way back changes"));
+        }
+        _ => {}
+    }
+    losses
+}
+
+/// `12 rows of public.notes`; none where there are none.
+fn counted(run: &mut Run<'_>, table: &sql::Name, column: Option<&str>) -> Option<String> {
+    let provider = run.target.provider;
+    let qualified = qualified(provider, table);
+    let condition =
+        column.map(|column| format!(" WHERE {} IS NOT NULL", quoted(provider, column))).unwrap_or_default();
+    let ask =
+        format!("SELECT count(*) FROM (SELECT 1 FROM {qualified}{condition} LIMIT {}) AS counted", MOST + 1);
+    let what = |number: &str, thing: &str| match column {
+        Some(column) => format!("{number} {thing} of {table}.{column}"),
+        None => format!("{number} {thing} of {table}"),
+    };
+    let thing = if column.is_some() { "values" } else { "rows" };
+    // What cannot be counted now is lost all the same.
+    let rows = run.conn.query(&ask);
+    let number = rows.ok().and_then(|rows| rows.into_iter().flatten().flatten().next()?.parse::<u64>().ok());
+    match number {
+        Some(0) => None,
+        Some(1) => Some(what("1", thing.trim_end_matches('s'))),
+        Some(number) if number > MOST => Some(what("more than a million", thing)),
+        Some(number) => Some(what(&number.to_string(), thing)),
+        None => Some(what("an unknown number of", thing)),
+    }
+}

@@ -1,0 +1,265 @@
+use super::*;
+use crate::statement::split;
+use std::path::{Path, PathBuf};
+
+/// The first statement that reaches beyond, and how far.
+fn found(provider: Provider, text: &str) -> Option<(usize, Beyond, String)> {
+    let options = Options::new(provider);
+    let script = split(text, &options).unwrap();
+    let statements: Vec<_> = script.statements.iter().map(|statement| (statement, text)).collect();
+    let confines =
+        Confines::new(options, &["shop".to_owned(), "other".to_owned(), "mysql".to_owned()], &statements);
+    statements.iter().enumerate().find_map(|(at, (statement, text))| {
+        confines.escape(statement, text).map(|found| (at, found.beyond, found.reason))
+    })
+}
+
+fn stays(provider: Provider, text: &str) {
+    assert_eq!(found(provider, text), None, "{text}");
+}
+
+fn leaves(provider: Provider, text: &str) {
+    assert!(found(provider, text).is_some(), "{text}");
+}
+
+#[test]
+fn what_leaves_a_database_of_mysql() {
+    for text in [
+        "DROP SCHEMA x",
+        "CREATE SCHEMA x",
+        "ALTER SCHEMA CHARACTER SET utf8mb4",
+        "CREATE DATABASE x",
+        "SET GLOBAL max_connections = 1",
+        "SET @a = 1, GLOBAL max_connections = 1",
+        "SET @@global.max_connections = 1",
+        "SET PASSWORD FOR a = 'x'",
+        "SET STATEMENT max_statement_time = 1 FOR DROP SCHEMA x",
+        "GRANT ALL ON *.* TO a",
+        "REVOKE ALL ON *.* FROM a",
+        "CREATE OR REPLACE USER a",
+        "CREATE /* x */ USER a",
+        "CREATE ROLE a",
+        "RENAME USER a TO b",
+        "EXECUTE IMMEDIATE 'DROP SCHEMA x'",
+        "PREPARE a FROM 'DROP SCHEMA x'",
+        "EXECUTE a",
+        "USE other",
+        "FLUSH PRIVILEGES",
+        "KILL 1",
+        "INSTALL SONAME 'x'",
+        "XA START 'x'",
+        "DELETE FROM other.t",
+        "DELETE FROM `other`.t",
+        "DELETE FROM other . t",
+        "DELETE FROM unseen.t",
+        "UPDATE t JOIN other.u ON t.id = other.u.id SET t.a = 1",
+        "UPDATE other.t SET a = 1",
+        "INSERT INTO t SELECT * FROM a, other.t",
+        "CREATE VIEW v AS SELECT * FROM other.t",
+        "CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW DELETE FROM other.t",
+        "CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW BEGIN SET GLOBAL max_connections = 1; END",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO BEGIN DROP SCHEMA other; END",
+        "CREATE PROCEDURE p() DELETE FROM other.t; CALL p()",
+        "CREATE PROCEDURE p() BEGIN DECLARE EXIT HANDLER FOR NOT FOUND GRANT ALL ON *.* TO a; SELECT 1; END; CALL p()",
+        "CREATE PROCEDURE p() BEGIN IF 1 THEN FLUSH TABLES; END IF; END; CALL p()",
+        "CREATE PROCEDURE p() CALL q(); CREATE PROCEDURE q() DROP SCHEMA x; CALL p()",
+        "CALL unknown()",
+        "SELECT load_file('/etc/passwd')",
+        "SELECT get_lock('x', 1)",
+        "SELECT 1 INTO OUTFILE '/tmp/x'",
+        "LOAD DATA INFILE 'x' INTO TABLE t",
+        "CREATE FUNCTION f RETURNS STRING SONAME 'x.so'",
+        "DROP FUNCTION f",
+        "CREATE TABLE t (id INT) ENGINE=FEDERATED CONNECTION='mysql://a/b/c'",
+        "CREATE TABLE t (id INT) DATA DIRECTORY='/tmp'",
+        "CREATE TABLE t (id INT) ENGINE=CONNECT",
+        "CREATE TABLE other.t (id INT)",
+        "CREATE TABLE t LIKE other.t",
+        "ALTER TABLE t RENAME TO other.t",
+        "RENAME TABLE t TO other.t",
+        "DROP TABLE t, other.t",
+        "BEGIN NOT ATOMIC DROP SCHEMA x; END",
+        "/*!50001 DROP SCHEMA x */",
+    ] {
+        leaves(Provider::MySql, text);
+    }
+}
+
+#[test]
+fn what_stays_in_a_database_of_mysql() {
+    for text in [
+        "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, a VARCHAR(20) DEFAULT (uuid()), b ENUM('x'), KEY k (a(10))) \
+         ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
+        "UPDATE t JOIN u ON t.id = u.id SET t.a = u.a, t.n = COALESCE(t.n, 0)",
+        "INSERT INTO t (a) VALUES (now()) ON DUPLICATE KEY UPDATE a = VALUES(a)",
+        "CREATE OR REPLACE ALGORITHM = MERGE DEFINER = `a`@`b` SQL SECURITY INVOKER VIEW v AS SELECT t.id FROM t",
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.a = upper(NEW.a)",
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN IF NEW.a IS NULL THEN SET NEW.a = 1; END IF; END",
+        "CREATE PROCEDURE p(IN n INT) BEGIN DECLARE x INT DEFAULT 0; DECLARE CONTINUE HANDLER FOR NOT FOUND SET x = 1; \
+         l: LOOP SET x = x + 1; IF x > n THEN LEAVE l; END IF; END LOOP; INSERT INTO t (a) VALUES (x); END; CALL p(3)",
+        "CREATE FUNCTION f(a INT) RETURNS INT DETERMINISTIC RETURN a + 1; SELECT f(1); DROP FUNCTION f",
+        "CREATE PROCEDURE p() DROP SCHEMA other",
+        "SET FOREIGN_KEY_CHECKS = 0",
+        "SET @a = 1",
+        "CREATE UNIQUE INDEX i ON t(a)",
+        "ALTER TABLE t ADD UNIQUE INDEX i(a), MODIFY a DECIMAL(10, 2), ADD FOREIGN KEY (b) REFERENCES u(id)",
+        "BEGIN NOT ATOMIC INSERT INTO t (a) VALUES (1); END",
+        "DROP TABLE IF EXISTS t; TRUNCATE TABLE u; RENAME TABLE a TO b; OPTIMIZE TABLE u",
+    ] {
+        stays(Provider::MySql, text);
+    }
+}
+
+#[test]
+fn what_leaves_a_database_of_postgresql() {
+    for text in [
+        "CREATE ROLE a",
+        "CREATE /* x */ ROLE a",
+        "DO $$ BEGIN CREATE ROLE a; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        "DO $$ BEGIN EXECUTE 'ALTER ROLE a SUPERUSER'; END $$",
+        "DO $$ BEGIN IF true THEN PERFORM lo_import('/x'); END IF; END $$",
+        "DO $$ BEGIN PERFORM unknown(1); END $$",
+        "DO $$ BEGIN FOR r IN EXECUTE 'x' LOOP END LOOP; END $$",
+        "DO $$ BEGIN COPY t TO PROGRAM 'x'; END $$",
+        "DO $$ DECLARE x int; BEGIN ALTER SYSTEM SET a = 1; END $$",
+        "DO LANGUAGE plpython3u $$ import os $$",
+        "DO E'begin execute \\'x\\'; end'",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'CREATE ROLE a'; SELECT f()",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN GRANT a TO b; END $$; SELECT f()",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'x'; END $$; CREATE TRIGGER t AFTER INSERT ON \
+         a EXECUTE FUNCTION f()",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'x'; END $$; CREATE TABLE t (id int DEFAULT f())",
+        "CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'x'; END $$; SELECT t.f FROM t",
+        "CREATE FUNCTION f() RETURNS int AS 'x.so', 'f' LANGUAGE c",
+        "CREATE FUNCTION f(oid, text) RETURNS int AS 'be_lo_export' LANGUAGE internal",
+        "GRANT a TO b",
+        "REVOKE a FROM b",
+        "GRANT CONNECT ON DATABASE x TO b",
+        "DROP OWNED BY a",
+        "REASSIGN OWNED BY a TO b",
+        "COMMENT ON ROLE a IS 'x'",
+        "COMMENT ON DATABASE a IS 'x'",
+        "COMMENT ON TABLESPACE a IS 'x'",
+        "SECURITY LABEL ON ROLE a IS 'x'",
+        "SELECT pg_replication_origin_create('x')",
+        "SELECT pg_catalog.pg_create_logical_replication_slot('a', 'b')",
+        "SELECT lo_import('/etc/passwd')",
+        "SELECT lo_export(1, '/tmp/x')",
+        "SELECT * FROM dblink('x', 'y') AS t (a int)",
+        "SELECT pg_read_file('x')",
+        "SELECT query_to_xml('x', true, true, '')",
+        "SELECT ('x'::text).pg_read_file",
+        "CREATE AGGREGATE a (text) (SFUNC = pg_read_file, STYPE = text)",
+        "COPY t TO PROGRAM 'x'",
+        "COPY t FROM '/x'",
+        "COPY t TO '/x'",
+        "ALTER SYSTEM SET a = 1",
+        "ALTER DATABASE a SET b = 1",
+        "CREATE EXTENSION postgres_fdw",
+        "CREATE EXTENSION IF NOT EXISTS \"dblink\"",
+        "CREATE SERVER a FOREIGN DATA WRAPPER b",
+        "CREATE USER MAPPING FOR a SERVER b",
+        "CREATE FOREIGN TABLE a (id int) SERVER b",
+        "IMPORT FOREIGN SCHEMA a FROM SERVER b INTO c",
+        "CREATE SUBSCRIPTION a CONNECTION 'x' PUBLICATION b WITH (create_slot = false)",
+        "ALTER SUBSCRIPTION a DISABLE",
+        "CREATE TABLESPACE a LOCATION '/x'",
+        "CREATE DATABASE a",
+        "UPDATE pg_database SET datallowconn = false",
+        "WITH a AS (UPDATE pg_catalog.pg_authid SET rolsuper = true RETURNING 1) SELECT * FROM a",
+        "LOAD 'x'",
+        "PREPARE a AS SELECT 1",
+        "PREPARE TRANSACTION 'x'",
+        "CREATE LANGUAGE plpython3u",
+    ] {
+        leaves(Provider::PostgreSql, text);
+    }
+}
+
+#[test]
+fn what_stays_in_a_database_of_postgresql() {
+    for text in [
+        "DO $$ BEGIN CREATE TYPE a AS ENUM ('x'); EXCEPTION WHEN duplicate_object THEN null; END $$",
+        "DO $$ BEGIN ALTER TABLE a ADD CONSTRAINT b FOREIGN KEY (c) REFERENCES d(id) ON DELETE CASCADE; EXCEPTION WHEN \
+         duplicate_object THEN null; END $$",
+        "DO $$ DECLARE n int := 0; r record; BEGIN <<l>> FOR r IN SELECT id FROM t LOOP n := n + 1; UPDATE t SET a = CASE WHEN n > 1 \
+         THEN 'x' ELSE 'y' END WHERE id = r.id; END LOOP; IF n = 0 THEN RAISE NOTICE 'none'; ELSE INSERT INTO t (a) VALUES (n) ON \
+         CONFLICT DO NOTHING; END IF; PERFORM setval('s', 1); END $$",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.a := now(); RETURN NEW; END $$; CREATE TRIGGER t \
+         BEFORE UPDATE ON a FOR EACH ROW EXECUTE FUNCTION f()",
+        "CREATE OR REPLACE FUNCTION public.f(a int) RETURNS int AS $$ SELECT a + 1 $$ LANGUAGE sql; SELECT f(1), public.f(2)",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'x'; END $$; COMMENT ON FUNCTION f() IS 'x'",
+        "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$; CALL p()",
+        "SELECT set_config('search_path', '', false)",
+        "SELECT setval('s', nextval('s')), now(), gen_random_uuid(), pg_catalog.format('%s', 'x')",
+        "SELECT pg_catalog.setval(pg_get_serial_sequence('t', 'id'), coalesce(max(id), 1)) FROM t",
+        "WITH a (b, c) AS (SELECT 1, 2), d (e) AS (SELECT 3) INSERT INTO t (a, b) SELECT b, c FROM a, d",
+        "CREATE TABLE t (id uuid DEFAULT gen_random_uuid(), a varchar(20), b numeric(10, 2), c int GENERATED ALWAYS AS (id * 2) \
+         STORED, CONSTRAINT c CHECK (length(a) > 2), EXCLUDE USING gist (b WITH =))",
+        "CREATE TABLE t PARTITION OF p FOR VALUES FROM ('a') TO ('b'); CREATE INDEX i ON t USING gin (a gin_trgm_ops)",
+        "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON s.t (lower(a)) INCLUDE (b) WHERE c IS NULL",
+        "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\"; CREATE EXTENSION pgcrypto WITH SCHEMA public",
+        "COMMENT ON TABLE t IS 'x'; COMMENT ON COLUMN t.a IS 'x'; COMMENT ON EXTENSION citext IS 'x'",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO a; REVOKE ALL ON t FROM PUBLIC; ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON \
+         FUNCTIONS TO a",
+        "ALTER TABLE t OWNER TO a; ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (a = current_user)",
+        "CREATE PUBLICATION p FOR TABLE t; NOTIFY x; LOCK TABLE t; REFRESH MATERIALIZED VIEW v; TRUNCATE t",
+        "SELECT * INTO n FROM t; CREATE TABLE n2 AS SELECT a FROM t JOIN u ON (t.id = u.id)",
+        "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_type WHERE typname = 'x') THEN CREATE TYPE x AS (a int); END IF; END $$",
+    ] {
+        stays(Provider::PostgreSql, text);
+    }
+}
+
+#[test]
+fn what_leaves_and_what_stays_in_a_file_of_sqlite() {
+    for text in [
+        "ATTACH '/x.db' AS o",
+        "VACUUM INTO '/x.db'",
+        "VACUUM main INTO '/x.db'",
+        "SELECT load_extension('x')",
+        "PRAGMA writable_schema = ON",
+        "PRAGMA temp_store_directory = '/x'",
+        "CREATE VIRTUAL TABLE t USING csv(filename='/x')",
+    ] {
+        leaves(Provider::Sqlite, text);
+    }
+    for text in [
+        "PRAGMA foreign_keys=OFF; PRAGMA defer_foreign_keys=ON; VACUUM",
+        "CREATE TABLE \"new_a\" (\"id\" INTEGER PRIMARY KEY, \"a\" DECIMAL(10, 2) DEFAULT (datetime('now')))",
+        "INSERT INTO a (b) SELECT json_extract(value, '$.x') FROM json_each('[]')",
+        "CREATE TRIGGER t AFTER INSERT ON a BEGIN INSERT INTO l (a) VALUES (new.id); END",
+        "CREATE VIRTUAL TABLE t USING fts5(content, tokenize = 'porter')",
+    ] {
+        stays(Provider::Sqlite, text);
+    }
+}
+
+#[test]
+fn the_projects_that_are_here_stay_inside() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let mut files = Vec::new();
+    collect(&root.join("projects"), &mut files);
+    assert!(!files.is_empty());
+    for file in files {
+        let path = file.to_string_lossy().into_owned();
+        let provider = match &path {
+            path if path.contains("mysql") => Provider::MySql,
+            path if path.contains("sqlite") => Provider::Sqlite,
+            _ => Provider::PostgreSql,
+        };
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(found(provider, &text), None, "{path}");
+    }
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.ends_with("migration.sql") {
+            files.push(path);
+        }
+    }
+}
