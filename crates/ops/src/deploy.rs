@@ -356,8 +356,8 @@ pub(crate) fn refuse_unmanaged(deploy: &Deploy, run: &mut Run<'_>) -> Result<()>
         )
         .code(&codes::P3005)
         .help(
-            "mark each migration whose effect is there already with `cutover migrate resolve --applied NAME`, then \
-             `cutover migrate deploy`",
+            "`cutover baseline` finds out which migrations it has, and marks them; or mark each whose effect is there already with \
+             `cutover migrate resolve --applied NAME`; then `cutover migrate deploy`",
         ),
     ))
 }

@@ -67,7 +67,7 @@ pub struct MigrationRecord {
     /// How long it took, once that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// `applied`, `failed`, `rolled_back`; none while it goes on, or where the run was killed.
+    /// `applied`, `failed`, `rolled_back`, `marked` (as applied, without being run); none while it goes on, or where the run was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// How many attempts did not get their locks.
@@ -196,6 +196,12 @@ impl Kept {
                     found.outcome = Some("rolled_back".to_owned());
                 }
             }
+            Event::Marked { migration } => self.migrations.push(MigrationRecord {
+                name: migration.clone(),
+                started_at: now(),
+                outcome: Some("marked".to_owned()),
+                ..MigrationRecord::default()
+            }),
             Event::FoundApplied { migration } => {
                 if let Some(found) = self.of(migration) {
                     found.outcome = Some("applied".to_owned());

@@ -5,6 +5,7 @@
     reason = "a test fails where it cannot go on, and the matrices tell how many cells they had"
 )]
 
+mod baseline;
 mod blocked;
 mod concurrency;
 mod crash;
