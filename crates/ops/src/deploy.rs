@@ -470,7 +470,7 @@ fn apply(
             looks = run.looks;
             rest = replan(deploy, folder, &rest, run).map_err(|failure| told_applied(failure, &applied))?;
         }
-        record::keep_up(run);
+        record::keep_up(run, rest.front().map(|next| next.name.as_str()));
         let Some(migration) = rest.pop_front() else { return Ok(applied) };
         if let Some(failure) = plan::unfinished::failed_rows(&run.history) {
             return Err(told_applied(failure, &applied));

@@ -32,6 +32,7 @@ pub mod lock_status;
 mod lookout;
 pub mod migrations;
 pub mod new;
+mod place;
 pub mod plan;
 mod pooler;
 pub mod progress;

@@ -10,6 +10,7 @@ mod blocked;
 mod concurrency;
 mod crash;
 mod half_done;
+mod history;
 mod lock_command;
 mod orphans;
 mod plan;
