@@ -77,6 +77,9 @@ fn read_printed(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
         snapshot.objects.insert(found.object, definition);
     }
     triggers(conn, &own, &mut snapshot)?;
+    let defaults =
+        "SELECT concat('CHARACTER SET ', @@character_set_database, ' COLLATE ', @@collation_database)";
+    snapshot.defaults = conn.query(defaults)?.into_iter().flatten().flatten().next().unwrap_or_default();
     Ok(snapshot)
 }
 
