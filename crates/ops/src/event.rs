@@ -79,11 +79,6 @@ pub enum Event {
         /// How many will be.
         of: usize,
     },
-    /// A migration was marked as applied without being run.
-    Marked {
-        /// Its name.
-        migration: String,
-    },
     /// A migration begins.
     Started {
         /// Its name.

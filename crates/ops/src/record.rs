@@ -207,12 +207,6 @@ impl Kept {
                     found.outcome = Some("rolled_back".to_owned());
                 }
             }
-            Event::Marked { migration } => self.migrations.push(MigrationRecord {
-                name: migration.clone(),
-                started_at: now(),
-                outcome: Some("marked".to_owned()),
-                ..MigrationRecord::default()
-            }),
             Event::FoundApplied { migration } => {
                 if let Some(found) = self.of(migration) {
                     found.outcome = Some("applied".to_owned());
@@ -376,6 +370,18 @@ pub(crate) fn keep_up(run: &mut Run<'_>, next: Option<&str>) {
     if due && !run.begun && !run.conn.poisoned() {
         write(run, recorder);
     }
+}
+
+/// Keeps for the record that these were marked as applied without being run.
+pub(crate) fn marked<'n>(run: &Run<'_>, names: impl Iterator<Item = &'n str>) {
+    let Some(recorder) = run.recorder else { return };
+    let record = |name: &str| MigrationRecord {
+        name: name.to_owned(),
+        started_at: now(),
+        outcome: Some("marked".to_owned()),
+        ..MigrationRecord::default()
+    };
+    recorder.kept().migrations.extend(names.map(record));
 }
 
 /// Records how the run has ended.

@@ -34,17 +34,14 @@ pub(super) fn compare(made: &Snapshot, live: &Snapshot, schemas: &BTreeSet<Strin
     found
 }
 
-/// What another moment of the same database has that this one has not, and the other way round.
+/// What two moments of one database do not have in common, in the project's schemas. Rights count: those that the migrations give may
+/// have been taken away.
 pub(super) fn changed(before: &Snapshot, now: &Snapshot, schemas: &BTreeSet<String>) -> Vec<String> {
-    let own = |difference: Difference| {
-        let (others, own) = taken_apart(difference, now, schemas);
-        // Rights that were taken away are extra in the other direction.
-        let others =
-            others.into_iter().filter(|other| !is_foreign(&other.object, schemas, now)).collect::<Vec<_>>();
-        own.into_iter().chain(others)
-    };
-    let differences = before.differences(now).into_iter().flat_map(own);
-    differences.flat_map(|difference| difference.lines("the database before", "the database now")).collect()
+    let differences = before.differences(now).into_iter();
+    let own = differences.filter(|difference| {
+        ![before, now].iter().any(|moment| is_foreign(&difference.object, schemas, moment))
+    });
+    own.flat_map(|difference| difference.lines("the database before", "the database now")).collect()
 }
 
 /// What of a difference is only remarked, and the rest.

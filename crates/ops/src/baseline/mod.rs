@@ -12,7 +12,7 @@ mod compare;
 mod replay;
 mod rows;
 
-use crate::event::{Event, Observer};
+use crate::event::Observer;
 use crate::execute::in_one_transaction;
 use crate::interrupt::Interrupt;
 use crate::lock;
@@ -215,21 +215,21 @@ fn planned(run: &Run<'_>, ask: &Baseline, folder: &Folder) -> Planned {
     (all, None)
 }
 
-/// The replays of what can be replayed. A failure of the first migration leaves nothing to compare.
+/// The replays of what can be replayed. A failure of the first migration leaves nothing to compare, and only `--force` something to
+/// mark.
 fn replayed(
     room: &Room<'_>,
     (planned, refused): Planned,
     live: (&Snapshot, &Outline),
     forced: Option<usize>,
 ) -> Result<Replayed> {
-    if planned.is_empty()
-        && let Some(failure) = refused
-    {
-        return Err(failure);
-    }
-    let mut replayed = replay::replay(room, &planned, live, forced)?;
+    let mut replayed = if planned.is_empty() {
+        Replayed { states: Vec::new(), failed: None, schemas: room.own_schemas() }
+    } else {
+        replay::replay(room, &planned, live, forced)?
+    };
     match replayed.failed.take().or(refused) {
-        Some(failure) if replayed.states.is_empty() => Err(failure),
+        Some(failure) if replayed.states.is_empty() && forced.is_none() => Err(failure),
         failed => Ok(Replayed { failed, ..replayed }),
     }
 }
@@ -319,8 +319,6 @@ fn mark(run: &mut Run<'_>, folder: &Folder, count: usize) -> Result<()> {
     }
     let check = run.table.has_row(&last);
     in_one_transaction(run, &statements, &check)?;
-    for migration in folder.migrations.iter().take(count) {
-        run.observer.on(&Event::Marked { migration: migration.name.clone() });
-    }
+    record::marked(run, folder.migrations.iter().take(count).map(|migration| migration.name.as_str()));
     Ok(())
 }

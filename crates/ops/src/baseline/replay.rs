@@ -41,6 +41,16 @@ pub(super) struct Room<'a> {
 }
 
 impl Room<'_> {
+    /// The schemas that are the project's whatever its migrations make.
+    pub(super) fn own_schemas(&self) -> BTreeSet<String> {
+        let named = match &self.target.kind {
+            Kind::Postgres(postgres) => postgres.schema.clone(),
+            // Schema and database are one.
+            Kind::MySql(_) | Kind::Sqlite(_) => String::new(),
+        };
+        self.schemas.iter().cloned().chain([named]).collect()
+    }
+
     fn open(&self) -> Result<Scratch> {
         Scratch::open(self.target, self.given, self.interrupt)
     }
@@ -149,7 +159,7 @@ pub(super) struct Replayed {
     pub(super) states: Vec<State>,
     /// Why the one behind these could not be.
     pub(super) failed: Option<Failure>,
-    /// The schemas in which migrations make something, and the one that the URL names.
+    /// The project's schemas: in which migrations make something, which the datasource declares, and which the URL names.
     pub(super) schemas: BTreeSet<String>,
 }
 
@@ -160,13 +170,10 @@ pub(super) fn replay(
     live: (&Snapshot, &Outline),
     forced: Option<usize>,
 ) -> Result<Replayed> {
-    let (steps, mut schemas, failed) = outlines(room, planned, live.1)?;
+    let (steps, made, failed) = outlines(room, planned, live.1)?;
+    let mut schemas = room.own_schemas();
+    schemas.extend(made);
     let rows: Vec<Rows> = planned.iter().map(Rows::of).collect();
-    schemas.insert(match &room.target.kind {
-        Kind::Postgres(postgres) => postgres.schema.clone(),
-        // Schema and database are one.
-        Kind::MySql(_) | Kind::Sqlite(_) => String::new(),
-    });
     let distances: Vec<usize> = steps.iter().map(|step| distance(step, &schemas)).collect();
     let wanted = wanted(&steps, &distances, &rows, forced);
     let (compared, prints) = snapshots(room, &wanted, (live.0, &schemas), &steps, &rows)?;

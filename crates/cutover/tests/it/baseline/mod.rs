@@ -137,6 +137,50 @@ fn what_fails_by_itself_ends_what_can_be_judged() {
 }
 
 #[test]
+fn where_nothing_can_be_replayed_only_force_marks() {
+    let database = postgres::server().create_database("unreplayed");
+    let project = Project::new(&[("1_raises", "DO $$ BEGIN RAISE 'not here'; END $$;")]);
+    let output = project.run(&database.url(), &["baseline", "--yes"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("P3018") && said.contains("`cutover baseline`") && !said.contains("migrate deploy"),
+        "{said}"
+    );
+    let (code, marked) = report(&project, &database.url(), &["--force", "1_raises", "--yes"]);
+    assert_eq!((code, marked["compared"].as_bool()), (Some(0), Some(false)), "{marked}");
+    assert_eq!(database.psql(MARKED), "1_raises");
+}
+
+/// The outline decides which end states are looked at in whole: of what it does not show, no migration may be missed.
+#[test]
+fn what_the_outline_does_not_show_is_compared() {
+    let database = postgres::server().create_database("outline");
+    let steps = [
+        "CREATE TABLE a (id int PRIMARY KEY, n int); CREATE VIEW v AS SELECT id FROM a;",
+        "COMMENT ON TABLE a IS 'x';",
+        "ALTER TABLE a ALTER n SET DEFAULT 1;",
+        "ALTER TABLE a ALTER n SET DEFAULT 2;",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';",
+        "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql COST 5 AS 'SELECT 1';",
+        "ALTER TABLE a SET (fillfactor = 80);",
+        "CREATE SEQUENCE s;",
+    ];
+    let names: Vec<String> = (1..=steps.len()).map(|number| format!("{number}_step")).collect();
+    let migrations: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(steps).collect();
+    let project = Project::new(&migrations);
+    for (at, step) in steps.iter().enumerate() {
+        database.psql(step);
+        let (code, found) = report(&project, &database.url(), &[]);
+        assert_eq!((code, names_of(&found)), (Some(6), at + 1), "{found}");
+    }
+}
+
+fn names_of(found: &Value) -> usize {
+    names(&found["migrations"]).len()
+}
+
+#[test]
 fn a_scratch_database_of_ones_own() {
     let database = postgres::server().create_database("own_scratch");
     let scratch = postgres::server().create_database("own_scratch_empty");
