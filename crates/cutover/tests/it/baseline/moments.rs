@@ -1,6 +1,6 @@
 //! What happens between the comparison and the marking.
 
-use crate::support::{Deployer, Project, is};
+use crate::support::{Deployer, Project, is, text};
 use rustix::process::Signal;
 use testkit::postgres::{self, Database};
 
@@ -8,6 +8,15 @@ fn prepared(name: &str) -> (Database<'static>, Project) {
     let database = postgres::server().create_database(name);
     database.psql("CREATE TABLE a (id int PRIMARY KEY)");
     (database, Project::new(&[("1_init", "CREATE TABLE a (id int PRIMARY KEY);")]))
+}
+
+#[test]
+fn what_takes_long_is_told() {
+    let (database, project) = prepared("slow_replay");
+    project.write("2_slow", "SELECT pg_sleep(1.1);");
+    let output = project.run(&database.url(), &["baseline", "--yes"]);
+    let said = text(&output);
+    assert!(output.status.success() && said.contains("cutover: replayed 2 of 2 migrations"), "{said}");
 }
 
 /// A baseline that has compared and waits for the deploy lock.
