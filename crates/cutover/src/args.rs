@@ -392,7 +392,7 @@ pub(crate) struct BaselineArguments {
     /// Mark what was found without asking
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Mark everything up to this migration, although the database differs from what it makes
+    /// Mark everything up to this migration, although the database differs from what it makes or does not show it
     #[arg(long, value_name = "NAME")]
     pub(crate) force: Option<String>,
     /// An empty database in which to replay migrations, instead of one that is made beside the target
@@ -402,7 +402,7 @@ pub(crate) struct BaselineArguments {
     pub(crate) project: ProjectArguments,
     #[command(flatten)]
     pub(crate) wait: WaitArguments,
-    /// One JSON object on stdout
+    /// JSON lines on stdout, the report last
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }

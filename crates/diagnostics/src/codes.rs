@@ -619,7 +619,7 @@ pub static P3005: Code = Code {
     title: "The database is not empty",
     what: "The database has tables but no migration history.",
     why: "The first deploy onto an existing database would collide with what is there.",
-    way_out: "Mark what the database already has: `cutover migrate resolve --applied NAME`.",
+    way_out: "`cutover baseline` finds out what the database already has, and marks it; or mark single migrations: `cutover migrate resolve --applied NAME`.",
 };
 
 /// Already applied.

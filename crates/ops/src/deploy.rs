@@ -370,8 +370,8 @@ pub(crate) fn refuse_unmanaged(deploy: &Deploy, run: &mut Run<'_>) -> Result<()>
         )
         .code(&codes::P3005)
         .help(
-            "mark each migration whose effect is there already with `cutover migrate resolve --applied NAME`, then \
-             `cutover migrate deploy`",
+            "`cutover baseline` finds out which migrations it has, and marks them; or mark each whose effect is there already with \
+             `cutover migrate resolve --applied NAME`; then `cutover migrate deploy`",
         ),
     ))
 }
@@ -484,7 +484,7 @@ fn apply(
             looks = run.looks;
             rest = replan(deploy, folder, &rest, run).map_err(|failure| told_applied(failure, &applied))?;
         }
-        record::keep_up(run);
+        record::keep_up(run, rest.front().map(|next| next.name.as_str()));
         let Some(migration) = rest.pop_front() else { return Ok(applied) };
         if let Some(failure) = plan::unfinished::failed_rows(&run.history) {
             return Err(told_applied(failure, &applied));

@@ -72,6 +72,13 @@ pub enum Event {
         #[serde(serialize_with = "seconds")]
         waited: Duration,
     },
+    /// Migrations are replayed in a scratch database; told now and then where it takes long.
+    Replaying {
+        /// How many are.
+        done: usize,
+        /// How many will be.
+        of: usize,
+    },
     /// A migration begins.
     Started {
         /// Its name.

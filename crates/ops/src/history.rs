@@ -5,15 +5,17 @@
 
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
+use crate::place::{Likeness, Place};
 use crate::record::{MigrationRecord, Origin};
 use crate::run::{self, Options, Run};
 use db::history::HistoryRow;
 use db::state::runs::{self, RunRow};
 use db::state::{self, Standing};
 use db::target::Target;
+use db::{Conn, DbError, ErrorKind};
 use diagnostics::{Diagnostic, Failure, Result, codes};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is asked for.
@@ -39,6 +41,8 @@ pub struct Answer {
     pub copy_of: Option<String>,
     /// Whether runs are recorded here at all.
     pub recorded: bool,
+    /// What a reader should know of what stands here.
+    pub notes: Vec<String>,
     /// The newest first.
     pub entries: Vec<Entry>,
 }
@@ -65,7 +69,7 @@ pub struct RunEntry {
     /// RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
-    /// `ok`, `failed`, `stopped`; none while it goes on, or where it was killed.
+    /// `ok`, `failed`, `stopped`, `killed`; none while it goes on, or where it was killed and nothing has run since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
     /// Why it failed.
@@ -115,12 +119,19 @@ pub fn history(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -
         .map_err(|error| run::failure(target, error))?;
     let mut run = Run::new(target, &ask.options, observer, interrupt, conn);
     run.read_history()?;
-    let server = run.patiently(|conn| db::server::identify(conn, target))?;
-    let id = run.patiently(db::server::server_id)?;
-    let place = format!("{} at {}", server.database, target.location());
-    let here = Here { place: place.clone(), database: server.database, server: id };
-    let recorded = matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_));
-    let rows = if recorded { recorded_runs(&mut run, ask)? } else { Vec::new() };
+    let (here, _) = run.patiently(|conn| Place::of(conn, target))?;
+    let mut notes = Vec::new();
+    let (recorded, rows) = match recorded_runs(&mut run, ask)? {
+        Found::Absent => (false, Vec::new()),
+        Found::Hidden => {
+            notes.push(
+                "this role may not read what cutover has recorded of its runs: what stands here is what the history table says"
+                    .to_owned(),
+            );
+            (true, Vec::new())
+        }
+        Found::Runs(rows) => (true, rows),
+    };
     if let Some(wanted) = ask.run.as_ref().filter(|_| rows.is_empty()) {
         return Err(Failure::new(
             Diagnostic::error(format!("no run whose id begins with `{wanted}` is recorded here"))
@@ -128,79 +139,106 @@ pub fn history(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -
                 .help("`cutover history` lists the runs with their ids"),
         ));
     }
-    let copy_of = rows.iter().find_map(|row| here.elsewhere(row));
+    let places = rows.iter().filter_map(|row| place_of(row).map(|place| (place.likeness(&here), place)));
+    let mut copy_of = None;
+    for (likeness, place) in places {
+        match likeness {
+            Likeness::Other if copy_of.is_none() => copy_of = Some(place.to_string()),
+            Likeness::Perhaps if notes.is_empty() => notes.push(format!(
+                "runs were recorded as {place}: the same server by another address, or a server of which this is a copy"
+            )),
+            _ => {}
+        }
+    }
     let entries = if ask.run.is_some() {
-        rows.iter().map(|row| Entry::Run(Box::new(here.entry(row)))).collect()
+        rows.iter().map(|row| Entry::Run(Box::new(entry(&here, row)))).collect()
     } else {
         entries(&here, &rows, &run.history.rows, ask.limit)
     };
-    Ok(Answer { place, copy_of, recorded, entries })
+    Ok(Answer { place: here.to_string(), copy_of, recorded, notes, entries })
 }
 
-fn recorded_runs(run: &mut Run<'_>, ask: &Ask) -> Result<Vec<RunRow>> {
-    match &ask.run {
-        Some(id) => Ok(run.patiently(|conn| runs::find(conn, id))?.into_iter().collect()),
-        None => run.patiently(|conn| runs::newest(conn, ask.limit)),
-    }
+/// What is there of recorded runs.
+enum Found {
+    Absent,
+    /// The role may not read it.
+    Hidden,
+    Runs(Vec<RunRow>),
 }
 
-/// This database.
-struct Here {
-    place: String,
-    database: String,
-    server: Option<String>,
-}
-
-impl Here {
-    /// The place of a run that was recorded in another database.
-    fn elsewhere(&self, row: &RunRow) -> Option<String> {
-        let place = row.place.clone()?;
-        // The same server by another address is no other database.
-        let other_server = match (&row.server, &self.server) {
-            (Some(then), Some(now)) => then != now,
-            _ => place != self.place,
-        };
-        let other_database = place.split(" at ").next() != Some(self.database.as_str());
-        (other_server || other_database).then_some(place)
-    }
-
-    fn entry(&self, row: &RunRow) -> RunEntry {
-        let origin: Origin =
-            row.origin.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        RunEntry {
-            run: row.id.clone(),
-            command: row.command.clone(),
-            started_at: row.started_at.clone(),
-            ended_at: row.ended_at.clone(),
-            result: row.result.clone(),
-            error: row.error.clone(),
-            origin,
-            role: row.role.clone(),
-            version: row.version.clone(),
-            elsewhere: self.elsewhere(row),
-            migrations: row
-                .migrations
-                .as_deref()
-                .and_then(|text| serde_json::from_str(text).ok())
-                .unwrap_or_default(),
-            log: row.log.clone(),
+fn recorded_runs(run: &mut Run<'_>, ask: &Ask) -> Result<Found> {
+    run.patiently(|conn| match read(conn, ask) {
+        // A run that was asked for is not to be had elsewhere.
+        Err(error) if error.kind == ErrorKind::InsufficientPrivilege && ask.run.is_none() => {
+            Ok(Found::Hidden)
         }
+        other => other,
+    })
+}
+
+fn read(conn: &mut dyn Conn, ask: &Ask) -> std::result::Result<Found, DbError> {
+    if !matches!(state::standing(conn)?, Standing::Ready | Standing::Newer(_)) {
+        return Ok(Found::Absent);
+    }
+    Ok(Found::Runs(match &ask.run {
+        Some(id) => runs::find(conn, id)?.into_iter().collect(),
+        None => runs::newest(conn, ask.limit)?,
+    }))
+}
+
+/// Where a run was at work.
+fn place_of(row: &RunRow) -> Option<Place> {
+    row.place.as_deref().map(|stored| Place::read(stored, row.server.as_deref()))
+}
+
+fn entry(here: &Place, row: &RunRow) -> RunEntry {
+    let origin: Origin =
+        row.origin.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    RunEntry {
+        run: row.id.clone(),
+        command: row.command.clone(),
+        started_at: row.started_at.clone(),
+        ended_at: row.ended_at.clone(),
+        result: row.result.clone(),
+        error: row.error.clone(),
+        origin,
+        role: row.role.clone(),
+        version: row.version.clone(),
+        elsewhere: place_of(row)
+            .filter(|place| place.likeness(here) == Likeness::Other)
+            .map(|place| place.to_string()),
+        migrations: row
+            .migrations
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default(),
+        log: row.log.clone(),
     }
 }
 
 /// Runs, and the rows of the history that none of them accounts for, by the moment in which they began.
-fn entries(here: &Here, rows: &[RunRow], history: &[HistoryRow], limit: usize) -> Vec<Entry> {
+fn entries(here: &Place, rows: &[RunRow], history: &[HistoryRow], limit: usize) -> Vec<Entry> {
     let mut found: Vec<(jiff::Timestamp, Entry)> = Vec::new();
-    let mut told: BTreeSet<String> = BTreeSet::new();
+    // The newest that a recorded run says of a migration.
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
     for row in rows {
-        let entry = here.entry(row);
-        let names = entry.migrations.iter().filter(|migration| migration.outcome.is_some());
-        told.extend(names.map(|migration| migration.name.clone()));
+        let entry = entry(here, row);
+        for migration in entry.migrations.iter().rev() {
+            if let Some(outcome) = &migration.outcome {
+                told.entry(migration.name.clone()).or_insert_with(|| outcome.clone());
+            }
+        }
         found.push((moment(row), Entry::Run(Box::new(entry))));
     }
     // With fewer runs than there are, older rows cannot be told apart from those of runs that were not read.
     let oldest = if rows.len() >= limit { rows.last().map(moment) } else { None };
-    for row in history.iter().rev().filter(|row| !told.contains(&row.migration_name)) {
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    for row in history.iter().rev() {
+        // The last word is the history's: behind what a run says of a migration somebody may have settled it otherwise.
+        let newest = seen.insert(&row.migration_name);
+        if told.get(&row.migration_name).is_some_and(|outcome| !newest || accounts_for(outcome, row)) {
+            continue;
+        }
         let started_at = jiff::Timestamp::from_microsecond(row.started_at.0).unwrap_or_default();
         if oldest.is_some_and(|oldest| started_at < oldest) {
             continue;
@@ -210,6 +248,15 @@ fn entries(here: &Here, rows: &[RunRow], history: &[HistoryRow], limit: usize) -
     found.sort_by_key(|(moment, _)| std::cmp::Reverse(*moment));
     found.truncate(limit);
     found.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// Whether a row is what a run leaves that says this of its migration.
+fn accounts_for(outcome: &str, row: &HistoryRow) -> bool {
+    match outcome {
+        "applied" | "marked" => row.is_applied(),
+        "rolled_back" => row.rolled_back_at.is_some(),
+        _ => row.is_unfinished(),
+    }
 }
 
 fn moment(row: &RunRow) -> jiff::Timestamp {

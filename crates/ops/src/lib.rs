@@ -33,6 +33,7 @@ mod lookout;
 mod losses;
 pub mod migrations;
 pub mod new;
+mod place;
 pub mod plan;
 mod pooler;
 pub mod progress;

@@ -9,8 +9,10 @@
 
 use crate::event::{Event, Observer};
 use crate::migrations::{self, Folder};
+use crate::place::{Likeness, Place};
 use crate::plan::{PlannedMigration, State};
 use crate::run::Run;
+use db::lock::Held;
 use db::state::runs::{self, RunRow};
 use db::state::scripts::{self, Scripts};
 use db::state::{self, Standing};
@@ -67,7 +69,7 @@ pub struct MigrationRecord {
     /// How long it took, once that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// `applied`, `failed`, `rolled_back`; none while it goes on, or where the run was killed.
+    /// `applied`, `failed`, `rolled_back`, `marked` (as applied, without being run); none while it goes on, or where the run was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// How many attempts did not get their locks.
@@ -113,6 +115,8 @@ struct Kept {
     log: String,
     /// How many lines were left out of the log.
     left_out: usize,
+    /// The migration that comes next: a run that is killed now was killed there.
+    next: Option<String>,
     /// The run's row is there.
     stored: bool,
     written: Option<Instant>,
@@ -141,8 +145,14 @@ impl<'o> Recorder<'o> {
     /// The row as it is to be written now.
     fn row(&self) -> RunRow {
         let kept = self.kept();
+        let next = kept.next.as_ref().map(|name| MigrationRecord {
+            name: name.clone(),
+            started_at: now(),
+            ..MigrationRecord::default()
+        });
+        let migrations: Vec<&MigrationRecord> = kept.migrations.iter().chain(&next).collect();
         RunRow {
-            migrations: serde_json::to_string(&kept.migrations).ok(),
+            migrations: serde_json::to_string(&migrations).ok(),
             log: Some(kept.log.clone()),
             ..kept.row.clone()
         }
@@ -163,6 +173,7 @@ impl Kept {
     fn note(&mut self, event: &Event) {
         match event {
             Event::Started { migration, .. } => {
+                self.next = None;
                 // Begun again after a lost connection: what counts is the last time.
                 self.migrations.retain(|found| found.name != *migration || found.outcome.is_some());
                 self.migrations.push(MigrationRecord {
@@ -257,18 +268,23 @@ pub(crate) fn begin(run: &mut Run<'_>, scripts: &[Scripts]) -> Result<()> {
             return Ok(());
         }
     }
-    let target = run.target;
-    let server = db::server::identify(run.conn.as_mut(), target).ok();
-    let id = db::server::server_id(run.conn.as_mut()).ok().flatten();
+    let place = Place::of(run.conn.as_mut(), run.target).ok();
     {
         let mut kept = recorder.kept();
         kept.row.id.clone_from(&run.id);
-        kept.row.place =
-            server.as_ref().map(|server| format!("{} at {}", server.database, target.location()));
-        kept.row.role = server.and_then(|server| server.user);
-        kept.row.server = id;
+        if let Some((place, role)) = &place {
+            kept.row.place = place.stored();
+            kept.row.server = place.server().map(str::to_owned);
+            kept.row.role.clone_from(role);
+        }
+        kept.next = scripts.first().map(|first| first.migration.clone());
     }
-    let stored = runs::insert(run.conn.as_mut(), &recorder.row())
+    let settled = match &place {
+        Some((place, _)) => settle(run, place),
+        None => Ok(()),
+    };
+    let stored = settled
+        .and_then(|()| runs::insert(run.conn.as_mut(), &recorder.row()))
         .and_then(|()| scripts::store(run.conn.as_mut(), scripts));
     match stored {
         Ok(()) => {
@@ -283,6 +299,21 @@ pub(crate) fn begin(run: &mut Run<'_>, scripts: &[Scripts]) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Records of every run of this place that has not ended that it was killed: whoever holds the lock knows that nobody else is at work.
+/// On Galera the lock is the node's. What a copy brings of another place's runs may go on there.
+fn settle(run: &mut Run<'_>, here: &Place) -> std::result::Result<(), db::DbError> {
+    if run.node.is_some() || matches!(run.held, None | Some(Held::Nothing)) {
+        return Ok(());
+    }
+    for other in runs::unsettled(run.conn.as_mut())? {
+        let place = other.place.as_deref().map(|place| Place::read(place, other.server.as_deref()));
+        if place.is_some_and(|place| place.likeness(here) == Likeness::Same) {
+            runs::settle(run.conn.as_mut(), &other.id)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the tables are there to be written, or were made.
@@ -327,16 +358,30 @@ pub(crate) fn scripts_of(
     planned.iter().map(one).collect()
 }
 
-/// Writes what has happened, if enough time has passed. Not while a transaction stands open on the connection.
-pub(crate) fn keep_up(run: &mut Run<'_>) {
+/// Writes what has happened, and which migration comes next, if enough time has passed. Not while a transaction stands open on the
+/// connection.
+pub(crate) fn keep_up(run: &mut Run<'_>, next: Option<&str>) {
     let Some(recorder) = run.recorder else { return };
     let due = {
-        let kept = recorder.kept();
+        let mut kept = recorder.kept();
+        kept.next = next.map(str::to_owned);
         kept.stored && kept.written.is_some_and(|written| written.elapsed() >= EVERY)
     };
     if due && !run.begun && !run.conn.poisoned() {
         write(run, recorder);
     }
+}
+
+/// Keeps for the record that these were marked as applied without being run.
+pub(crate) fn marked<'n>(run: &Run<'_>, names: impl Iterator<Item = &'n str>) {
+    let Some(recorder) = run.recorder else { return };
+    let record = |name: &str| MigrationRecord {
+        name: name.to_owned(),
+        started_at: now(),
+        outcome: Some("marked".to_owned()),
+        ..MigrationRecord::default()
+    };
+    recorder.kept().migrations.extend(names.map(record));
 }
 
 /// Records how the run has ended.
@@ -347,6 +392,7 @@ pub(crate) fn end(run: &mut Run<'_>, failure: Option<&Failure>) {
         if !kept.stored {
             return;
         }
+        kept.next = None;
         kept.row.ended_at = Some(now());
         let stopped = failure
             .map(Failure::get_class)

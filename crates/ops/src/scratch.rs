@@ -183,6 +183,15 @@ impl Scratch {
 
     /// Refuses a project in which something may reach further than the scratch database may.
     pub(crate) fn check(&self, planned: &[PlannedMigration], options: sql::Options) -> Result<()> {
+        self.first_beyond(planned, options).map_or(Ok(()), |(_, failure)| Err(failure))
+    }
+
+    /// The first migration in which something may reach further than the scratch database may: its number, and what is said of it.
+    pub(crate) fn first_beyond(
+        &self,
+        planned: &[PlannedMigration],
+        options: sql::Options,
+    ) -> Option<(usize, Failure)> {
         let statements: Vec<_> = planned
             .iter()
             .flat_map(|migration| {
@@ -190,20 +199,18 @@ impl Scratch {
             })
             .collect();
         let confines = Confines::new(options, &self.others, &statements);
-        for migration in planned {
-            for statement in migration.statements() {
-                let Some(escape) = confines.escape(statement, migration.source.text()) else { continue };
-                let allowed = match escape.beyond {
-                    Beyond::Server => self.freedom >= Freedom::Server,
-                    Beyond::Unknown => self.freedom >= Freedom::Role,
-                    Beyond::World => false,
-                };
-                if !allowed {
-                    return Err(self.reaches_beyond(migration, statement.span, &escape));
-                }
-            }
-        }
-        Ok(())
+        let allowed = |beyond: Beyond| match beyond {
+            Beyond::Server => self.freedom >= Freedom::Server,
+            Beyond::Unknown => self.freedom >= Freedom::Role,
+            Beyond::World => false,
+        };
+        planned.iter().enumerate().find_map(|(at, migration)| {
+            migration.statements().find_map(|statement| {
+                let escape = confines.escape(statement, migration.source.text())?;
+                (!allowed(escape.beyond))
+                    .then(|| (at, self.reaches_beyond(migration, statement.span, &escape)))
+            })
+        })
     }
 
     fn reaches_beyond(
@@ -238,10 +245,7 @@ impl Scratch {
     /// The database as it is.
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
         let mut conn = self.connect()?;
-        let mut found =
-            db::snapshot::read(conn.as_mut()).map_err(|error| run::failure(&self.target, error))?;
-        found.objects.retain(|object, _| object.name.name != given::MARK);
-        Ok(found)
+        db::snapshot::read(conn.as_mut()).map_err(|error| run::failure(&self.target, error))
     }
 
     /// A session with the settings of a deploy.

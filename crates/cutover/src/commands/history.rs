@@ -68,6 +68,10 @@ fn lines(answer: &Answer, logs: bool) -> Vec<String> {
         ));
         lines.push(String::new());
     }
+    for note in &answer.notes {
+        lines.push(format!("Note: {note}."));
+        lines.push(String::new());
+    }
     if answer.entries.is_empty() {
         lines.push("Nothing has been deployed here.".to_owned());
     }

@@ -75,7 +75,7 @@ impl Observer for Human<'_> {
     }
 }
 
-/// What is said of waits and of the connection.
+/// What is said of waits, of the connection, and of what takes long.
 fn waiting(event: &Event) -> Option<(Level, String)> {
     let line = match event {
         Event::WaitingForDatabase { reason, remaining } => {
@@ -89,6 +89,9 @@ fn waiting(event: &Event) -> Option<(Level, String)> {
         }
         Event::Locked { waited } | Event::LockNotNeeded { waited } if *waited >= LONG_WAIT => {
             format!("waited {} for the deploy lock", time(*waited))
+        }
+        Event::Replaying { done, of } => {
+            format!("replayed {done} of {of} migrations in a scratch database")
         }
         Event::ConnectionLost { reason } => {
             format!("the connection was lost: {}; connecting again", one_line(reason))

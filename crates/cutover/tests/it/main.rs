@@ -5,10 +5,12 @@
     reason = "a test fails where it cannot go on, and the matrices tell how many cells they had"
 )]
 
+mod baseline;
 mod blocked;
 mod concurrency;
 mod crash;
 mod half_done;
+mod history;
 mod lock_command;
 mod orphans;
 mod plan;

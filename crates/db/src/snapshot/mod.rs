@@ -10,13 +10,19 @@
 //! the database and of roles.
 
 mod mysql;
+mod outline;
 mod postgres;
 mod sqlite;
+
+pub use outline::Outline;
 
 use crate::history::TABLE;
 use crate::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Reply, Rows, Step};
 use diagnostics::Provider;
 use sql::{Definition, Name, Object, ObjectKind, PartKind, Snapshot, SnapshotPart};
+
+/// The view that marks a database as one in which migrations are replayed, and which may be emptied.
+pub const SCRATCH_MARK: &str = "_cutover_scratch_mark";
 
 /// Reads the structure of the database that `conn` is connected to. Nothing is written, and the session is left as it was:
 /// its settings, and its transaction if it is inside one.
@@ -52,7 +58,7 @@ fn answers(conn: &mut dyn Conn, texts: &[String]) -> Result<Vec<Rows>, DbError> 
     }
 }
 
-/// Where a schema is one with the database (MySQL, SQLite): whether a table is the history or one of cutover's own.
+/// Where a schema is one with the database (MySQL, SQLite): whether a table or view is the history or one of cutover's own.
 fn is_ours(table: &str) -> bool {
     table.eq_ignore_ascii_case(TABLE) || table.starts_with("_cutover_")
 }

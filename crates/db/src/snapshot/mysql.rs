@@ -14,6 +14,21 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What decides how the server prints, of the session.
 const PRINTING: [&str; 3] = ["sql_mode", "sql_quote_show_create", "time_zone"];
 
+/// The outline; each row: no schema, object, what of it, what is said of that. Separately, because names and types have collations
+/// that do not mix.
+pub(super) const OUTLINE: [&str; 5] = [
+    "SELECT '', table_name, 'relation', CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END FROM \
+     information_schema.tables WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'VIEW', 'SEQUENCE', 'SYSTEM VERSIONED')",
+    "SELECT '', table_name, concat('column ', column_name), concat(column_type, ' ', is_nullable) FROM information_schema.columns \
+     WHERE table_schema = DATABASE() AND column_name NOT LIKE '\\_cutover\\_kept\\_%'",
+    "SELECT '', table_name, concat('index ', index_name, ' ', seq_in_index), column_name FROM information_schema.statistics WHERE \
+     table_schema = DATABASE()",
+    "SELECT '', routine_name, concat('routine ', routine_type), NULL FROM information_schema.routines WHERE routine_schema = \
+     DATABASE()",
+    "SELECT '', event_object_table, concat('trigger ', trigger_name), concat(action_timing, event_manipulation) FROM \
+     information_schema.triggers WHERE trigger_schema = DATABASE()",
+];
+
 /// Reads it, with the settings that decide how the server prints, and puts those of the session back.
 pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
     let names = PRINTING.map(|name| format!("@@session.{name}"));
@@ -62,6 +77,9 @@ fn read_printed(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
         snapshot.objects.insert(found.object, definition);
     }
     triggers(conn, &own, &mut snapshot)?;
+    let defaults =
+        "SELECT concat('CHARACTER SET ', @@character_set_database, ' COLLATE ', @@collation_database)";
+    snapshot.defaults = conn.query(defaults)?.into_iter().flatten().flatten().next().unwrap_or_default();
     Ok(snapshot)
 }
 
@@ -125,7 +143,12 @@ fn objects(conn: &mut dyn Conn) -> Result<Vec<Found>, DbError> {
             // MariaDB's packages and their bodies have one name.
             other => object(ObjectKind::Other, format!("{} {name}", other.to_lowercase())),
         };
-        (word != "TABLE" || !is_ours(&name)).then_some(Found { object, name, word, made })
+        (!matches!(word.as_str(), "TABLE" | "VIEW") || !is_ours(&name)).then_some(Found {
+            object,
+            name,
+            word,
+            made,
+        })
     });
     Ok(found.collect())
 }

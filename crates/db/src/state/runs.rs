@@ -36,7 +36,7 @@ pub struct RunRow {
     pub started_at: String,
     /// The same.
     pub ended_at: Option<String>,
-    /// `ok`, `failed`, `stopped`; none while it goes on, or where it was killed.
+    /// `ok`, `failed`, `stopped`, [`KILLED`]; none while it goes on, or where it was killed and nothing has run since.
     pub result: Option<String>,
     /// What it failed with.
     pub error: Option<String>,
@@ -122,6 +122,33 @@ pub fn insert(conn: &mut dyn Conn, run: &RunRow) -> Result<(), DbError> {
         name(provider, "runs"),
         COLUMNS.join(", "),
         values.join(", ")
+    ))
+}
+
+/// How a run ended that has not said so, and that somebody else has held the lock after.
+pub const KILLED: &str = "killed";
+
+/// The runs that have not said how they ended.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn unsettled(conn: &mut dyn Conn) -> Result<Vec<RunRow>, DbError> {
+    let columns = COLUMNS.map(|column| if matches!(column, "log" | "migrations") { "NULL" } else { column });
+    let runs = name(conn.provider(), "runs");
+    let rows = conn.query(&format!("SELECT {} FROM {runs} WHERE result IS NULL", columns.join(", ")))?;
+    Ok(rows.into_iter().map(RunRow::of).collect())
+}
+
+/// Records that a run goes on no more. Only whoever holds the deploy lock knows.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn settle(conn: &mut dyn Conn, id: &str) -> Result<(), DbError> {
+    let provider = conn.provider();
+    conn.execute(&format!(
+        "UPDATE {} SET result = '{KILLED}' WHERE result IS NULL AND id = {}",
+        name(provider, "runs"),
+        literal(provider, id)
     ))
 }
 

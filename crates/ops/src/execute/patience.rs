@@ -346,7 +346,7 @@ impl Patience {
         };
         let mut known: Vec<Blocker> = self.seen.blockers.iter().filter(long).cloned().collect();
         let watch = !known.is_empty();
-        record::keep_up(run);
+        record::keep_up(run, None);
         while began.elapsed() < pause {
             run.interrupt.sleep(LOOK_EVERY.min(pause.saturating_sub(began.elapsed())))?;
             if watch && !known.is_empty() {

@@ -3,12 +3,10 @@
 //! A mark in it says which run has taken it. It never allows anything: a database that a killed run has left is taken again only
 //! if nothing but the mark is in it. At the end it keeps a run from emptying what is not its own any more.
 
+use db::snapshot::SCRATCH_MARK as MARK;
 use db::target::{Kind, Target};
 use db::{Conn, DbError};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
-
-/// The view that marks it. A first deploy wants a database without tables.
-pub(super) const MARK: &str = "_cutover_scratch_mark";
 
 /// What is put back at the end.
 pub(super) struct Given {
@@ -53,7 +51,7 @@ fn refused(title: &str, note: &str) -> Failure {
 /// What is in it, if anything is: an object, or rows in a table of the tool's own.
 fn contents(conn: &mut dyn Conn, target: &Target) -> std::result::Result<Option<String>, DbError> {
     let found = db::snapshot::read(conn)?;
-    if let Some(object) = found.objects.keys().find(|object| object.name.name != MARK) {
+    if let Some(object) = found.objects.keys().next() {
         return Ok(Some(object.to_string()));
     }
     let tables = match target.provider {

@@ -35,6 +35,20 @@ pub struct PartDifference {
 impl Snapshot {
     /// What differs, object by object, in the order of the objects.
     pub fn differences(&self, second: &Self) -> Vec<Difference> {
+        let defaults = (self.defaults != second.defaults).then(|| Difference {
+            object: Object::database(),
+            parts: vec![PartDifference {
+                part: "defaults".to_owned(),
+                first: Some(self.defaults.clone()),
+                second: Some(second.defaults.clone()),
+            }],
+            in_first: true,
+            in_second: true,
+        });
+        defaults.into_iter().chain(self.differing_objects(second)).collect()
+    }
+
+    fn differing_objects(&self, second: &Self) -> Vec<Difference> {
         let objects: BTreeSet<&Object> = self.objects.keys().chain(second.objects.keys()).collect();
         objects
             .into_iter()

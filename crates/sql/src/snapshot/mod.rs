@@ -28,6 +28,9 @@ pub struct Snapshot {
     pub provider: Provider,
     /// Where names without a qualifier are looked for, in order. Not compared.
     pub search_path: Vec<String>,
+    /// MySQL: what a table has that says nothing of it: `CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`. Elsewhere empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub defaults: String,
     /// Everything that stands in the database and was not made by the server or by cutover: without the history table, and
     /// without what an extension has made.
     #[serde(with = "as_list")]
@@ -157,7 +160,7 @@ pub enum PartKind {
 impl Snapshot {
     /// Nothing stands in the database.
     pub fn empty(provider: Provider) -> Self {
-        Self { provider, search_path: Vec::new(), objects: BTreeMap::new() }
+        Self { provider, search_path: Vec::new(), defaults: String::new(), objects: BTreeMap::new() }
     }
 
     /// The object of this kind to which the name leads: one without a qualifier is looked for in the search path.
@@ -186,7 +189,17 @@ impl Snapshot {
                 parts.iter().map(|(part, value)| format!("{part}\u{2}{value}\u{1}")).collect();
             format!("{}\u{1}{parts}", definition.text)
         };
-        self.objects.iter().map(|(object, definition)| (object.to_string(), text(definition))).collect()
+        let objects = self.objects.iter().map(|(object, definition)| (object.to_string(), text(definition)));
+        let defaults =
+            (!self.defaults.is_empty()).then(|| (Object::database().to_string(), self.defaults.clone()));
+        objects.chain(defaults).collect()
+    }
+}
+
+impl Object {
+    /// What stands for the database itself in a comparison.
+    fn database() -> Self {
+        Self { kind: ObjectKind::Other, name: Name::unqualified("database") }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every query gives rows of one shape, and an object is known from one query to the next by its [`Key`], so that a new kind of
 //! object is one more text in the files beside this one: `objects.rs` and `types.rs` (what has a definition of its own),
 //! `relations.rs` (tables, and what belongs to them), `others.rs` (what is rarely there), `belongings.rs` (comments and rights).
+//! `outline.rs` is one query for all that is cheap.
 //!
 //! The server leaves a schema out of what it prints where the search path leads there, and prints constants as the session has
 //! it. So the queries are run with nothing but the server's own schema in the path, which also makes their operators and
@@ -14,13 +15,14 @@
 mod belongings;
 mod objects;
 mod others;
+mod outline;
 mod relations;
 mod types;
 
-use super::{add_part, answers};
+use super::{SCRATCH_MARK, add_part, answers};
 use crate::history::TABLE;
 use crate::values::Values;
-use crate::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Reply, Row, Step};
+use crate::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Reply, Row, Rows, Step};
 use diagnostics::Provider;
 use sql::{ColumnDefinition, Name, Object, ObjectKind, PartKind, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,25 +47,13 @@ WHERE d.deptype = 'e' OR d.deptype = 'i' AND d.classid IN ('pg_proc'::regclass, 
 
 /// Reads all of it.
 pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
-    let (search_path, in_transaction) = session(conn)?;
-    // What is set for a moment ends with the savepoint, as does what an error would leave of the caller's transaction.
-    let (begin, end) = if in_transaction {
-        (
-            "SAVEPOINT cutover_snapshot",
-            "ROLLBACK TO SAVEPOINT cutover_snapshot; RELEASE SAVEPOINT cutover_snapshot",
-        )
-    } else {
-        ("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", "ROLLBACK")
-    };
     let version = conn.info().version_number;
     let objects: Vec<&str> = [objects::ALL, types::ALL, relations::OBJECTS, others::ALL].concat();
     let parts: Vec<&str> = [relations::PARTS, belongings::ALL].concat();
-    let mut texts = vec![format!("{begin}; {PRINTING}"), MEMBERS.to_owned(), relations::columns(version)];
+    let mut texts = vec![MEMBERS.to_owned(), relations::columns(version)];
     texts.extend(objects.iter().chain(&parts).map(|text| of_version(text, version)));
-    let read = answers(conn, &texts);
-    let ended = if conn.poisoned() { Ok(()) } else { conn.execute(end) };
-    let mut results = read?.into_iter().skip(1);
-    ended?;
+    let (search_path, results) = at_one_moment(conn, texts)?;
+    let mut results = results.into_iter();
     let mut next = || results.next().unwrap_or_default();
     let members = next().into_iter().flatten().flatten().collect();
     let mut reading =
@@ -74,6 +64,33 @@ pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
     columns.into_iter().for_each(|row| reading.column(row));
     parts.iter().flat_map(|_| next()).for_each(|row| reading.part(row));
     Ok(reading.snapshot)
+}
+
+/// The rows of the outline.
+pub(super) fn outline(conn: &mut dyn Conn) -> Result<Rows, DbError> {
+    let text = of_version(outline::OUTLINE, conn.info().version_number);
+    at_one_moment(conn, vec![text]).map(|(_, results)| results.into_iter().flatten().collect())
+}
+
+/// The session's search path, and the rows of each query: all of them of one moment, printed as here wanted, and the session left
+/// as it was.
+fn at_one_moment(conn: &mut dyn Conn, queries: Vec<String>) -> Result<(Vec<String>, Vec<Rows>), DbError> {
+    let (search_path, in_transaction) = session(conn)?;
+    // What is set for a moment ends with the savepoint, as does what an error would leave of the caller's transaction.
+    let (begin, end) = if in_transaction {
+        (
+            "SAVEPOINT cutover_snapshot",
+            "ROLLBACK TO SAVEPOINT cutover_snapshot; RELEASE SAVEPOINT cutover_snapshot",
+        )
+    } else {
+        ("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", "ROLLBACK")
+    };
+    let mut texts = vec![format!("{begin}; {PRINTING}")];
+    texts.extend(queries);
+    let read = answers(conn, &texts);
+    let ended = if conn.poisoned() { Ok(()) } else { conn.execute(end) };
+    let results = read?.into_iter().skip(1).collect();
+    ended.map(|()| (search_path, results))
 }
 
 /// The search path, and whether the session is inside a transaction.
@@ -98,10 +115,10 @@ fn session(conn: &mut dyn Conn) -> Result<(Vec<String>, bool), DbError> {
     }
 }
 
-/// A text with what stands for the schemas that are not left out, `{own}`, and for the history table, `{history}`, and without the
-/// pieces that only newer versions have: `{since 15: ...}}`.
+/// A text with what stands for the schemas that are not left out, `{own}`, for the history table, `{history}`, and for the mark of a
+/// scratch database, `{mark}`, and without the pieces that only newer versions have: `{since 15: ...}}`.
 fn of_version(text: &str, version: u32) -> String {
-    let text = text.replace("{own}", OWN).replace("{history}", TABLE);
+    let text = text.replace("{own}", OWN).replace("{history}", TABLE).replace("{mark}", SCRATCH_MARK);
     let mut out = String::new();
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("{since ") {
@@ -133,7 +150,7 @@ impl Reading {
         let (key, kind) = (values.text(), values.text());
         let name = Name { schema: values.next(), name: values.text() };
         let Some(kind) = KINDS.into_iter().find(|known| known.word() == kind) else { return };
-        if self.members.contains(&key) || name.name == TABLE {
+        if self.members.contains(&key) || name.name == TABLE || name.name == SCRATCH_MARK {
             return;
         }
         let object = Object { kind, name };

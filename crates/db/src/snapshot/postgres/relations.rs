@@ -8,6 +8,7 @@ pub(super) const PARTS: &[&str] = &[
     CONSTRAINTS,
     INDEXES,
     TRIGGERS,
+    KEY_TRIGGERS,
     RULES,
     POLICIES,
     OWNERS,
@@ -27,7 +28,8 @@ SELECT concat('pg_class ', c.oid),
             rtrim(btrim(pg_get_viewdef(c.oid), E' \\n'), ';'))
         WHEN 'm' THEN concat_ws(' ', 'CREATE MATERIALIZED VIEW', c.oid::regclass, 'USING '
             || nullif(quote_ident(a.amname), 'heap'),
-            'TABLESPACE ' || quote_ident(t.spcname), 'AS', rtrim(btrim(pg_get_viewdef(c.oid), E' \\n'), ';'))
+            'TABLESPACE ' || quote_ident(t.spcname), 'AS', rtrim(btrim(pg_get_viewdef(c.oid), E' \\n'), ';'),
+            CASE WHEN NOT c.relispopulated THEN 'WITH NO DATA' END)
         ELSE concat_ws(' ', CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED' END,
             CASE WHEN c.reloftype <> 0 THEN 'OF ' || format_type(c.reloftype, NULL) END,
             CASE WHEN c.relkind = 'p' THEN 'PARTITION BY ' || pg_get_partkeydef(c.oid) END,
@@ -128,6 +130,14 @@ SELECT concat('pg_class ', t.tgrelid), 'trigger', t.tgname,
         WHEN 'A' THEN ' ALWAYS' END)
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT t.tgisinternal AND {own}{since 13:  AND t.tgparentid = 0}}";
+
+/// What checks foreign keys, at either end, where it was switched off or to another mode: the key is shown, and holds nothing.
+const KEY_TRIGGERS: &str = "
+SELECT DISTINCT concat('pg_class ', t.tgrelid), 'setting', concat('triggers of foreign key ', k.conname),
+    CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END
+FROM pg_trigger t JOIN pg_constraint k ON k.oid = t.tgconstraint AND k.contype = 'f'
+JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE t.tgisinternal AND t.tgenabled <> 'O' AND {own}";
 
 const RULES: &str = "
 SELECT concat('pg_class ', r.ev_class), 'rule', r.rulename, concat(rtrim(pg_get_ruledef(r.oid), ';'),

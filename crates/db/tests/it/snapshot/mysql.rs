@@ -24,6 +24,11 @@ CREATE VIEW v AS SELECT id FROM a;
 CREATE TABLE wide (x int, y int)";
 
 const CASES: &[Case] = &[
+    (
+        "ALTER DATABASE CHARACTER SET latin1",
+        "ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+        &["~ object database, defaults"],
+    ),
     ("CREATE TABLE c (id int)", "DROP TABLE c", &["+ table c"]),
     ("ALTER TABLE a ADD COLUMN c int", "ALTER TABLE a DROP COLUMN c", &["+ table a, column c"]),
     ("ALTER TABLE a MODIFY n varchar(30)", "ALTER TABLE a MODIFY n varchar(20)", &["~ table a, column n"]),

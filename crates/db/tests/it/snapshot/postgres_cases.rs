@@ -7,6 +7,7 @@ const BASE: &str = "
 DO $$ BEGIN CREATE ROLE snapshot_reader; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
 CREATE TABLE a (id integer PRIMARY KEY, n text, at date NOT NULL DEFAULT '2020-01-01');
 CREATE TABLE b (a integer);
+CREATE TABLE k (id integer PRIMARY KEY, up integer CONSTRAINT k_up REFERENCES k);
 CREATE TABLE p (id integer) PARTITION BY RANGE (id);
 CREATE TABLE p1 (id integer);
 CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -31,6 +32,16 @@ fn each_statement_changes_what_it_names() {
 }
 
 const TABLES: &[Case] = &[
+    (
+        "ALTER TABLE k DISABLE TRIGGER ALL",
+        "ALTER TABLE k ENABLE TRIGGER ALL",
+        &["+ table public.k, setting triggers of foreign key k_up"],
+    ),
+    (
+        "REFRESH MATERIALIZED VIEW m WITH NO DATA",
+        "REFRESH MATERIALIZED VIEW m",
+        &["~ materialized view public.m"],
+    ),
     ("CREATE TABLE c (id integer)", "DROP TABLE c", &["+ table public.c"]),
     (
         "ALTER TABLE a RENAME TO c",
