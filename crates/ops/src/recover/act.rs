@@ -157,14 +157,14 @@ fn undo(run: &mut Run<'_>, subject: &Subject, findings: &Findings) -> Result<()>
         ..sql::Script::default()
     };
     let draft = sql::draft(&script, planned.source.text(), before);
-    if !draft.is_complete() {
+    if !draft.is_complete() || draft.may_take_away() {
         let told = Diagnostic::error(format!(
             "what is applied of migration `{}` cannot be undone by statements that are made from it",
             planned.name
         ))
         .code(&codes::C2026);
         let obstacles =
-            draft.steps.iter().filter_map(|undo| undo.obstacle.as_ref().map(|found| (undo.statement, found)));
+            draft.steps.iter().flat_map(|undo| undo.obstacles.iter().map(|found| (undo.statement, found)));
         let told = obstacles.fold(told, |told, (statement, obstacle)| {
             told.note(format!("statement {}: {obstacle}", statement + 1))
         });

@@ -148,6 +148,24 @@ fn replaced(text: &str, provider: Provider, other: impl Fn(&Mention) -> Option<S
     result
 }
 
+/// CREATE OR REPLACE.
+pub(super) fn replaces(written: &str, provider: Provider) -> bool {
+    let tokens = tokens(written, provider);
+    Words::new(written, &tokens, provider).take_all(&["CREATE", "OR", "REPLACE"])
+}
+
+/// IF NOT EXISTS.
+pub(super) fn is_lenient(written: &str, provider: Provider) -> bool {
+    let tokens = tokens(written, provider);
+    let mut words = Words::new(written, &tokens, provider);
+    while words.skip_to("IF") {
+        if words.take_all(&["NOT", "EXISTS"]) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Columns of two tables: the name in the one, the name in the other.
 pub(super) type Pairs = Vec<(String, String)>;
 

@@ -75,8 +75,8 @@ fn drafted(text: &str, before: &Snapshot) -> Draft {
 
 /// Why there is no way back, where the draft says so.
 fn unknown(draft: &Draft) -> Option<Verdict> {
-    draft.steps.iter().find_map(|undo| match &undo.obstacle {
-        Some(Obstacle::Unknown { reason }) => Some(Verdict::Unknown(reason.clone())),
+    draft.steps.iter().flat_map(|undo| &undo.obstacles).find_map(|obstacle| match obstacle {
+        Obstacle::Unknown { reason } => Some(Verdict::Unknown(reason.clone())),
         _ => None,
     })
 }

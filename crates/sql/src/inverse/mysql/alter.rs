@@ -1,10 +1,10 @@
 //! ALTER TABLE, change by change.
 
 use super::render::{self, quoted};
-use super::{column, key};
+use super::{MYSQL, column, key};
 use crate::effect::mysql::spec::{Alter, PartitionChange, Spec};
-use crate::inverse::Undo;
 use crate::inverse::state::State;
+use crate::inverse::{Obstacle, Undo, text};
 use crate::snapshot::{Object, ObjectKind};
 
 /// What undoes one change.
@@ -26,6 +26,13 @@ impl Step {
     /// Changes of the table.
     pub(super) fn changes(changes: Vec<String>) -> Self {
         Self { changes, ..Self::default() }
+    }
+
+    /// It was made only if it was not there (`lenient`).
+    pub(super) fn made_unless_there(&mut self, lenient: bool, name: &str, table: &Object) {
+        if lenient {
+            self.told.note(Obstacle::MaybeThere { what: format!("{}.{name}", table.name) });
+        }
     }
 
     /// No way back.
@@ -107,11 +114,22 @@ fn step(spec: &Spec, table: &Object, written: &str, state: &mut State) -> Step {
             column::set_default(column, default, table, state)
         }
         Spec::AddIndex { name, columns, if_not_exists, .. } => {
-            key::add_index(name.as_deref(), columns, *if_not_exists, table, state)
+            let lenient = *if_not_exists || text::replaces(written, MYSQL);
+            key::add_index(name.as_deref(), columns, (*if_not_exists, lenient), table, state)
         }
         Spec::AddPrimaryKey { columns } => key::add_primary(columns, table, state),
-        Spec::AddForeignKey { name, columns, .. } => key::add_foreign(name.as_deref(), columns, table, state),
-        Spec::AddCheck { name } => key::add_check(name.as_deref(), table, state),
+        Spec::AddForeignKey { name, columns, .. } => {
+            let mut step = key::add_foreign(name.as_deref(), columns, table, state);
+            let name = name.as_deref().unwrap_or("a foreign key");
+            step.made_unless_there(text::is_lenient(written, MYSQL), name, table);
+            step
+        }
+        Spec::AddCheck { name } => {
+            let mut step = key::add_check(name.as_deref(), table, state);
+            let name = name.as_deref().unwrap_or("a check");
+            step.made_unless_there(text::is_lenient(written, MYSQL), name, table);
+            step
+        }
         Spec::DropIndex { name, .. } => key::drop_index(name, table, state),
         Spec::DropPrimaryKey => key::drop_primary(table, state),
         Spec::DropForeignKey { name } => key::drop_foreign(name, table, state),

@@ -47,6 +47,7 @@ pub(super) fn add(column: &Written, if_not_exists: bool, table: &Object, state: 
     if column.references.is_some() {
         key::inline_foreign(column, table, state, &mut step);
     }
+    step.made_unless_there(if_not_exists, &column.name, table);
     step
 }
 

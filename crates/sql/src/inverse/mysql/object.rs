@@ -71,7 +71,8 @@ pub(super) fn create(written: &str, mut words: Words<'_>, state: &mut State) -> 
             let definition = Definition { text: written.to_owned(), ..Definition::default() };
             let needed = state.create(object, definition);
             let sql = format!("DROP {word} {}", quoted(&name.name));
-            Some(Undo::with(if needed { vec![sql] } else { Vec::new() }))
+            let undo = Undo::with(if needed { vec![sql] } else { Vec::new() });
+            Some(undo.made_unless_there(lenient || replaces, name))
         }
     }
 }
@@ -88,7 +89,9 @@ fn replaced(former: &str, word: &str, object: &Object) -> Vec<String> {
 fn table(name: &Name, replaces: bool, lenient: bool, words: Words<'_>, state: &mut State) -> Undo {
     let object = Object { kind: ObjectKind::Table, name: state.made(name) };
     let mut undo = Undo::default();
-    match state.find(ObjectKind::Table, name) {
+    let known = state.find(ObjectKind::Table, name);
+    let unsure = known.is_none() && (lenient || replaces);
+    match known {
         Some(_) if lenient => return undo,
         Some(known) if replaces => undo = lost(vec![known], state),
         _ => {}
@@ -99,7 +102,7 @@ fn table(name: &Name, replaces: bool, lenient: bool, words: Words<'_>, state: &m
         undo.sql.insert(0, format!("DROP TABLE {}", quoted(&name.name)));
         undo.losses.push(Loss::Rows { table: object.name });
     }
-    undo
+    undo.made_unless_there(unsure, name)
 }
 
 /// The columns and keys of CREATE TABLE.
@@ -115,7 +118,7 @@ fn elements(table: &Object, mut words: Words<'_>, state: &mut State) {
         if keyed {
             match key_element(&mut words) {
                 Some(Spec::AddIndex { name, columns, .. }) => {
-                    key::add_index(name.as_deref(), &columns, false, table, state);
+                    key::add_index(name.as_deref(), &columns, (false, false), table, state);
                 }
                 Some(Spec::AddForeignKey { name, columns, .. }) => {
                     key::add_foreign(name.as_deref(), &columns, table, state);
@@ -151,8 +154,10 @@ fn trigger(
         definition.parts.insert(part, written.to_owned());
     });
     let drop = format!("DROP TRIGGER {}", quoted(&name.name));
+    let unsure = known.is_none() && (replaces || lenient);
     let sql = std::iter::once(drop).chain(known.filter(|_| replaces)).collect();
-    Some(Undo::with(if state.is_created(&table) { Vec::new() } else { sql }))
+    let undo = Undo::with(if state.is_created(&table) { Vec::new() } else { sql });
+    Some(undo.made_unless_there(unsure, &name.name))
 }
 
 pub(super) fn drop(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
@@ -209,7 +214,7 @@ fn lead_back(object: &Object, definition: &Definition, undo: &mut Undo, state: &
     let stored = definition.columns.iter().filter(|column| column.generated.is_none());
     let pair = |name: &str| copy.columns.iter().find(|(from, _)| text::same(from, name, MYSQL));
     let pairs: Vec<_> = stored.clone().filter_map(|column| pair(&column.name)).collect();
-    undo.obstacle = None;
+    undo.not_gone();
     for column in stored.filter(|column| pair(&column.name).is_none()) {
         undo.gone(format!("the values of {}.{}", object.name, column.name));
     }

@@ -77,8 +77,8 @@ fn changes_of_columns() {
     ] {
         undoes(text, &[sql]);
     }
-    let gone = back("ALTER TABLE orders DROP COLUMN note").steps[0].obstacle.clone();
-    assert_eq!(gone, Some(Obstacle::DataGone { what: "the values of orders.note".to_owned() }));
+    let gone = back("ALTER TABLE orders DROP COLUMN note").steps[0].obstacles.clone();
+    assert_eq!(gone, [Obstacle::DataGone { what: "the values of orders.note".to_owned() }]);
     // Two changes of one column are two statements.
     undoes(
         "ALTER TABLE orders CHANGE note remark TEXT, ALTER COLUMN remark SET DEFAULT 'x'",

@@ -89,7 +89,7 @@ fn change(change: &Change, altered: &Altered<'_>, state: &mut State) -> Undo {
         Change::NoInherit(parent) => inherit(parent, "INHERIT", table, state),
         _ => return setting::undo(change, altered, state),
     };
-    if needed { undo } else { Undo { sql: Vec::new(), losses: Vec::new(), ..Undo::default() } }
+    if needed { undo } else { undo.of_created() }
 }
 
 fn add_column(
@@ -109,7 +109,7 @@ fn add_column(
     state.added.push((table.clone(), column.name.clone()));
     let mut undo = Undo::with(vec![alter(table, &format!("DROP COLUMN {}", quoted(&column.name)))]);
     undo.losses.push(Loss::Values { table: table.name.clone(), column: column.name.clone() });
-    undo
+    undo.made_unless_there(if_not_exists, format!("{}.{}", table.name, column.name))
 }
 
 fn drop_column(name: &str, cascade: bool, table: &Object, state: &mut State) -> Undo {

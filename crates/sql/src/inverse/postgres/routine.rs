@@ -71,7 +71,8 @@ fn create(kinds: &[ObjectKind], replaces: bool, statement: (&str, Words<'_>), st
     };
     let name = Name { name: format!("{}({})", made.name, arguments.join(", ")), ..made };
     let definition = Definition { text: written.to_owned(), ..Definition::default() };
-    object::made(Object { kind: *kind, name }, definition, state)
+    let full = name.clone();
+    object::made(Object { kind: *kind, name }, definition, state).made_unless_there(replaces, full)
 }
 
 fn alter(kinds: &[ObjectKind], statement: (&str, Words<'_>), state: &mut State) -> Undo {

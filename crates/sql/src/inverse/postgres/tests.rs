@@ -113,7 +113,7 @@ fn undoes(text: &str, sql: &[&str]) {
 
 #[track_caller]
 fn gone(text: &str) -> String {
-    match back(text).steps.into_iter().find_map(|undo| undo.obstacle) {
+    match back(text).steps.into_iter().flat_map(|undo| undo.obstacles).next() {
         Some(Obstacle::DataGone { what }) => what,
         other => panic!("{text}: {other:?}"),
     }

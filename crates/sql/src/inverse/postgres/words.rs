@@ -44,7 +44,7 @@ pub(super) fn undo(written: &str, state: &mut State) -> Option<Undo> {
 /// What has a name without more.
 fn named(verb: &str, kind: ObjectKind, statement: (&str, Words<'_>), state: &mut State) -> Undo {
     let (written, mut words) = statement;
-    words.if_not_exists();
+    let lenient = words.if_not_exists();
     words.if_exists();
     let mut names = words.names();
     if kind == ObjectKind::Collation && verb == "CREATE" {
@@ -55,7 +55,8 @@ fn named(verb: &str, kind: ObjectKind, statement: (&str, Words<'_>), state: &mut
         "CREATE" if state.find(kind, name).is_some() => Undo::default(),
         "CREATE" => {
             let definition = crate::snapshot::Definition { text: written.to_owned(), ..Default::default() };
-            object::made(Object { kind, name: name.clone() }, definition, state)
+            let undo = object::made(Object { kind, name: name.clone() }, definition, state);
+            undo.made_unless_there(lenient, name)
         }
         "DROP" => {
             let cascade = words.clone().skip_to("CASCADE");

@@ -157,9 +157,9 @@ fn create(written: &str, mut words: Words<'_>, walk: &mut Walk<'_>) -> Option<Un
     let sql = needed.then(|| format!("DROP {word} {}", quoted(&name.name)));
     let mut undo = Undo::with(sql.into_iter().collect());
     if kind == ObjectKind::Table && needed {
-        undo.losses.push(Loss::Rows { table: name });
+        undo.losses.push(Loss::Rows { table: name.clone() });
     }
-    Some(undo)
+    Some(undo.made_unless_there(lenient, name))
 }
 
 /// The definition that a CREATE statement makes.
@@ -192,7 +192,8 @@ fn part(
         definition.parts.insert(Part { kind, name: name.name.clone() }, written.to_owned());
     });
     let sql = format!("DROP {what} {}", quoted(&name.name));
-    Some(Undo::with(if walk.state.is_created(&owner) { Vec::new() } else { vec![sql] }))
+    let undo = Undo::with(if walk.state.is_created(&owner) { Vec::new() } else { vec![sql] });
+    Some(undo.made_unless_there(lenient, name))
 }
 
 fn dropped(mut words: Words<'_>, walk: &mut Walk<'_>) -> Option<Undo> {
