@@ -100,6 +100,11 @@ pub enum Obstacle {
         /// What is made: `public.orders`.
         what: String,
     },
+    /// It is made again, and belongs to the role that makes it: to whom it belonged is in no draft.
+    OtherOwner {
+        /// What is made again: `public.orders_total`.
+        of: String,
+    },
     /// No way back is known.
     Unknown {
         /// Why.
@@ -132,7 +137,10 @@ impl Draft {
 
     /// The script throws nothing away that the way back cannot bring back.
     pub fn is_lossless_up(&self) -> bool {
-        self.obstacles().all(|obstacle| matches!(obstacle, Obstacle::MaybeThere { .. }))
+        let lossless = |obstacle: &Obstacle| {
+            matches!(obstacle, Obstacle::MaybeThere { .. } | Obstacle::OtherOwner { .. })
+        };
+        self.obstacles().all(lossless)
     }
 
     /// All that keeps this from being the whole way back.
@@ -278,6 +286,9 @@ impl fmt::Display for Obstacle {
                 "Whether {} was there before the migration is known only where it ran: take this line out if the migration made it",
                 one_line(what)
             ),
+            Obstacle::OtherOwner { of } => {
+                write!(f, "Whose {} is does not come back: the role that rolls back owns it", one_line(of))
+            }
             Obstacle::Unknown { reason } => write!(f, "No way back is known: {}", one_line(reason)),
         }
     }

@@ -1,11 +1,13 @@
 //! The way back of scripts, walked on real servers: up, down, and the database is what it was; up again, and it is what the first
-//! time made of it.
+//! time made of it. Where a draft says of nothing that it is gone, rows and counters are compared, too.
 
+mod content;
 mod fixtures;
 mod projects;
 mod scripts;
 
 use crate::connect;
+use content::{Content, content};
 use diagnostics::Provider;
 use sql::{Draft, Obstacle, Options, Snapshot, split};
 use std::fmt;
@@ -87,20 +89,24 @@ fn there_and_back(url: &str, text: &str, before: &Snapshot) -> Verdict {
     if let Some(unknown) = unknown(&draft) {
         return unknown;
     }
+    let held = content(url, before);
     if let Err(why) = run(url, before.provider, text) {
         return Verdict::NotTaken(why);
     }
-    down(url, &draft, before)
+    down(url, &draft, (before, &held))
 }
 
 /// Walks the way back.
-fn down(url: &str, draft: &Draft, before: &Snapshot) -> Verdict {
+fn down(url: &str, draft: &Draft, (before, held): (&Snapshot, &Content)) -> Verdict {
     let down = draft.sql();
     if let Err(why) = run(url, before.provider, &down) {
         let conditional = draft.steps.iter().any(|undo| !undo.conditions.is_empty());
         return if conditional { Verdict::Refused(why) } else { Verdict::Wrong(format!("{why}\n{down}")) };
     }
-    let differing = differences(before, &snapshot(url), ("the former", "what came back"));
+    let mut differing = differences(before, &snapshot(url), ("the former", "what came back"));
+    if draft.is_lossless_up() {
+        differing.extend(content::differing(held, &content(url, before)));
+    }
     match (differing.is_empty(), draft.is_lossless_up()) {
         (false, _) => Verdict::Wrong(format!("{}\n{down}", differing.join("\n"))),
         (true, true) => Verdict::Equal,
@@ -112,6 +118,7 @@ fn down(url: &str, draft: &Draft, before: &Snapshot) -> Verdict {
 fn walk(url: &str, text: &str) -> Verdict {
     let before = snapshot(url);
     let draft = drafted(text, &before);
+    let held = content(url, &before);
     if let Err(why) = run(url, before.provider, text) {
         return Verdict::NotTaken(why);
     }
@@ -119,7 +126,7 @@ fn walk(url: &str, text: &str) -> Verdict {
         return unknown;
     }
     let after = snapshot(url);
-    let verdict = down(url, &draft, &before);
+    let verdict = down(url, &draft, (&before, &held));
     if !verdict.comes_back() {
         return verdict;
     }

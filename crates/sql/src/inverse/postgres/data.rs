@@ -60,7 +60,7 @@ fn note_copy(written: &str, state: &mut State) {
     }
 }
 
-pub(super) fn truncate(tables: &[Target], cascade: bool, state: &State) -> Undo {
+pub(super) fn truncate(tables: &[Target], cascade: bool, restarts: bool, state: &State) -> Undo {
     let mut undo = Undo::default();
     let mut emptied: Vec<Object> = tables.iter().filter_map(|target| state.relation(&target.name)).collect();
     let mut at = 0;
@@ -77,6 +77,9 @@ pub(super) fn truncate(tables: &[Target], cascade: bool, state: &State) -> Undo 
     }
     for table in emptied.iter().filter(|table| !state.is_created(table)) {
         undo.gone(format!("the rows of {}", table.name));
+        if restarts {
+            undo.gone(format!("the positions of the counters of {}", table.name));
+        }
     }
     undo
 }

@@ -7,7 +7,8 @@ use super::super::keep::{
 };
 use super::super::state::State;
 use super::super::text;
-use super::lost::{Lost, counted, names};
+use super::counter::counted;
+use super::lost::{Lost, names};
 use super::render::{self, alter, alter_column, quoted};
 use super::types;
 use crate::action::Name;
@@ -436,7 +437,7 @@ fn without_default(
         sent.push(render::drop(object, definition));
         back.insert(0, render::create(object, definition));
         back.push(format!("ALTER SEQUENCE {counter} OWNED BY {own}.{}", quoted(name)));
-        back.push(counted(&text::string(&counter), table, name));
+        back.push(counted(&text::string(&counter), &definition.text, table, &quoted(name)));
     }
 }
 
@@ -523,8 +524,9 @@ fn rows(
         let (table, own) = (text::string(&render::qualified(&name)), text::string(&column.name));
         counters.push(counted(
             &format!("pg_catalog.pg_get_serial_sequence({table}, {own})"),
+            "",
             &object,
-            &column.name,
+            &quoted(&column.name),
         ));
     }
     // A partition that lists no columns has those of the table above it.

@@ -3,7 +3,7 @@
 use super::super::state::State;
 use super::super::{Loss, Undo, text};
 use super::lost::Lost;
-use super::{key, render, types};
+use super::{counter, key, render, types};
 use crate::action::Name;
 use crate::pg::command::{Belonging, CreateFrom, CreateTable, Drop, Object as Relation, Verb};
 use crate::snapshot::{Definition, Object, ObjectKind, Part, PartKind};
@@ -93,7 +93,9 @@ pub(super) fn create_from(create: &CreateFrom, written: &str, state: &mut State)
     let mut sql = lost.away();
     sql.extend(lost.back());
     state.change(&object, |definition| written.clone_into(&mut definition.text));
-    Undo::with(sql)
+    let mut undo = Undo::with(sql);
+    lost.tell_owners(&mut undo);
+    undo
 }
 
 pub(super) fn create_sequence(name: &Name, if_not_exists: bool, written: &str, state: &mut State) -> Undo {
@@ -183,6 +185,7 @@ pub(super) fn lost(objects: Vec<Object>, cascade: bool, state: &mut State) -> Un
         lost.object(state, object, cascade);
     }
     let mut undo = Undo::with(lost.back());
+    undo.sql.extend(counter::owned(&lost, state));
     lost.tell(state, &mut undo);
     lead_back(&lost, &mut undo, state);
     undo

@@ -314,6 +314,7 @@ fn add_value(object: &Object, value: &str, state: &mut State) -> Undo {
     }
     sql.extend(around.back());
     let mut undo = Undo::with(sql);
+    around.tell_owners(&mut undo);
     undo.conditions.extend(
         columns
             .iter()
