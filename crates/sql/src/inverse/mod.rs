@@ -4,11 +4,13 @@
 //! it met: what it takes away is put back from there, under the names that hold at that point. What the script itself has
 //! made goes with its makers' undoing, and is not undone piece by piece.
 //!
-//! One folder per database. `text` looks at names inside of definitions, `state` follows the script, `rows` tells rows by keys.
+//! One folder per database. `text` looks at names inside of definitions, `state` follows the script, `rows` tells rows by keys, `copy` leads rows
+//! back from one table to another.
 //!
 //! What a draft is not: a promise. Rows that were changed or removed do not come back, and what is said of them is said
 //! ([`Obstacle`], [`Loss`], [`Undo::conditions`]).
 
+mod copy;
 mod keep;
 mod mysql;
 mod postgres;

@@ -6,6 +6,7 @@ use crate::effect::mysql::spec::{Alter, PartitionChange, Spec};
 use crate::inverse::state::State;
 use crate::inverse::{Obstacle, Undo, text};
 use crate::snapshot::{Object, ObjectKind};
+use crate::words::Words;
 
 /// What undoes one change.
 #[derive(Default)]
@@ -103,7 +104,7 @@ fn step(spec: &Spec, table: &Object, written: &str, state: &mut State) -> Step {
     match spec {
         Spec::AddColumn { column, if_not_exists } => column::add(column, *if_not_exists, table, state),
         Spec::DropColumn { name, .. } => column::drop(name, table, state),
-        Spec::ChangeColumn { from, column } => column::change(from, column, table, state),
+        Spec::ChangeColumn { from, column } => column::change(from, column, ignores(written), table, state),
         Spec::RenameColumn { from, to } => {
             state.rename_column(table, from, to);
             let back = format!("RENAME COLUMN {} TO {}", quoted(to), quoted(from));
@@ -150,6 +151,13 @@ fn step(spec: &Spec, table: &Object, written: &str, state: &mut State) -> Step {
             Step::unknown("a part of this change is not read")
         }
     }
+}
+
+/// ALTER IGNORE TABLE of MariaDB: rows and values that do not fit are passed over or made to fit.
+fn ignores(written: &str) -> bool {
+    let tokens = text::tokens(written, MYSQL);
+    let mut words = Words::new(written, &tokens, MYSQL);
+    words.take("ALTER") && (words.take("IGNORE") || (words.take("ONLINE") && words.take("IGNORE")))
 }
 
 /// What options of tables are where nothing is said of them.

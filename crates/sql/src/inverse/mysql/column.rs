@@ -2,7 +2,7 @@
 
 use super::alter::Step;
 use super::render::{self, key_columns, quoted};
-use super::{MYSQL, key};
+use super::{MYSQL, key, widen};
 use crate::effect::mysql::column::{ColumnDefinition as Written, parse_type};
 use crate::inverse::state::State;
 use crate::inverse::{Loss, text};
@@ -11,6 +11,13 @@ use crate::snapshot::{ColumnDefinition, Object, Part, PartKind};
 /// A column as a snapshot has it, of one as a statement defines it.
 pub(super) fn defined(column: &Written) -> ColumnDefinition {
     let mut written = column.type_text.clone();
+    for (word, name) in
+        [("CHARACTER SET", &column.data_type.character_set), ("COLLATE", &column.data_type.collation)]
+    {
+        if let Some(name) = name.as_ref().filter(|_| column.data_type.is_text()) {
+            written.push_str(&format!(" {word} {name}"));
+        }
+    }
     if column.not_null {
         written.push_str(" NOT NULL");
     }
@@ -28,6 +35,14 @@ pub(super) fn defined(column: &Written) -> ColumnDefinition {
         default: column.default_text.clone(),
         identity: None,
         generated: column.generated.map(|_| String::new()),
+    }
+}
+
+/// Whether values of the one type may be others as values of the other: cut, rounded or without some of their characters.
+pub(super) fn changes(from: &ColumnDefinition, to: &ColumnDefinition) -> bool {
+    match (parse_type(&from.text), parse_type(&to.text)) {
+        (Some(from), Some(to)) => !widen::keeps(&from, &to),
+        _ => from.data_type != to.data_type,
     }
 }
 
@@ -101,7 +116,7 @@ fn index_back(part: &Part, held: &str, whole: bool) -> Vec<String> {
     drop.into_iter().chain([add]).collect()
 }
 
-pub(super) fn change(from: &str, column: &Written, table: &Object, state: &mut State) -> Step {
+pub(super) fn change(from: &str, column: &Written, ignores: bool, table: &Object, state: &mut State) -> Step {
     let Some(former) = state.column(table, from).cloned() else {
         return Step::unknown(format!("{} had no column {from}", table.name));
     };
@@ -112,9 +127,17 @@ pub(super) fn change(from: &str, column: &Written, table: &Object, state: &mut S
         false => format!("CHANGE COLUMN {} {}{place}", quoted(&column.name), render::column(&former)),
     };
     let mut step = Step { column: Some(column.name.clone()), ..Step::changes(vec![back]) };
-    let types = (parse_type(&former.data_type), parse_type(&column.type_text));
-    if types.0 != types.1 && former.generated.is_none() {
+    let stored = former.generated.is_none();
+    let now = defined(column);
+    if stored && changes(&now, &former) {
         step.told.losses.push(Loss::Values { table: table.name.clone(), column: column.name.clone() });
+    }
+    if stored && (changes(&former, &now) || column.generated.is_some()) {
+        step.told.gone(format!("the values that {}.{} had before", table.name, former.name));
+    }
+    // Without IGNORE, and in a session that is strict, the server refuses NULL.
+    if stored && ignores && !former.not_null && column.not_null {
+        step.told.gone(format!("which values of {}.{} were NULL", table.name, former.name));
     }
     if former.not_null && !column.not_null {
         step.told.conditions.push(format!("no row of {} has NULL in {}", table.name, column.name));
@@ -122,7 +145,6 @@ pub(super) fn change(from: &str, column: &Written, table: &Object, state: &mut S
     if former.name != column.name {
         state.rename_column(table, &former.name, &column.name);
     }
-    let now = defined(column);
     state.change_column(table, &column.name, |known| *known = now);
     step
 }

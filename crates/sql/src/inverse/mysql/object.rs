@@ -212,12 +212,13 @@ fn lost(objects: Vec<Object>, state: &mut State) -> Undo {
 fn lead_back(object: &Object, definition: &Definition, undo: &mut Undo, state: &State) -> Option<String> {
     let copy = state.copies.iter().rev().find(|copy| copy.from == *object)?;
     let stored = definition.columns.iter().filter(|column| column.generated.is_none());
-    let pair = |name: &str| copy.columns.iter().find(|(from, _)| text::same(from, name, MYSQL));
-    let pairs: Vec<_> = stored.clone().filter_map(|column| pair(&column.name)).collect();
+    let pairs = copy.leading(definition, state);
+    let leads = |name: &str| pairs.iter().any(|(from, _)| text::same(from, name, MYSQL));
     undo.not_gone();
-    for column in stored.filter(|column| pair(&column.name).is_none()) {
+    for column in stored.filter(|column| !leads(&column.name)) {
         undo.gone(format!("the values of {}.{}", object.name, column.name));
     }
+    copy.tell(definition, state, super::column::changes, undo);
     let list = |pick: fn(&(String, String)) -> &String| {
         pairs.iter().map(|pair| quoted(pick(pair))).collect::<Vec<_>>().join(", ")
     };

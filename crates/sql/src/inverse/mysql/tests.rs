@@ -171,3 +171,36 @@ fn tables_and_other_objects() {
         assert!(!back(text).is_complete(), "{text}");
     }
 }
+
+#[test]
+fn values_that_a_type_does_not_hold_are_gone() {
+    let gone = |text: &str| {
+        let draft = back(text);
+        draft.steps.iter().flat_map(|undo| &undo.obstacles).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for text in [
+        "ALTER TABLE orders MODIFY note varchar(20)",
+        "ALTER TABLE orders CHANGE note remark int",
+        "ALTER TABLE orders MODIFY note varchar(50) CHARACTER SET latin1",
+    ] {
+        assert_eq!(gone(text), ["Does not bring back the values that orders.note had before"], "{text}");
+    }
+    assert_eq!(
+        gone("ALTER IGNORE TABLE orders MODIFY note varchar(50) NOT NULL"),
+        ["Does not bring back which values of orders.note were NULL"]
+    );
+    assert_eq!(
+        gone("ALTER TABLE orders MODIFY state enum('new') NOT NULL"),
+        ["Does not bring back the values that orders.state had before"]
+    );
+    for text in [
+        "ALTER TABLE orders MODIFY note varchar(50) NOT NULL",
+        "ALTER TABLE orders MODIFY note text",
+        "ALTER TABLE orders MODIFY customer bigint NOT NULL",
+        "ALTER TABLE orders MODIFY state enum('new','paid','sent')",
+    ] {
+        assert_eq!(gone(text), [""; 0], "{text}");
+    }
+    let draft = back("ALTER TABLE orders MODIFY customer bigint NOT NULL");
+    assert_eq!(draft.steps[0].losses.len(), 1, "{draft:?}");
+}

@@ -195,10 +195,7 @@ pub(super) fn lost(objects: Vec<Object>, cascade: bool, state: &mut State) -> Un
 fn lead_back(lost: &Lost, undo: &mut Undo, state: &State) {
     for (object, definition) in &lost.objects {
         let Some(copy) = state.copies.iter().find(|copy| copy.from == *object) else { continue };
-        let own = |name: &String| {
-            definition.columns.iter().any(|column| column.name == *name && column.generated.is_none())
-        };
-        let pairs: Vec<_> = copy.columns.iter().filter(|(from, _)| own(from)).collect();
+        let pairs = copy.leading(definition, state);
         let list = |pick: fn(&(String, String)) -> &String| {
             pairs.iter().map(|pair| render::quoted(pick(pair))).collect::<Vec<_>>().join(", ")
         };
@@ -214,6 +211,7 @@ fn lead_back(lost: &Lost, undo: &mut Undo, state: &State) {
         for column in stored.filter(|column| !pairs.iter().any(|(from, _)| *from == column.name)) {
             undo.gone(format!("the values of {}.{}", object.name, column.name));
         }
+        copy.tell(definition, state, |from, to| !types::widens(&from.data_type, &to.data_type), undo);
     }
 }
 

@@ -97,7 +97,7 @@ fn conversion(column: &str, from: &str, to: &str) -> String {
 }
 
 /// Whether every value of one type is one of the other, unchanged.
-fn widens(from: &str, to: &str) -> bool {
+pub(super) fn widens(from: &str, to: &str) -> bool {
     let element = |data_type: &str| data_type.trim_end_matches("[]").to_ascii_lowercase();
     if from.ends_with(']') != to.ends_with(']') {
         return to == "text";
