@@ -7,6 +7,7 @@ use crate::effect::mysql::column::{ColumnDefinition as Written, parse_type};
 use crate::inverse::state::State;
 use crate::inverse::{Loss, text};
 use crate::snapshot::{ColumnDefinition, Object, Part, PartKind};
+use crate::words::Words;
 
 /// A column as a snapshot has it, of one as a statement defines it.
 pub(super) fn defined(column: &Written) -> ColumnDefinition {
@@ -139,6 +140,7 @@ pub(super) fn change(from: &str, column: &Written, ignores: bool, table: &Object
     if stored && ignores && !former.not_null && column.not_null {
         step.told.gone(format!("which values of {}.{} were NULL", table.name, former.name));
     }
+    step.changes.extend(prefixes(&former.name, column, table, state));
     if former.not_null && !column.not_null {
         step.told.conditions.push(format!("no row of {} has NULL in {}", table.name, column.name));
     }
@@ -147,6 +149,35 @@ pub(super) fn change(from: &str, column: &Written, ignores: bool, table: &Object
     }
     state.change_column(table, &column.name, |known| *known = now);
     step
+}
+
+/// The indexes over a beginning of the column that is as long as the column now or longer: the server takes all of it then.
+fn prefixes(former: &str, now: &Written, table: &Object, state: &State) -> Vec<String> {
+    let length = now.data_type.arguments.first().and_then(|length| length.parse::<u64>().ok());
+    let whole = !now.data_type.is_text() && !now.data_type.base.ends_with("blob");
+    let parts = state.definition(table).into_iter().flat_map(|definition| &definition.parts);
+    let keys = parts.filter(|(part, _)| matches!(part.kind, PartKind::Index | PartKind::Constraint));
+    let lost = keys.filter(|(_, held)| {
+        prefix(held, former).is_some_and(|prefix| whole || length.is_some_and(|length| length <= prefix))
+    });
+    lost.flat_map(|(part, held)| index_back(part, held, false)).collect()
+}
+
+/// How much of a column an index has: ``KEY `k` (`note`(10))``.
+fn prefix(held: &str, column: &str) -> Option<u64> {
+    let held = render::index(held);
+    let tokens = text::tokens(held, MYSQL);
+    let mut words = Words::new(held, &tokens, MYSQL);
+    while !words.is_done() {
+        let Some(name) = words.part() else {
+            words.advance();
+            continue;
+        };
+        if text::same(&name, column, MYSQL) && words.symbol(b'(') {
+            return words.advance()?.span.slice(held).parse().ok();
+        }
+    }
+    None
 }
 
 pub(super) fn set_default(column: &str, default: Option<String>, table: &Object, state: &mut State) -> Step {

@@ -204,3 +204,84 @@ fn values_that_a_type_does_not_hold_are_gone() {
     let draft = back("ALTER TABLE orders MODIFY customer bigint NOT NULL");
     assert_eq!(draft.steps[0].losses.len(), 1, "{draft:?}");
 }
+
+#[test]
+fn what_is_made_again_is_said_to_be_another_s() {
+    let mut before = before();
+    for (kind, name, text) in [
+        (ObjectKind::Procedure, "p", "CREATE PROCEDURE `p`()\nSELECT 1"),
+        (ObjectKind::View, "v", "CREATE VIEW `v` AS select 1 AS `1`"),
+        (
+            ObjectKind::Sequence,
+            "s",
+            "CREATE SEQUENCE `s` start with 1 minvalue 1 maxvalue 9 increment by 1 cache 1000 nocycle ENGINE=InnoDB",
+        ),
+    ] {
+        let definition = crate::snapshot::Definition { text: text.to_owned(), ..Default::default() };
+        before.objects.insert(Object { kind, name: Name::unqualified(name) }, definition);
+    }
+    let owner = |name: &str| Obstacle::OtherOwner { of: name.to_owned() };
+    let gone = |what: &str| Obstacle::DataGone { what: what.to_owned() };
+    for (text, sql, obstacles) in [
+        (
+            "CREATE OR REPLACE PROCEDURE p() SELECT 2",
+            vec!["CREATE OR REPLACE PROCEDURE `p`()\nSELECT 1"],
+            vec![owner("p")],
+        ),
+        (
+            "DROP PROCEDURE p",
+            vec!["CREATE PROCEDURE `p`()\nSELECT 1"],
+            vec![owner("p"), gone("the rights to run p")],
+        ),
+        (
+            "ALTER PROCEDURE p COMMENT 'x'",
+            vec!["DROP PROCEDURE `p`", "CREATE PROCEDURE `p`()\nSELECT 1"],
+            vec![owner("p"), gone("the rights to run p")],
+        ),
+        ("DROP VIEW v", vec!["CREATE VIEW `v` AS select 1 AS `1`"], vec![owner("v")]),
+        (
+            "ALTER SEQUENCE s INCREMENT BY 2",
+            vec!["ALTER SEQUENCE `s` start with 1 minvalue 1 maxvalue 9 increment by 1 cache 1000 nocycle"],
+            vec![],
+        ),
+        (
+            "ALTER SEQUENCE s RESTART 5",
+            vec!["ALTER SEQUENCE `s` start with 1 minvalue 1 maxvalue 9 increment by 1 cache 1000 nocycle"],
+            vec![gone("the position of s")],
+        ),
+        (
+            "DROP TRIGGER t",
+            vec!["CREATE TRIGGER `t` BEFORE INSERT ON `orders` FOR EACH ROW SET NEW.note = ''"],
+            vec![owner("t")],
+        ),
+    ] {
+        let draft = draft(&split(text, &Options::new(Provider::MySql)).unwrap(), text, &before);
+        assert_eq!(draft.statements().collect::<Vec<_>>(), sql, "{text}");
+        assert_eq!(draft.steps[0].obstacles, obstacles, "{text}");
+    }
+    // On a server that tells names apart by case these are two.
+    assert!(!back("CREATE TABLE IF NOT EXISTS Orders (id INT)").is_complete());
+}
+
+#[test]
+fn an_index_over_a_beginning_comes_back() {
+    let mut before = before();
+    let notes = shown_table(
+        "CREATE TABLE `notes` (\n  `id` int(11) NOT NULL,\n  `note` varchar(50) DEFAULT NULL,\n  KEY `k` (`note`(10))\n) ENGINE=InnoDB",
+    )
+    .unwrap();
+    before.objects.insert(Object { kind: ObjectKind::Table, name: Name::unqualified("notes") }, notes);
+    for (text, sql) in [
+        (
+            "ALTER TABLE notes MODIFY note varchar(8)",
+            "ALTER TABLE `notes` MODIFY COLUMN `note` varchar(50) DEFAULT NULL, DROP INDEX `k`, ADD KEY `k` (`note`(10))",
+        ),
+        (
+            "ALTER TABLE notes MODIFY note varchar(60)",
+            "ALTER TABLE `notes` MODIFY COLUMN `note` varchar(50) DEFAULT NULL",
+        ),
+    ] {
+        let draft = draft(&split(text, &Options::new(Provider::MySql)).unwrap(), text, &before);
+        assert_eq!(draft.statements().collect::<Vec<_>>(), [sql], "{text}");
+    }
+}

@@ -191,7 +191,8 @@ impl Lost {
     ) {
         if cascade && root.kind().is_some() {
             for column in &definition.columns {
-                if matches!(other.kind, ObjectKind::Table) && root.is_named(&column.data_type) {
+                let is_typed = other.kind == ObjectKind::Table && root.is_named(&column.data_type);
+                if is_typed || column.generated.as_ref().is_some_and(|held| root.is_named(held)) {
                     self.column(state, other, &column.name, cascade);
                 } else if let Some(default) = column.default.as_ref().filter(|held| root.is_named(held)) {
                     self.defaults.push((other.clone(), column.name.clone(), default.clone()));
@@ -328,6 +329,9 @@ impl Lost {
             let parts = self.parts.iter().filter(|(_, part, _)| part.kind == kind);
             sql.extend(parts.filter_map(|(object, part, _)| render::drop_part(object, part)));
         }
+        sql.extend(self.columns.iter().map(|(table, column)| {
+            render::alter(table, &format!("DROP COLUMN {}", render::quoted(&column.name)))
+        }));
         let ordered = self.ordered(&[ObjectKind::View, ObjectKind::MaterializedView]);
         sql.extend(ordered.iter().rev().map(|(object, definition)| render::drop(object, definition)));
         let rest = self.objects.iter().rev();

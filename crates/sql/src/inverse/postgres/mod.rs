@@ -1,6 +1,6 @@
 //! The way back on PostgreSQL.
 //!
-//! `alter` has ALTER TABLE and its relatives (`key` constraints and indexes, `setting` what is switched), `types` types,
+//! `alter` has ALTER TABLE and its relatives (`key` constraints and indexes, `setting` what is switched), `types` types (`enums` their values),
 //! `counter` sequences and identity columns, `object` what is made and dropped whole, `routine` functions, `rights` GRANT, `words` what is read from its words alone, `block` DO, `data`
 //! rows. `lost` collects what goes
 //! away with something and puts it back in order, `render` writes statements.
@@ -9,6 +9,7 @@ mod alter;
 mod block;
 mod counter;
 mod data;
+mod enums;
 pub(super) mod keep;
 mod key;
 mod lost;

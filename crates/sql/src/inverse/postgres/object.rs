@@ -196,6 +196,9 @@ fn lead_back(lost: &Lost, undo: &mut Undo, state: &State) {
     for (object, definition) in &lost.objects {
         let Some(copy) = state.copies.iter().find(|copy| copy.from == *object) else { continue };
         let pairs = copy.leading(definition, state);
+        if pairs.is_empty() {
+            continue;
+        }
         let list = |pick: fn(&(String, String)) -> &String| {
             pairs.iter().map(|pair| render::quoted(pick(pair))).collect::<Vec<_>>().join(", ")
         };

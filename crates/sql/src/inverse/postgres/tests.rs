@@ -465,3 +465,44 @@ fn what_is_made_again_has_another_owner() {
         back("CREATE OR REPLACE FUNCTION half(a int, b text) RETURNS int LANGUAGE sql AS 'SELECT 2'");
     assert!(replaced.steps.iter().all(|undo| undo.obstacles.is_empty()), "{replaced:?}");
 }
+
+#[test]
+fn what_depends_on_more_than_is_known_has_no_way_back() {
+    for text in [
+        "CREATE EXTENSION x; DROP EXTENSION IF EXISTS citext CASCADE",
+        "GRANT SELECT ON customer TO CURRENT_USER",
+        "INSERT INTO customer (id) VALUES (DEFAULT)",
+    ] {
+        assert!(!back(text).is_complete(), "{text}");
+    }
+    assert_eq!(
+        back("CREATE OR REPLACE AGGREGATE half(int, text) (SFUNC = f, STYPE = int)").steps[0].sql[0]
+            .lines()
+            .next(),
+        Some("CREATE OR REPLACE FUNCTION public.half(a integer, b text)")
+    );
+}
+
+#[test]
+fn rows_that_were_led_into_another_table_are_led_back() {
+    let script = |insert: &str| {
+        format!(
+            "CREATE TABLE n (id uuid, customer int); {insert}; DROP TABLE orders; ALTER TABLE n RENAME TO orders"
+        )
+    };
+    let draft = back(&script("INSERT INTO n SELECT * FROM orders"));
+    let led = r#"INSERT INTO "public"."orders" ("id", "customer") SELECT "id", "customer" FROM "public"."n""#;
+    assert!(draft.statements().any(|sql| sql == led), "{draft:?}");
+    assert!(draft.is_lossless_up(), "{draft:?}");
+    let told = |insert: &str| gone(&script(insert));
+    assert_eq!(told("INSERT INTO n (id) SELECT id FROM orders"), "the values of public.orders.customer");
+    assert_eq!(told("INSERT INTO n SELECT * FROM orders WHERE customer > 1"), "the rows of public.orders");
+    assert_eq!(
+        told("INSERT INTO n SELECT * FROM orders; DELETE FROM n WHERE customer > 1"),
+        "rows of public.orders that are not in public.n"
+    );
+    assert_eq!(
+        told("INSERT INTO n SELECT * FROM orders; UPDATE n SET customer = 0"),
+        "the values of public.orders.customer"
+    );
+}

@@ -61,7 +61,13 @@ fn named(verb: &str, kind: ObjectKind, statement: (&str, Words<'_>), state: &mut
         "DROP" => {
             let cascade = words.clone().skip_to("CASCADE");
             let objects = names.iter().filter_map(|name| state.find(kind, name)).collect();
-            object::lost(objects, cascade, state)
+            let undo = object::lost(objects, cascade, state);
+            match kind == ObjectKind::Extension && cascade {
+                true => undo.then(Undo::unknown(
+                    "columns, indexes and routines go with the types and operators of an extension",
+                )),
+                false => undo,
+            }
         }
         _ => altered(kind, name, written, state),
     }
