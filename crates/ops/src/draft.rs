@@ -13,11 +13,12 @@ use crate::rollback::{Rollback, Which, rollback};
 use crate::run::Options;
 use crate::scratch::Scratch;
 use db::target::Target;
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use serde::Serialize;
 use sql::Snapshot;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is asked for.
@@ -42,9 +43,8 @@ pub struct Ask {
 pub struct Drafted {
     /// The migration.
     pub name: String,
-    /// Where it was written; none where there was nothing to write.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<PathBuf>,
+    /// Where it was written.
+    pub path: PathBuf,
     /// Every statement has a way back.
     pub complete: bool,
     /// What it does not bring back, and which statements have no way back.
@@ -60,7 +60,8 @@ pub struct Verified {
     pub name: String,
     /// How the database after up and down differs from before; empty: it does not.
     pub after_down: Vec<String>,
-    /// How the database after up, down and up differs from that after the first up; empty: it does not.
+    /// How the database after up, down and up differs from that after the first up, or why the second up failed; empty: it does
+    /// not.
     pub after_up: Vec<String>,
 }
 
@@ -74,12 +75,15 @@ impl Verified {
 /// Drafts.
 ///
 /// # Errors
-/// C2025 without a scratch database; what stops the replay.
+/// C1004 for a migration that has a `down.sql` already, unless it may be written over: nothing is written then. C2025 without a
+/// scratch database; what stops the replay.
 pub fn draft(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Drafted>> {
     let folder = migrations::read(&ask.migrations)?;
-    let wanted = wanted(ask, &folder, |migration| {
-        ask.overwrite || !matches!(migrations::down(&folder, &migration.name), Ok(Some(_)))
-    })?;
+    let wanted = wanted(ask, &folder, |migration| ask.overwrite || !has_way_back(migration))?;
+    let wanted_migrations = wanted.iter().map(|at| &folder.migrations[*at]);
+    if let Some(own) = wanted_migrations.filter(|_| !ask.overwrite).find(|own| has_way_back(own)) {
+        return Err(is_there(&down_path(own)));
+    }
     let scratch = opened(ask, &folder, false, observer, interrupt)?;
     let mut drafted = Vec::new();
     for at in wanted {
@@ -91,23 +95,53 @@ pub fn draft(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> 
         // It was split when it was planned.
         let Ok(script) = sql::split(text, &options) else { continue };
         let draft = sql::draft(&script, text, &before);
-        let obstacles: Vec<String> = draft
-            .steps
-            .iter()
-            .filter_map(|undo| Some(format!("statement {}: {}", undo.statement + 1, undo.obstacle.as_ref()?)))
-            .collect();
+        let told = |undo: &sql::Undo| {
+            let number = undo.statement + 1;
+            undo.obstacles.iter().map(|told| format!("statement {number}: {told}")).collect::<Vec<_>>()
+        };
+        let obstacles: Vec<String> = draft.steps.iter().flat_map(told).collect();
         let losses = draft.steps.iter().flat_map(|undo| &undo.losses).map(ToString::to_string).collect();
-        let path = migration.path.with_file_name(migrations::DOWN_FILE);
-        std::fs::write(&path, written(&draft, &obstacles)).map_err(|error| unwritable(&path, &error))?;
+        let path = down_path(migration);
+        write(&path, &written(&draft, &obstacles), ask.overwrite)?;
         drafted.push(Drafted {
             name: migration.name.clone(),
-            path: Some(path),
+            path,
             complete: draft.is_complete(),
             obstacles,
             losses,
         });
     }
     Ok(drafted)
+}
+
+/// Where the way back of a migration stands.
+fn down_path(migration: &Migration) -> PathBuf {
+    migration.path.with_file_name(migrations::DOWN_FILE)
+}
+
+/// Whether there is anything, be it readable or not.
+fn has_way_back(migration: &Migration) -> bool {
+    down_path(migration).symlink_metadata().is_ok()
+}
+
+fn is_there(path: &Path) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!("{} is there already", path.display()))
+            .code(&codes::C1004)
+            .note("nothing was written")
+            .help("`cutover rollback --draft NAME --overwrite` writes over it"),
+    )
+}
+
+/// Writes the file, over one that is there if it may.
+fn write(path: &Path, text: &str, overwrite: bool) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).truncate(true).create(overwrite).create_new(!overwrite);
+    let done = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    done.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => is_there(path),
+        _ => unwritable(path, &error),
+    })
 }
 
 /// The file: what it does not bring back keeps it from being run until a person has read that.
@@ -123,7 +157,7 @@ fn written(draft: &sql::Draft, obstacles: &[String]) -> String {
     text
 }
 
-fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Failure {
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(
         Diagnostic::error(format!("{} cannot be written: {error}", path.display()))
             .code(&codes::C1004)
@@ -134,12 +168,11 @@ fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Failure {
 /// Tries.
 ///
 /// # Errors
-/// C2025 without a scratch database; a way that does not run.
+/// C2025 without a scratch database; a way back that does not run.
 pub fn verify(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Verified>> {
     let folder = migrations::read(&ask.migrations)?;
-    let wanted =
-        wanted(ask, &folder, |migration| matches!(migrations::down(&folder, &migration.name), Ok(Some(_))))?;
-    let scratch = opened(ask, &folder, true, observer, interrupt)?;
+    let wanted = wanted(ask, &folder, has_way_back)?;
+    let mut scratch = opened(ask, &folder, true, observer, interrupt)?;
     let mut verified = Vec::new();
     for at in wanted {
         let name = folder.migrations[at].name.as_str();
@@ -156,15 +189,31 @@ pub fn verify(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) ->
         };
         rollback(&back, &crate::scratch::SilentObserver, interrupt, &|_| Ok(true))?;
         let down = scratch.snapshot()?;
-        scratch.replay_again(&folder, &ask.schemas, name)?;
-        let again = scratch.snapshot()?;
+        let after_up = match scratch.replay_again(&folder, &ask.schemas, name) {
+            Ok(()) => differences(&up, &scratch.snapshot()?, ["after the first up", "after the second"]),
+            // What came back is not what the migration was written for.
+            Err(failure) if failure.get_class() == Class::MigrationFailed => {
+                drop(scratch);
+                scratch = opened(ask, &folder, true, observer, interrupt)?;
+                failed_again(&failure)
+            }
+            Err(failure) => return Err(failure),
+        };
         verified.push(Verified {
             name: name.to_owned(),
             after_down: differences(&first, &down, ["before", "after up and down"]),
-            after_up: differences(&up, &again, ["after the first up", "after the second"]),
+            after_up,
         });
     }
     Ok(verified)
+}
+
+/// What failed at the second up.
+fn failed_again(failure: &Failure) -> Vec<String> {
+    let told = failure.diagnostic();
+    let place = told.location().map(|place| format!(" at {place}")).unwrap_or_default();
+    let first = format!("the second up failed{place}: {}", told.title);
+    std::iter::once(first).chain(told.notes.iter().cloned()).collect()
 }
 
 fn differences(first: &Snapshot, second: &Snapshot, [left, right]: [&str; 2]) -> Vec<String> {

@@ -170,13 +170,12 @@ fn tell_drafts(drafted: &[Drafted], context: &Context<'_>, json: Option<&JsonLin
         context.terminal.out("Every migration has a down.sql.");
     }
     for one in drafted {
-        let path = one.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         let word = match (one.complete, one.obstacles.is_empty()) {
             (true, true) => "whole",
-            (true, false) => "whole, without what is gone",
+            (true, false) => "whole, with what is to be read first",
             (false, _) => "not whole",
         };
-        context.terminal.out(&format!("{}: {word}: {path}", one.name));
+        context.terminal.out(&format!("{}: {word}: {}", one.name, one.path.display()));
         one.obstacles.iter().for_each(|line| context.terminal.out(&format!("  {line}")));
         one.losses.iter().for_each(|line| context.terminal.out(&format!("  {line}")));
     }

@@ -21,7 +21,7 @@ use crate::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Reply, Rows, Step};
 use diagnostics::Provider;
 use sql::{Definition, Name, Object, ObjectKind, PartKind, Snapshot, SnapshotPart};
 
-/// The view that marks a database as one in which migrations are replayed, and which may be emptied.
+/// The view that says which run replays migrations in a database. It is no part of what the database is made of.
 pub const SCRATCH_MARK: &str = "_cutover_scratch_mark";
 
 /// Reads the structure of the database that `conn` is connected to. Nothing is written, and the session is left as it was:

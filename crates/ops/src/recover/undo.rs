@@ -14,6 +14,7 @@ use crate::resolve;
 use crate::run::Run;
 use db::history::NewRow;
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes, shell_word};
+use sql::Obstacle;
 
 /// What the row says while statements are undone one by one.
 const BEING_UNDONE: &str = "cutover recover --undo has begun to undo it, and has not come to its end: what is left of it is for `cutover recover` to find out";
@@ -25,8 +26,7 @@ const BEING_UNDONE: &str = "cutover recover --undo has begun to undo it, and has
 pub(super) fn undo(run: &mut Run<'_>, subject: &Subject, findings: &Findings, forced: bool) -> Result<()> {
     let draft = drafted(subject, findings)?;
     let lost = losses::of_draft(run, &draft);
-    let met = may_have_met(subject, done(findings));
-    answered_for(run, subject, &lost, &met, forced)?;
+    answered_for(run, subject, &lost, unsure(&draft), forced)?;
     let whole = run.target.provider != Provider::MySql
         && subject.planned.segments.iter().all(|segment| segment.bracket != Bracket::Single);
     let told = |failure: Failure, nothing: bool| {
@@ -68,11 +68,14 @@ fn drafted(subject: &Subject, findings: &Findings) -> Result<sql::Draft> {
         ..sql::Script::default()
     };
     let draft = sql::draft(&script, planned.source.text(), before);
-    let obstacles: Vec<String> = draft
-        .steps
-        .iter()
-        .filter_map(|undo| Some(format!("statement {}: {}", undo.statement + 1, undo.obstacle.as_ref()?)))
-        .collect();
+    let stops =
+        |obstacle: &&Obstacle| matches!(obstacle, Obstacle::DataGone { .. } | Obstacle::Unknown { .. });
+    let told = |undo: &sql::Undo| {
+        let number = undo.statement + 1;
+        let stops = undo.obstacles.iter().filter(stops);
+        stops.map(|told| format!("statement {number}: {told}")).collect::<Vec<_>>()
+    };
+    let obstacles: Vec<String> = draft.steps.iter().flat_map(told).collect();
     if obstacles.is_empty() {
         return Ok(draft);
     }
@@ -88,30 +91,33 @@ fn drafted(subject: &Subject, findings: &Findings) -> Result<sql::Draft> {
     ))
 }
 
-/// Statements that go without an error where what they make is there already: it may have been there before them.
-fn may_have_met(subject: &Subject, done: usize) -> Vec<usize> {
-    let text = subject.planned.source.text();
-    let guarded = |statement: &sql::Statement| {
-        let words: Vec<String> =
-            statement.span.slice(text).split_whitespace().map(str::to_ascii_uppercase).collect();
-        let line = words.join(" ");
-        line.contains("IF NOT EXISTS") || line.contains("OR REPLACE")
+/// What somebody has to answer for, beside what is lost: what may be older than the migration, and what will be another's.
+fn unsure(draft: &sql::Draft) -> Vec<String> {
+    let told = |undo: &sql::Undo| {
+        let number = undo.statement + 1;
+        let told = |obstacle: &Obstacle| match obstacle {
+            Obstacle::MaybeThere { what } => Some(format!(
+                "statement {number} makes {what} unless it is there: what is taken away may be older than the migration"
+            )),
+            Obstacle::OtherOwner { of } => {
+                Some(format!("statement {number}: {of} will be owned by the role that makes it again"))
+            }
+            Obstacle::DataGone { .. } | Obstacle::Unknown { .. } => None,
+        };
+        undo.obstacles.iter().filter_map(told).collect::<Vec<_>>()
     };
-    let statements = subject.planned.statements().take(done).enumerate();
-    statements.filter(|(_, statement)| guarded(statement)).map(|(at, _)| at + 1).collect()
+    draft.steps.iter().flat_map(told).collect()
 }
 
 fn answered_for(
     run: &Run<'_>,
     subject: &Subject,
     lost: &[String],
-    met: &[usize],
+    unsure: Vec<String>,
     forced: bool,
 ) -> Result<()> {
     let mut notes: Vec<String> = lost.iter().map(|loss| format!("loses {loss}")).collect();
-    notes.extend(met.iter().map(|number| {
-        format!("statement {number} lets stand, or replaces, what was there before it: what is undone may be older than the migration")
-    }));
+    notes.extend(unsure);
     if notes.is_empty() {
         return Ok(());
     }

@@ -1,3 +1,4 @@
+// Long because it is a table.
 //! Functions that are called and names that lead out of the database, wherever they stand in a statement or body.
 
 use super::{Confines, Escape, Tokens};

@@ -4,11 +4,13 @@
 //! it met: what it takes away is put back from there, under the names that hold at that point. What the script itself has
 //! made goes with its makers' undoing, and is not undone piece by piece.
 //!
-//! One folder per database. `text` looks at names inside of definitions, `state` follows the script, `rows` tells rows by keys.
+//! One folder per database. `text` looks at names inside of definitions, `state` follows the script, `rows` tells rows by keys, `copy` leads rows
+//! back from one table to another.
 //!
 //! What a draft is not: a promise. Rows that were changed or removed do not come back, and what is said of them is said
 //! ([`Obstacle`], [`Loss`], [`Undo::conditions`]).
 
+mod copy;
 mod keep;
 mod mysql;
 mod postgres;
@@ -17,6 +19,9 @@ mod rows;
 mod sqlite;
 mod state;
 mod text;
+
+#[cfg(test)]
+mod tests;
 
 pub use keep::{
     KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution, Unkept,
@@ -61,9 +66,9 @@ pub struct Undo {
     /// What rows must be like for them to be carried out: `no row of public.orders has NULL in note`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<String>,
-    /// Why this is not the whole way back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub obstacle: Option<Obstacle>,
+    /// Why this is not the whole way back, or not one that may be taken unread.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obstacles: Vec<Obstacle>,
 }
 
 /// What running the way back throws away.
@@ -84,7 +89,7 @@ pub enum Loss {
     },
 }
 
-/// Why there is no way back, or not a whole one.
+/// Why there is no way back, not a whole one, or one that a person has to decide on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Obstacle {
@@ -92,6 +97,17 @@ pub enum Obstacle {
     DataGone {
         /// What is gone: `the rows of public.orders`.
         what: String,
+    },
+    /// The script makes it unless it is there (`IF NOT EXISTS`, `OR REPLACE`), and it was not there where the draft was made. A
+    /// database in use may have had it: the way back would take away what was there before the script.
+    MaybeThere {
+        /// What is made: `public.orders`.
+        what: String,
+    },
+    /// It is made again, and belongs to the role that makes it: to whom it belonged is in no draft.
+    OtherOwner {
+        /// What is made again: `public.orders_total`.
+        of: String,
     },
     /// No way back is known.
     Unknown {
@@ -115,12 +131,25 @@ pub fn draft(script: &Script, text: &str, before: &Snapshot) -> Draft {
 impl Draft {
     /// Every statement can be undone, apart from rows and values that are gone.
     pub fn is_complete(&self) -> bool {
-        !self.steps.iter().any(|undo| matches!(undo.obstacle, Some(Obstacle::Unknown { .. })))
+        !self.obstacles().any(|obstacle| matches!(obstacle, Obstacle::Unknown { .. }))
+    }
+
+    /// What was there before the script may be taken away, as the script makes it only unless it is there.
+    pub fn may_take_away(&self) -> bool {
+        self.obstacles().any(|obstacle| matches!(obstacle, Obstacle::MaybeThere { .. }))
     }
 
     /// The script throws nothing away that the way back cannot bring back.
     pub fn is_lossless_up(&self) -> bool {
-        self.steps.iter().all(|undo| undo.obstacle.is_none())
+        let lossless = |obstacle: &Obstacle| {
+            matches!(obstacle, Obstacle::MaybeThere { .. } | Obstacle::OtherOwner { .. })
+        };
+        self.obstacles().all(lossless)
+    }
+
+    /// All that keeps this from being the whole way back.
+    fn obstacles(&self) -> impl Iterator<Item = &Obstacle> {
+        self.steps.iter().flat_map(|undo| &undo.obstacles)
     }
 
     /// Running the way back throws nothing away.
@@ -147,7 +176,7 @@ impl Draft {
         for undo in &self.steps {
             sql.push_str(&format!("-- Undoes statement {}.\n", undo.statement + 1));
             for note in undo.notes() {
-                sql.push_str(&format!("-- {}\n", note.replace(['\n', '\r'], " ")));
+                sql.push_str(&format!("-- {}\n", one_line(&note)));
             }
             sql.push_str(&add(&undo.sql));
             sql.push('\n');
@@ -160,14 +189,14 @@ impl Draft {
 impl Undo {
     /// Nothing is to be undone, and nothing is to be said of it.
     fn is_empty(&self) -> bool {
-        self.sql.is_empty() && self.obstacle.is_none()
+        self.sql.is_empty() && self.obstacles.is_empty()
     }
 
     /// What a reader has to know, a line each.
     fn notes(&self) -> impl Iterator<Item = String> {
         let losses = self.losses.iter().map(|loss| format!("Loses {loss}."));
         let conditions = self.conditions.iter().map(|condition| format!("Works only if {condition}."));
-        self.obstacle.iter().map(|obstacle| format!("{obstacle}.")).chain(losses).chain(conditions)
+        self.obstacles.iter().map(|obstacle| format!("{obstacle}.")).chain(losses).chain(conditions)
     }
 
     /// These statements.
@@ -177,52 +206,77 @@ impl Undo {
 
     /// No way back, for this reason.
     fn unknown(reason: impl Into<String>) -> Self {
-        Self { obstacle: Some(Obstacle::Unknown { reason: reason.into() }), ..Self::default() }
+        Self { obstacles: vec![Obstacle::Unknown { reason: reason.into() }], ..Self::default() }
     }
 
-    /// Rows or values are gone. What is not known stays not known.
+    /// Rows or values are gone.
     fn gone(&mut self, what: impl Into<String>) {
-        match &mut self.obstacle {
-            None => self.obstacle = Some(Obstacle::DataGone { what: what.into() }),
-            Some(Obstacle::DataGone { what: before }) => {
-                let what = what.into();
-                if !before.contains(&what) {
-                    *before = format!("{before}, {what}");
-                }
-            }
-            Some(Obstacle::Unknown { .. }) => {}
+        let what = what.into();
+        let noted = self.obstacles.iter_mut().find_map(|obstacle| match obstacle {
+            Obstacle::DataGone { what } => Some(what),
+            _ => None,
+        });
+        match noted {
+            None => self.obstacles.push(Obstacle::DataGone { what }),
+            Some(before) if before.split(", ").any(|own| own == what) => {}
+            Some(before) => *before = format!("{before}, {what}"),
+        }
+    }
+
+    /// The rows are there still.
+    fn not_gone(&mut self) {
+        self.obstacles.retain(|obstacle| !matches!(obstacle, Obstacle::DataGone { .. }));
+    }
+
+    /// What is taken away again was made only if it was not there (`lenient`).
+    fn made_unless_there(mut self, lenient: bool, what: impl fmt::Display) -> Self {
+        if lenient && !self.sql.is_empty() {
+            self.note(Obstacle::MaybeThere { what: what.to_string() });
+        }
+        self
+    }
+
+    /// Of what the script has made itself nothing is lost and nothing is to be put back; what is not known stays so.
+    fn of_created(mut self) -> Self {
+        self.obstacles.retain(|obstacle| matches!(obstacle, Obstacle::Unknown { .. }));
+        Self { obstacles: self.obstacles, ..Self::default() }
+    }
+
+    /// One more obstacle.
+    fn note(&mut self, obstacle: Obstacle) {
+        match obstacle {
+            Obstacle::DataGone { what } => self.gone(what),
+            other if self.obstacles.contains(&other) => {}
+            other => self.obstacles.push(other),
         }
     }
 
     /// Runs after all that undoes what came later in the same statement: `earlier` comes behind.
-    fn then(self, earlier: Self) -> Self {
-        let mut joined = Self {
-            statement: self.statement,
-            sql: self.sql.into_iter().chain(earlier.sql).collect(),
-            losses: self.losses,
-            conditions: self.conditions,
-            obstacle: self.obstacle,
-        };
+    fn then(mut self, earlier: Self) -> Self {
+        self.sql.extend(earlier.sql);
         for loss in earlier.losses {
-            if !joined.losses.contains(&loss) {
-                joined.losses.push(loss);
+            if !self.losses.contains(&loss) {
+                self.losses.push(loss);
             }
         }
-        joined.conditions.extend(earlier.conditions);
-        match earlier.obstacle {
-            Some(Obstacle::DataGone { what }) => joined.gone(what),
-            Some(unknown) => joined.obstacle = Some(unknown),
-            None => {}
-        }
-        joined
+        self.conditions.extend(earlier.conditions);
+        earlier.obstacles.into_iter().for_each(|obstacle| self.note(obstacle));
+        self
     }
+}
+
+/// A text in one line: it stands behind `--`, and a name may have a line break in it.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Loss::Rows { table } => write!(f, "the rows of {table}"),
-            Loss::Values { table, column } => write!(f, "values of {table}.{column}"),
+            Loss::Rows { table } => write!(f, "the rows of {}", one_line(&table.to_string())),
+            Loss::Values { table, column } => {
+                write!(f, "values of {}", one_line(&format!("{table}.{column}")))
+            }
         }
     }
 }
@@ -230,8 +284,16 @@ impl fmt::Display for Loss {
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Obstacle::DataGone { what } => write!(f, "Does not bring back {what}"),
-            Obstacle::Unknown { reason } => write!(f, "No way back is known: {reason}"),
+            Obstacle::DataGone { what } => write!(f, "Does not bring back {}", one_line(what)),
+            Obstacle::MaybeThere { what } => write!(
+                f,
+                "Whether {} was there before the migration is known only where it ran: take this line out if the migration made it",
+                one_line(what)
+            ),
+            Obstacle::OtherOwner { of } => {
+                write!(f, "Whose {} is does not come back: the role that rolls back owns it", one_line(of))
+            }
+            Obstacle::Unknown { reason } => write!(f, "No way back is known: {}", one_line(reason)),
         }
     }
 }

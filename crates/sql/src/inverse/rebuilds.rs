@@ -1,6 +1,6 @@
 //! Tables of SQLite that a script builds anew: another table, the rows, the old one dropped, the other one renamed.
 
-use super::text;
+use super::copy;
 use crate::action::{Action, Name};
 use crate::statement::Statement;
 use diagnostics::Provider;
@@ -33,7 +33,7 @@ pub fn rebuilds<'s>(
     let mut under_way: Vec<Rebuild> = Vec::new();
     let mut found = Vec::new();
     for (number, statement) in statements.enumerate() {
-        if let Some((into, table, _)) = text::copied(statement.span.slice(text), provider) {
+        if let Some((into, table)) = copy::tables(statement.span.slice(text), provider) {
             under_way.push(Rebuild { table, into, copied: number, dropped: usize::MAX, renamed: usize::MAX });
             continue;
         }

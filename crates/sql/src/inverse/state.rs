@@ -1,5 +1,6 @@
 //! The database as the script has made it so far.
 
+use super::copy::Copied;
 use super::{Undo, text};
 use crate::action::Name;
 use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, Part, PartKind, Snapshot};
@@ -15,16 +16,6 @@ pub(super) const RELATIONS: [ObjectKind; 5] = [
     ObjectKind::MaterializedView,
     ObjectKind::Sequence,
 ];
-
-/// Rows that a statement has copied: INSERT INTO a table SELECT ... FROM another.
-pub(super) struct Copied {
-    /// From this table.
-    pub(super) from: Object,
-    /// Into this one.
-    pub(super) into: Object,
-    /// The columns that are copied as they are: the name there, the name here.
-    pub(super) columns: text::Pairs,
-}
 
 /// A snapshot that follows a script.
 pub(super) struct State {
@@ -212,28 +203,12 @@ impl State {
     }
 
     /// Whether `SET a = ..., b = ...` sets columns alone that the script has added: they go with what they hold.
-    pub(super) fn sets_added(&self, table: &Object, mut words: Words<'_>) -> bool {
-        if !words.skip_to("SET") {
-            return false;
-        }
-        loop {
-            let Some(name) = words.name() else { return false };
-            let held = |(own, column): &(Object, String)| {
-                own == table && text::same(column, &name.name, self.provider())
-            };
-            if !self.added.iter().any(held) {
-                return false;
-            }
-            while !words.is_done()
-                && !words.at_word("WHERE")
-                && !words.look(0).is_some_and(|token| token.is_symbol(b','))
-            {
-                words.skip_one();
-            }
-            if !words.symbol(b',') {
-                return true;
-            }
-        }
+    pub(super) fn sets_added(&self, table: &Object, words: Words<'_>) -> bool {
+        let added = |name: &String| {
+            let mut added = self.added.iter();
+            added.any(|(own, column)| own == table && text::same(column, name, self.provider()))
+        };
+        self.set_columns(words).is_some_and(|columns| columns.iter().all(added))
     }
 
     /// Another name for an object, wherever it stands.
@@ -271,6 +246,23 @@ impl State {
         let provider = self.provider();
         self.change_column(table, from, |column| to.clone_into(&mut column.name));
         let put = |held: &mut String| *held = text::column_renamed(held, from, to, provider);
+        for copy in &mut self.copies {
+            let named = |name: &String| text::same(name, from, provider);
+            if copy.into == *table {
+                copy.columns
+                    .iter_mut()
+                    .map(|(_, here)| here)
+                    .filter(|here| named(here))
+                    .for_each(|here| to.clone_into(here));
+            }
+            if copy.from == *table && copy.into != *table {
+                copy.columns
+                    .iter_mut()
+                    .map(|(there, _)| there)
+                    .filter(|there| named(there))
+                    .for_each(|there| to.clone_into(there));
+            }
+        }
         let added = self.added.iter_mut();
         added
             .filter(|(own, column)| own == table && column == from)

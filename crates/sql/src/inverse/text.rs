@@ -148,49 +148,26 @@ fn replaced(text: &str, provider: Provider, other: impl Fn(&Mention) -> Option<S
     result
 }
 
+/// CREATE OR REPLACE.
+pub(super) fn replaces(written: &str, provider: Provider) -> bool {
+    let tokens = tokens(written, provider);
+    Words::new(written, &tokens, provider).take_all(&["CREATE", "OR", "REPLACE"])
+}
+
+/// IF NOT EXISTS.
+pub(super) fn is_lenient(written: &str, provider: Provider) -> bool {
+    let tokens = tokens(written, provider);
+    let mut words = Words::new(written, &tokens, provider);
+    while words.skip_to("IF") {
+        if words.take_all(&["NOT", "EXISTS"]) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Columns of two tables: the name in the one, the name in the other.
 pub(super) type Pairs = Vec<(String, String)>;
-
-/// `INSERT INTO a (x, y) SELECT p, q FROM b`, with and without conditions: the tables into and from which rows are copied, and
-/// the columns that are copied as they are (the name there, the name here).
-pub(super) fn copied(text: &str, provider: Provider) -> Option<(Name, Name, Pairs)> {
-    let tokens = tokens(text, provider);
-    let mut words = Words::new(text, &tokens, provider);
-    words.take("INSERT").then_some(())?;
-    if words.take("OR") {
-        words.advance();
-    }
-    words.take("IGNORE");
-    words.take("INTO").then_some(())?;
-    let into = words.name()?;
-    let mut listed = Vec::new();
-    if words.symbol(b'(') {
-        while let Some(column) = words.part() {
-            listed.push(column);
-            words.symbol(b',');
-        }
-        words.symbol(b')').then_some(())?;
-    }
-    words.take("SELECT").then_some(())?;
-    let mut columns = Vec::new();
-    for at in 0.. {
-        let column = words.part();
-        let plain = words.look(0).is_some_and(|next| next.is_symbol(b',') || next.is_word(text, "FROM"));
-        if let (Some(column), Some(to), true) = (column, listed.get(at), plain) {
-            columns.push((column, to.clone()));
-        }
-        while !words.is_done() && !words.at_word("FROM") && !words.look(0)?.is_symbol(b',') {
-            words.skip_one();
-        }
-        if !words.symbol(b',') {
-            break;
-        }
-    }
-    words.take("FROM").then_some(())?;
-    let from = words.name()?;
-    // Rows that are joined or chosen are not all of them.
-    words.is_done().then_some((into, from, columns))
-}
 
 /// A name in quotes.
 pub(super) fn quoted(name: &str, provider: Provider) -> String {

@@ -35,7 +35,7 @@ WITH objects (key, kind, owner, acl, \"column\") AS (
     SELECT concat('pg_class ', c.oid), CASE WHEN c.relkind = 'S' THEN 's' ELSE 'r' END, c.relowner, c.relacl, NULL::name
         FROM pg_class c
     UNION ALL SELECT concat('pg_class ', a.attrelid), NULL, c.relowner, a.attacl, a.attname
-        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE NOT a.attisdropped
     UNION ALL SELECT concat('pg_proc ', p.oid), 'f', p.proowner, p.proacl, NULL FROM pg_proc p
     UNION ALL SELECT concat('pg_namespace ', n.oid), 'n', n.nspowner, n.nspacl, NULL FROM pg_namespace n
     UNION ALL SELECT concat('pg_type ', t.oid), 'T', t.typowner, t.typacl, NULL FROM pg_type t

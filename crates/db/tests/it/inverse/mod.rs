@@ -1,6 +1,7 @@
 //! The way back of scripts, walked on real servers: up, down, and the database is what it was; up again, and it is what the first
-//! time made of it.
+//! time made of it. Where a draft says of nothing that it is gone, rows and counters are compared, too.
 
+mod content;
 mod fixtures;
 mod projects;
 mod scripts;
@@ -8,6 +9,7 @@ mod scripts;
 pub(crate) use projects::migrations;
 
 use crate::connect;
+use content::{Content, content};
 use diagnostics::Provider;
 use sql::{Draft, Obstacle, Options, Snapshot, split};
 use std::fmt;
@@ -77,8 +79,8 @@ fn drafted(text: &str, before: &Snapshot) -> Draft {
 
 /// Why there is no way back, where the draft says so.
 fn unknown(draft: &Draft) -> Option<Verdict> {
-    draft.steps.iter().find_map(|undo| match &undo.obstacle {
-        Some(Obstacle::Unknown { reason }) => Some(Verdict::Unknown(reason.clone())),
+    draft.steps.iter().flat_map(|undo| &undo.obstacles).find_map(|obstacle| match obstacle {
+        Obstacle::Unknown { reason } => Some(Verdict::Unknown(reason.clone())),
         _ => None,
     })
 }
@@ -89,20 +91,24 @@ fn there_and_back(url: &str, text: &str, before: &Snapshot) -> Verdict {
     if let Some(unknown) = unknown(&draft) {
         return unknown;
     }
+    let held = content(url, before);
     if let Err(why) = run(url, before.provider, text) {
         return Verdict::NotTaken(why);
     }
-    down(url, &draft, before)
+    down(url, &draft, (before, &held))
 }
 
 /// Walks the way back.
-fn down(url: &str, draft: &Draft, before: &Snapshot) -> Verdict {
+fn down(url: &str, draft: &Draft, (before, held): (&Snapshot, &Content)) -> Verdict {
     let down = draft.sql();
     if let Err(why) = run(url, before.provider, &down) {
         let conditional = draft.steps.iter().any(|undo| !undo.conditions.is_empty());
         return if conditional { Verdict::Refused(why) } else { Verdict::Wrong(format!("{why}\n{down}")) };
     }
-    let differing = differences(before, &snapshot(url), ("the former", "what came back"));
+    let mut differing = differences(before, &snapshot(url), ("the former", "what came back"));
+    if draft.is_lossless_up() {
+        differing.extend(content::differing(held, &content(url, before)));
+    }
     match (differing.is_empty(), draft.is_lossless_up()) {
         (false, _) => Verdict::Wrong(format!("{}\n{down}", differing.join("\n"))),
         (true, true) => Verdict::Equal,
@@ -114,6 +120,7 @@ fn down(url: &str, draft: &Draft, before: &Snapshot) -> Verdict {
 fn walk(url: &str, text: &str) -> Verdict {
     let before = snapshot(url);
     let draft = drafted(text, &before);
+    let held = content(url, &before);
     if let Err(why) = run(url, before.provider, text) {
         return Verdict::NotTaken(why);
     }
@@ -121,7 +128,7 @@ fn walk(url: &str, text: &str) -> Verdict {
         return unknown;
     }
     let after = snapshot(url);
-    let verdict = down(url, &draft, &before);
+    let verdict = down(url, &draft, (&before, &held));
     if !verdict.comes_back() {
         return verdict;
     }

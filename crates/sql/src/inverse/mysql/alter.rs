@@ -1,11 +1,12 @@
 //! ALTER TABLE, change by change.
 
 use super::render::{self, quoted};
-use super::{column, key};
+use super::{MYSQL, column, key};
 use crate::effect::mysql::spec::{Alter, PartitionChange, Spec};
-use crate::inverse::Undo;
 use crate::inverse::state::State;
+use crate::inverse::{Obstacle, Undo, text};
 use crate::snapshot::{Object, ObjectKind};
+use crate::words::Words;
 
 /// What undoes one change.
 #[derive(Default)]
@@ -26,6 +27,13 @@ impl Step {
     /// Changes of the table.
     pub(super) fn changes(changes: Vec<String>) -> Self {
         Self { changes, ..Self::default() }
+    }
+
+    /// It was made only if it was not there (`lenient`).
+    pub(super) fn made_unless_there(&mut self, lenient: bool, name: &str, table: &Object) {
+        if lenient {
+            self.told.note(Obstacle::MaybeThere { what: format!("{}.{name}", table.name) });
+        }
     }
 
     /// No way back.
@@ -96,7 +104,7 @@ fn step(spec: &Spec, table: &Object, written: &str, state: &mut State) -> Step {
     match spec {
         Spec::AddColumn { column, if_not_exists } => column::add(column, *if_not_exists, table, state),
         Spec::DropColumn { name, .. } => column::drop(name, table, state),
-        Spec::ChangeColumn { from, column } => column::change(from, column, table, state),
+        Spec::ChangeColumn { from, column } => column::change(from, column, ignores(written), table, state),
         Spec::RenameColumn { from, to } => {
             state.rename_column(table, from, to);
             let back = format!("RENAME COLUMN {} TO {}", quoted(to), quoted(from));
@@ -107,11 +115,22 @@ fn step(spec: &Spec, table: &Object, written: &str, state: &mut State) -> Step {
             column::set_default(column, default, table, state)
         }
         Spec::AddIndex { name, columns, if_not_exists, .. } => {
-            key::add_index(name.as_deref(), columns, *if_not_exists, table, state)
+            let lenient = *if_not_exists || text::replaces(written, MYSQL);
+            key::add_index(name.as_deref(), columns, (*if_not_exists, lenient), table, state)
         }
         Spec::AddPrimaryKey { columns } => key::add_primary(columns, table, state),
-        Spec::AddForeignKey { name, columns, .. } => key::add_foreign(name.as_deref(), columns, table, state),
-        Spec::AddCheck { name } => key::add_check(name.as_deref(), table, state),
+        Spec::AddForeignKey { name, columns, .. } => {
+            let mut step = key::add_foreign(name.as_deref(), columns, table, state);
+            let name = name.as_deref().unwrap_or("a foreign key");
+            step.made_unless_there(text::is_lenient(written, MYSQL), name, table);
+            step
+        }
+        Spec::AddCheck { name } => {
+            let mut step = key::add_check(name.as_deref(), table, state);
+            let name = name.as_deref().unwrap_or("a check");
+            step.made_unless_there(text::is_lenient(written, MYSQL), name, table);
+            step
+        }
         Spec::DropIndex { name, .. } => key::drop_index(name, table, state),
         Spec::DropPrimaryKey => key::drop_primary(table, state),
         Spec::DropForeignKey { name } => key::drop_foreign(name, table, state),
@@ -132,6 +151,13 @@ fn step(spec: &Spec, table: &Object, written: &str, state: &mut State) -> Step {
             Step::unknown("a part of this change is not read")
         }
     }
+}
+
+/// ALTER IGNORE TABLE of MariaDB: rows and values that do not fit are passed over or made to fit.
+fn ignores(written: &str) -> bool {
+    let tokens = text::tokens(written, MYSQL);
+    let mut words = Words::new(written, &tokens, MYSQL);
+    words.take("ALTER") && (words.take("IGNORE") || (words.take("ONLINE") && words.take("IGNORE")))
 }
 
 /// What options of tables are where nothing is said of them.

@@ -2,15 +2,23 @@
 
 use super::alter::Step;
 use super::render::{self, key_columns, quoted};
-use super::{MYSQL, key};
+use super::{MYSQL, key, widen};
 use crate::effect::mysql::column::{ColumnDefinition as Written, parse_type};
 use crate::inverse::state::State;
 use crate::inverse::{Loss, text};
 use crate::snapshot::{ColumnDefinition, Object, Part, PartKind};
+use crate::words::Words;
 
 /// A column as a snapshot has it, of one as a statement defines it.
 pub(super) fn defined(column: &Written) -> ColumnDefinition {
     let mut written = column.type_text.clone();
+    for (word, name) in
+        [("CHARACTER SET", &column.data_type.character_set), ("COLLATE", &column.data_type.collation)]
+    {
+        if let Some(name) = name.as_ref().filter(|_| column.data_type.is_text()) {
+            written.push_str(&format!(" {word} {name}"));
+        }
+    }
     if column.not_null {
         written.push_str(" NOT NULL");
     }
@@ -31,6 +39,14 @@ pub(super) fn defined(column: &Written) -> ColumnDefinition {
     }
 }
 
+/// Whether values of the one type may be others as values of the other: cut, rounded or without some of their characters.
+pub(super) fn changes(from: &ColumnDefinition, to: &ColumnDefinition) -> bool {
+    match (parse_type(&from.text), parse_type(&to.text)) {
+        (Some(from), Some(to)) => !widen::keeps(&from, &to),
+        _ => from.data_type != to.data_type,
+    }
+}
+
 /// A type that has a character set.
 pub(super) fn is_text(data_type: &str) -> bool {
     parse_type(data_type).is_some_and(|parsed| parsed.is_text())
@@ -47,6 +63,7 @@ pub(super) fn add(column: &Written, if_not_exists: bool, table: &Object, state: 
     if column.references.is_some() {
         key::inline_foreign(column, table, state, &mut step);
     }
+    step.made_unless_there(if_not_exists, &column.name, table);
     step
 }
 
@@ -100,7 +117,7 @@ fn index_back(part: &Part, held: &str, whole: bool) -> Vec<String> {
     drop.into_iter().chain([add]).collect()
 }
 
-pub(super) fn change(from: &str, column: &Written, table: &Object, state: &mut State) -> Step {
+pub(super) fn change(from: &str, column: &Written, ignores: bool, table: &Object, state: &mut State) -> Step {
     let Some(former) = state.column(table, from).cloned() else {
         return Step::unknown(format!("{} had no column {from}", table.name));
     };
@@ -111,19 +128,56 @@ pub(super) fn change(from: &str, column: &Written, table: &Object, state: &mut S
         false => format!("CHANGE COLUMN {} {}{place}", quoted(&column.name), render::column(&former)),
     };
     let mut step = Step { column: Some(column.name.clone()), ..Step::changes(vec![back]) };
-    let types = (parse_type(&former.data_type), parse_type(&column.type_text));
-    if types.0 != types.1 && former.generated.is_none() {
+    let stored = former.generated.is_none();
+    let now = defined(column);
+    if stored && changes(&now, &former) {
         step.told.losses.push(Loss::Values { table: table.name.clone(), column: column.name.clone() });
     }
+    if stored && (changes(&former, &now) || column.generated.is_some()) {
+        step.told.gone(format!("the values that {}.{} had before", table.name, former.name));
+    }
+    // Without IGNORE, and in a session that is strict, the server refuses NULL.
+    if stored && ignores && !former.not_null && column.not_null {
+        step.told.gone(format!("which values of {}.{} were NULL", table.name, former.name));
+    }
+    step.changes.extend(prefixes(&former.name, column, table, state));
     if former.not_null && !column.not_null {
         step.told.conditions.push(format!("no row of {} has NULL in {}", table.name, column.name));
     }
     if former.name != column.name {
         state.rename_column(table, &former.name, &column.name);
     }
-    let now = defined(column);
     state.change_column(table, &column.name, |known| *known = now);
     step
+}
+
+/// The indexes over a beginning of the column that is as long as the column now or longer: the server takes all of it then.
+fn prefixes(former: &str, now: &Written, table: &Object, state: &State) -> Vec<String> {
+    let length = now.data_type.arguments.first().and_then(|length| length.parse::<u64>().ok());
+    let whole = !now.data_type.is_text() && !now.data_type.base.ends_with("blob");
+    let parts = state.definition(table).into_iter().flat_map(|definition| &definition.parts);
+    let keys = parts.filter(|(part, _)| matches!(part.kind, PartKind::Index | PartKind::Constraint));
+    let lost = keys.filter(|(_, held)| {
+        prefix(held, former).is_some_and(|prefix| whole || length.is_some_and(|length| length <= prefix))
+    });
+    lost.flat_map(|(part, held)| index_back(part, held, false)).collect()
+}
+
+/// How much of a column an index has: ``KEY `k` (`note`(10))``.
+fn prefix(held: &str, column: &str) -> Option<u64> {
+    let held = render::index(held);
+    let tokens = text::tokens(held, MYSQL);
+    let mut words = Words::new(held, &tokens, MYSQL);
+    while !words.is_done() {
+        let Some(name) = words.part() else {
+            words.advance();
+            continue;
+        };
+        if text::same(&name, column, MYSQL) && words.symbol(b'(') {
+            return words.advance()?.span.slice(held).parse().ok();
+        }
+    }
+    None
 }
 
 pub(super) fn set_default(column: &str, default: Option<String>, table: &Object, state: &mut State) -> Step {

@@ -55,16 +55,22 @@ fn free_name(columns: &[String], table: &Object, state: &State) -> String {
 pub(super) fn add_index(
     name: Option<&str>,
     columns: &[Option<String>],
-    if_not_exists: bool,
+    (if_not_exists, lenient): (bool, bool),
     table: &Object,
     state: &mut State,
 ) -> Step {
     let columns = plain(columns);
     let name = name.map_or_else(|| free_name(&columns, table, state), str::to_owned);
-    if if_not_exists && find(state, table, PartKind::Index, &name).is_some() {
+    let known = find(state, table, PartKind::Index, &name);
+    if if_not_exists && known.is_some() {
         return Step::default();
     }
     let mut step = Step::changes(vec![format!("DROP INDEX {}", quoted(&name))]);
+    match known {
+        // OR REPLACE.
+        Some((_, held)) => step.changes.push(format!("ADD {}", render::index(&held))),
+        None => step.made_unless_there(lenient, &name, table),
+    }
     // The index that the server made for a foreign key goes when another can stand for it, and comes with the key.
     for (index, key) in made_by_server(&columns, table, state) {
         step.first

@@ -1,6 +1,7 @@
 //! The way back on MySQL and MariaDB.
 //!
-//! `alter` has the changes of tables, `object` what is made and dropped whole, `render` writes statements.
+//! `alter` has the changes of tables, `object` what is made and dropped whole, `render` writes statements, `widen` compares
+//! types.
 
 mod alter;
 mod column;
@@ -8,16 +9,18 @@ pub(super) mod keep;
 mod key;
 mod object;
 mod render;
+mod widen;
 
 #[cfg(test)]
 mod tests;
 
-use super::state::{Copied, State};
-use super::{Draft, Undo, rows, text};
+use super::copy::Copied;
+use super::state::State;
+use super::{Draft, Undo, rows};
 use crate::effect::mysql::alter::{alter_table, index_statement};
 use crate::effect::mysql::tokens;
 use crate::kind::{DataVerb, DdlVerb, Kind};
-use crate::snapshot::{Object, ObjectKind, Snapshot};
+use crate::snapshot::{ObjectKind, Snapshot};
 use crate::statement::{Script, Statement};
 use crate::words::Words;
 use diagnostics::Provider;
@@ -89,12 +92,8 @@ fn read(statement: &Statement, written: &str, words: Words<'_>, state: &mut Stat
 }
 
 fn data(verb: DataVerb, written: &str, mut words: Words<'_>, state: &mut State) -> Undo {
-    if let Some((into, from, columns)) = text::copied(written, MYSQL)
-        && let Some(into) = state.find(ObjectKind::Table, &into)
-        && let Some(from) = state.find(ObjectKind::Table, &from)
-        && state.is_created(&into)
-    {
-        state.copies.push(Copied { from, into, columns });
+    if let Some(copied) = Copied::read(written, state) {
+        state.copies.push(copied);
         return Undo::default();
     }
     let keyword = match verb {
@@ -109,10 +108,11 @@ fn data(verb: DataVerb, written: &str, mut words: Words<'_>, state: &mut State) 
     words.take_any(&["INTO", "FROM"]);
     let Some(name) = words.name() else { return Undo::unknown("the table is not read") };
     let table = state.find(ObjectKind::Table, &name);
-    let known = |table: &Object| {
-        state.is_created(table) || (verb == DataVerb::Update && state.sets_added(table, words.clone()))
-    };
-    match table.is_some_and(|table| known(&table)) {
+    let updates = verb == DataVerb::Update;
+    if let Some(table) = table.as_ref().filter(|table| state.is_created(table)) {
+        return state.write_created(table, updates, words);
+    }
+    match updates && table.is_some_and(|table| state.sets_added(&table, words)) {
         true => Undo::default(),
         false => rows::inserted(written, state)
             .unwrap_or_else(|| Undo::unknown(format!("the former rows of {name} are not known"))),

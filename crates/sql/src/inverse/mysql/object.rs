@@ -8,7 +8,7 @@ use crate::effect::mysql::alter::key_element;
 use crate::effect::mysql::column::definition;
 use crate::effect::mysql::spec::Spec;
 use crate::inverse::state::State;
-use crate::inverse::{Loss, Undo, text};
+use crate::inverse::{Loss, Obstacle, Undo, text};
 use crate::snapshot::{Definition, Object, ObjectKind, Part, PartKind};
 use crate::words::Words;
 
@@ -64,23 +64,38 @@ pub(super) fn create(written: &str, mut words: Words<'_>, state: &mut State) -> 
             let former = state.definition(&known).map(|definition| definition.text.clone());
             let made = state.is_created(&known);
             state.change(&known, |definition| written.clone_into(&mut definition.text));
-            let again = former.filter(|_| !made);
-            Some(Undo::with(again.map(|former| replaced(&former, word, &known)).unwrap_or_default()))
+            Some(former.filter(|_| !made).map(|former| replaced(&former, &known)).unwrap_or_default())
         }
         _ => {
             let definition = Definition { text: written.to_owned(), ..Definition::default() };
             let needed = state.create(object, definition);
             let sql = format!("DROP {word} {}", quoted(&name.name));
-            Some(Undo::with(if needed { vec![sql] } else { Vec::new() }))
+            let undo = Undo::with(if needed { vec![sql] } else { Vec::new() });
+            Some(undo.made_unless_there(lenient || replaces, name))
         }
     }
 }
 
-/// The former definition in place of what is there.
-fn replaced(former: &str, word: &str, object: &Object) -> Vec<String> {
-    match word {
-        "VIEW" => vec![former.replacen("CREATE ", "CREATE OR REPLACE ", 1)],
-        word => vec![format!("DROP {word} {}", quoted(&object.name.name)), former.to_owned()],
+/// The former definition in place of what OR REPLACE has made: the server takes these words, and leaves the rights to it alone.
+fn replaced(former: &str, object: &Object) -> Undo {
+    let mut undo = Undo::with(vec![former.replacen("CREATE ", "CREATE OR REPLACE ", 1)]);
+    made_again(object, &mut undo);
+    undo
+}
+
+/// What is made again has another definer, and a counter another position.
+fn made_again(object: &Object, undo: &mut Undo) {
+    match object.kind {
+        ObjectKind::Sequence => undo.gone(format!("the position of {}", object.name)),
+        ObjectKind::Table => {}
+        _ => undo.note(Obstacle::OtherOwner { of: object.name.to_string() }),
+    }
+}
+
+/// Those who may run a routine may not any more once it was dropped.
+fn without_rights(object: &Object, undo: &mut Undo) {
+    if matches!(object.kind, ObjectKind::Function | ObjectKind::Procedure) {
+        undo.gone(format!("the rights to run {}", object.name));
     }
 }
 
@@ -88,7 +103,13 @@ fn replaced(former: &str, word: &str, object: &Object) -> Vec<String> {
 fn table(name: &Name, replaces: bool, lenient: bool, words: Words<'_>, state: &mut State) -> Undo {
     let object = Object { kind: ObjectKind::Table, name: state.made(name) };
     let mut undo = Undo::default();
-    match state.find(ObjectKind::Table, name) {
+    let known = state.find(ObjectKind::Table, name);
+    if let Some(known) = known.as_ref().filter(|known| known.name.name != name.name) {
+        let (one, other) = (&known.name, &name.name);
+        return Undo::unknown(format!("whether {other} and {one} are one table is the server's to say"));
+    }
+    let unsure = known.is_none() && (lenient || replaces);
+    match known {
         Some(_) if lenient => return undo,
         Some(known) if replaces => undo = lost(vec![known], state),
         _ => {}
@@ -99,7 +120,7 @@ fn table(name: &Name, replaces: bool, lenient: bool, words: Words<'_>, state: &m
         undo.sql.insert(0, format!("DROP TABLE {}", quoted(&name.name)));
         undo.losses.push(Loss::Rows { table: object.name });
     }
-    undo
+    undo.made_unless_there(unsure, name)
 }
 
 /// The columns and keys of CREATE TABLE.
@@ -115,7 +136,7 @@ fn elements(table: &Object, mut words: Words<'_>, state: &mut State) {
         if keyed {
             match key_element(&mut words) {
                 Some(Spec::AddIndex { name, columns, .. }) => {
-                    key::add_index(name.as_deref(), &columns, false, table, state);
+                    key::add_index(name.as_deref(), &columns, (false, false), table, state);
                 }
                 Some(Spec::AddForeignKey { name, columns, .. }) => {
                     key::add_foreign(name.as_deref(), &columns, table, state);
@@ -151,8 +172,10 @@ fn trigger(
         definition.parts.insert(part, written.to_owned());
     });
     let drop = format!("DROP TRIGGER {}", quoted(&name.name));
+    let unsure = known.is_none() && (replaces || lenient);
     let sql = std::iter::once(drop).chain(known.filter(|_| replaces)).collect();
-    Some(Undo::with(if state.is_created(&table) { Vec::new() } else { sql }))
+    let undo = Undo::with(if state.is_created(&table) { Vec::new() } else { sql });
+    Some(undo.made_unless_there(unsure, &name.name))
 }
 
 pub(super) fn drop(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
@@ -166,7 +189,7 @@ pub(super) fn drop(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
     words.if_exists();
     let names = words.names();
     if word == "TRIGGER" {
-        let mut sql = Vec::new();
+        let (mut sql, mut undo) = (Vec::new(), Undo::default());
         for name in names {
             let Some(table) = state.owner(PartKind::Trigger, &Name::unqualified(name.name.clone())) else {
                 continue;
@@ -177,8 +200,11 @@ pub(super) fn drop(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
                 let held = part.and_then(|part| definition.parts.remove(&part));
                 sql.extend(held.filter(|_| !made));
             });
+            if !made && !sql.is_empty() {
+                undo.note(Obstacle::OtherOwner { of: name.name });
+            }
         }
-        return Some(Undo::with(sql));
+        return Some(Undo { sql, ..undo });
     }
     let kind = of(word).unwrap_or(ObjectKind::Table);
     let objects = names.iter().filter_map(|name| state.find(kind, name)).collect();
@@ -192,10 +218,15 @@ fn lost(objects: Vec<Object>, state: &mut State) -> Undo {
     for object in objects {
         let Some(definition) = state.remove(&object) else { continue };
         undo.sql.push(render::create(&object, &definition));
+        made_again(&object, &mut undo);
+        without_rights(&object, &mut undo);
         if object.kind == ObjectKind::Table {
             undo.gone(format!("the rows of {}", object.name));
             let back = lead_back(&object, &definition, &mut undo, state);
             last.extend(back);
+            for part in definition.parts.keys().filter(|part| part.kind == PartKind::Trigger) {
+                undo.note(Obstacle::OtherOwner { of: part.name.clone() });
+            }
             last.extend(render::behind(&object, &definition));
         }
     }
@@ -207,12 +238,16 @@ fn lost(objects: Vec<Object>, state: &mut State) -> Undo {
 fn lead_back(object: &Object, definition: &Definition, undo: &mut Undo, state: &State) -> Option<String> {
     let copy = state.copies.iter().rev().find(|copy| copy.from == *object)?;
     let stored = definition.columns.iter().filter(|column| column.generated.is_none());
-    let pair = |name: &str| copy.columns.iter().find(|(from, _)| text::same(from, name, MYSQL));
-    let pairs: Vec<_> = stored.clone().filter_map(|column| pair(&column.name)).collect();
-    undo.obstacle = None;
-    for column in stored.filter(|column| pair(&column.name).is_none()) {
+    let pairs = copy.leading(definition, state);
+    if pairs.is_empty() {
+        return None;
+    }
+    let leads = |name: &str| pairs.iter().any(|(from, _)| text::same(from, name, MYSQL));
+    undo.not_gone();
+    for column in stored.filter(|column| !leads(&column.name)) {
         undo.gone(format!("the values of {}.{}", object.name, column.name));
     }
+    copy.tell(definition, state, super::column::changes, undo);
     let list = |pick: fn(&(String, String)) -> &String| {
         pairs.iter().map(|pair| quoted(pick(pair))).collect::<Vec<_>>().join(", ")
     };
@@ -251,6 +286,17 @@ pub(super) fn rename(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
     Some(Undo::with(sql))
 }
 
+/// How a sequence counts: what stands behind its name, without the engine.
+fn counting(made: &str) -> Option<String> {
+    let tokens = text::tokens(made, MYSQL);
+    let mut words = Words::new(made, &tokens, MYSQL);
+    words.skip_to("SEQUENCE").then_some(())?;
+    words.name()?;
+    let from = words.look(0)?.span.start;
+    let end = if words.skip_to("ENGINE") { words.previous()?.span.start } else { made.len() };
+    Some(made[from..end].trim_end().to_owned())
+}
+
 /// ALTER of what is no table.
 pub(super) fn alter(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
     words.take("ALTER");
@@ -260,5 +306,23 @@ pub(super) fn alter(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
     words.if_exists();
     let object = state.find(of(word)?, &words.name()?)?;
     let former = state.definition(&object)?.text.clone();
-    Some(Undo::with(if state.is_created(&object) { Vec::new() } else { replaced(&former, word, &object) }))
+    if state.is_created(&object) {
+        return Some(Undo::default());
+    }
+    let mut undo = Undo::default();
+    match object.kind {
+        ObjectKind::View => return Some(replaced(&former, &object)),
+        ObjectKind::Sequence => {
+            undo.sql.push(format!("ALTER SEQUENCE {} {}", quoted(&object.name.name), counting(&former)?));
+            if words.skip_to("RESTART") {
+                undo.gone(format!("the position of {}", object.name));
+            }
+        }
+        _ => {
+            undo.sql = vec![format!("DROP {word} {}", quoted(&object.name.name)), former];
+            made_again(&object, &mut undo);
+            without_rights(&object, &mut undo);
+        }
+    }
+    Some(undo)
 }

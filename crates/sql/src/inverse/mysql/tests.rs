@@ -77,8 +77,8 @@ fn changes_of_columns() {
     ] {
         undoes(text, &[sql]);
     }
-    let gone = back("ALTER TABLE orders DROP COLUMN note").steps[0].obstacle.clone();
-    assert_eq!(gone, Some(Obstacle::DataGone { what: "the values of orders.note".to_owned() }));
+    let gone = back("ALTER TABLE orders DROP COLUMN note").steps[0].obstacles.clone();
+    assert_eq!(gone, [Obstacle::DataGone { what: "the values of orders.note".to_owned() }]);
     // Two changes of one column are two statements.
     undoes(
         "ALTER TABLE orders CHANGE note remark TEXT, ALTER COLUMN remark SET DEFAULT 'x'",
@@ -169,5 +169,119 @@ fn tables_and_other_objects() {
         ["UPDATE orders SET note = ''", "DELETE FROM orders", "CALL p()", "GRANT SELECT ON orders TO a"]
     {
         assert!(!back(text).is_complete(), "{text}");
+    }
+}
+
+#[test]
+fn values_that_a_type_does_not_hold_are_gone() {
+    let gone = |text: &str| {
+        let draft = back(text);
+        draft.steps.iter().flat_map(|undo| &undo.obstacles).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for text in [
+        "ALTER TABLE orders MODIFY note varchar(20)",
+        "ALTER TABLE orders CHANGE note remark int",
+        "ALTER TABLE orders MODIFY note varchar(50) CHARACTER SET latin1",
+    ] {
+        assert_eq!(gone(text), ["Does not bring back the values that orders.note had before"], "{text}");
+    }
+    assert_eq!(
+        gone("ALTER IGNORE TABLE orders MODIFY note varchar(50) NOT NULL"),
+        ["Does not bring back which values of orders.note were NULL"]
+    );
+    assert_eq!(
+        gone("ALTER TABLE orders MODIFY state enum('new') NOT NULL"),
+        ["Does not bring back the values that orders.state had before"]
+    );
+    for text in [
+        "ALTER TABLE orders MODIFY note varchar(50) NOT NULL",
+        "ALTER TABLE orders MODIFY note text",
+        "ALTER TABLE orders MODIFY customer bigint NOT NULL",
+        "ALTER TABLE orders MODIFY state enum('new','paid','sent')",
+    ] {
+        assert_eq!(gone(text), [""; 0], "{text}");
+    }
+    let draft = back("ALTER TABLE orders MODIFY customer bigint NOT NULL");
+    assert_eq!(draft.steps[0].losses.len(), 1, "{draft:?}");
+}
+
+#[test]
+fn what_is_made_again_is_said_to_be_another_s() {
+    let mut before = before();
+    for (kind, name, text) in [
+        (ObjectKind::Procedure, "p", "CREATE PROCEDURE `p`()\nSELECT 1"),
+        (ObjectKind::View, "v", "CREATE VIEW `v` AS select 1 AS `1`"),
+        (
+            ObjectKind::Sequence,
+            "s",
+            "CREATE SEQUENCE `s` start with 1 minvalue 1 maxvalue 9 increment by 1 cache 1000 nocycle ENGINE=InnoDB",
+        ),
+    ] {
+        let definition = crate::snapshot::Definition { text: text.to_owned(), ..Default::default() };
+        before.objects.insert(Object { kind, name: Name::unqualified(name) }, definition);
+    }
+    let owner = |name: &str| Obstacle::OtherOwner { of: name.to_owned() };
+    let gone = |what: &str| Obstacle::DataGone { what: what.to_owned() };
+    for (text, sql, obstacles) in [
+        (
+            "CREATE OR REPLACE PROCEDURE p() SELECT 2",
+            vec!["CREATE OR REPLACE PROCEDURE `p`()\nSELECT 1"],
+            vec![owner("p")],
+        ),
+        (
+            "DROP PROCEDURE p",
+            vec!["CREATE PROCEDURE `p`()\nSELECT 1"],
+            vec![owner("p"), gone("the rights to run p")],
+        ),
+        (
+            "ALTER PROCEDURE p COMMENT 'x'",
+            vec!["DROP PROCEDURE `p`", "CREATE PROCEDURE `p`()\nSELECT 1"],
+            vec![owner("p"), gone("the rights to run p")],
+        ),
+        ("DROP VIEW v", vec!["CREATE VIEW `v` AS select 1 AS `1`"], vec![owner("v")]),
+        (
+            "ALTER SEQUENCE s INCREMENT BY 2",
+            vec!["ALTER SEQUENCE `s` start with 1 minvalue 1 maxvalue 9 increment by 1 cache 1000 nocycle"],
+            vec![],
+        ),
+        (
+            "ALTER SEQUENCE s RESTART 5",
+            vec!["ALTER SEQUENCE `s` start with 1 minvalue 1 maxvalue 9 increment by 1 cache 1000 nocycle"],
+            vec![gone("the position of s")],
+        ),
+        (
+            "DROP TRIGGER t",
+            vec!["CREATE TRIGGER `t` BEFORE INSERT ON `orders` FOR EACH ROW SET NEW.note = ''"],
+            vec![owner("t")],
+        ),
+    ] {
+        let draft = draft(&split(text, &Options::new(Provider::MySql)).unwrap(), text, &before);
+        assert_eq!(draft.statements().collect::<Vec<_>>(), sql, "{text}");
+        assert_eq!(draft.steps[0].obstacles, obstacles, "{text}");
+    }
+    // On a server that tells names apart by case these are two.
+    assert!(!back("CREATE TABLE IF NOT EXISTS Orders (id INT)").is_complete());
+}
+
+#[test]
+fn an_index_over_a_beginning_comes_back() {
+    let mut before = before();
+    let notes = shown_table(
+        "CREATE TABLE `notes` (\n  `id` int(11) NOT NULL,\n  `note` varchar(50) DEFAULT NULL,\n  KEY `k` (`note`(10))\n) ENGINE=InnoDB",
+    )
+    .unwrap();
+    before.objects.insert(Object { kind: ObjectKind::Table, name: Name::unqualified("notes") }, notes);
+    for (text, sql) in [
+        (
+            "ALTER TABLE notes MODIFY note varchar(8)",
+            "ALTER TABLE `notes` MODIFY COLUMN `note` varchar(50) DEFAULT NULL, DROP INDEX `k`, ADD KEY `k` (`note`(10))",
+        ),
+        (
+            "ALTER TABLE notes MODIFY note varchar(60)",
+            "ALTER TABLE `notes` MODIFY COLUMN `note` varchar(50) DEFAULT NULL",
+        ),
+    ] {
+        let draft = draft(&split(text, &Options::new(Provider::MySql)).unwrap(), text, &before);
+        assert_eq!(draft.statements().collect::<Vec<_>>(), [sql], "{text}");
     }
 }

@@ -2,9 +2,9 @@
 
 use super::super::state::State;
 use super::super::{Loss, Undo};
-use super::lost::{Lost, counted, names};
+use super::lost::{Lost, names};
 use super::render::{self, alter, alter_column, quoted};
-use super::{key, setting, types};
+use super::{counter, key, setting, types};
 use crate::action::Name;
 use crate::pg::command::{self, Alter, Change, Detach};
 use crate::snapshot::{ColumnDefinition, Object, ObjectKind, Part, PartKind};
@@ -28,7 +28,12 @@ pub(super) fn undo(alter: &Alter, statement: &str, state: &mut State) -> Undo {
     let mut altered = Altered { table, statement };
     let mut undo = Undo::default();
     for one in &alter.changes {
-        let own = change(one, &altered, state);
+        let mut own = change(one, &altered, state);
+        // Each option of a counter is a change, and one statement leads back to all of them.
+        if matches!(one, Change::Identity { .. } | Change::Sequence { .. }) && undo.sql.starts_with(&own.sql)
+        {
+            own.sql.clear();
+        }
         undo = own.then(undo);
         if let Change::Rename(_) | Change::SetSchema(_) = one
             && let Some(table) = moved(one, &altered.table)
@@ -76,7 +81,7 @@ fn change(change: &Change, altered: &Altered<'_>, state: &mut State) -> Undo {
             expression(change, column, table, state)
         }
         Change::AddIdentity(column) => add_identity(column, table, state),
-        Change::Identity { column, drop } => identity(column, *drop, table, state),
+        Change::Identity { column, drop } => counter::identity(column, *drop, altered, state),
         Change::RenameColumn { from, to } => {
             state.rename_column(table, from, to);
             let sql = alter(table, &format!("RENAME COLUMN {} TO {}", quoted(to), quoted(from)));
@@ -89,7 +94,7 @@ fn change(change: &Change, altered: &Altered<'_>, state: &mut State) -> Undo {
         Change::NoInherit(parent) => inherit(parent, "INHERIT", table, state),
         _ => return setting::undo(change, altered, state),
     };
-    if needed { undo } else { Undo { sql: Vec::new(), losses: Vec::new(), ..Undo::default() } }
+    if needed { undo } else { undo.of_created() }
 }
 
 fn add_column(
@@ -109,7 +114,7 @@ fn add_column(
     state.added.push((table.clone(), column.name.clone()));
     let mut undo = Undo::with(vec![alter(table, &format!("DROP COLUMN {}", quoted(&column.name)))]);
     undo.losses.push(Loss::Values { table: table.name.clone(), column: column.name.clone() });
-    undo
+    undo.made_unless_there(if_not_exists, format!("{}.{}", table.name, column.name))
 }
 
 fn drop_column(name: &str, cascade: bool, table: &Object, state: &mut State) -> Undo {
@@ -174,27 +179,6 @@ fn expression(change: &Change, column: &str, table: &Object, state: &mut State) 
 fn add_identity(column: &str, table: &Object, state: &mut State) -> Undo {
     state.change_column(table, column, |column| column.identity = Some("BY DEFAULT".to_owned()));
     Undo::with(vec![alter_column(table, column, "DROP IDENTITY")])
-}
-
-fn identity(column: &str, drop: bool, table: &Object, state: &mut State) -> Undo {
-    let Some(known) = state.column(table, column).cloned() else { return unknown_column(table, column) };
-    let Some(former) = &known.identity else { return Undo::default() };
-    if !drop {
-        return Undo::with(vec![alter_column(table, column, &format!("SET GENERATED {former}"))]);
-    }
-    state.change_column(table, column, |column| column.identity = None);
-    let options = known.text.split_once("AS IDENTITY").map_or("", |(_, rest)| rest).trim_start();
-    let options = match options.starts_with('(').then(|| options.find(')')).flatten() {
-        Some(end) => format!(" {}", &options[..=end]),
-        None => String::new(),
-    };
-    let relation = super::super::text::string(&render::qualified(&table.name));
-    let sequence =
-        format!("pg_catalog.pg_get_serial_sequence({relation}, {})", super::super::text::string(column));
-    Undo::with(vec![
-        alter_column(table, column, &format!("ADD GENERATED {former} AS IDENTITY{options}")),
-        counted(&sequence, table, column),
-    ])
 }
 
 /// RENAME TO and SET SCHEMA.

@@ -42,7 +42,11 @@ pub(super) fn undo(written: &str, state: &mut State) -> Undo {
     if script.statements.iter().any(|statement| is_there(statement.span.slice(inner), state)) {
         return Undo::default();
     }
-    script.statements.iter().fold(Undo::default(), |undo, statement| one(statement, inner, state).then(undo))
+    let undo = script
+        .statements
+        .iter()
+        .fold(Undo::default(), |undo, statement| one(statement, inner, state).then(undo));
+    undo.made_unless_there(true, "what the block of code makes")
 }
 
 /// The definitions between BEGIN and EXCEPTION, or between IF NOT EXISTS (...) THEN and END IF.

@@ -3,8 +3,8 @@
 use super::super::keep::{Kept, KeptKind, Piece, Pieces, Running, Substitution, left, listed};
 use super::super::state::State;
 use super::super::text;
+use super::counter::counted;
 use super::keep::{fill, own_type};
-use super::lost::counted;
 use super::render::{self, alter, alter_column, quoted};
 use super::types;
 use crate::pg;
@@ -80,8 +80,9 @@ fn rows(
         let (table, own) = (text::string(&render::qualified(&name)), text::string(&column.name));
         counters.push(counted(
             &format!("pg_catalog.pg_get_serial_sequence({table}, {own})"),
+            "",
             &object,
-            &column.name,
+            &quoted(&column.name),
         ));
     }
     // A partition that lists no columns has those of the table above it.

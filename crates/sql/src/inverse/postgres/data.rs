@@ -1,8 +1,8 @@
 //! Rows: what is written into tables.
 
 use super::super::Undo;
+use super::super::copy::{Copied, Later};
 use super::super::state::State;
-use super::super::text;
 use crate::pg::command::{Data, How, Target};
 use crate::snapshot::{Object, ObjectKind, PartKind};
 use crate::statement::Statement;
@@ -17,7 +17,7 @@ pub(super) fn query(statement: &Statement) -> Undo {
 
 /// INSERT, UPDATE, DELETE, MERGE, COPY.
 pub(super) fn written(data: &Data, written: &str, state: &mut State) -> Undo {
-    note_copy(written, state);
+    let copies = note_copy(written, state);
     let into_former = data.uses.iter().any(|one| {
         let table = state.relation(&one.target.name);
         matches!(one.how, How::Insert { .. }) && table.is_some_and(|table| !state.is_created(&table))
@@ -36,7 +36,13 @@ pub(super) fn written(data: &Data, written: &str, state: &mut State) -> Undo {
             How::Read | How::RowLock | How::Count => continue,
         };
         let table = state.relation(name);
-        if table.as_ref().is_some_and(|table| state.is_created(table)) {
+        if let Some(table) = table.as_ref().filter(|table| state.is_created(table)) {
+            let later = match &one.how {
+                How::Insert { .. } if copies => continue,
+                How::Update { columns, .. } => Later::Columns(columns),
+                _ => Later::Rows,
+            };
+            undo = undo.then(state.write(table, &later));
             continue;
         }
         let name = table.map_or_else(|| name.clone(), |table| table.name);
@@ -52,15 +58,14 @@ fn only_added(columns: &[String], target: &Target, state: &State) -> bool {
 }
 
 /// INSERT INTO a table that the script has made SELECT FROM another: the rows can be led back.
-fn note_copy(written: &str, state: &mut State) {
-    let Some((into, from, columns)) = text::copied(written, state.provider()) else { return };
-    let (Some(into), Some(from)) = (state.relation(&into), state.relation(&from)) else { return };
-    if state.is_created(&into) {
-        state.copies.push(super::super::state::Copied { from, into, columns });
-    }
+fn note_copy(written: &str, state: &mut State) -> bool {
+    let copied = Copied::read(written, state);
+    let copies = copied.is_some();
+    state.copies.extend(copied);
+    copies
 }
 
-pub(super) fn truncate(tables: &[Target], cascade: bool, state: &State) -> Undo {
+pub(super) fn truncate(tables: &[Target], cascade: bool, restarts: bool, state: &State) -> Undo {
     let mut undo = Undo::default();
     let mut emptied: Vec<Object> = tables.iter().filter_map(|target| state.relation(&target.name)).collect();
     let mut at = 0;
@@ -77,6 +82,9 @@ pub(super) fn truncate(tables: &[Target], cascade: bool, state: &State) -> Undo 
     }
     for table in emptied.iter().filter(|table| !state.is_created(table)) {
         undo.gone(format!("the rows of {}", table.name));
+        if restarts {
+            undo.gone(format!("the positions of the counters of {}", table.name));
+        }
     }
     undo
 }

@@ -7,7 +7,8 @@ use super::super::keep::{
 };
 use super::super::state::State;
 use super::super::text;
-use super::lost::{Lost, counted, names};
+use super::counter::counted;
+use super::lost::{Lost, names};
 use super::render::{self, alter, alter_column, quoted};
 use crate::action::Name;
 use crate::kind::{DdlVerb, Kind};
@@ -441,7 +442,7 @@ fn without_default(
         sent.push(render::drop(object, definition));
         back.insert(0, render::create(object, definition));
         back.push(format!("ALTER SEQUENCE {counter} OWNED BY {own}.{}", quoted(name)));
-        back.push(counted(&text::string(&counter), table, name));
+        back.push(counted(&text::string(&counter), &definition.text, table, &quoted(name)));
     }
 }
 

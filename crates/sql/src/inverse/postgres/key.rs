@@ -213,7 +213,8 @@ pub(super) fn create_index(index: &CreateIndex, statement: &str, state: &mut Sta
         return Undo::default();
     }
     let concurrently = if index.concurrently { "CONCURRENTLY " } else { "" };
-    Undo::with(vec![format!("DROP INDEX {concurrently}{}", render::index(&table, &name))])
+    let undo = Undo::with(vec![format!("DROP INDEX {concurrently}{}", render::index(&table, &name))]);
+    undo.made_unless_there(index.if_not_exists, Name { schema: table.name.schema, name })
 }
 
 fn index_of<'s>(state: &'s State, table: &Object, name: &str) -> &'s str {

@@ -1,8 +1,8 @@
 //! What a statement takes away, with all that goes with it; and how it is put back.
 
 use super::super::state::{State, base_name};
-use super::super::{Undo, text};
-use super::render;
+use super::super::{Obstacle, Undo, text};
+use super::{counter, render};
 use crate::action::Name;
 use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, Part, PartKind};
 use diagnostics::Provider;
@@ -191,7 +191,8 @@ impl Lost {
     ) {
         if cascade && root.kind().is_some() {
             for column in &definition.columns {
-                if matches!(other.kind, ObjectKind::Table) && root.is_named(&column.data_type) {
+                let is_typed = other.kind == ObjectKind::Table && root.is_named(&column.data_type);
+                if is_typed || column.generated.as_ref().is_some_and(|held| root.is_named(held)) {
                     self.column(state, other, &column.name, cascade);
                 } else if let Some(default) = column.default.as_ref().filter(|held| root.is_named(held)) {
                     self.defaults.push((other.clone(), column.name.clone(), default.clone()));
@@ -219,6 +220,10 @@ impl Lost {
         for object in self.objects.keys().filter(|object| object.kind == ObjectKind::Table) {
             undo.gone(format!("the rows of {}", object.name));
         }
+        for object in self.objects.keys().filter(|object| object.kind == ObjectKind::Sequence) {
+            undo.gone(format!("the position of {}", object.name));
+        }
+        self.tell_owners(undo);
         let empty = |held: &str| {
             let to = held.find("REFERENCES").map_or("", |at| &held[at..]);
             self.objects.keys().any(|object| object.kind == ObjectKind::Table && names(to, object))
@@ -239,6 +244,19 @@ impl Lost {
                 undo.conditions
                     .push(format!("{} has no rows, as {} has no default", table.name, column.name));
             }
+        }
+    }
+
+    /// What is made again belongs to the role that makes it. Of functions that run with the rights of their owner, and of views,
+    /// that is a part of what they do.
+    pub(super) fn tell_owners(&self, undo: &mut Undo) {
+        let owned = |kind| {
+            let kinds =
+                [ObjectKind::Function, ObjectKind::Procedure, ObjectKind::View, ObjectKind::MaterializedView];
+            kinds.contains(&kind)
+        };
+        for object in self.objects.keys().filter(|object| owned(object.kind)) {
+            undo.note(Obstacle::OtherOwner { of: object.name.to_string() });
         }
     }
 
@@ -311,6 +329,9 @@ impl Lost {
             let parts = self.parts.iter().filter(|(_, part, _)| part.kind == kind);
             sql.extend(parts.filter_map(|(object, part, _)| render::drop_part(object, part)));
         }
+        sql.extend(self.columns.iter().map(|(table, column)| {
+            render::alter(table, &format!("DROP COLUMN {}", render::quoted(&column.name)))
+        }));
         let ordered = self.ordered(&[ObjectKind::View, ObjectKind::MaterializedView]);
         sql.extend(ordered.iter().rev().map(|(object, definition)| render::drop(object, definition)));
         let rest = self.objects.iter().rev();
@@ -364,11 +385,11 @@ impl Lost {
     /// A counter goes on behind the numbers that its column has, where that is there still.
     fn counters(&self) -> Vec<String> {
         let stays = |(table, column, default): &(Object, String, String)| {
-            let counter = self
-                .objects
-                .keys()
-                .find(|object| object.kind == ObjectKind::Sequence && names(default, object))?;
-            Some(counted(&text::string(&render::qualified(&counter.name)), table, column))
+            let is_its = |object: &&Object| object.kind == ObjectKind::Sequence && names(default, object);
+            let counter = self.objects.keys().find(is_its)?;
+            let options = self.objects.get(counter).map_or("", |definition| definition.text.as_str());
+            let name = text::string(&render::qualified(&counter.name));
+            Some(counter::counted(&name, options, table, &render::quoted(column)))
         };
         self.defaults.iter().filter_map(stays).collect()
     }
@@ -391,15 +412,6 @@ fn goes_with(own: &Part, held: &str, part: &Part) -> bool {
         }
         _ => false,
     }
-}
-
-/// Sets a counter behind the highest number of its column.
-pub(super) fn counted(sequence: &str, table: &Object, column: &str) -> String {
-    format!(
-        "SELECT pg_catalog.setval({sequence}, COALESCE((SELECT max({}) FROM {}), 0) + 1, false)",
-        render::quoted(column),
-        render::qualified(&table.name)
-    )
 }
 
 /// A bound for the objects of this kind and those behind.

@@ -1,14 +1,16 @@
 //! The way back on PostgreSQL.
 //!
-//! `alter` has ALTER TABLE and its relatives (`key` constraints and indexes, `setting` what is switched), `types` types,
-//! `object` what is made and dropped whole, `routine` functions, `rights` GRANT, `words` what is read from its words alone, `block` DO, `data`
+//! `alter` has ALTER TABLE and its relatives (`key` constraints and indexes, `setting` what is switched), `types` types (`enums` their values),
+//! `counter` sequences and identity columns, `object` what is made and dropped whole, `routine` functions, `rights` GRANT, `words` what is read from its words alone, `block` DO, `data`
 //! rows. `lost` collects what goes
 //! away with something and puts it back in order, `render` writes statements.
 
 mod alter;
 mod block;
 pub(super) mod bring_back;
+mod counter;
 mod data;
+mod enums;
 pub(super) mod keep;
 mod key;
 mod lost;
@@ -133,7 +135,7 @@ fn definition(statement: &Statement, written: &str, state: &mut State) -> Undo {
         {
             Undo::default()
         }
-        Command::Truncate { tables, cascade, .. } => data::truncate(tables, *cascade, state),
+        Command::Truncate { tables, cascade, restarts } => data::truncate(tables, *cascade, *restarts, state),
         Command::CreateSchema { name, .. } => object::create_schema(name.as_deref(), written, state),
         Command::RenameSchema { from, to } => object::rename_schema(from, to, state),
         Command::DropSchema { names, cascade } => object::drop_schema(names, *cascade, state),

@@ -3,7 +3,7 @@
 use super::super::state::State;
 use super::super::{Loss, Undo, text};
 use super::lost::Lost;
-use super::{key, render, types};
+use super::{counter, key, render, types};
 use crate::action::Name;
 use crate::pg::command::{Belonging, CreateFrom, CreateTable, Drop, Object as Relation, Verb};
 use crate::snapshot::{Definition, Object, ObjectKind, Part, PartKind};
@@ -36,6 +36,7 @@ pub(super) fn create_table(create: &CreateTable, written: &str, state: &mut Stat
     if !undo.sql.is_empty() {
         undo.losses.push(Loss::Rows { table: object.name.clone() });
     }
+    undo = undo.made_unless_there(create.if_not_exists, &object.name);
     let inline = create.columns.iter().flat_map(|column| &column.constraints);
     for constraint in inline.chain(&create.constraints) {
         key::note(constraint, &object, state);
@@ -76,9 +77,10 @@ pub(super) fn create_from(create: &CreateFrom, written: &str, state: &mut State)
     if !exists {
         let mut undo = made(object.clone(), defined_by(written), state);
         if kind == ObjectKind::Table && !undo.sql.is_empty() {
-            undo.losses.push(Loss::Rows { table: object.name });
+            undo.losses.push(Loss::Rows { table: object.name.clone() });
         }
-        return undo;
+        let lenient = create.if_not_exists || text::replaces(written, Provider::PostgreSql);
+        return undo.made_unless_there(lenient, &object.name);
     }
     if state.is_created(&object) {
         return Undo::default();
@@ -91,7 +93,9 @@ pub(super) fn create_from(create: &CreateFrom, written: &str, state: &mut State)
     let mut sql = lost.away();
     sql.extend(lost.back());
     state.change(&object, |definition| written.clone_into(&mut definition.text));
-    Undo::with(sql)
+    let mut undo = Undo::with(sql);
+    lost.tell_owners(&mut undo);
+    undo
 }
 
 pub(super) fn create_sequence(name: &Name, if_not_exists: bool, written: &str, state: &mut State) -> Undo {
@@ -101,7 +105,8 @@ pub(super) fn create_sequence(name: &Name, if_not_exists: bool, written: &str, s
     if temporary || (if_not_exists && state.relation(&object.name).is_some()) {
         return Undo::default();
     }
-    made(object, defined_by(written), state)
+    let name = object.name.clone();
+    made(object, defined_by(written), state).made_unless_there(if_not_exists, name)
 }
 
 pub(super) fn create_type(name: &Name, written: &str, state: &mut State) -> Undo {
@@ -120,7 +125,12 @@ pub(super) fn create_statistics(name: Option<&Name>, table: &Name, written: &str
     let Some(name) = name else { return Undo::unknown("the name of the statistics is not known") };
     let table = state.relation(table);
     let object = Object { kind: ObjectKind::Statistics, name: state.made(name) };
-    let undo = made(object, defined_by(written), state);
+    let lenient = text::is_lenient(written, Provider::PostgreSql);
+    if lenient && state.definition(&object).is_some() {
+        return Undo::default();
+    }
+    let full = object.name.clone();
+    let undo = made(object, defined_by(written), state).made_unless_there(lenient, full);
     if table.is_some_and(|table| state.is_created(&table)) { Undo::default() } else { undo }
 }
 
@@ -140,7 +150,7 @@ pub(super) fn create_schema(name: Option<&str>, written: &str, state: &mut State
     if lenient && (state.definition(&object).is_some() || name == "public") {
         return Undo::default();
     }
-    made(object, defined_by(written), state)
+    made(object, defined_by(written), state).made_unless_there(lenient, name)
 }
 
 pub(super) fn rename_schema(from: &str, to: &str, state: &mut State) -> Undo {
@@ -175,6 +185,7 @@ pub(super) fn lost(objects: Vec<Object>, cascade: bool, state: &mut State) -> Un
         lost.object(state, object, cascade);
     }
     let mut undo = Undo::with(lost.back());
+    undo.sql.extend(counter::owned(&lost, state));
     lost.tell(state, &mut undo);
     lead_back(&lost, &mut undo, state);
     undo
@@ -184,10 +195,10 @@ pub(super) fn lost(objects: Vec<Object>, cascade: bool, state: &mut State) -> Un
 fn lead_back(lost: &Lost, undo: &mut Undo, state: &State) {
     for (object, definition) in &lost.objects {
         let Some(copy) = state.copies.iter().find(|copy| copy.from == *object) else { continue };
-        let own = |name: &String| {
-            definition.columns.iter().any(|column| column.name == *name && column.generated.is_none())
-        };
-        let pairs: Vec<_> = copy.columns.iter().filter(|(from, _)| own(from)).collect();
+        let pairs = copy.leading(definition, state);
+        if pairs.is_empty() {
+            continue;
+        }
         let list = |pick: fn(&(String, String)) -> &String| {
             pairs.iter().map(|pair| render::quoted(pick(pair))).collect::<Vec<_>>().join(", ")
         };
@@ -198,11 +209,12 @@ fn lead_back(lost: &Lost, undo: &mut Undo, state: &State) {
             list(|pair| &pair.1),
             render::qualified(&copy.into.name)
         ));
-        undo.obstacle = None;
+        undo.not_gone();
         let stored = definition.columns.iter().filter(|column| column.generated.is_none());
         for column in stored.filter(|column| !pairs.iter().any(|(from, _)| *from == column.name)) {
             undo.gone(format!("the values of {}.{}", object.name, column.name));
         }
+        copy.tell(definition, state, |from, to| !types::widens(&from.data_type, &to.data_type), undo);
     }
 }
 
@@ -244,6 +256,7 @@ pub(super) fn belonging(
     let needed = !state.is_fleeting(&table) && state.names_later(written, &table);
     let known = state.definition(&table).and_then(|definition| definition.parts.get(&part)).cloned();
     let away = render::drop_part(&table, &part);
+    let unsure = known.is_none() && text::replaces(written, Provider::PostgreSql);
     let renamed = renamed_to(written).filter(|_| verb == Verb::Alter);
     let sql: Vec<String> = match (verb, known, renamed) {
         (_, held, Some(to)) => {
@@ -274,7 +287,8 @@ pub(super) fn belonging(
         }
         (Verb::Alter | Verb::Drop, None, _) => Vec::new(),
     };
-    Undo::with(if needed { sql } else { Vec::new() })
+    let undo = Undo::with(if needed { sql } else { Vec::new() });
+    undo.made_unless_there(unsure, format!("{name} of {}", table.name))
 }
 
 /// The name behind RENAME TO at the end of a statement.

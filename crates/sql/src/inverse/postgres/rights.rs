@@ -23,6 +23,10 @@ pub(super) fn undo(grants: bool, mut words: Words<'_>, state: &State) -> Undo {
     }
     words.take("GROUP");
     let roles = words.names();
+    if roles.iter().any(|role| ["current_user", "current_role", "session_user"].contains(&role.name.as_str()))
+    {
+        return Undo::unknown("whose rights they are depends on who runs it");
+    }
     let Some(objects) = objects.filter(|_| !roles.is_empty()) else {
         return Undo::unknown("the former rights are not known");
     };

@@ -56,9 +56,12 @@ fn create(kinds: &[ObjectKind], replaces: bool, statement: (&str, Words<'_>), st
     let known = find(kinds, &mut words.clone(), state);
     if let Some(object) = known.filter(|_| replaces) {
         let former = state.definition(&object).map(|definition| definition.text.clone());
-        let again = former
-            .filter(|_| !state.is_created(&object))
-            .map(|former| former.replacen("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1));
+        let again = former.filter(|_| !state.is_created(&object)).map(|former| {
+            match former.starts_with("CREATE OR REPLACE ") {
+                true => former,
+                false => former.replacen("CREATE ", "CREATE OR REPLACE ", 1),
+            }
+        });
         state.change(&object, |definition| written.clone_into(&mut definition.text));
         return Undo::with(again.into_iter().collect());
     }
@@ -71,7 +74,8 @@ fn create(kinds: &[ObjectKind], replaces: bool, statement: (&str, Words<'_>), st
     };
     let name = Name { name: format!("{}({})", made.name, arguments.join(", ")), ..made };
     let definition = Definition { text: written.to_owned(), ..Definition::default() };
-    object::made(Object { kind: *kind, name }, definition, state)
+    let full = name.clone();
+    object::made(Object { kind: *kind, name }, definition, state).made_unless_there(replaces, full)
 }
 
 fn alter(kinds: &[ObjectKind], statement: (&str, Words<'_>), state: &mut State) -> Undo {

@@ -1,8 +1,9 @@
-//! What is switched on and off in tables, storage parameters, and counters.
+//! What is switched on and off in tables, and storage parameters.
 
 use super::super::state::State;
 use super::super::{Undo, text};
 use super::alter::Altered;
+use super::counter;
 use super::render::{self, alter, alter_column, quoted, taken_apart};
 use crate::pg::command::Change;
 use crate::snapshot::{Object, ObjectKind, PartKind};
@@ -33,7 +34,7 @@ pub(super) fn undo(change: &Change, altered: &Altered<'_>, state: &mut State) ->
         Change::ColumnStatistics | Change::ColumnStorage => column(altered, state),
         Change::Trigger => switched("TRIGGER", PartKind::Trigger, altered, state),
         Change::Rule => switched("RULE", PartKind::Rule, altered, state),
-        Change::Sequence { .. } => sequence(altered, state),
+        Change::Sequence { .. } => counter::sequence(altered, state),
         Change::SetWithoutOids => Undo::default(),
         Change::Owner => Undo::unknown(format!("who owned {} is not known", table.name)),
         Change::Other => Undo::unknown("a part of this change is not read"),
@@ -195,33 +196,4 @@ fn switched(word: &str, kind: PartKind, altered: &Altered<'_>, state: &State) ->
         alter(table, &format!("{state} {word} {}", quoted(&part.name)))
     });
     Undo::with(sql.collect())
-}
-
-/// ALTER SEQUENCE: how it counts, and whose it is.
-fn sequence(altered: &Altered<'_>, state: &State) -> Undo {
-    let object = &altered.table;
-    let (ObjectKind::Sequence, Some(definition)) = (object.kind, state.definition(object)) else {
-        return Undo::unknown("a part of this change is not read");
-    };
-    let owned = altered.statement.to_ascii_uppercase().contains("OWNED BY");
-    let mut sql = Vec::new();
-    if owned && !state.is_fleeting(object) {
-        // The sequence of a column goes with it, and could not be dropped once more.
-        let owner = definition.parts.iter().find(|(part, _)| part.kind == PartKind::Owner);
-        sql.extend(match owner {
-            Some((part, held)) => render::part(object, part, held),
-            None => vec![alter(object, "OWNED BY NONE")],
-        });
-    }
-    if state.is_created(object) {
-        return Undo::with(sql);
-    }
-    let tokens = text::tokens(&definition.text, state.provider());
-    let mut words = Words::new(&definition.text, &tokens, state.provider());
-    words.take("CREATE");
-    words.take("UNLOGGED");
-    let known = words.take("SEQUENCE") && words.name().is_some();
-    let options = words.look(0).filter(|_| known).map(|token| &definition.text[token.span.start..]);
-    sql.extend(options.into_iter().map(|options| alter(object, options)));
-    Undo::with(sql)
 }

@@ -113,7 +113,7 @@ fn undoes(text: &str, sql: &[&str]) {
 
 #[track_caller]
 fn gone(text: &str) -> String {
-    match back(text).steps.into_iter().find_map(|undo| undo.obstacle) {
+    match back(text).steps.into_iter().flat_map(|undo| undo.obstacles).next() {
         Some(Obstacle::DataGone { what }) => what,
         other => panic!("{text}: {other:?}"),
     }
@@ -270,7 +270,10 @@ fn tables_come_back_with_all_that_is_theirs() {
             r#"COMMENT ON COLUMN "public"."customer"."name" IS 'who'"#,
         ],
     );
-    assert_eq!(gone("DROP TABLE customer CASCADE"), "the rows of public.customer");
+    assert_eq!(
+        gone("DROP TABLE customer CASCADE"),
+        "the rows of public.customer, the position of public.customer_id_seq"
+    );
     assert_eq!(gone("TRUNCATE orders"), "the rows of public.orders");
     assert!(!back("TRUNCATE orders").is_lossless_up() && back("TRUNCATE orders").is_complete());
 }
@@ -415,5 +418,91 @@ fn the_script_says_what_it_undoes() {
          -- Does not bring back the values of public.customer.score.\n\
          ALTER TABLE \"public\".\"customer\" ADD COLUMN \"score\" integer DEFAULT 0;\n\
          ALTER TABLE \"public\".\"customer\" ADD CONSTRAINT \"scored\" CHECK ((score >= 0)) NOT VALID;\n\n"
+    );
+}
+
+#[test]
+fn counters_go_on_where_their_columns_are() {
+    undoes(
+        "ALTER TABLE customer ALTER id DROP DEFAULT; DROP SEQUENCE customer_id_seq",
+        &[
+            "CREATE SEQUENCE public.customer_id_seq AS integer INCREMENT BY 1",
+            r#"ALTER SEQUENCE "public"."customer_id_seq" OWNED BY public.customer.id"#,
+            r#"SELECT pg_catalog.setval('"public"."customer_id_seq"', max("id")) FROM "public"."customer" HAVING max("id") >= 1"#,
+            r#"ALTER TABLE "public"."customer" ALTER COLUMN "id" SET DEFAULT nextval('public.customer_id_seq'::regclass)"#,
+        ],
+    );
+    // The options that one statement sets are led back by one.
+    undoes(
+        "ALTER SEQUENCE customer_id_seq INCREMENT BY 2 CYCLE CACHE 4",
+        &[r#"ALTER SEQUENCE "public"."customer_id_seq" AS integer INCREMENT BY 1 NO CYCLE"#],
+    );
+    for text in [
+        "ALTER SEQUENCE customer_id_seq RESTART",
+        "ALTER SEQUENCE customer_id_seq INCREMENT BY 2 RESTART WITH 7",
+        "DROP SEQUENCE customer_id_seq CASCADE",
+    ] {
+        assert_eq!(gone(text), "the position of public.customer_id_seq", "{text}");
+    }
+    assert_eq!(
+        gone("TRUNCATE customer RESTART IDENTITY"),
+        "the rows of public.customer, the positions of the counters of public.customer"
+    );
+}
+
+#[test]
+fn what_is_made_again_has_another_owner() {
+    for text in ["DROP VIEW names", "CREATE OR REPLACE VIEW names AS SELECT 1 AS name", "DROP FUNCTION half"]
+    {
+        let draft = back(text);
+        let said: Vec<String> =
+            draft.steps.iter().flat_map(|undo| &undo.obstacles).map(ToString::to_string).collect();
+        assert!(said.iter().any(|one| one.starts_with("Whose public.")), "{text}: {said:?}");
+        assert!(draft.is_complete() && draft.is_lossless_up(), "{text}");
+    }
+    // A function that is replaced stays whose it is.
+    let replaced =
+        back("CREATE OR REPLACE FUNCTION half(a int, b text) RETURNS int LANGUAGE sql AS 'SELECT 2'");
+    assert!(replaced.steps.iter().all(|undo| undo.obstacles.is_empty()), "{replaced:?}");
+}
+
+#[test]
+fn what_depends_on_more_than_is_known_has_no_way_back() {
+    for text in [
+        "CREATE EXTENSION x; DROP EXTENSION IF EXISTS citext CASCADE",
+        "GRANT SELECT ON customer TO CURRENT_USER",
+        "INSERT INTO customer (id) VALUES (DEFAULT)",
+    ] {
+        assert!(!back(text).is_complete(), "{text}");
+    }
+    assert_eq!(
+        back("CREATE OR REPLACE AGGREGATE half(int, text) (SFUNC = f, STYPE = int)").steps[0].sql[0]
+            .lines()
+            .next(),
+        Some("CREATE OR REPLACE FUNCTION public.half(a integer, b text)")
+    );
+}
+
+#[test]
+fn rows_that_were_led_into_another_table_are_led_back() {
+    let script = |insert: &str| {
+        format!(
+            "CREATE TABLE n (id uuid, customer int); {insert}; DROP TABLE orders; ALTER TABLE n RENAME TO orders"
+        )
+    };
+    let draft = back(&script("INSERT INTO n SELECT * FROM orders"));
+    let led = r#"INSERT INTO "public"."orders" ("id", "customer") SELECT "id", "customer" FROM "public"."n""#;
+    assert!(draft.statements().any(|sql| sql == led), "{draft:?}");
+    assert!(draft.is_lossless_up(), "{draft:?}");
+    let told = |insert: &str| gone(&script(insert));
+    assert_eq!(told("INSERT INTO n (id) SELECT id FROM orders"), "the values of public.orders.customer");
+    assert_eq!(told("INSERT INTO n SELECT * FROM orders WHERE customer > 1"), "the rows of public.orders");
+    assert_eq!(
+        told("INSERT INTO n SELECT * FROM orders; DELETE FROM n WHERE customer > 1"),
+        "rows of public.orders that are not in public.n"
+    );
+    assert_eq!(
+        told("INSERT INTO n SELECT * FROM orders; UPDATE n SET customer = 0"),
+        "the values of public.orders.customer"
     );
 }

@@ -2,9 +2,12 @@
 
 use super::super::state::State;
 use super::super::{Loss, Undo, text};
-use super::lost::{Lost, names};
+use super::enums;
+use super::lost::Lost;
 use super::render::{self, alter_column, quoted};
 use crate::action::{Action, Name};
+use crate::catalog::Catalog;
+use crate::effect::postgres::canonical;
 use crate::pg::command::{self, DomainChange, TypeChange, Using};
 use crate::snapshot::{ColumnDefinition, Object, ObjectKind, Part, PartKind};
 use crate::statement::Statement;
@@ -97,7 +100,9 @@ fn conversion(column: &str, from: &str, to: &str) -> String {
 }
 
 /// Whether every value of one type is one of the other, unchanged.
-fn widens(from: &str, to: &str) -> bool {
+pub(super) fn widens(from: &str, to: &str) -> bool {
+    let catalog = Catalog::unknown(diagnostics::Provider::PostgreSql);
+    let (from, to) = (&*canonical(from, &catalog), &*canonical(to, &catalog));
     let element = |data_type: &str| data_type.trim_end_matches("[]").to_ascii_lowercase();
     if from.ends_with(']') != to.ends_with(']') {
         return to == "text";
@@ -183,7 +188,7 @@ fn reprinted(column: &str, table: &Object, state: &State) -> Vec<Part> {
 }
 
 /// The statements that give a column its former type; a default does not follow into every type.
-fn back_to(former: &ColumnDefinition, now: &str, table: &Object) -> Vec<String> {
+pub(super) fn back_to(former: &ColumnDefinition, now: &str, table: &Object) -> Vec<String> {
     let column = &former.name;
     let bare = former.data_type.split(" COLLATE ").next().unwrap_or(&former.data_type);
     let set = format!("SET DATA TYPE {} USING {}", former.data_type, conversion(column, now, bare));
@@ -215,7 +220,7 @@ pub(super) fn alter(
         TypeChange::SetSchema(to) => rename(&object, None, Some(to), state),
         TypeChange::RenameValue => rename_value(&object, written, state),
         TypeChange::Small => match statement.actions.first() {
-            Some(Action::AddEnumValue { value, .. }) => add_value(&object, value, state),
+            Some(Action::AddEnumValue { value, .. }) => enums::add_value(&object, value, state),
             _ if state.is_created(&object) => Undo::default(),
             _ => Undo::unknown("the former owner or settings of the type are not known"),
         },
@@ -263,73 +268,13 @@ fn rename_value(object: &Object, written: &str, state: &mut State) -> Undo {
 }
 
 /// The columns of a type of the database's own, and of its arrays.
-fn columns_of(object: &Object, state: &State) -> Vec<(Object, ColumnDefinition)> {
+pub(super) fn columns_of(object: &Object, state: &State) -> Vec<(Object, ColumnDefinition)> {
     let tables = state.now.objects.iter().filter(|(table, _)| table.kind == ObjectKind::Table);
     tables
         .flat_map(|(table, definition)| definition.columns.iter().map(move |column| (table, column)))
         .filter(|(_, column)| own(&column.data_type, state).as_ref() == Some(object))
         .map(|(table, column)| (table.clone(), column.clone()))
         .collect()
-}
-
-/// ADD VALUE: PostgreSQL drops no value, so the type is made anew without it, and what uses it is led over.
-fn add_value(object: &Object, value: &str, state: &mut State) -> Undo {
-    let former = state.definition(object).cloned().unwrap_or_default();
-    let literal = text::string(value);
-    if state.is_created(object) || former.text.contains(&literal) {
-        return Undo::default();
-    }
-    let mut around = Lost::default();
-    let columns = columns_of(object, state);
-    let now = state.now.clone();
-    for (other, definition) in &now.objects {
-        let is_view = matches!(other.kind, ObjectKind::View | ObjectKind::MaterializedView);
-        let looks = columns.iter().any(|(table, column)| {
-            names(&definition.text, table)
-                && text::names_column(&definition.text, &column.name, Provider::PostgreSql)
-        });
-        let routine = matches!(other.kind, ObjectKind::Function | ObjectKind::Procedure)
-            && text::names(&other.name.name, &object.name, Provider::PostgreSql);
-        if routine || (is_view && (looks || names(&definition.text, object))) {
-            around.object(state, other, true);
-        }
-        for (part, held) in definition.parts.iter().filter(|(part, _)| part.kind <= PartKind::Policy) {
-            if part.kind != PartKind::ForeignKey && names(held, object) {
-                around.part(state, other, part);
-            }
-        }
-    }
-    state.now = now;
-    let aside = Name { name: format!("{}_former", object.name.name), ..object.name.clone() };
-    let (whole, old) = (render::qualified(&object.name), render::qualified(&aside));
-    let mut sql = around.away();
-    sql.push(format!("ALTER TYPE {whole} RENAME TO {}", quoted(&aside.name)));
-    sql.push(former.text.clone());
-    for (table, column) in &columns {
-        sql.extend(back_to(column, &column.data_type, table));
-    }
-    sql.push(format!("DROP TYPE {old}"));
-    for (part, held) in former.parts.iter() {
-        sql.extend(render::part(object, part, held));
-    }
-    sql.extend(around.back());
-    let mut undo = Undo::with(sql);
-    undo.conditions.extend(
-        columns
-            .iter()
-            .map(|(table, column)| format!("no row of {} has {literal} in {}", table.name, column.name)),
-    );
-    state.change(object, |definition| definition.text = with_value(&definition.text, &literal));
-    undo
-}
-
-/// The definition with one more value.
-fn with_value(text: &str, literal: &str) -> String {
-    match text.trim_end().strip_suffix(')') {
-        Some(head) if head.trim_end().ends_with('(') => format!("{head}{literal})"),
-        Some(head) => format!("{head}, {literal})"),
-        None => text.to_owned(),
-    }
 }
 
 /// ADD and RENAME ATTRIBUTE of a composite type.

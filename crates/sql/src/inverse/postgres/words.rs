@@ -44,7 +44,7 @@ pub(super) fn undo(written: &str, state: &mut State) -> Option<Undo> {
 /// What has a name without more.
 fn named(verb: &str, kind: ObjectKind, statement: (&str, Words<'_>), state: &mut State) -> Undo {
     let (written, mut words) = statement;
-    words.if_not_exists();
+    let lenient = words.if_not_exists();
     words.if_exists();
     let mut names = words.names();
     if kind == ObjectKind::Collation && verb == "CREATE" {
@@ -55,12 +55,19 @@ fn named(verb: &str, kind: ObjectKind, statement: (&str, Words<'_>), state: &mut
         "CREATE" if state.find(kind, name).is_some() => Undo::default(),
         "CREATE" => {
             let definition = crate::snapshot::Definition { text: written.to_owned(), ..Default::default() };
-            object::made(Object { kind, name: name.clone() }, definition, state)
+            let undo = object::made(Object { kind, name: name.clone() }, definition, state);
+            undo.made_unless_there(lenient, name)
         }
         "DROP" => {
             let cascade = words.clone().skip_to("CASCADE");
             let objects = names.iter().filter_map(|name| state.find(kind, name)).collect();
-            object::lost(objects, cascade, state)
+            let undo = object::lost(objects, cascade, state);
+            match kind == ObjectKind::Extension && cascade {
+                true => undo.then(Undo::unknown(
+                    "columns, indexes and routines go with the types and operators of an extension",
+                )),
+                false => undo,
+            }
         }
         _ => altered(kind, name, written, state),
     }

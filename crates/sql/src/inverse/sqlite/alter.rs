@@ -120,6 +120,9 @@ fn drop(table: &Object, name: &str, walk: &mut Walk<'_>) -> Undo {
     let Some(column) = walk.state.column(table, name).cloned() else {
         return Undo::unknown(format!("{} had no column {name}", table.name));
     };
+    if walk.state.holds_others(table) {
+        return Undo::unknown(format!("a column goes into which the rows of {} were led", table.name));
+    }
     let former = walk.state.definition(table).cloned().unwrap_or_default();
     walk.state.change(table, |known| known.columns.retain(|own| own.name != column.name));
     refresh(table, walk);

@@ -6,6 +6,7 @@ use super::super::keep::{
 };
 use super::super::state::State;
 use super::super::text;
+use super::Copied;
 use super::rebuild::{self, Rebuilt};
 use super::{SQLITE, Walk, quoted, table};
 use crate::action::Name;
@@ -291,14 +292,11 @@ fn of_column<'k>(table: &Object, column: &str, kept: &'k [Kept]) -> Option<&'k K
 
 /// Rows go from a table into the one that will stand for it: the kept values go with them.
 fn rebuilt(own: &str, walk: &Walk<'_>, kept: &[Kept]) -> Option<(Vec<String>, Option<usize>)> {
-    let (into, from, columns) = text::copied(own, SQLITE)?;
-    let (into, from) = (table(walk.state, &into)?, table(walk.state, &from)?);
-    let definition = walk.state.definition(&into).filter(|_| walk.state.is_created(&into))?;
+    let Copied { into, from, targets, .. } = Copied::read(own, walk.state)?;
+    let definition = walk.state.definition(&into)?;
     let of = quoted(&from.name.name);
     let (mut names, mut values) = (Vec::new(), Vec::new());
-    for column in stored(definition)
-        .filter(|column| !columns.iter().any(|(_, to)| text::same(to, &column.name, SQLITE)))
-    {
+    for column in stored(definition).filter(|column| !has(&targets, &column.name)) {
         let Some(found) = of_column(&from, &column.name, kept) else { continue };
         let value = taken(found.column.as_deref()?, &found.place.name, &found.keys, &of);
         names.push(quoted(&column.name));

@@ -11,7 +11,8 @@ mod rebuild;
 #[cfg(test)]
 mod tests;
 
-use super::state::{Copied, State};
+use super::copy::Copied;
+use super::state::State;
 use super::{Draft, Loss, Undo, rows, text};
 use crate::action::Name;
 use crate::effect::sqlite::{plain, tokens};
@@ -83,11 +84,8 @@ fn pragma(name: &str, writes: bool) -> Undo {
 }
 
 fn data(verb: DataVerb, written: &str, mut words: Words<'_>, walk: &mut Walk<'_>) -> Undo {
-    if let Some((into, from, columns)) = text::copied(written, SQLITE)
-        && let (Some(into), Some(from)) = (table(walk.state, &into), table(walk.state, &from))
-        && walk.state.is_created(&into)
-    {
-        walk.state.copies.push(Copied { from, into, columns });
+    if let Some(copied) = Copied::read(written, walk.state) {
+        walk.state.copies.push(copied);
         return Undo::default();
     }
     let keyword = match verb {
@@ -106,8 +104,11 @@ fn data(verb: DataVerb, written: &str, mut words: Words<'_>, walk: &mut Walk<'_>
     let Some(table) = table(walk.state, &name) else {
         return Undo::unknown(format!("rows are written into {name}"));
     };
-    let added = verb == DataVerb::Update && walk.state.sets_added(&table, words);
-    match added || walk.state.is_created(&table) {
+    let updates = verb == DataVerb::Update;
+    if walk.state.is_created(&table) {
+        return walk.state.write_created(&table, updates, words);
+    }
+    match updates && walk.state.sets_added(&table, words) {
         true => Undo::default(),
         false => rows::inserted(written, walk.state)
             .unwrap_or_else(|| Undo::unknown(format!("the former rows of {name} are not known"))),
@@ -157,9 +158,9 @@ fn create(written: &str, mut words: Words<'_>, walk: &mut Walk<'_>) -> Option<Un
     let sql = needed.then(|| format!("DROP {word} {}", quoted(&name.name)));
     let mut undo = Undo::with(sql.into_iter().collect());
     if kind == ObjectKind::Table && needed {
-        undo.losses.push(Loss::Rows { table: name });
+        undo.losses.push(Loss::Rows { table: name.clone() });
     }
-    Some(undo)
+    Some(undo.made_unless_there(lenient, name))
 }
 
 /// The definition that a CREATE statement makes.
@@ -192,7 +193,8 @@ fn part(
         definition.parts.insert(Part { kind, name: name.name.clone() }, written.to_owned());
     });
     let sql = format!("DROP {what} {}", quoted(&name.name));
-    Some(Undo::with(if walk.state.is_created(&owner) { Vec::new() } else { vec![sql] }))
+    let undo = Undo::with(if walk.state.is_created(&owner) { Vec::new() } else { vec![sql] });
+    Some(undo.made_unless_there(lenient, name))
 }
 
 fn dropped(mut words: Words<'_>, walk: &mut Walk<'_>) -> Option<Undo> {

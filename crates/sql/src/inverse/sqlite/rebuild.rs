@@ -2,8 +2,8 @@
 
 use super::super::text;
 use super::{SQLITE, Walk, quoted};
-use crate::inverse::Undo;
 use crate::inverse::state::State;
+use crate::inverse::{Loss, Undo};
 use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, PartKind};
 use crate::words::Words;
 
@@ -16,6 +16,8 @@ pub(super) struct Rebuilt {
     pub(super) into: Object,
     /// Where its columns are: the former name, the name now.
     columns: Vec<(String, String)>,
+    /// What is to be said of it.
+    undo: Undo,
     /// The statement that drops it, from 0.
     pub(super) dropped: usize,
 }
@@ -24,21 +26,23 @@ impl Rebuilt {
     /// The table that is being dropped, where its rows were copied.
     pub(super) fn of(table: &Object, definition: &Definition, walk: &Walk<'_>) -> Option<Self> {
         let copy = walk.state.copies.iter().rev().find(|copy| copy.from == *table)?;
-        let now = &walk.state.definition(&copy.into)?.columns;
-        let found = |column: &&ColumnDefinition| {
-            let copied = copy.columns.iter().find(|(from, _)| same(from, &column.name));
-            // What is computed from a column usually has its name still: `coalesce("a", 0) AS "a"`.
-            let named = || now.iter().find(|own| same(&own.name, &column.name));
-            let to = copied.map(|(_, to)| to.clone()).or_else(|| named().map(|own| own.name.clone()))?;
-            column.generated.is_none().then(|| (column.name.clone(), to))
-        };
-        let columns = definition.columns.iter().filter_map(|column| found(&column)).collect();
+        let columns = copy.leading(definition, walk.state);
+        let mut undo = Undo::default();
+        copy.tell(definition, walk.state, changes, &mut undo);
+        for (from, to) in &columns {
+            let former = definition.columns.iter().find(|column| same(&column.name, from));
+            let now = walk.state.column(&copy.into, to);
+            if former.zip(now).is_some_and(|(former, now)| changes(now, former)) {
+                undo.losses.push(Loss::Values { table: table.name.clone(), column: from.clone() });
+            }
+        }
         let dropped = walk.undone.len();
         Some(Self {
             table: table.clone(),
             definition: definition.clone(),
             into: copy.into.clone(),
             columns,
+            undo,
             dropped,
         })
     }
@@ -66,15 +70,47 @@ impl Rebuilt {
     }
 
     fn told(&self, sql: Vec<String>) -> Undo {
-        let mut undo = Undo::with(sql);
+        let mut undo = Undo { sql, ..self.undo.clone() };
         for column in &self.definition.columns {
-            let led = self.columns.iter().any(|(own, _)| *own == column.name);
+            let led = self.columns.iter().any(|(own, _)| same(own, &column.name));
             if !led && column.generated.is_none() {
                 missing(&self.table, column, &mut undo);
             }
         }
         undo
     }
+}
+
+/// How SQLite keeps values of a column, by its type.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Affinity {
+    Text,
+    Numeric,
+    Integer,
+    Real,
+    Blob,
+}
+
+fn affinity(data_type: &str) -> Affinity {
+    let upper = data_type.to_ascii_uppercase();
+    let has = |words: &[&str]| words.iter().any(|word| upper.contains(word));
+    match () {
+        () if has(&["INT"]) => Affinity::Integer,
+        () if has(&["CHAR", "CLOB", "TEXT"]) => Affinity::Text,
+        () if upper.is_empty() || has(&["BLOB"]) => Affinity::Blob,
+        () if has(&["REAL", "FLOA", "DOUB"]) => Affinity::Real,
+        () => Affinity::Numeric,
+    }
+}
+
+/// Whether values of a column of the one type may be others after they were in one of the other: `'007'` is 7 in an INTEGER.
+fn changes(from: &ColumnDefinition, to: &ColumnDefinition) -> bool {
+    use Affinity::{Blob, Integer, Numeric, Real, Text};
+    let (from, to) = (affinity(&from.data_type), affinity(&to.data_type));
+    let keeps = from == to
+        || to == Blob
+        || matches!((from, to), (Integer | Real, Numeric) | (Numeric | Real, Integer) | (Integer, Text));
+    !keeps
 }
 
 /// A column that comes back without its values.

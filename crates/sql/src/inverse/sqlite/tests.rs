@@ -97,3 +97,80 @@ fn a_dropped_table_comes_back_without_its_rows() {
         assert!(!back(text).is_complete(), "{text}");
     }
 }
+
+/// What is said of a table that is built anew with these columns, from these values, and then written.
+fn said_of_rebuild(columns: &str, insert: &str, later: &str) -> (Vec<String>, String) {
+    let text = format!(
+        "CREATE TABLE n ({columns}); {insert}; DROP TABLE User; ALTER TABLE n RENAME TO User; {later}"
+    );
+    let draft = back(&text);
+    let said = draft.steps.iter().flat_map(|undo| &undo.obstacles).map(ToString::to_string).collect();
+    let filled = draft.statements().find(|sql| sql.starts_with("INSERT")).unwrap_or_default().to_owned();
+    (said, filled)
+}
+
+#[test]
+fn a_rebuild_says_which_values_are_others() {
+    let same = "id INTEGER PRIMARY KEY, name TEXT, age INTEGER";
+    let whole = "INSERT INTO n (id, name, age) SELECT id, name, age FROM User";
+    assert_eq!(said_of_rebuild(same, whole, "").0, [""; 0]);
+    let all = "INSERT INTO \"former_User\" (\"id\", \"name\", \"age\") SELECT \"id\", \"name\", \"age\" FROM \"User\"";
+    assert_eq!(said_of_rebuild(same, "INSERT INTO n SELECT * FROM User", "").1, all);
+    // Pairs are told by their places, whatever they are called.
+    let (said, filled) = said_of_rebuild(
+        same,
+        "INSERT INTO n (id, name, age) SELECT id, age AS name, name AS age FROM User",
+        "",
+    );
+    assert_eq!(
+        filled,
+        "INSERT INTO \"former_User\" (\"id\", \"age\", \"name\") SELECT \"id\", \"name\", \"age\" FROM \"User\""
+    );
+    assert_eq!(said, ["Does not bring back the values that User.name had before"]);
+    for (columns, insert, later, told) in [
+        (
+            same,
+            "INSERT INTO n (id, name, age) SELECT id, name, coalesce(age, 0) AS age FROM User",
+            "",
+            "which values of User.age were NULL",
+        ),
+        (
+            same,
+            "INSERT INTO n (id, name, age) SELECT id, name, age + 1 AS age FROM User",
+            "",
+            "the values of User.age",
+        ),
+        (same, "INSERT INTO n (id, name) SELECT id, name FROM User", "", "the values of User.age"),
+        (
+            same,
+            "INSERT OR IGNORE INTO n (id, name, age) SELECT id, name, age FROM User",
+            "",
+            "rows of User that are not in n",
+        ),
+        (
+            "id INTEGER PRIMARY KEY, name INTEGER, age INTEGER",
+            whole,
+            "",
+            "the values that User.name had before",
+        ),
+        (same, whole, "UPDATE User SET name = ''", "the values that User.name had before"),
+        (same, whole, "DELETE FROM User WHERE id > 1", "the rows of User as they were"),
+        (same, whole, "INSERT INTO User VALUES (7, 'x', 1)", "the rows of User as they were"),
+    ] {
+        let said = said_of_rebuild(columns, insert, later).0;
+        assert_eq!(said, [format!("Does not bring back {told}")], "{columns} {insert} {later}");
+    }
+    // Rows are chosen, or a trigger passes over some.
+    let chosen = "INSERT INTO n (id, name, age) SELECT id, name, age FROM User WHERE id > 1";
+    assert_eq!(said_of_rebuild(same, chosen, "").0, ["Does not bring back the rows of User"]);
+    let passed = "CREATE TRIGGER t BEFORE INSERT ON n BEGIN SELECT RAISE(IGNORE); END; ";
+    assert_eq!(
+        said_of_rebuild(same, &format!("{passed}{whole}"), "").0,
+        ["Does not bring back the rows of User"]
+    );
+    let before_drop = format!("{whole}; DELETE FROM n");
+    assert_eq!(
+        said_of_rebuild(same, &before_drop, "").0,
+        ["Does not bring back rows of User that are not in n"]
+    );
+}

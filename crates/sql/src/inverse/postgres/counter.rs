@@ -1,0 +1,190 @@
+//! Counters: sequences, and those of identity columns.
+
+use super::super::state::State;
+use super::super::text::{self, string};
+use super::super::{Obstacle, Undo};
+use super::alter::Altered;
+use super::lost::Lost;
+use super::render::{self, alter, alter_column};
+use crate::action::Name;
+use crate::snapshot::{Object, ObjectKind, PartKind};
+use crate::words::Words;
+use diagnostics::Provider;
+
+const POSTGRES: Provider = Provider::PostgreSql;
+
+/// How a counter counts, as far as its options say it.
+#[derive(Default)]
+struct Options {
+    increment: Option<i64>,
+    lowest: Option<i64>,
+    highest: Option<i64>,
+    start: Option<i64>,
+    cache: Option<i64>,
+    cycles: bool,
+}
+
+impl Options {
+    /// `INCREMENT BY 1 MINVALUE 1 ...`, as a snapshot has them of a sequence and, in parentheses, of a column.
+    fn read(written: &str) -> Self {
+        let tokens = text::tokens(written, POSTGRES);
+        let mut words = Words::new(written, &tokens, POSTGRES);
+        let mut options = Self::default();
+        while !words.is_done() {
+            let into = match words.take_any(&["INCREMENT", "MINVALUE", "MAXVALUE", "START", "CACHE", "CYCLE"])
+            {
+                Some("INCREMENT") => &mut options.increment,
+                Some("MINVALUE") => &mut options.lowest,
+                Some("MAXVALUE") => &mut options.highest,
+                Some("START") => &mut options.start,
+                Some("CACHE") => &mut options.cache,
+                Some(_) => {
+                    options.cycles = true;
+                    continue;
+                }
+                None => {
+                    words.advance();
+                    continue;
+                }
+            };
+            words.take_any(&["BY", "WITH"]);
+            let sign = if words.symbol(b'-') { "-" } else { "" };
+            let digits = words.advance().map_or("", |token| token.span.slice(written));
+            *into = format!("{sign}{digits}").parse().ok();
+        }
+        options
+    }
+
+    fn descends(&self) -> bool {
+        self.increment.is_some_and(|step| step < 0)
+    }
+
+    /// The first number.
+    fn first(&self) -> i64 {
+        let bound = if self.descends() { self.highest.unwrap_or(-1) } else { self.lowest.unwrap_or(1) };
+        self.start.unwrap_or(bound)
+    }
+
+    /// All of it, as ALTER COLUMN takes it: what is not said is what is usual.
+    fn set(&self) -> String {
+        let bound = |word: &str, value: Option<i64>| match value {
+            Some(value) => format!("SET {word} {value}"),
+            None => format!("SET NO {word}"),
+        };
+        format!(
+            "SET INCREMENT BY {} {} {} SET START WITH {} SET CACHE {} SET {}",
+            self.increment.unwrap_or(1),
+            bound("MINVALUE", self.lowest),
+            bound("MAXVALUE", self.highest),
+            self.first(),
+            self.cache.unwrap_or(1),
+            if self.cycles { "CYCLE" } else { "NO CYCLE" }
+        )
+    }
+}
+
+/// Sets a counter with these options to the last of the `numbers` of a table, where that lies behind the counter's first one.
+pub(super) fn counted(sequence: &str, options: &str, table: &Object, numbers: &str) -> String {
+    let options = Options::read(options);
+    let first = options.first();
+    let (last, behind) = match options.descends() {
+        true => (format!("min({numbers})"), format!("<= {first}")),
+        false => (format!("max({numbers})"), format!(">= {first}")),
+    };
+    format!(
+        "SELECT pg_catalog.setval({sequence}, {last}) FROM {} HAVING {last} {behind}",
+        render::qualified(&table.name)
+    )
+}
+
+/// The sequences that are made again go on behind the numbers of the columns that they belong to, where these are there still.
+pub(super) fn owned(lost: &Lost, state: &State) -> Vec<String> {
+    let sequences = lost.objects.iter().filter(|(object, _)| object.kind == ObjectKind::Sequence);
+    let one = |(sequence, definition): (&Object, &crate::snapshot::Definition)| {
+        let (_, owner) = definition.parts.iter().find(|(part, _)| part.kind == PartKind::Owner)?;
+        let mention = text::mentions(owner, POSTGRES).into_iter().next()?;
+        let [schema, table, column] = mention.parts.as_slice() else { return None };
+        let table = state.relation(&Name { schema: Some(schema.clone()), name: table.clone() })?;
+        let column = state.column(&table, column)?;
+        let name = render::quoted(&column.name);
+        let whole = ["smallint", "integer", "bigint"].contains(&column.data_type.as_str());
+        // The column has had another type since, and has its own again later.
+        let numbers = if whole { name } else { format!("{name}::text::bigint") };
+        Some(counted(&string(&render::qualified(&sequence.name)), &definition.text, &table, &numbers))
+    };
+    sequences.filter_map(one).collect()
+}
+
+/// DROP IDENTITY, SET GENERATED, the options of a column's counter, RESTART.
+pub(super) fn identity(column: &str, drop: bool, altered: &Altered<'_>, state: &mut State) -> Undo {
+    let table = &altered.table;
+    let Some(known) = state.column(table, column).cloned() else {
+        return Undo::unknown(format!("{} had no column {column}", table.name));
+    };
+    let Some(former) = &known.identity else { return Undo::default() };
+    let options = known.text.split_once("AS IDENTITY").map_or("", |(_, rest)| rest).trim_start();
+    let options = options.starts_with('(').then(|| options.split(')').next()).flatten().unwrap_or_default();
+    let read = Options::read(options);
+    let mut undo = Undo::default();
+    if !drop {
+        let set = format!("SET GENERATED {former} {}", read.set());
+        undo.sql.push(alter_column(table, column, &set));
+        if restarts(altered.statement) {
+            undo.gone(position_of_column(table, column));
+        }
+        return undo;
+    }
+    state.change_column(table, column, |column| column.identity = None);
+    let listed = if options.is_empty() { String::new() } else { format!(" {options})") };
+    undo.sql.push(alter_column(table, column, &format!("ADD GENERATED {former} AS IDENTITY{listed}")));
+    let relation = string(&render::qualified(&table.name));
+    let sequence = format!("pg_catalog.pg_get_serial_sequence({relation}, {})", string(column));
+    undo.sql.push(counted(&sequence, options, table, &render::quoted(column)));
+    undo.gone(position_of_column(table, column));
+    undo
+}
+
+fn position_of_column(table: &Object, column: &str) -> String {
+    format!("the position of the counter of {}.{column}", table.name)
+}
+
+/// Whether a statement sets a counter back: RESTART.
+fn restarts(statement: &str) -> bool {
+    let tokens = text::tokens(statement, POSTGRES);
+    Words::new(statement, &tokens, POSTGRES).skip_to("RESTART")
+}
+
+/// ALTER SEQUENCE: how it counts, and whose it is.
+pub(super) fn sequence(altered: &Altered<'_>, state: &State) -> Undo {
+    let object = &altered.table;
+    let (ObjectKind::Sequence, Some(definition)) = (object.kind, state.definition(object)) else {
+        return Undo::unknown("a part of this change is not read");
+    };
+    let owned = altered.statement.to_ascii_uppercase().contains("OWNED BY");
+    let mut undo = Undo::default();
+    if owned && !state.is_fleeting(object) {
+        // The sequence of a column goes with it, and could not be dropped once more.
+        let owner = definition.parts.iter().find(|(part, _)| part.kind == PartKind::Owner);
+        undo.sql.extend(match owner {
+            Some((part, held)) => render::part(object, part, held),
+            None => vec![alter(object, "OWNED BY NONE")],
+        });
+    }
+    if state.is_created(object) {
+        return undo;
+    }
+    let tokens = text::tokens(&definition.text, POSTGRES);
+    let mut words = Words::new(&definition.text, &tokens, POSTGRES);
+    words.take("CREATE");
+    words.take("UNLOGGED");
+    let known = words.take("SEQUENCE") && words.name().is_some();
+    let options = words.look(0).filter(|_| known).map(|token| &definition.text[token.span.start..]);
+    undo.sql.extend(options.map(|options| {
+        let cycles = if Options::read(options).cycles { "" } else { " NO CYCLE" };
+        alter(object, &format!("{options}{cycles}"))
+    }));
+    if restarts(altered.statement) {
+        undo.note(Obstacle::DataGone { what: format!("the position of {}", object.name) });
+    }
+    undo
+}
