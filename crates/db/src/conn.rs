@@ -281,16 +281,23 @@ pub trait Conn: Send {
 
     /// Runs one statement (or one message of several) and returns the rows.
     fn query(&mut self, sql: &str) -> Result<Rows, DbError> {
-        let batch = Batch { steps: vec![Step::new(sql).with_rows()] };
-        let mut rows = Vec::new();
+        Ok(self.query_all(&[sql])?.pop().unwrap_or_default())
+    }
+
+    /// Runs several, all of them sent at once, and returns the rows of each.
+    fn query_all(&mut self, texts: &[&str]) -> Result<Vec<Rows>, DbError> {
+        let batch: Batch<'_> = texts.iter().map(|text| Step::new(*text).with_rows()).collect();
+        let mut answers: Vec<Rows> = vec![Vec::new(); texts.len()];
         let outcome = self.send(&batch, &mut |reply| {
-            if let Reply::Row { row, .. } = reply {
+            if let Reply::Row { index, row } = reply
+                && let Some(rows) = answers.get_mut(index)
+            {
                 rows.push(row);
             }
             Flow::Continue
         });
         match outcome {
-            Outcome::Completed => Ok(rows),
+            Outcome::Completed => Ok(answers),
             Outcome::Failed { error, .. } | Outcome::Lost { cause: error, .. } => Err(error),
             Outcome::Stopped { .. } => {
                 Err(DbError::new(ErrorKind::Other, "the statement was not sent".to_owned()))

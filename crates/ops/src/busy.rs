@@ -83,11 +83,20 @@ impl Busy {
     pub(crate) fn new(run: &Run<'_>) -> Self {
         let lock = match run.target.provider {
             Provider::Sqlite => run.sqlite_path().display().to_string(),
-            Provider::PostgreSql | Provider::MySql => {
-                format!("on table {} or one that is looked at", db::history::TABLE)
-            }
+            Provider::PostgreSql | Provider::MySql => format!("on table {}", db::history::TABLE),
         };
         Self::for_lock(run, lock)
+    }
+
+    /// The same for questions, which may be about any table.
+    pub(crate) fn asking(run: &Run<'_>) -> Self {
+        let busy = Self::new(run);
+        match run.target.provider {
+            Provider::Sqlite => busy,
+            Provider::PostgreSql | Provider::MySql => {
+                Self { lock: format!("{} or one that is looked at", busy.lock), ..busy }
+            }
+        }
     }
 
     /// A wait for something else; `lock` names it.

@@ -233,7 +233,7 @@ impl<'a> Run<'a> {
         &mut self,
         mut ask: impl FnMut(&mut dyn Conn) -> std::result::Result<T, DbError>,
     ) -> Result<T> {
-        let mut busy = Busy::new(self);
+        let mut busy = Busy::asking(self);
         loop {
             match self.watched(&mut ask) {
                 Err(error) if error.kind == ErrorKind::Cancelled && self.interrupt.reason().is_some() => {

@@ -111,7 +111,9 @@ impl Scratch {
             return Err(is_target());
         }
         let freedom = match place {
-            Place::Elsewhere if place::is_confined(conn.as_mut()).map_err(failed)? => Freedom::Role,
+            Place::Elsewhere if place::is_confined(conn.as_mut(), given.database()).map_err(failed)? => {
+                Freedom::Role
+            }
             Place::Elsewhere => Freedom::Server,
             Place::SameServer | Place::Target => Freedom::Inside,
         };
@@ -226,9 +228,10 @@ impl Scratch {
             (Beyond::Unknown, Provider::PostgreSql, _) => {
                 "give the URL of an empty database on a server of its own with `--scratch-url`, with a role that is no superuser"
             }
-            _ => {
-                "nothing that reaches for files or other hosts is replayed anywhere: what it makes is to be found out by hand"
+            (Beyond::Unknown, Provider::MySql, _) => {
+                "give the URL of an empty database on a server of its own with `--scratch-url`, with a user that has rights on that database alone"
             }
+            _ => "it is replayed nowhere: what it makes is to be found out by hand",
         };
         Failure::new(
             Diagnostic::error(format!(

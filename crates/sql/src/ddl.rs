@@ -474,13 +474,7 @@ fn drop_global(mut words: Words<'_>) -> Option<Action> {
 
 /// The table that is written; CTEs and EXPLAIN are passed over.
 fn write(verb: DataVerb, mut words: Words<'_>) -> Option<Action> {
-    let keyword = match verb {
-        DataVerb::Insert => "INSERT",
-        DataVerb::Update => "UPDATE",
-        DataVerb::Delete => "DELETE",
-        DataVerb::Merge => "MERGE",
-        DataVerb::Replace => "REPLACE",
-    };
+    let keyword = verb.keyword();
     if words.at_word("WITH") {
         // A CTE that writes makes it two tables.
         if crate::classify::writing_cte(words.clone()).is_some() || !words.skip_to(keyword) {

@@ -31,6 +31,19 @@ pub enum DataVerb {
     Replace,
 }
 
+impl DataVerb {
+    /// Its keyword.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            DataVerb::Insert => "INSERT",
+            DataVerb::Update => "UPDATE",
+            DataVerb::Delete => "DELETE",
+            DataVerb::Merge => "MERGE",
+            DataVerb::Replace => "REPLACE",
+        }
+    }
+}
+
 /// A statement that changes definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,29 +1,15 @@
 //! `baseline`.
 
+use super::call::Call;
 use super::{Context, ExitCode};
 use crate::args::BaselineArguments;
-use crate::observe::{Human, JsonLines, Level};
+use crate::observe::Level;
 use crate::settings::{self, Arguments};
 use diagnostics::{Class, Result, shell_word};
 use ops::baseline::{Baseline, Report, baseline};
-use ops::event::{Event, Observer};
-use ops::interrupt::Interrupt;
-use serde::Serialize;
-use std::sync::Arc;
 
 pub(super) fn run(arguments: &BaselineArguments, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt();
-    let json = arguments.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
-    match work(arguments, context, &interrupt, json.as_ref()) {
-        Ok(report) => code(&report),
-        Err(failure) => {
-            let code = context.fail_with(&failure, true, Some(&interrupt));
-            if let Some(json) = json {
-                json.on(&Event::Failed { failure });
-            }
-            code
-        }
-    }
+    Call::of(context, arguments.json, true, |call| work(arguments, call).map(|report| code(&report)))
 }
 
 /// Nothing that equals the database is a difference between the two.
@@ -35,48 +21,27 @@ fn code(report: &Report) -> ExitCode {
     }
 }
 
-fn work(
-    arguments: &BaselineArguments,
-    context: &Context<'_>,
-    interrupt: &Arc<Interrupt>,
-    json: Option<&JsonLines<'_>>,
-) -> Result<Report> {
+fn work(arguments: &BaselineArguments, call: &Call<'_>) -> Result<Report> {
     let asked = Arguments::new(&arguments.project, &arguments.wait);
-    let project = context.project(&asked, arguments.json, interrupt)?;
-    let scratch = arguments.scratch_url.as_deref();
-    let scratch = scratch.map(|url| context.surroundings.scratch(url, context.terminal)).transpose()?;
-    let human = Human::new(context.terminal, Level::Normal, project.target.provider, false);
-    let observer: &dyn Observer = match json {
-        Some(json) => json,
-        None => &human,
-    };
+    let project = call.project(&asked)?;
+    let human = call.human(Level::Normal, project.target.provider);
     let ask = Baseline {
         target: project.target,
         migrations: project.migrations,
         schemas: project.schemas,
         options: project.options,
-        scratch,
+        scratch: call.scratch(arguments.scratch_url.as_deref())?,
         force: arguments.force.clone(),
-        origin: settings::origin(context.surroundings),
+        origin: settings::origin(call.context.surroundings),
     };
-    let report = baseline(&ask, observer, interrupt, &|report| {
-        if json.is_none() {
-            found(report).iter().for_each(|line| context.terminal.out(line));
+    let report = baseline(&ask, call.observer(&human), &call.interrupt, &|report| {
+        if call.json.is_none() {
+            found(report).iter().for_each(|line| call.context.terminal.out(line));
         }
-        Ok(arguments.yes || (json.is_none() && super::may_ask() && context.asks("Mark them as applied?")))
+        Ok(arguments.yes || (call.may_ask() && call.asks("Mark them as applied?")))
     })?;
-    match json {
-        Some(json) => json.write(&Json { event: "baseline", report: &report }),
-        None => ended(&report).iter().for_each(|line| context.terminal.out(line)),
-    }
+    call.answer("baseline", &report, || ended(&report));
     Ok(report)
-}
-
-#[derive(Serialize)]
-struct Json<'a> {
-    event: &'static str,
-    #[serde(flatten)]
-    report: &'a Report,
 }
 
 fn found(report: &Report) -> Vec<String> {

@@ -1,56 +1,47 @@
 //! `migrate deploy`.
 
+use super::call::Call;
 use super::{Context, ExitCode, level, plan};
 use crate::args::{DeployArguments, PlanFormat};
-use crate::observe::{Human, JsonLines};
+use crate::observe::Human;
 use crate::settings::{self, Arguments};
 use diagnostics::{Failure, Result};
-use ops::deploy::{Deploy, Outcome, deploy};
+use ops::deploy::{Deploy, deploy};
 use ops::dry_run::dry_run;
-use ops::event::{Event, Observer};
-use ops::interrupt::Interrupt;
 use ops::plan::decide::Limit;
 use std::time::Duration;
 
 pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt();
-    let json = arguments.output.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
+    let output = &arguments.output;
     // A plan is ours alone: who gives one wants to know why nothing was run.
-    let detailed = arguments.output.detailed_exitcode || arguments.plan.is_some();
-    match prepare(arguments, context, &interrupt).and_then(|operation| {
-        let human = Human::new(context.terminal, level(&arguments.output), operation.target.provider, true);
-        let observer: &dyn Observer = json.as_ref().map_or(&human, |json| json);
+    let detailed = output.detailed_exitcode || arguments.plan.is_some();
+    Call::of(context, output.json, detailed, |call| {
+        let operation = prepare(arguments, call)?;
+        let human = Human::new(context.terminal, level(output), operation.target.provider, true);
+        let observer = call.observer(&human);
         if arguments.dry_run {
-            let plan = dry_run(&operation, observer, &interrupt)?;
-            let format = if json.is_some() { PlanFormat::Json } else { PlanFormat::Human };
-            plan::tell(&plan, format, context, json.as_ref());
+            let plan = dry_run(&operation, observer, &call.interrupt)?;
+            let format = if call.json.is_some() { PlanFormat::Json } else { PlanFormat::Human };
+            plan::tell(&plan, format, call);
             return Ok(plan::exit_code(&plan, detailed));
         }
-        deploy(&operation, observer, &interrupt).map(|outcome| {
-            tell(&outcome, context, json.as_ref());
-            0
-        })
-    }) {
-        Ok(code) => code,
-        Err(failure) => {
-            let code = context.fail_with(&failure, detailed, Some(&interrupt));
-            if let Some(json) = json {
-                json.on(&Event::Failed { failure });
-            }
-            code
+        let outcome = deploy(&operation, observer, &call.interrupt)?;
+        if call.json.is_none() {
+            applied(&outcome.applied).iter().for_each(|line| context.terminal.out(line));
         }
-    }
+        Ok(0)
+    })
 }
 
-fn prepare(arguments: &DeployArguments, context: &Context<'_>, interrupt: &Interrupt) -> Result<Deploy> {
+fn prepare(arguments: &DeployArguments, call: &Call<'_>) -> Result<Deploy> {
     let asked = Arguments::new(&arguments.project, &arguments.wait)
         .locks(&arguments.locks)
         .keeping(arguments.keep_dropped)
         .strict(arguments.strict);
-    let project = context.project(&asked, arguments.output.json, interrupt);
+    let project = call.project(&asked);
     let unreadable_url = |failure: &Failure| failure.diagnostic().code == Some(&diagnostics::codes::P1013);
-    if !arguments.output.json && project.as_ref().err().is_none_or(unreadable_url) {
-        context.terminal.out("");
+    if call.json.is_none() && project.as_ref().err().is_none_or(unreadable_url) {
+        call.context.terminal.out("");
     }
     let project = project?;
     let plan = arguments.plan.as_deref().map(plan::read).transpose()?;
@@ -71,14 +62,8 @@ fn prepare(arguments: &DeployArguments, context: &Context<'_>, interrupt: &Inter
         }),
         strict: project.strict,
         plan,
-        origin: settings::origin(context.surroundings),
+        origin: settings::origin(call.context.surroundings),
     })
-}
-
-fn tell(outcome: &Outcome, context: &Context<'_>, json: Option<&JsonLines<'_>>) {
-    if json.is_none() {
-        applied(&outcome.applied).iter().for_each(|line| context.terminal.out(line));
-    }
 }
 
 /// The reference's last words.

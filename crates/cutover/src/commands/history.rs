@@ -1,51 +1,30 @@
 //! `history`.
 
+use super::call::Call;
 use super::{Context, ExitCode};
 use crate::args::HistoryArguments;
-use crate::observe::{Human, JsonLines, Level};
+use crate::observe::Level;
 use crate::settings::Arguments;
 use diagnostics::Result;
-use ops::event::{Event, Observer};
 use ops::history::{Answer, Ask, Entry, MigrationEntry, RunEntry, history};
-use ops::interrupt::Interrupt;
 use ops::record::MigrationRecord;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) fn run(arguments: &HistoryArguments, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt();
-    let json = arguments.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
-    match read(arguments, context, &interrupt, json.as_ref()) {
-        Ok(answer) => {
-            match &json {
-                Some(json) => json.write(&answer),
-                None => lines(&answer, arguments.logs).iter().for_each(|line| context.terminal.out(line)),
-            }
-            0
+    Call::of(context, arguments.json, true, |call| {
+        let answer = read(arguments, call)?;
+        match &call.json {
+            Some(json) => json.write(&answer),
+            None => lines(&answer, arguments.logs).iter().for_each(|line| context.terminal.out(line)),
         }
-        Err(failure) => {
-            let code = context.fail_with(&failure, true, Some(&interrupt));
-            if let Some(json) = json {
-                json.on(&Event::Failed { failure });
-            }
-            code
-        }
-    }
+        Ok(0)
+    })
 }
 
-fn read(
-    arguments: &HistoryArguments,
-    context: &Context<'_>,
-    interrupt: &Arc<Interrupt>,
-    json: Option<&JsonLines<'_>>,
-) -> Result<Answer> {
+fn read(arguments: &HistoryArguments, call: &Call<'_>) -> Result<Answer> {
     let asked = Arguments::new(&arguments.project, &arguments.wait).without_migrations();
-    let project = context.project(&asked, arguments.json, interrupt)?;
-    let human = Human::new(context.terminal, Level::Quiet, project.target.provider, false);
-    let observer: &dyn Observer = match json {
-        Some(json) => json,
-        None => &human,
-    };
+    let project = call.project(&asked)?;
+    let human = call.human(Level::Quiet, project.target.provider);
     let mut ask = Ask {
         target: project.target,
         options: project.options,
@@ -56,7 +35,7 @@ fn read(
         // Of every run there is one that is the newest.
         ask.run = Some(String::new());
     }
-    history(&ask, observer, interrupt)
+    history(&ask, call.observer(&human), &call.interrupt)
 }
 
 fn lines(answer: &Answer, logs: bool) -> Vec<String> {

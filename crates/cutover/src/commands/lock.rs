@@ -1,73 +1,48 @@
 //! `lock status`, `lock release`.
 
+use super::call::Call;
 use super::{Context, ExitCode};
-use crate::args::{Lock, LockArguments, LockReleaseArguments};
-use crate::observe::{Human, JsonLines, Level};
+use crate::args::{Lock, LockReleaseArguments};
+use crate::observe::Level;
 use crate::settings::Arguments;
 use diagnostics::{Class, Failure, Result};
-use ops::event::{Event, Observer};
-use ops::interrupt::Interrupt;
+use ops::event::Observer;
 use ops::lock_status::{HeldLock, Look, Released, Report, Unfinished, Which, release, status};
 use serde::Serialize;
 use std::io::{BufRead, IsTerminal};
-use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) fn run(command: &Lock, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt();
-    let arguments = match command {
-        Lock::Status(arguments) | Lock::Release(LockReleaseArguments { common: arguments, .. }) => arguments,
-    };
-    let json = arguments.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
-    let done = prepare(arguments, context, &interrupt).and_then(|(look, human)| {
-        let observer: &dyn Observer = json.as_ref().map_or(&human, |json| json);
-        let call = Call { look: &look, observer, interrupt: &interrupt, context, json: json.as_ref() };
+    let (Lock::Status(arguments) | Lock::Release(LockReleaseArguments { common: arguments, .. })) = command;
+    Call::of(context, arguments.json, true, |call| {
+        let asked = Arguments::new(&arguments.project, &arguments.wait);
+        // The reference's lines about the datasource are of deploys.
+        let project = context.project(&asked, true, &call.interrupt)?;
+        let human = call.human(Level::Normal, project.target.provider);
+        let look = Look { target: project.target, options: project.options };
+        let asked = Asked { look: &look, observer: call.observer(&human), call };
         match command {
-            Lock::Status(_) => call.status(),
-            Lock::Release(release) => call.release(release.yes_database.as_deref()),
+            Lock::Status(_) => asked.status(),
+            Lock::Release(release) => asked.release(release.yes_database.as_deref()),
         }
-    });
-    done.unwrap_or_else(|failure| {
-        context.terminal.fail(&failure);
-        let code = super::exit_code(failure.get_class(), true, interrupt.reason());
-        if let Some(json) = &json {
-            json.on(&Event::Failed { failure });
-        }
-        code
     })
 }
 
-fn prepare<'c>(
-    arguments: &LockArguments,
-    context: &'c Context<'_>,
-    interrupt: &Arc<Interrupt>,
-) -> Result<(Look, Human<'c>)> {
-    let asked = Arguments::new(&arguments.project, &arguments.wait);
-    let project = context.project(&asked, true, interrupt)?;
-    let human = Human::new(context.terminal, Level::Normal, project.target.provider, false);
-    Ok((Look { target: project.target, options: project.options }, human))
-}
-
-struct Call<'a> {
+struct Asked<'a> {
     look: &'a Look,
     observer: &'a dyn Observer,
-    interrupt: &'a Arc<Interrupt>,
-    context: &'a Context<'a>,
-    json: Option<&'a JsonLines<'a>>,
+    call: &'a Call<'a>,
 }
 
-impl Call<'_> {
+impl Asked<'_> {
     fn status(&self) -> Result<ExitCode> {
-        let report = status(self.look, self.observer, self.interrupt)?;
-        match self.json {
-            Some(json) => json.write(&Tagged { event: "lock_status", body: &report }),
-            None => lines(&report).iter().for_each(|line| self.context.terminal.out(line)),
-        }
+        let report = status(self.look, self.observer, &self.call.interrupt)?;
+        self.call.answer("lock_status", &report, || lines(&report));
         Ok(if report.held.is_empty() { 0 } else { Class::LockOrRunning.detailed_exit_code() })
     }
 
     fn release(&self, typed: Option<&str>) -> Result<ExitCode> {
-        let report = status(self.look, self.observer, self.interrupt)?;
+        let report = status(self.look, self.observer, &self.call.interrupt)?;
         let asks = report.held.iter().any(|held| held.dead.is_none() && held.lock != Which::File);
         let typed = match typed {
             Some(name) => Some(name.to_owned()),
@@ -77,11 +52,8 @@ impl Call<'_> {
         if let Some(name) = &typed {
             self.is_name(name, &report)?;
         }
-        let released = release(self.look, typed.as_deref(), self.observer, self.interrupt)?;
-        match self.json {
-            Some(json) => json.write(&Tagged { event: "lock_released", body: &Json { released: &released } }),
-            None => told(&released).iter().for_each(|line| self.context.terminal.out(line)),
-        }
+        let released = release(self.look, typed.as_deref(), self.observer, &self.call.interrupt)?;
+        self.call.answer("lock_released", &Json { released: &released }, || told(&released));
         Ok(0)
     }
 
@@ -101,11 +73,11 @@ impl Call<'_> {
 
     /// Asks a person; nobody is there to ask where standard input is no terminal.
     fn ask(&self, report: &Report) -> Option<String> {
-        if self.json.is_some() || !std::io::stdin().is_terminal() {
+        if self.call.json.is_some() || !std::io::stdin().is_terminal() {
             return None;
         }
-        lines(report).iter().for_each(|line| self.context.terminal.err(line));
-        self.context.terminal.talk(&format!(
+        lines(report).iter().for_each(|line| self.call.context.terminal.err(line));
+        self.call.context.terminal.talk(&format!(
             "this ends what it runs; type the name of the database (`{}`) to go on:",
             report.name_to_type()
         ));
@@ -114,13 +86,6 @@ impl Call<'_> {
         let read = std::io::stdin().lock().read_line(&mut line).unwrap_or_default();
         (read > 0).then(|| line.trim().to_owned())
     }
-}
-
-#[derive(Serialize)]
-struct Tagged<'a, T> {
-    event: &'static str,
-    #[serde(flatten)]
-    body: &'a T,
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,7 @@
 //! To add a command: its file here, its variant in `args.rs`, its arm in [`run`].
 
 mod baseline;
+mod call;
 mod deploy;
 mod doctor;
 mod generate;
@@ -24,7 +25,6 @@ use crate::settings::{Arguments, Surroundings, Target};
 use crate::terminal::Terminal;
 use diagnostics::{Class, Failure, Result};
 use ops::interrupt::{Interrupt, Reason};
-use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
 /// How a command ended: 0 to 255.
@@ -78,13 +78,8 @@ impl Context<'_> {
         Ok(project)
     }
 
-    /// Tells a failure last, and gives its exit code.
-    fn fail(&self, failure: &Failure, output: &OutputArguments, interrupt: Option<&Interrupt>) -> ExitCode {
-        self.fail_with(failure, output.detailed_exitcode, interrupt)
-    }
-
-    /// The same, with exit codes that tell causes apart where that is so.
-    fn fail_with(&self, failure: &Failure, detailed: bool, interrupt: Option<&Interrupt>) -> ExitCode {
+    /// Tells a failure last, and gives its exit code; `detailed`: one that tells causes apart.
+    fn fail(&self, failure: &Failure, detailed: bool, interrupt: Option<&Interrupt>) -> ExitCode {
         self.terminal.fail(failure);
         self.terminal.leave_termination_message(failure);
         exit_code(failure.get_class(), detailed, interrupt.and_then(Interrupt::reason))
@@ -97,22 +92,6 @@ fn exit_code(class: Class, detailed: bool, reason: Option<Reason>) -> ExitCode {
         (Class::Cancelled, Some(Reason::Signal(number))) => 128 + u8::try_from(number).unwrap_or(0),
         (class, _) if detailed => class.detailed_exit_code(),
         _ => 1,
-    }
-}
-
-/// Whether a person can be asked.
-fn may_ask() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
-impl Context<'_> {
-    /// Asks a person; only a yes is a yes.
-    fn asks(&self, question: &str) -> bool {
-        self.terminal.err(&format!("{question} [y/N]"));
-        let mut answer = String::new();
-        // What cannot be read is no yes.
-        let _ = std::io::stdin().lock().read_line(&mut answer);
-        matches!(answer.trim(), "y" | "Y" | "yes")
     }
 }
 

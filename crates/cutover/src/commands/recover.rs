@@ -1,48 +1,23 @@
 //! `recover`.
 
+use super::call::Call;
 use super::{Context, ExitCode};
 use crate::args::RecoverArguments;
-use crate::observe::{Human, JsonLines, Level};
+use crate::observe::Level;
 use crate::settings::{self, Arguments};
 use diagnostics::{Class, Result};
 use ops::deploy::Deploy;
-use ops::event::{Event, Observer};
-use ops::interrupt::Interrupt;
 use ops::plan::decide::Limit;
 use ops::recover::{Action, Recover, Report, Standing, recover};
-use serde::Serialize;
-use std::sync::Arc;
 
 pub(super) fn run(arguments: &RecoverArguments, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt();
-    let json = arguments.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
-    match work(arguments, context, &interrupt, json.as_ref()) {
-        Ok(code) => code,
-        Err(failure) => {
-            let code = context.fail_with(&failure, true, Some(&interrupt));
-            if let Some(json) = json {
-                json.on(&Event::Failed { failure });
-            }
-            code
-        }
-    }
+    Call::of(context, arguments.json, true, |call| work(arguments, call))
 }
 
-fn work(
-    arguments: &RecoverArguments,
-    context: &Context<'_>,
-    interrupt: &Arc<Interrupt>,
-    json: Option<&JsonLines<'_>>,
-) -> Result<ExitCode> {
+fn work(arguments: &RecoverArguments, call: &Call<'_>) -> Result<ExitCode> {
     let asked = Arguments::new(&arguments.project, &arguments.wait).locks(&arguments.locks);
-    let project = context.project(&asked, arguments.json, interrupt)?;
-    let scratch =
-        arguments.scratch_url.as_deref().map(|url| context.surroundings.scratch(url, context.terminal));
-    let human = Human::new(context.terminal, Level::Normal, project.target.provider, false);
-    let observer: &dyn Observer = match json {
-        Some(json) => json,
-        None => &human,
-    };
+    let project = call.project(&asked)?;
+    let human = call.human(Level::Normal, project.target.provider);
     let mut ask = Recover {
         deploy: Deploy {
             target: project.target,
@@ -52,25 +27,25 @@ fn work(
             limit: Limit::default(),
             strict: false,
             plan: None,
-            origin: settings::origin(context.surroundings),
+            origin: settings::origin(call.context.surroundings),
         },
         name: arguments.name.clone(),
         action: action(arguments),
         force: arguments.force.clone(),
-        scratch: scratch.transpose()?,
+        scratch: call.scratch(arguments.scratch_url.as_deref())?,
     };
-    let report = recover(&ask, observer, interrupt)?;
-    tell(&report, context, json);
+    let report = recover(&ask, call.observer(&human), &call.interrupt)?;
+    tell(&report, call);
     if ask.action.is_some() || report.migration.is_none() {
         return Ok(0);
     }
     // A person may answer at once.
     let here = |action: &Action| !matches!(action, Action::ContinueRollback | Action::Reapply);
-    let answerable = report.action.filter(here).filter(|_| json.is_none() && super::may_ask());
-    let Some(proven) = answerable.filter(|_| context.asks("Do that now?")) else { return Ok(code(&report)) };
+    let answerable = report.action.filter(here).filter(|_| call.may_ask());
+    let Some(proven) = answerable.filter(|_| call.asks("Do that now?")) else { return Ok(code(&report)) };
     ask.name.clone_from(&report.migration);
     ask.action = Some(proven);
-    tell(&recover(&ask, observer, interrupt)?, context, json);
+    tell(&recover(&ask, call.observer(&human), &call.interrupt)?, call);
     Ok(0)
 }
 
@@ -95,18 +70,8 @@ fn code(report: &Report) -> ExitCode {
     }
 }
 
-fn tell(report: &Report, context: &Context<'_>, json: Option<&JsonLines<'_>>) {
-    match json {
-        Some(json) => json.write(&Json { event: "recover", report }),
-        None => lines(report).iter().for_each(|line| context.terminal.out(line)),
-    }
-}
-
-#[derive(Serialize)]
-struct Json<'a> {
-    event: &'static str,
-    #[serde(flatten)]
-    report: &'a Report,
+fn tell(report: &Report, call: &Call<'_>) {
+    call.answer("recover", report, || lines(report));
 }
 
 fn lines(report: &Report) -> Vec<String> {

@@ -1,57 +1,35 @@
 //! `migrate resolve`.
 
+use super::call::Call;
 use super::{Context, ExitCode, level};
 use crate::args::ResolveArguments;
-use crate::observe::{Human, JsonLines};
 use crate::settings::Arguments;
 use diagnostics::{Failure, Result};
-use ops::event::{Event, Observer};
-use ops::interrupt::Interrupt;
 use ops::resolve::{Recorded, Resolution, Resolve, resolve};
 use serde::Serialize;
-use std::sync::Arc;
 
 pub(super) fn run(arguments: &ResolveArguments, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt();
-    let json = arguments.output.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
-    match record(arguments, context, &interrupt, json.as_ref()) {
-        Ok((resolution, recorded)) => {
-            for (name, recorded) in resolution.names().iter().zip(recorded) {
-                tell((&resolution, name), recorded, context, json.as_ref());
-            }
-            0
+    let output = &arguments.output;
+    Call::of(context, output.json, output.detailed_exitcode, |call| {
+        let (resolution, recorded) = record(arguments, call)?;
+        for (name, recorded) in resolution.names().iter().zip(recorded) {
+            tell((&resolution, name), recorded, call);
         }
-        Err(failure) => {
-            let code = context.fail(&failure, &arguments.output, Some(&interrupt));
-            if let Some(json) = json {
-                json.on(&Event::Failed { failure });
-            }
-            code
-        }
-    }
+        Ok(0)
+    })
 }
 
-fn record(
-    arguments: &ResolveArguments,
-    context: &Context<'_>,
-    interrupt: &Arc<Interrupt>,
-    json: Option<&JsonLines<'_>>,
-) -> Result<(Resolution, Vec<Recorded>)> {
-    let asked = Arguments::new(&arguments.project, &arguments.wait);
-    let project = context.project(&asked, arguments.output.json, interrupt)?;
+fn record(arguments: &ResolveArguments, call: &Call<'_>) -> Result<(Resolution, Vec<Recorded>)> {
+    let project = call.project(&Arguments::new(&arguments.project, &arguments.wait))?;
     let resolution = resolution(arguments)?;
-    let human = Human::new(context.terminal, level(&arguments.output), project.target.provider, false);
-    let observer: &dyn Observer = match json {
-        Some(json) => json,
-        None => &human,
-    };
+    let human = call.human(level(&arguments.output), project.target.provider);
     let operation = Resolve {
         target: project.target,
         migrations: project.migrations,
         options: project.options,
         resolution: resolution.clone(),
     };
-    let recorded = resolve(&operation, observer, interrupt)?;
+    let recorded = resolve(&operation, call.observer(&human), &call.interrupt)?;
     Ok((resolution, recorded))
 }
 
@@ -80,37 +58,23 @@ fn resolution(arguments: &ResolveArguments) -> Result<Resolution> {
     }
 }
 
-fn tell(
-    (resolution, name): (&Resolution, &str),
-    recorded: Recorded,
-    context: &Context<'_>,
-    json: Option<&JsonLines<'_>>,
-) {
-    let mark = match resolution {
+fn tell((resolution, name): (&Resolution, &str), recorded: Recorded, call: &Call<'_>) {
+    #[derive(Serialize)]
+    struct Marked<'a> {
+        migration: &'a str,
+        marked: &'a str,
+        changed: bool,
+    }
+    let marked = match resolution {
         Resolution::Applied(_) => "applied",
         Resolution::RolledBack(_) => "rolled back",
     };
-    if let Some(json) = json {
-        #[derive(Serialize)]
-        struct Json<'a> {
-            event: &'static str,
-            migration: &'a str,
-            marked: &'a str,
-            changed: bool,
-        }
-        json.write(&Json {
-            event: "resolved",
-            migration: name,
-            marked: mark,
-            changed: recorded == Recorded::Changed,
-        });
-        return;
-    }
-    context.terminal.out("");
-    context.terminal.out(&format!("Migration {name} marked as {mark}."));
-    context.terminal.out("");
-    if recorded == Recorded::NoRow {
-        context.terminal.talk(&format!(
+    let body = Marked { migration: name, marked, changed: recorded == Recorded::Changed };
+    call.answer("resolved", &body, || {
+        vec![String::new(), format!("Migration {name} marked as {marked}."), String::new()]
+    });
+    if recorded == Recorded::NoRow && call.json.is_none() {
+        call.context.terminal.talk(&format!(
             "{name} has no row in the history (a failed migration leaves none): it is pending, nothing had to be changed"
         ));
     }

@@ -1,59 +1,35 @@
 //! `rollback`, with `--draft` and `--verify`.
 
+use super::call::{Asked, Call};
 use super::{Context, ExitCode};
 use crate::args::RollbackArguments;
-use crate::observe::{Human, JsonLines, Level};
+use crate::observe::Level;
 use crate::settings::{self, Arguments, Target};
-use diagnostics::{Class, Diagnostic, Failure, Result, codes};
+use diagnostics::{Class, Result};
 use ops::draft::{Ask, Drafted, Verified, draft, verify};
-use ops::event::{Event, Observer};
-use ops::interrupt::Interrupt;
 use ops::rollback::{Intent, Outcome, Rollback, Which, rollback};
-use serde::Serialize;
-use std::sync::Arc;
 
 pub(super) fn run(arguments: &RollbackArguments, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt();
-    let json = arguments.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
-    match work(arguments, context, &interrupt, json.as_ref()) {
-        Ok(code) => code,
-        Err(failure) => {
-            let code = context.fail_with(&failure, true, Some(&interrupt));
-            if let Some(json) = json {
-                json.on(&Event::Failed { failure });
-            }
-            code
-        }
-    }
+    Call::of(context, arguments.json, true, |call| work(arguments, call))
 }
 
-fn work(
-    arguments: &RollbackArguments,
-    context: &Context<'_>,
-    interrupt: &Arc<Interrupt>,
-    json: Option<&JsonLines<'_>>,
-) -> Result<ExitCode> {
+fn work(arguments: &RollbackArguments, call: &Call<'_>) -> Result<ExitCode> {
     let mut asked = Arguments::new(&arguments.project, &arguments.wait).locks(&arguments.locks);
     if arguments.draft.is_none() && arguments.verify.is_none() {
         // What was deployed last is undone from any image.
         asked = asked.without_migrations();
     }
-    let project = context.project(&asked, arguments.json, interrupt)?;
-    let human = Human::new(context.terminal, Level::Normal, project.target.provider, false);
-    let observer: &dyn Observer = match json {
-        Some(json) => json,
-        None => &human,
-    };
+    let project = call.project(&asked)?;
+    let human = call.human(Level::Normal, project.target.provider);
+    let observer = call.observer(&human);
     if let Some(names) = &arguments.draft {
-        let ask = ask(arguments, context, project, names.clone())?;
-        let drafted = draft(&ask, observer, interrupt)?;
-        tell_drafts(&drafted, context, json);
+        let drafted = draft(&ask(arguments, call, project, names.clone())?, observer, &call.interrupt)?;
+        tell_drafts(&drafted, call);
         return Ok(0);
     }
     if let Some(names) = &arguments.verify {
-        let ask = ask(arguments, context, project, names.clone())?;
-        let verified = verify(&ask, observer, interrupt)?;
-        tell_trials(&verified, context, json);
+        let verified = verify(&ask(arguments, call, project, names.clone())?, observer, &call.interrupt)?;
+        tell_trials(&verified, call);
         let holds = verified.iter().all(Verified::holds);
         return Ok(if holds { 0 } else { Class::Drift.detailed_exit_code() });
     }
@@ -63,11 +39,11 @@ fn work(
         options: project.options,
         which: which(arguments),
         incomplete: false,
-        origin: settings::origin(context.surroundings),
+        origin: settings::origin(call.context.surroundings),
     };
     let outcome =
-        rollback(&operation, observer, interrupt, &|intent| agreed(intent, arguments.yes, context, json))?;
-    tell(&outcome, context, json);
+        rollback(&operation, observer, &call.interrupt, &|intent| agreed(intent, arguments.yes, call))?;
+    call.answer("rolled_back_all", &outcome, || told(&outcome));
     Ok(0)
 }
 
@@ -80,50 +56,29 @@ fn which(arguments: &RollbackArguments) -> Which {
     }
 }
 
-fn ask(
-    arguments: &RollbackArguments,
-    context: &Context<'_>,
-    project: Target,
-    names: Vec<String>,
-) -> Result<Ask> {
-    let scratch = arguments.scratch_url.as_deref();
-    let scratch = scratch.map(|url| context.surroundings.scratch(url, context.terminal)).transpose()?;
+fn ask(arguments: &RollbackArguments, call: &Call<'_>, project: Target, names: Vec<String>) -> Result<Ask> {
     Ok(Ask {
         target: project.target,
         migrations: project.migrations,
         schemas: project.schemas,
         names,
-        scratch,
+        scratch: call.scratch(arguments.scratch_url.as_deref())?,
         overwrite: arguments.overwrite,
     })
 }
 
-/// Shows what would be undone and lost. Without a terminal only `--yes` is a yes.
-fn agreed(intent: &Intent, yes: bool, context: &Context<'_>, json: Option<&JsonLines<'_>>) -> Result<bool> {
-    if let Some(json) = json {
-        json.write(&Asked { event: "rollback_planned", intent });
-    } else {
-        lines(intent).iter().for_each(|line| context.terminal.err(line));
+/// Shows what would be undone and lost.
+fn agreed(intent: &Intent, yes: bool, call: &Call<'_>) -> Result<bool> {
+    if call.json.is_some() {
+        call.answer("rollback_planned", intent, Vec::new);
     }
-    if yes {
-        return Ok(true);
-    }
-    if json.is_none() && super::may_ask() {
-        return Ok(context.asks("Undo that now?"));
-    }
-    Err(Failure::new(
-        Diagnostic::error("nobody has agreed to the rollback")
-            .code(&codes::C2023)
-            .note("nothing was undone")
-            .help("cutover rollback --yes"),
-    ))
-}
-
-#[derive(Serialize)]
-struct Asked<'a> {
-    event: &'static str,
-    #[serde(flatten)]
-    intent: &'a Intent,
+    call.agreed(&Asked {
+        lines: lines(intent),
+        question: "Undo that now?",
+        yes,
+        to: "rollback",
+        way_out: "cutover rollback --yes",
+    })
 }
 
 fn lines(intent: &Intent) -> Vec<String> {
@@ -141,75 +96,49 @@ fn lines(intent: &Intent) -> Vec<String> {
     lines
 }
 
-fn tell(outcome: &Outcome, context: &Context<'_>, json: Option<&JsonLines<'_>>) {
-    match json {
-        Some(json) => json.write(&Done { event: "rolled_back_all", outcome }),
-        None if outcome.rolled_back.is_empty() => context.terminal.out("Nothing was rolled back."),
-        None => {
-            context.terminal.out("Rolled back:");
-            outcome.rolled_back.iter().for_each(|name| context.terminal.out(&format!("  {name}")));
-            context.terminal.out(
-                "The same files are not deployed again by themselves: `cutover deploy --reapply` does that. Prisma Migrate would.",
-            );
-        }
+fn told(outcome: &Outcome) -> Vec<String> {
+    if outcome.rolled_back.is_empty() {
+        return vec!["Nothing was rolled back.".to_owned()];
     }
+    let mut lines = vec!["Rolled back:".to_owned()];
+    lines.extend(outcome.rolled_back.iter().map(|name| format!("  {name}")));
+    lines.push(
+        "The same files are not deployed again by themselves: `cutover deploy --reapply` does that. Prisma Migrate would."
+            .to_owned(),
+    );
+    lines
 }
 
-#[derive(Serialize)]
-struct Done<'a> {
-    event: &'static str,
-    #[serde(flatten)]
-    outcome: &'a Outcome,
-}
-
-fn tell_drafts(drafted: &[Drafted], context: &Context<'_>, json: Option<&JsonLines<'_>>) {
-    if let Some(json) = json {
-        return drafted.iter().for_each(|one| json.write(&OfDraft { event: "drafted", one }));
-    }
-    if drafted.is_empty() {
-        context.terminal.out("Every migration has a down.sql.");
+fn tell_drafts(drafted: &[Drafted], call: &Call<'_>) {
+    if drafted.is_empty() && call.json.is_none() {
+        call.context.terminal.out("Every migration has a down.sql.");
     }
     for one in drafted {
-        let word = match (one.complete, one.obstacles.is_empty()) {
-            (true, true) => "whole",
-            (true, false) => "whole, with what is to be read first",
-            (false, _) => "not whole",
-        };
-        context.terminal.out(&format!("{}: {word}: {}", one.name, one.path.display()));
-        one.obstacles.iter().for_each(|line| context.terminal.out(&format!("  {line}")));
-        one.losses.iter().for_each(|line| context.terminal.out(&format!("  {line}")));
+        call.answer("drafted", one, || {
+            let word = match (one.complete, one.obstacles.is_empty()) {
+                (true, true) => "whole",
+                (true, false) => "whole, with what is to be read first",
+                (false, _) => "not whole",
+            };
+            let mut lines = vec![format!("{}: {word}: {}", one.name, one.path.display())];
+            lines.extend(one.obstacles.iter().chain(&one.losses).map(|line| format!("  {line}")));
+            lines
+        });
     }
 }
 
-#[derive(Serialize)]
-struct OfDraft<'a> {
-    event: &'static str,
-    #[serde(flatten)]
-    one: &'a Drafted,
-}
-
-fn tell_trials(verified: &[Verified], context: &Context<'_>, json: Option<&JsonLines<'_>>) {
-    if let Some(json) = json {
-        return verified.iter().for_each(|one| json.write(&OfTrial { event: "verified", one }));
-    }
-    if verified.is_empty() {
-        context.terminal.out("No migration has a down.sql.");
+fn tell_trials(verified: &[Verified], call: &Call<'_>) {
+    if verified.is_empty() && call.json.is_none() {
+        call.context.terminal.out("No migration has a down.sql.");
     }
     for one in verified {
-        if one.holds() {
-            context.terminal.out(&format!("{}: up, down and up again: equal", one.name));
-            continue;
-        }
-        context.terminal.out(&format!("{}: NOT equal", one.name));
-        for line in one.after_down.iter().chain(&one.after_up) {
-            context.terminal.out(&format!("  {line}"));
-        }
+        call.answer("verified", one, || {
+            if one.holds() {
+                return vec![format!("{}: up, down and up again: equal", one.name)];
+            }
+            let mut lines = vec![format!("{}: NOT equal", one.name)];
+            lines.extend(one.after_down.iter().chain(&one.after_up).map(|line| format!("  {line}")));
+            lines
+        });
     }
-}
-
-#[derive(Serialize)]
-struct OfTrial<'a> {
-    event: &'static str,
-    #[serde(flatten)]
-    one: &'a Verified,
 }

@@ -1,66 +1,42 @@
 //! `migrate status`.
 
+use super::call::Call;
 use super::{Context, ExitCode, level};
 use crate::args::StatusArguments;
-use crate::observe::{Human, JsonLines, found};
+use crate::observe::found;
 use crate::settings::Arguments;
 use diagnostics::{Class, Result, render};
-use ops::event::{Event, Observer};
-use ops::interrupt::Interrupt;
 use ops::status::{Answer, State, Status, status};
 use serde::Serialize;
-use std::sync::Arc;
 
 pub(super) fn run(arguments: &StatusArguments, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt();
-    let json = arguments.output.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
-    match look(arguments, context, &interrupt, json.as_ref()) {
-        Ok(answer) => tell(&answer, arguments, context, json.as_ref()),
-        Err(failure) => {
-            let code = context.fail(&failure, &arguments.output, Some(&interrupt));
-            if let Some(json) = json {
-                json.on(&Event::Failed { failure });
-            }
-            code
+    let output = &arguments.output;
+    Call::of(context, output.json, output.detailed_exitcode, |call| {
+        let answer = look(arguments, call)?;
+        match &call.json {
+            Some(json) => json.write(&Json::from(&answer)),
+            None => lines(&answer, context),
         }
-    }
+        Ok(exit_code(&answer, output.detailed_exitcode))
+    })
 }
 
-fn look(
-    arguments: &StatusArguments,
-    context: &Context<'_>,
-    interrupt: &Arc<Interrupt>,
-    json: Option<&JsonLines<'_>>,
-) -> Result<Answer> {
-    let asked = Arguments::new(&arguments.project, &arguments.wait);
-    let project = context.project(&asked, arguments.output.json, interrupt)?;
-    let human = Human::new(context.terminal, level(&arguments.output), project.target.provider, false);
-    let observer: &dyn Observer = match json {
-        Some(json) => json,
-        None => &human,
-    };
+fn look(arguments: &StatusArguments, call: &Call<'_>) -> Result<Answer> {
+    let project = call.project(&Arguments::new(&arguments.project, &arguments.wait))?;
+    let human = call.human(level(&arguments.output), project.target.provider);
     let operation =
         Status { target: project.target, migrations: project.migrations, options: project.options };
-    status(&operation, observer, interrupt)
+    status(&operation, call.observer(&human), &call.interrupt)
 }
 
-fn tell(
-    answer: &Answer,
-    arguments: &StatusArguments,
-    context: &Context<'_>,
-    json: Option<&JsonLines<'_>>,
-) -> ExitCode {
-    match json {
-        Some(json) => json.write(&Json::from(answer)),
-        None => lines(answer, context),
-    }
+fn exit_code(answer: &Answer, detailed: bool) -> ExitCode {
     let class = match &answer.state {
         State::UpToDate => return 0,
         State::Pending { .. } => Class::Pending,
         State::Diverged { .. } | State::NotManaged => Class::Refused,
         State::Failed { .. } => Class::MigrationFailed,
     };
-    super::exit_code(class, arguments.output.detailed_exitcode, None)
+    super::exit_code(class, detailed, None)
 }
 
 #[derive(Serialize)]

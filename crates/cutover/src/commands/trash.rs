@@ -1,121 +1,90 @@
 //! `trash list`, `trash restore`, `trash purge`.
 
+use super::call::{Asked, Call};
 use super::{Context, ExitCode};
-use crate::args::{Trash, TrashArguments};
-use crate::observe::{Human, JsonLines, Level};
+use crate::args::{Trash, TrashPurgeArguments, TrashRestoreArguments};
+use crate::observe::Level;
 use crate::settings::Arguments;
-use diagnostics::{Diagnostic, Failure, Result, codes};
-use ops::event::{Event, Observer};
-use ops::interrupt::Interrupt;
+use diagnostics::Result;
 use ops::trash::{self, Thing, Which};
-use serde::Serialize;
-use std::sync::Arc;
 
 pub(super) fn run(command: &Trash, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt();
     let (Trash::List(common)
-    | Trash::Restore(crate::args::TrashRestoreArguments { common, .. })
-    | Trash::Purge(crate::args::TrashPurgeArguments { common, .. })) = command;
-    let json = common.json.then(|| JsonLines::new(context.terminal, ops::run_id()));
-    match work(command, common, (context, &interrupt), json.as_ref()) {
-        Ok(code) => code,
-        Err(failure) => {
-            let code = context.fail_with(&failure, true, Some(&interrupt));
-            if let Some(json) = json {
-                json.on(&Event::Failed { failure });
-            }
-            code
+    | Trash::Restore(TrashRestoreArguments { common, .. })
+    | Trash::Purge(TrashPurgeArguments { common, .. })) = command;
+    Call::of(context, common.json, true, |call| {
+        let asked = Arguments::new(&common.project, &common.wait).without_migrations();
+        match command {
+            Trash::List(_) => list(&asked, call),
+            Trash::Restore(arguments) => restore(&asked.locks(&arguments.locks), arguments, call),
+            Trash::Purge(arguments) => purge(&asked.locks(&arguments.locks), arguments, call),
         }
-    }
+    })
 }
 
-fn work(
-    command: &Trash,
-    common: &TrashArguments,
-    (context, interrupt): (&Context<'_>, &Arc<Interrupt>),
-    json: Option<&JsonLines<'_>>,
-) -> Result<ExitCode> {
-    let asked = Arguments::new(&common.project, &common.wait);
-    let asked = match command {
-        Trash::List(_) => asked,
-        Trash::Restore(arguments) => asked.locks(&arguments.locks),
-        Trash::Purge(arguments) => asked.locks(&arguments.locks),
-    };
-    let project = context.project(&asked.without_migrations(), common.json, interrupt)?;
-    let human = Human::new(context.terminal, Level::Normal, project.target.provider, false);
-    let observer: &dyn Observer = match json {
-        Some(json) => json,
-        None => &human,
-    };
-    let ask = trash::Trash { target: project.target, options: project.options };
-    match command {
-        Trash::List(_) => {
-            let things = trash::list(&ask, observer, interrupt)?;
-            match json {
-                Some(json) => things.iter().for_each(|thing| json.write(&Tagged { event: "kept", thing })),
-                None => lines(&things).iter().for_each(|line| context.terminal.out(line)),
-            }
-        }
-        Trash::Restore(arguments) => {
-            let thing = trash::restore(&ask, &arguments.name, observer, interrupt)?;
-            match json {
-                Some(json) => json.write(&Tagged { event: "restored", thing: &thing }),
-                None => {
-                    context.terminal.out(&format!("Restored: {}", thing.what.join(", ")));
-                    context.terminal.out(
-                        "The history is as it was: the migration that dropped it still counts as applied.",
-                    );
-                }
-            }
-        }
-        Trash::Purge(arguments) => {
-            let which = match (arguments.all, arguments.names.is_empty()) {
-                (true, _) => Which::All,
-                (false, true) => Which::Expired,
-                (false, false) => Which::These(arguments.names.clone()),
-            };
-            let purged = trash::purge(&ask, &which, observer, interrupt, &|things| {
-                agreed(things, arguments.yes, context, json)
-            })?;
-            match json {
-                Some(json) => purged.iter().for_each(|thing| json.write(&Tagged { event: "purged", thing })),
-                None if purged.is_empty() => context.terminal.out("Nothing was purged."),
-                None => {
-                    purged.iter().for_each(|thing| {
-                        context.terminal.out(&format!("Purged: {}", thing.what.join(", ")));
-                    });
-                }
-            }
-        }
-    }
+fn ask(asked: &Arguments, call: &Call<'_>) -> Result<trash::Trash> {
+    let project = call.project(asked)?;
+    Ok(trash::Trash { target: project.target, options: project.options })
+}
+
+fn list(asked: &Arguments, call: &Call<'_>) -> Result<ExitCode> {
+    let ask = ask(asked, call)?;
+    let human = call.human(Level::Normal, ask.target.provider);
+    let things = trash::list(&ask, call.observer(&human), &call.interrupt)?;
+    tell("kept", &things, lines(&things), call);
     Ok(0)
 }
 
-#[derive(Serialize)]
-struct Tagged<'a> {
-    event: &'static str,
-    #[serde(flatten)]
-    thing: &'a Thing,
+fn restore(asked: &Arguments, arguments: &TrashRestoreArguments, call: &Call<'_>) -> Result<ExitCode> {
+    let ask = ask(asked, call)?;
+    let human = call.human(Level::Normal, ask.target.provider);
+    let thing = trash::restore(&ask, &arguments.name, call.observer(&human), &call.interrupt)?;
+    call.answer("restored", &thing, || {
+        vec![
+            format!("Restored: {}", thing.what.join(", ")),
+            "The history is as it was: the migration that dropped it still counts as applied.".to_owned(),
+        ]
+    });
+    Ok(0)
 }
 
-/// Shows what would be dropped for good. Without a terminal only `--yes` is a yes.
-fn agreed(things: &[Thing], yes: bool, context: &Context<'_>, json: Option<&JsonLines<'_>>) -> Result<bool> {
-    if json.is_none() {
-        context.terminal.err("Would drop for good:");
-        lines(things).iter().for_each(|line| context.terminal.err(&format!("  {line}")));
+fn purge(asked: &Arguments, arguments: &TrashPurgeArguments, call: &Call<'_>) -> Result<ExitCode> {
+    let ask = ask(asked, call)?;
+    let human = call.human(Level::Normal, ask.target.provider);
+    let which = match (arguments.all, arguments.names.is_empty()) {
+        (true, _) => Which::All,
+        (false, true) => Which::Expired,
+        (false, false) => Which::These(arguments.names.clone()),
+    };
+    let purged = trash::purge(&ask, &which, call.observer(&human), &call.interrupt, &|things| {
+        agreed(things, arguments.yes, call)
+    })?;
+    let told = match &purged[..] {
+        [] => vec!["Nothing was purged.".to_owned()],
+        things => things.iter().map(|thing| format!("Purged: {}", thing.what.join(", "))).collect(),
+    };
+    tell("purged", &purged, told, call);
+    Ok(0)
+}
+
+/// An object for each thing, or lines.
+fn tell(event: &'static str, things: &[Thing], lines: Vec<String>, call: &Call<'_>) {
+    match call.json.is_some() {
+        true => things.iter().for_each(|thing| call.answer(event, thing, Vec::new)),
+        false => lines.iter().for_each(|line| call.context.terminal.out(line)),
     }
-    if yes {
-        return Ok(true);
-    }
-    if json.is_none() && super::may_ask() {
-        return Ok(context.asks("Drop that now?"));
-    }
-    Err(Failure::new(
-        Diagnostic::error("nobody has agreed to the purge")
-            .code(&codes::C2023)
-            .note("nothing was dropped")
-            .help("cutover trash purge --yes"),
-    ))
+}
+
+/// Shows what would be dropped for good.
+fn agreed(things: &[Thing], yes: bool, call: &Call<'_>) -> Result<bool> {
+    let shown = lines(things).into_iter().map(|line| format!("  {line}"));
+    call.agreed(&Asked {
+        lines: std::iter::once("Would drop for good:".to_owned()).chain(shown).collect(),
+        question: "Drop that now?",
+        yes,
+        to: "purge",
+        way_out: "cutover trash purge --yes",
+    })
 }
 
 fn lines(things: &[Thing]) -> Vec<String> {

@@ -7,7 +7,7 @@
 
 use crate::history::EQUALS;
 use crate::values::Values;
-use crate::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Reply, Row, Rows, Step};
+use crate::{Conn, DbError, Row, Rows};
 use diagnostics::Provider;
 use sql::{Catalog, Column, Constraint, ConstraintKind, DataType, Index, Name, Table, TableKind, Volatility};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ pub(super) fn read(conn: &mut dyn Conn) -> Result<Catalog, DbError> {
             .iter()
             .map(|text| text.replace(" = ", &format!(" {EQUALS} ")))
             .collect();
-    let mut results = answers(conn, &texts)?.into_iter();
+    let mut results = conn.query_all(&texts.iter().map(String::as_str).collect::<Vec<_>>())?.into_iter();
     let mut next = || results.next().unwrap_or_default();
     let mut catalog = settings(conn.info().version_number, next());
     let mut tables = Tables::default();
@@ -33,27 +33,6 @@ pub(super) fn read(conn: &mut dyn Conn) -> Result<Catalog, DbError> {
     catalog.functions = functions(next());
     catalog.tables = tables.by_name();
     Ok(catalog)
-}
-
-/// The rows of each query, all of them sent at once.
-fn answers(conn: &mut dyn Conn, texts: &[String]) -> Result<Vec<Rows>, DbError> {
-    let batch: Batch<'_> = texts.iter().map(|text| Step::new(text.as_str()).with_rows()).collect();
-    let mut answers: Vec<Rows> = vec![Vec::new(); texts.len()];
-    let outcome = conn.send(&batch, &mut |reply| {
-        if let Reply::Row { index, row } = reply
-            && let Some(rows) = answers.get_mut(index)
-        {
-            rows.push(row);
-        }
-        Flow::Continue
-    });
-    match outcome {
-        Outcome::Completed => Ok(answers),
-        Outcome::Failed { error, .. } | Outcome::Lost { cause: error, .. } => Err(error),
-        Outcome::Stopped { .. } => {
-            Err(DbError::new(ErrorKind::Other, "the catalogue was not read".to_owned()))
-        }
-    }
 }
 
 // In these texts ` = ` stands for PostgreSQL's own operator, whatever the search path has.

@@ -17,7 +17,7 @@ mod sqlite;
 pub use outline::Outline;
 
 use crate::history::TABLE;
-use crate::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Reply, Rows, Step};
+use crate::{Conn, DbError};
 use diagnostics::Provider;
 use sql::{Definition, Name, Object, ObjectKind, PartKind, Snapshot, SnapshotPart};
 
@@ -34,27 +34,6 @@ pub fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
         Provider::PostgreSql => postgres::read(conn),
         Provider::MySql => mysql::read(conn),
         Provider::Sqlite => sqlite::read(conn),
-    }
-}
-
-/// The rows of each query, all of them sent at once.
-fn answers(conn: &mut dyn Conn, texts: &[String]) -> Result<Vec<Rows>, DbError> {
-    let batch: Batch<'_> = texts.iter().map(|text| Step::new(text.as_str()).with_rows()).collect();
-    let mut answers: Vec<Rows> = vec![Vec::new(); texts.len()];
-    let outcome = conn.send(&batch, &mut |reply| {
-        if let Reply::Row { index, row } = reply
-            && let Some(rows) = answers.get_mut(index)
-        {
-            rows.push(row);
-        }
-        Flow::Continue
-    });
-    match outcome {
-        Outcome::Completed => Ok(answers),
-        Outcome::Failed { error, .. } | Outcome::Lost { cause: error, .. } => Err(error),
-        Outcome::Stopped { .. } => {
-            Err(DbError::new(ErrorKind::Other, "the structure of the database was not read".to_owned()))
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! `sql_mode`, character set and time zone a trigger, routine or event was made, beyond what the server's text shows of it: it
 //! quotes the name of a routine as that `sql_mode` has it.
 
-use super::{add_part, answers, is_ours, object};
+use super::{add_part, is_ours, object};
 use crate::values::Values;
 use crate::{Conn, DbError, ErrorKind, Rows};
 use diagnostics::Provider;
@@ -57,7 +57,7 @@ fn read_printed(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
     };
     let texts: Vec<String> =
         found.iter().map(|object| format!("SHOW CREATE {} {}", object.word, quoted(&object.name))).collect();
-    let printed = answers(conn, &texts)?;
+    let printed = conn.query_all(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
     let mut columns = view_columns(conn)?;
     for (found, rows) in found.into_iter().zip(printed) {
         let text = found.text(rows)?;

@@ -3,7 +3,7 @@
 //!
 //! So an outline says nothing that a snapshot does not compare.
 
-use super::{answers, is_ours, mysql, postgres};
+use super::{is_ours, mysql, postgres};
 use crate::values::Values;
 use crate::{Conn, DbError, Row};
 use diagnostics::Provider;
@@ -24,7 +24,7 @@ impl Outline {
         match conn.provider() {
             Provider::PostgreSql => postgres::outline(conn).map(Self::of_rows),
             Provider::MySql => {
-                let rows = answers(conn, &mysql::OUTLINE.map(str::to_owned))?;
+                let rows = conn.query_all(&mysql::OUTLINE)?;
                 Ok(Self::of_rows(
                     rows.into_iter()
                         .flatten()

@@ -244,11 +244,28 @@ pub(crate) fn look(
         None => verdict,
     };
     let unproven = match &verdict {
-        Verdict::Applied(number) => judge::unproven(&evidence.traces, *number, subject.proven(*number)),
+        Verdict::Applied(number) => {
+            let found = judge::unproven(&evidence.traces, *number, subject.proven(*number));
+            let copied = copied(run, subject, *number);
+            found.into_iter().filter(|at| !copied.contains(at)).collect()
+        }
         _ => Vec::new(),
     };
     notes.extend(subject.notes(folder, told.as_deref(), &verdict));
     Ok(Findings { verdict, evidence, fails, before, leftover, unproven, notes })
+}
+
+/// The copies of rebuilds that have come to the end of the original: the rows are in the other table, and nowhere else. An empty one
+/// proves nothing.
+fn copied(run: &mut Run<'_>, subject: &Subject, number: usize) -> Vec<usize> {
+    let text = subject.planned.source.text();
+    let rebuilds = sql::rebuilds(subject.planned.statements(), text, subject.provider);
+    let mut ended: Vec<_> = rebuilds.into_iter().filter(|rebuild| rebuild.dropped < number).collect();
+    ended.retain(|rebuild| {
+        let table = if rebuild.renamed < number { &rebuild.table } else { &rebuild.into };
+        losses::rows(run, table).is_some_and(|rows| rows > 0)
+    });
+    ended.into_iter().map(|rebuild| rebuild.copied).collect()
 }
 
 /// Whether what an interrupted rebuild has left holds nothing that the original does not hold.

@@ -271,7 +271,7 @@ fn hidden_between(subject: &Subject, findings: &Findings, numbers: &[usize]) -> 
 
 fn first_line(subject: &Subject, statement: &sql::Statement) -> String {
     let text = statement.span.slice(subject.planned.source.text());
-    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = diagnostics::one_line(text);
     let short: String = line.chars().take(80).collect();
     if short.len() < line.len() { format!("{short}...") } else { short }
 }

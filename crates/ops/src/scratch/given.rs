@@ -113,7 +113,7 @@ fn hidden(conn: &mut dyn Conn, target: &Target) -> std::result::Result<Option<St
 }
 
 /// Whether `` `pattern`.* `` of a grant stands for the database. An underscore without a backslash stands for any character.
-fn is_of(object: &str, database: &str) -> bool {
+pub(super) fn is_of(object: &str, database: &str) -> bool {
     let Some(pattern) = object.strip_prefix('`').and_then(|rest| rest.strip_suffix("`.*")) else {
         return false;
     };

@@ -1,6 +1,7 @@
 //! Where a scratch database stands, seen from the target: told by what the servers say of themselves, since two URLs may lead to
 //! one database.
 
+use super::given::is_of;
 use db::server::server_id;
 use db::target::{Kind, Target};
 use db::{Conn, DbError};
@@ -95,16 +96,36 @@ pub(super) fn others(conn: &mut dyn Conn) -> Result<Vec<String>, DbError> {
 }
 
 /// Whether the role reaches no file, no program and no other host, whatever SQL it runs.
-pub(super) fn is_confined(conn: &mut dyn Conn) -> Result<bool, DbError> {
-    let text = match conn.provider() {
+pub(super) fn is_confined(conn: &mut dyn Conn, database: &str) -> Result<bool, DbError> {
+    match conn.provider() {
         Provider::PostgreSql => {
-            "SELECT CASE WHEN r.rolsuper OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles p WHERE p.rolname IN ('pg_read_server_files', \
-             'pg_write_server_files', 'pg_execute_server_program', 'pg_create_subscription') AND \
-             pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER')) OR EXISTS (SELECT 1 FROM pg_catalog.pg_foreign_data_wrapper) \
-             THEN 0 ELSE 1 END FROM pg_catalog.pg_roles r WHERE r.rolname = current_user"
+            Ok(conn.query(CONFINED)?.into_iter().flatten().flatten().next().as_deref() == Some("1"))
         }
-        // Engines and loadable functions of MySQL reach out for whoever may make a table.
-        Provider::MySql | Provider::Sqlite => return Ok(false),
+        Provider::MySql => is_confined_on_mysql(conn, database),
+        Provider::Sqlite => Ok(false),
+    }
+}
+
+const CONFINED: &str = "SELECT CASE WHEN r.rolsuper OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles p WHERE p.rolname IN \
+                        ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program', 'pg_create_subscription') AND \
+                        pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER')) OR EXISTS (SELECT 1 FROM pg_catalog.pg_foreign_data_wrapper) \
+                        THEN 0 ELSE 1 END FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
+
+/// Engines that keep what is theirs in the server's own folder.
+const ENGINES: &str = "SELECT ENGINE FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT') AND ENGINE NOT IN \
+                       ('InnoDB', 'MyISAM', 'MRG_MyISAM', 'MEMORY', 'CSV', 'Aria', 'SEQUENCE', 'PERFORMANCE_SCHEMA', 'ARCHIVE', \
+                       'BLACKHOLE')";
+
+/// Rights on this database, none on another or on the server, no role; and no engine that reaches out.
+fn is_confined_on_mysql(conn: &mut dyn Conn, database: &str) -> Result<bool, DbError> {
+    let grants = conn.query("SHOW GRANTS")?.into_iter().flatten().flatten().collect::<Vec<String>>();
+    let is_narrow = |line: &String| {
+        let on = line.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON "));
+        on.is_some_and(|(privileges, on)| match on.split(" TO ").next().unwrap_or_default() {
+            "*.*" => privileges == "USAGE",
+            // A pattern may stand for the server's own tables as well.
+            object => is_of(object, database) && !is_of(object, "mysql"),
+        })
     };
-    Ok(conn.query(text)?.into_iter().flatten().flatten().next().as_deref() == Some("1"))
+    Ok(grants.iter().all(is_narrow) && conn.query(ENGINES)?.is_empty())
 }

@@ -116,14 +116,10 @@ fn pragma(builder: &mut Builder<'_>, name: &str, argument: bool) {
 
 fn data(builder: &mut Builder<'_>, verb: DataVerb, mut words: Words<'_>) -> Option<()> {
     let whole = words.clone();
-    let keyword = match verb {
-        DataVerb::Insert => "INSERT",
-        DataVerb::Replace => "REPLACE",
-        DataVerb::Update => "UPDATE",
-        DataVerb::Delete => "DELETE",
-        DataVerb::Merge => return None,
-    };
-    words.skip_to(keyword).then_some(())?;
+    if verb == DataVerb::Merge {
+        return None;
+    }
+    words.skip_to(verb.keyword()).then_some(())?;
     let replaces = words.take("OR") && words.advance()?.is_word(words.text(), "REPLACE");
     words.take_any(&["INTO", "FROM"]);
     let table = words.name()?;

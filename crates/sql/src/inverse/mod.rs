@@ -32,7 +32,7 @@ pub use rebuilds::{Rebuild, rebuilds};
 use crate::action::Name;
 use crate::snapshot::Snapshot;
 use crate::statement::Script;
-use diagnostics::Provider;
+use diagnostics::{Provider, one_line};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -263,11 +263,6 @@ impl Undo {
         earlier.obstacles.into_iter().for_each(|obstacle| self.note(obstacle));
         self
     }
-}
-
-/// A text in one line: it stands behind `--`, and a name may have a line break in it.
-fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
 }
 
 impl fmt::Display for Loss {

@@ -169,6 +169,26 @@ pub(super) fn is_lenient(written: &str, provider: Provider) -> bool {
 /// Columns of two tables: the name in the one, the name in the other.
 pub(super) type Pairs = Vec<(String, String)>;
 
+/// The columns in the first parentheses of a key, without lengths and directions.
+pub(super) fn key_columns(held: &str, provider: Provider) -> Vec<String> {
+    let tokens = tokens(held, provider);
+    let mut words = Words::new(held, &tokens, provider);
+    while words.look(0).is_some() && !words.symbol(b'(') {
+        words.advance();
+    }
+    let mut columns = Vec::new();
+    while let Some(column) = words.part() {
+        columns.push(column);
+        while words.look(0).is_some_and(|token| !token.is_symbol(b',') && !token.is_symbol(b')')) {
+            words.skip_one();
+        }
+        if !words.symbol(b',') {
+            break;
+        }
+    }
+    columns
+}
+
 /// A name in quotes.
 pub(super) fn quoted(name: &str, provider: Provider) -> String {
     match provider {

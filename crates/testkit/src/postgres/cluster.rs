@@ -14,14 +14,17 @@ pub(super) fn account() -> Option<Account> {
     Account::for_servers(&["postgres", "nobody"])
 }
 
-/// Copies a fresh data folder to `target`.
+/// Copies a fresh data folder to `target`. All copies have one identifier.
 pub(super) fn copy_to(target: &Path) {
-    let template = template::ensure(&format!("postgres-{}", version()), account(), |data| {
-        let mut initdb = Command::new(programs::server_folder().join("initdb"));
-        initdb.args(["-A", "trust", "--no-sync", "--locale=C", "--encoding=UTF8", "-U", SUPERUSER, "-D"]);
-        template::run(initdb.arg(data), account(), "make a data folder");
-    });
+    let template = template::ensure(&format!("postgres-{}", version()), account(), make_at);
     template::copy(&template, target, account());
+}
+
+/// Makes a data folder at `target`, with an identifier of its own.
+pub(super) fn make_at(target: &Path) {
+    let mut initdb = Command::new(programs::server_folder().join("initdb"));
+    initdb.args(["-A", "trust", "--no-sync", "--locale=C", "--encoding=UTF8", "-U", SUPERUSER, "-D"]);
+    template::run(initdb.arg(target), account(), "make a data folder");
 }
 
 fn version() -> String {

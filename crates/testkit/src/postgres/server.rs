@@ -60,6 +60,13 @@ impl Server {
         Self::launch(keeper, options)
     }
 
+    /// A private server that is no copy of any other: not even their identifiers are the same.
+    pub fn stranger() -> Self {
+        let keeper = Keeper::new("postgres", cluster::account(), "QUIT");
+        cluster::make_at(&keeper.folder().join("data"));
+        Self::launch(keeper, &[])
+    }
+
     /// A standby of this server, which must have been started with `wal_level` replica or logical; it follows by streaming.
     pub fn standby(&self) -> Self {
         let keeper = Keeper::new("postgres", cluster::account(), "QUIT");

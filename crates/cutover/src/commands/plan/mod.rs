@@ -3,47 +3,32 @@
 mod human;
 mod markdown;
 
+use super::call::Call;
 use super::{Context, ExitCode, level};
 use crate::args::{PlanArguments, PlanFormat};
-use crate::observe::{Human, JsonLines};
 use crate::settings::Arguments;
 use diagnostics::{Class, Diagnostic, Failure, Result, codes};
 use ops::deploy::Deploy;
 use ops::dry_run::dry_run;
-use ops::event::{Event, Observer};
 use ops::plan::{Plan, decide::Limit};
 use ops::record::Origin;
 use serde::Serialize;
 use std::path::Path;
 
 pub(super) fn run(arguments: &PlanArguments, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt();
-    let json = is_json(arguments).then(|| JsonLines::new(context.terminal, ops::run_id()));
-    let planned = prepare(arguments, context, &interrupt).and_then(|operation| {
-        let human = Human::new(context.terminal, level(&arguments.output), operation.target.provider, false);
-        let observer: &dyn Observer = json.as_ref().map_or(&human, |json| json);
-        let plan = dry_run(&operation, observer, &interrupt)?;
+    Call::of(context, is_json(arguments), true, |call| {
+        let operation = prepare(arguments, call)?;
+        let human = call.human(level(&arguments.output), operation.target.provider);
+        let plan = dry_run(&operation, call.observer(&human), &call.interrupt)?;
         if let Some(path) = &arguments.out {
             write(&plan, path)?;
         }
-        Ok(plan)
-    });
-    match planned {
-        Ok(plan) => {
-            tell(&plan, format(arguments), context, json.as_ref());
-            if let Some(path) = arguments.out.as_ref().filter(|_| json.is_none()) {
-                context.terminal.talk(&format!("the plan stands in {}", path.display()));
-            }
-            exit_code(&plan, arguments.output.detailed_exitcode)
+        tell(&plan, format(arguments), call);
+        if let Some(path) = arguments.out.as_ref().filter(|_| call.json.is_none()) {
+            context.terminal.talk(&format!("the plan stands in {}", path.display()));
         }
-        Err(failure) => {
-            let code = context.fail_with(&failure, true, Some(&interrupt));
-            if let Some(json) = json {
-                json.on(&Event::Failed { failure });
-            }
-            code
-        }
-    }
+        Ok(exit_code(&plan, arguments.output.detailed_exitcode))
+    })
 }
 
 fn is_json(arguments: &PlanArguments) -> bool {
@@ -54,15 +39,11 @@ fn format(arguments: &PlanArguments) -> PlanFormat {
     if is_json(arguments) { PlanFormat::Json } else { arguments.format.unwrap_or(PlanFormat::Human) }
 }
 
-fn prepare(
-    arguments: &PlanArguments,
-    context: &Context<'_>,
-    interrupt: &ops::interrupt::Interrupt,
-) -> Result<Deploy> {
+fn prepare(arguments: &PlanArguments, call: &Call<'_>) -> Result<Deploy> {
     let asked = Arguments::new(&arguments.project, &arguments.wait)
         .keeping(arguments.keep_dropped)
         .strict(arguments.strict);
-    let project = context.project(&asked, is_json(arguments), interrupt)?;
+    let project = call.project(&asked)?;
     Ok(Deploy {
         target: project.target,
         migrations: project.migrations,
@@ -76,22 +57,16 @@ fn prepare(
 }
 
 /// Shows a plan.
-pub(super) fn tell(plan: &Plan, format: PlanFormat, context: &Context<'_>, json: Option<&JsonLines<'_>>) {
-    let lines = match format {
+pub(super) fn tell(plan: &Plan, format: PlanFormat, call: &Call<'_>) {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        plan: &'a Plan,
+    }
+    call.answer("plan", &Body { plan }, || match format {
         PlanFormat::Human => human::lines(plan),
         PlanFormat::Markdown => markdown::lines(plan),
         PlanFormat::Json => Vec::new(),
-    };
-    lines.iter().for_each(|line| context.terminal.out(line));
-    if let Some(json) = json {
-        json.write(&Json { event: "plan", plan });
-    }
-}
-
-#[derive(Serialize)]
-struct Json<'a> {
-    event: &'static str,
-    plan: &'a Plan,
+    });
 }
 
 /// A plan says by its code whether something would run.

@@ -49,7 +49,7 @@ pub(super) fn killed_at(scene: &Here, hold: &str, orphan: Orphan) {
     wait_until("the deployer's sessions have ended", || sessions(scene, "user = 'root'").is_empty());
 }
 
-fn sessions(scene: &Here, condition: &str) -> String {
+pub(super) fn sessions(scene: &Here, condition: &str) -> String {
     scene.database.sql(&format!(
         "SELECT COALESCE(GROUP_CONCAT(id), '') FROM information_schema.processlist WHERE db = '{}' AND id <> CONNECTION_ID() AND \
          {condition}",
@@ -57,7 +57,7 @@ fn sessions(scene: &Here, condition: &str) -> String {
     ))
 }
 
-fn waiting(scene: &Here) -> String {
+pub(super) fn waiting(scene: &Here) -> String {
     sessions(scene, "(state LIKE 'Waiting for%lock%' OR info LIKE 'UPDATE g SET%' OR info LIKE 'CALL%')")
 }
 

@@ -9,6 +9,7 @@ mod postgres;
 mod resolving;
 mod scratch;
 mod sqlite;
+mod undo;
 
 use crate::support::{Project, text};
 use std::process::{Command, Output};

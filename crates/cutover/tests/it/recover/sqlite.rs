@@ -83,9 +83,25 @@ fn a_second_rebuild_begins_again_with_foreign_keys_as_the_first_line_has_them() 
     ];
     let both: Vec<&str> = REBUILD[..1].iter().chain(&log).chain(&REBUILD[1..]).copied().collect();
     let scene = scene(&both.concat());
+    for database in [&scene.database, &scene.undisturbed] {
+        database.query("INSERT INTO log VALUES ('x')");
+    }
     left_in_one_session(&scene, None, &both[..7]);
     scene.recovers_by("--continue-from 6");
     assert_eq!(scene.database.query("SELECT count(*) FROM child"), "5", "nothing cascades");
+}
+
+#[test]
+fn a_rebuild_whose_copy_is_empty_and_has_no_original_is_a_question() {
+    let log = [
+        "CREATE TABLE new_log (text TEXT NOT NULL);\n",
+        "INSERT INTO new_log (text) SELECT text FROM log;\n",
+        "DROP TABLE log;\n",
+        "ALTER TABLE new_log RENAME TO log;\n",
+    ];
+    let scene = scene(&log.concat());
+    left_in_one_session(&scene, None, &log[..3]);
+    scene.asks_and_takes(&[], "--continue-from 4");
 }
 
 #[test]

@@ -120,6 +120,8 @@ fn on_mariadb_a_killed_rollback_goes_on_where_it_stopped_and_deploys_wait_for_th
             "{}",
             text(&refused)
         );
+        let looked = project.run(&database.url(), &["recover"]);
+        assert!(text(&looked).contains("  cutover rollback --continue"), "{}", text(&looked));
         let output = project.run(&database.url(), &["rollback", "--continue", "--yes"]);
         assert!(output.status.success(), "{}", text(&output));
         assert_eq!(columns(), "0", "killed at gate {gate}");

@@ -65,6 +65,8 @@ fn the_same_file_is_not_deployed_again_by_itself() {
     assert_eq!(held.status.code(), Some(3), "{}", text(&held));
     assert!(text(&held).contains("C2028") && text(&held).contains("--reapply"), "{}", text(&held));
     assert_eq!(database.psql(APPLIED), "1_base,2_column");
+    let looked = project.run(&database.url(), &["recover", "3_notes"]);
+    assert!(text(&looked).contains("  cutover deploy --reapply"), "{}", text(&looked));
     let again = project.run(&database.url(), &["deploy", "--reapply"]);
     assert!(again.status.success(), "{}", text(&again));
     assert_eq!(database.psql(APPLIED), "1_base,2_column,3_notes");

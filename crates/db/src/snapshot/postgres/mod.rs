@@ -19,7 +19,7 @@ mod outline;
 mod relations;
 mod types;
 
-use super::{SCRATCH_MARK, add_part, answers};
+use super::{SCRATCH_MARK, add_part};
 use crate::history::TABLE;
 use crate::values::Values;
 use crate::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Reply, Row, Rows, Step};
@@ -87,7 +87,7 @@ fn at_one_moment(conn: &mut dyn Conn, queries: Vec<String>) -> Result<(Vec<Strin
     };
     let mut texts = vec![format!("{begin}; {PRINTING}")];
     texts.extend(queries);
-    let read = answers(conn, &texts);
+    let read = conn.query_all(&texts.iter().map(String::as_str).collect::<Vec<_>>());
     let ended = if conn.poisoned() { Ok(()) } else { conn.execute(end) };
     let results = read?.into_iter().skip(1).collect();
     ended.map(|()| (search_path, results))

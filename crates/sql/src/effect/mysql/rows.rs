@@ -85,16 +85,12 @@ fn read(builder: &mut Builder<'_>, name: &Name, lock: Lock) {
 
 /// INSERT, REPLACE, UPDATE and DELETE.
 pub(super) fn data(mut builder: Builder<'_>, verb: DataVerb, mut words: Words<'_>) -> Option<Effect> {
-    let keyword = match verb {
-        DataVerb::Insert => "INSERT",
-        DataVerb::Replace => "REPLACE",
-        DataVerb::Update => "UPDATE",
-        DataVerb::Delete => "DELETE",
-        DataVerb::Merge => return None,
-    };
+    if verb == DataVerb::Merge {
+        return None;
+    }
     let whole = words.clone();
     // WITH before it, ANALYZE FORMAT=JSON before that.
-    words.skip_to(keyword).then_some(())?;
+    words.skip_to(verb.keyword()).then_some(())?;
     while words.take_any(&["LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "QUICK", "IGNORE"]).is_some() {}
     let (opened, changed) = match verb {
         DataVerb::Update => updated(words.clone())?,

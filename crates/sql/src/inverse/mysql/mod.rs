@@ -96,14 +96,7 @@ fn data(verb: DataVerb, written: &str, mut words: Words<'_>, state: &mut State) 
         state.copies.push(copied);
         return Undo::default();
     }
-    let keyword = match verb {
-        DataVerb::Insert => "INSERT",
-        DataVerb::Replace => "REPLACE",
-        DataVerb::Update => "UPDATE",
-        DataVerb::Delete => "DELETE",
-        DataVerb::Merge => "MERGE",
-    };
-    words.skip_to(keyword);
+    words.skip_to(verb.keyword());
     while words.take_any(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "QUICK", "IGNORE"]).is_some() {}
     words.take_any(&["INTO", "FROM"]);
     let Some(name) = words.name() else { return Undo::unknown("the table is not read") };

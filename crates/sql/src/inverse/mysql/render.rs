@@ -3,7 +3,6 @@
 use super::MYSQL;
 use crate::inverse::text;
 use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, Part, PartKind};
-use crate::words::Words;
 
 pub(super) fn quoted(name: &str) -> String {
     text::quoted(name, MYSQL)
@@ -70,23 +69,7 @@ pub(super) fn foreign_key(name: &str, held: &str) -> String {
     format!("ADD CONSTRAINT {} {held}", quoted(name))
 }
 
-/// The columns in the first parentheses of a key, without lengths and directions.
+/// The columns of a key, without lengths and directions.
 pub(super) fn key_columns(held: &str) -> Vec<String> {
-    let held = index(held);
-    let tokens = text::tokens(held, MYSQL);
-    let mut words = Words::new(held, &tokens, MYSQL);
-    while words.look(0).is_some() && !words.symbol(b'(') {
-        words.advance();
-    }
-    let mut columns = Vec::new();
-    while let Some(column) = words.part() {
-        columns.push(column);
-        while words.look(0).is_some_and(|token| !token.is_symbol(b',') && !token.is_symbol(b')')) {
-            words.skip_one();
-        }
-        if !words.symbol(b',') {
-            break;
-        }
-    }
-    columns
+    text::key_columns(index(held), MYSQL)
 }

@@ -123,30 +123,11 @@ fn keys(definition: &Definition) -> Vec<(String, String)> {
         (part.kind == PartKind::Constraint && held.to_ascii_uppercase().starts_with("PRIMARY KEY"))
             .then_some(held)
     });
-    let listed = whole.map(|held| key_columns(held)).unwrap_or_default();
+    let listed = whole.map(|held| text::key_columns(held, SQLITE)).unwrap_or_default();
     if listed.is_empty() {
         return vec![("rowid".to_owned(), ROW.to_owned())];
     }
     listed.into_iter().map(|name| (name.clone(), format!("key_{name}"))).collect()
-}
-
-fn key_columns(held: &str) -> Vec<String> {
-    let tokens = text::tokens(held, SQLITE);
-    let mut words = Words::new(held, &tokens, SQLITE);
-    while words.look(0).is_some() && !words.symbol(b'(') {
-        words.advance();
-    }
-    let mut columns = Vec::new();
-    while let Some(column) = words.part() {
-        columns.push(column);
-        while words.look(0).is_some_and(|token| !token.is_symbol(b',') && !token.is_symbol(b')')) {
-            words.skip_one();
-        }
-        if !words.symbol(b',') {
-            break;
-        }
-    }
-    columns
 }
 
 /// A copy of columns, with what tells the rows.

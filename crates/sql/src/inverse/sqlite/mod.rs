@@ -88,14 +88,7 @@ fn data(verb: DataVerb, written: &str, mut words: Words<'_>, walk: &mut Walk<'_>
         walk.state.copies.push(copied);
         return Undo::default();
     }
-    let keyword = match verb {
-        DataVerb::Insert => "INSERT",
-        DataVerb::Replace => "REPLACE",
-        DataVerb::Update => "UPDATE",
-        DataVerb::Delete => "DELETE",
-        DataVerb::Merge => "MERGE",
-    };
-    words.skip_to(keyword);
+    words.skip_to(verb.keyword());
     if words.take("OR") {
         words.advance();
     }

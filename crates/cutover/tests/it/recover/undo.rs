@@ -1,0 +1,113 @@
+//! `recover --undo`: what is thrown away is told before, and a kill in its middle leaves no row that a deploy goes on from.
+
+use super::{NAME, Place, Scene, mariadb, postgres, sqlite};
+use crate::support::text;
+use testkit::wait_until;
+
+/// A migration whose first statements are there: undoing them throws away rows that have come since.
+const FILE: [&str; 3] = [
+    "CREATE TABLE notes (id INT PRIMARY KEY);\n",
+    "CREATE TABLE more (id INT PRIMARY KEY);\n",
+    "CREATE TABLE last (id INT PRIMARY KEY);\n",
+];
+
+fn asks_for_the_rows<P: Place>(scene: &Scene<P>) {
+    let before = scene.database.state();
+    scene.left_by_prisma(None, &FILE[..2]);
+    scene.database.sql("INSERT INTO notes VALUES (1), (2)");
+    let everything = scene.everything();
+    let refused = scene.run_as_printed(&format!("recover {NAME} --undo"));
+    let said = text(&refused);
+    assert_eq!(refused.status.code(), Some(3), "{said}");
+    assert!(said.contains("C2026") && said.contains("loses 2 rows of") && said.contains("notes"), "{said}");
+    assert!(!said.contains("rows of more"), "nothing is in it\n{said}");
+    assert_eq!(scene.everything(), everything, "{said}");
+    let printed = format!("recover {NAME} --undo --force {NAME}");
+    assert!(said.contains(&format!("cutover {printed}")), "{said}");
+    let done = scene.run_as_printed(&printed);
+    assert!(done.status.success(), "{}", text(&done));
+    assert_eq!(scene.database.state(), before);
+    scene.project.deploy(&scene.database.url());
+}
+
+#[test]
+fn rows_are_thrown_away_only_by_force_on_postgresql() {
+    asks_for_the_rows(&postgres::scene(&FILE.concat()));
+}
+
+#[test]
+fn rows_are_thrown_away_only_by_force_on_mariadb() {
+    asks_for_the_rows(&mariadb::scene(&FILE.concat()));
+}
+
+#[test]
+fn rows_are_thrown_away_only_by_force_on_sqlite() {
+    asks_for_the_rows(&sqlite::scene(&FILE.concat()));
+}
+
+#[test]
+fn what_may_be_older_than_the_migration_is_taken_away_only_by_force() {
+    let file = FILE.concat().replace("CREATE TABLE more", "CREATE TABLE IF NOT EXISTS more");
+    let scene = postgres::scene(&file);
+    // Somebody had made it before.
+    scene.database.sql("CREATE TABLE more (id INT PRIMARY KEY)");
+    scene.left_by_prisma(None, &FILE[..1]);
+    let everything = scene.everything();
+    let refused = scene.run_as_printed(&format!("recover {NAME} --undo"));
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+    assert!(text(&refused).contains("may be older than the migration"), "{}", text(&refused));
+    assert_eq!(scene.everything(), everything);
+}
+
+#[test]
+fn an_undoing_that_is_killed_is_no_place_to_go_on_from() {
+    // A row of ours that says how far it came; and one of Prisma's, which says nothing.
+    for ours in [true, false] {
+        let scene = mariadb::scene(&FILE.concat());
+        let before = scene.database.snapshot();
+        if ours {
+            scene.project.write(NAME, &FILE.concat().replace("TABLE last", "TABLE g"));
+            scene.fails("P3018");
+            scene.project.write(NAME, &FILE.concat());
+        } else {
+            scene.left_by_prisma(None, &FILE[..2]);
+        }
+        let mut holder = scene.database.session();
+        holder.run("BEGIN; SELECT * FROM notes");
+        let mut undoing = scene.project.spawn(&scene.database.url(), &["recover", NAME, "--undo"]);
+        // The later table is gone, and the earlier one is in use.
+        wait_until("it waits for the earlier table", || !mariadb::waiting(&scene).is_empty());
+        undoing.kill();
+        for process in mariadb::waiting(&scene).split(',').filter(|process| !process.is_empty()) {
+            scene.database.sql(&format!("KILL {process}"));
+        }
+        drop(holder);
+        wait_until("its sessions are gone", || mariadb::sessions(&scene, "TRUE").is_empty());
+        assert_eq!(scene.database.sql("SHOW TABLES LIKE 'more'"), "", "it was undone");
+        assert_eq!(scene.database.sql("SHOW TABLES LIKE 'notes'"), "notes", "it was not");
+        let deploy = scene.fails("P3009");
+        assert!(deploy.contains("recover"), "{deploy}");
+        let answer = scene.look(&[]);
+        let [command] = &answer.commands[..] else { panic!("not one command\n{}", answer.said) };
+        assert!(command.ends_with("--continue-from 2"), "{}", answer.said);
+        let again = scene.run_as_printed(&format!("recover {NAME} --undo"));
+        assert!(again.status.success(), "{}", text(&again));
+        assert_eq!(scene.database.snapshot(), before);
+        scene.project.deploy(&scene.database.url());
+    }
+}
+
+#[test]
+fn rows_that_prisma_may_have_changed_before_what_is_there_are_a_question() {
+    let file =
+        ["UPDATE g SET n = n + 1;\n", "CREATE TABLE a (id INT PRIMARY KEY);\n", "CREATE TABLE b (id INT);\n"];
+    let scene = mariadb::scene(&file.concat());
+    scene.left_by_prisma(None, &file[..2]);
+    let answer = scene.look(&[]);
+    assert_eq!(answer.code, Some(3), "{}", answer.said);
+    assert!(answer.said.contains("statement 1 (`UPDATE g SET n = n + 1`)"), "{}", answer.said);
+    // What Prisma has stored of where it failed proves it.
+    let scene = mariadb::scene(&file.concat());
+    scene.left_by_prisma(Some("Please check the query number 3 from the migration file."), &file[..2]);
+    scene.recovers_by("--continue-from 3");
+}
