@@ -33,6 +33,9 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Result {
         command.args(["--exclude", "oracle"]);
     }
     command.args(&arguments.rest);
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        command.env("RUST_TEST_THREADS", threads().to_string());
+    }
     command.env("CUTOVER_TEST_POSTGRES", postgres.admin_url());
     command.env("CUTOVER_TEST_MARIADB", mariadb.admin_url());
     let status = command.status().map_err(|error| format!("cannot run cargo test: {error}"))?;
@@ -40,4 +43,9 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Result {
     drop((postgres, mariadb));
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Tests wait for servers and locks more than they compute.
+fn threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -4,7 +4,7 @@ mod killed;
 mod projects;
 
 use crate::support::{Project, text};
-use testkit::postgres::{Database, server};
+use testkit::postgres::{Database, Server, server};
 
 /// Writes a migration with its way back.
 fn write(project: &Project, name: &str, up: &str, down: &str) {
@@ -118,7 +118,9 @@ fn a_way_back_that_fails_leaves_the_migration_applied() {
 
 #[test]
 fn what_is_gone_keeps_a_draft_from_being_run() {
-    let database = server().create_database("draft");
+    // Other tests have scratch databases on the shared one.
+    let server = Server::private(&[], None);
+    let database = server.create_database("draft");
     let project = Project::new(&[
         ("1_base", "CREATE TABLE a (id int PRIMARY KEY, note text NOT NULL DEFAULT 'x');"),
         ("2_drop", "ALTER TABLE a DROP COLUMN note;"),
