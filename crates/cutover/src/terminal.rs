@@ -156,7 +156,7 @@ fn is_preflight(code: &str) -> bool {
 }
 
 /// JSON with every string that is a value, not a name, replaced.
-fn each_value(json: &str, replace: &dyn Fn(&str) -> String) -> String {
+pub(crate) fn each_value(json: &str, replace: &dyn Fn(&str) -> String) -> String {
     let (mut out, mut rest) = (String::with_capacity(json.len()), json);
     while let Some(begin) = rest.find('"') {
         let (before, string) = rest.split_at(begin);

@@ -235,7 +235,7 @@ fn begin(
     run.read_history()?;
     let existed = run.history.exists;
     if existed && first_look(deploy, folder, run, warn)? {
-        return Ok(None);
+        return nothing_to_run(deploy, run);
     }
     run.check_server()?;
     if !existed {
@@ -275,7 +275,7 @@ fn begin(
         return Err(strict(&warnings));
     }
     if !locked {
-        return Ok(None);
+        return nothing_to_run(deploy, run);
     }
     check_engine(run)?;
     let table = run.table.clone();
@@ -300,10 +300,24 @@ fn keep_dropped(run: &mut Run<'_>, planned: &mut [PlannedMigration]) -> Result<(
     keep::list(run, planned, lifetime)
 }
 
+/// Nothing is pending here. Of a plan that means success only where it was carried out.
+fn nothing_to_run(deploy: &Deploy, run: &mut Run<'_>) -> Result<Option<Vec<PlannedMigration>>> {
+    if let Some(plan) = &deploy.plan {
+        nothing_to_run_of(plan, run)?;
+    }
+    Ok(None)
+}
+
+fn nothing_to_run_of(plan: &Plan, run: &mut Run<'_>) -> Result<()> {
+    let (identity, _) = dry_run::identity(run)?;
+    let unfulfilled = plan::file::unfulfilled(plan, &identity, &run.history);
+    if unfulfilled.is_empty() { Ok(()) } else { Err(plan::file::refusal(unfulfilled)) }
+}
+
 /// Refuses to run anything else than what was planned, on anything else than what that rests on.
 fn hold_to(plan: &Plan, folder: &Folder, planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<()> {
     if planned.is_empty() {
-        return Ok(());
+        return nothing_to_run_of(plan, run);
     }
     let (identity, base) = dry_run::base(run, folder)?;
     let (identity, base) = match (&plan.base.objects, &base.objects) {
