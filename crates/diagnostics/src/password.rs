@@ -97,10 +97,10 @@ fn literal(lower: &str, at: usize) -> Option<(usize, usize)> {
     let prefixed = prefixed.filter(|rest| rest.starts_with('\''));
     let begin = lower.len() - prefixed.unwrap_or(rest).len();
     let rest = &lower[begin..];
-    if rest.starts_with('$') {
-        let tag = rest[1..].find('$').map(|end| &rest[..end + 2])?;
-        let is_tag = tag[1..tag.len() - 1].chars().all(|c| c.is_alphanumeric() || c == '_')
-            && !tag[1..].starts_with(|c: char| c.is_ascii_digit());
+    if let Some((name, _)) = rest.strip_prefix('$').and_then(|rest| rest.split_once('$')) {
+        let tag = &rest[..name.len() + 2];
+        let is_tag = name.chars().all(|c| c.is_alphanumeric() || c == '_')
+            && !name.starts_with(|c: char| c.is_ascii_digit());
         let start = begin + tag.len();
         return is_tag.then(|| (start, lower[start..].find(tag).map_or(lower.len(), |end| start + end)));
     }

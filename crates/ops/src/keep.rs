@@ -37,6 +37,7 @@ pub(crate) fn decide_from(
 ) -> Result<()> {
     let held = run.patiently(trash::types)?;
     let options = script_options(run);
+    let taken = taken(run)?;
     for migration in planned {
         let id = match &migration.state {
             State::Pending => run.history.next_id(&migration.name),
@@ -45,14 +46,54 @@ pub(crate) fn decide_from(
         let Some(script) = script_of(migration, &options) else { continue };
         let running =
             Running { script: &script, text: migration.source.text(), done: migration.state.done() };
-        let tag = &progress::hash([id.as_str()])[..8];
-        let keeping = sql::keep(running, now, tag, &held).map_err(|unkept| refused(migration, &unkept))?;
+        let keeping =
+            untaken(running, now, (&id, &held, &taken)).map_err(|unkept| refused(migration, &unkept))?;
         for segment in &mut migration.segments {
             segment.substitutions.clone_from(&keeping.substitutions);
         }
         migration.kept = keeping.kept;
     }
     Ok(())
+}
+
+/// The places in which something is kept already.
+fn taken(run: &mut Run<'_>) -> Result<HashSet<String>> {
+    // Whoever only looks may have no right to the list.
+    if run.held.is_none() || !matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_))
+    {
+        return Ok(HashSet::new());
+    }
+    let mut taken = HashSet::new();
+    for row in run.patiently(trash::read)? {
+        for kept in read(&row) {
+            if run.patiently(|conn| trash::is_there(conn, &kept))? {
+                taken.insert(row.id.clone());
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// What keeps what a migration drops, in places in which nothing is: a row of the history may get the id of an earlier one.
+fn untaken(
+    running: Running<'_>,
+    now: &mut Snapshot,
+    (id, held, taken): (&str, &[String], &HashSet<String>),
+) -> std::result::Result<sql::Keeping, sql::Unkept> {
+    let mut attempt = 0;
+    loop {
+        let number = attempt.to_string();
+        let parts = if attempt == 0 { vec![id] } else { vec![id, number.as_str()] };
+        let tag = &progress::hash(parts)[..8];
+        let mut then = now.clone();
+        let keeping = sql::keep(running, &mut then, tag, held)?;
+        if keeping.kept.iter().any(|kept| taken.contains(&place(kept))) {
+            attempt += 1;
+            continue;
+        }
+        *now = then;
+        return Ok(keeping);
+    }
 }
 
 /// It was split when it was planned.
@@ -151,13 +192,21 @@ pub(crate) fn of_row(run: &mut Run<'_>, row: &str) -> Result<Vec<Kept>> {
         return Ok(Vec::new());
     }
     let rows = run.patiently(trash::read)?;
+    let guards = guards(run)?;
     let mut there = Vec::new();
     for kept in rows.iter().filter(|found| found.row == row).flat_map(read) {
-        if run.patiently(|conn| trash::is_there(conn, &kept))? {
+        // Whose its values are is not known any more: they are not given to anybody by themselves.
+        let guarded = kept.guards.iter().all(|guard| guards.contains(guard));
+        if guarded && run.patiently(|conn| trash::is_there(conn, &kept))? {
             there.push(kept);
         }
     }
     Ok(there)
+}
+
+/// The names of the triggers that guard what is kept.
+pub(crate) fn guards(run: &mut Run<'_>) -> Result<HashSet<String>> {
+    Ok(run.patiently(trash::guards)?.into_iter().map(|(name, ..)| name).collect())
 }
 
 /// What a row of the list holds; what a newer program has written is not understood, and left alone.

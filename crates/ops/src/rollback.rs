@@ -321,6 +321,10 @@ fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(So
 /// `-- cutover:irreversible reason` in a way back says that it is none yet.
 fn refuse_irreversible(way: &Way) -> Result<()> {
     let planned = &way.planned;
+    // One that was begun has passed this, and some of what was kept is back already.
+    if matches!(planned.state, State::Resume { .. }) {
+        return Ok(());
+    }
     let lines = planned.source.text().lines();
     let mut reasons = lines.filter_map(|line| line.trim().strip_prefix("-- cutover:irreversible"));
     // What a draft says of rows and values does not hold where these are kept.

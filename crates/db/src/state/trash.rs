@@ -32,7 +32,7 @@ pub struct TrashRow {
     pub run: String,
 }
 
-/// Adds to the list. What is in it stays as it is: a migration that was interrupted keeps what was there before it.
+/// Adds to the list. What an attempt has listed there that kept nothing is replaced.
 ///
 /// # Errors
 /// The role may have no right to.
@@ -52,13 +52,11 @@ pub fn store(conn: &mut dyn Conn, rows: &[TrashRow]) -> Result<(), DbError> {
             &row.run,
         ];
         let values: Vec<String> = values.into_iter().map(|value| text(value)).collect();
-        let columns = COLUMNS.join(", ");
-        // The derived table is for MySQL, which reads no table that it writes.
+        remove(conn, &row.id)?;
         conn.execute(&format!(
-            "INSERT INTO {table} ({columns}) SELECT {} FROM (SELECT 1 AS one) AS one WHERE NOT EXISTS (SELECT 1 FROM (SELECT id FROM \
-             {table}) AS known WHERE known.id = {})",
-            values.join(", "),
-            text(&row.id)
+            "INSERT INTO {table} ({}) VALUES ({})",
+            COLUMNS.join(", "),
+            values.join(", ")
         ))?;
     }
     Ok(())
@@ -91,6 +89,46 @@ pub fn read(conn: &mut dyn Conn) -> Result<Vec<TrashRow>, DbError> {
     Ok(trash.collect())
 }
 
+/// Says anew what is kept in one place.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn rewrite(conn: &mut dyn Conn, id: &str, kept: &str) -> Result<(), DbError> {
+    let provider = conn.provider();
+    let (table, text) = (name(provider, "trash"), |value: &str| literal(provider, value));
+    conn.execute(&format!("UPDATE {table} SET kept = {} WHERE id = {}", text(kept), text(id)))
+}
+
+/// MySQL: the table that a trigger of this name is on.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn trigger(conn: &mut dyn Conn, trigger: &str) -> Result<Option<String>, DbError> {
+    let rows = conn.query(&format!(
+        "SELECT EVENT_OBJECT_TABLE FROM information_schema.triggers WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME = {}",
+        literal(conn.provider(), trigger)
+    ))?;
+    Ok(rows.into_iter().flatten().flatten().next())
+}
+
+/// SQLite: the triggers that guard what is kept, by name, with their table and text.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn guards(conn: &mut dyn Conn) -> Result<Vec<(String, String, String)>, DbError> {
+    if conn.provider() != Provider::Sqlite {
+        return Ok(Vec::new());
+    }
+    let rows = conn.query(
+        "SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE type = 'trigger' AND name LIKE '\\_cutover\\_kept\\_%' ESCAPE '\\'",
+    )?;
+    let texts = |row: crate::Row| {
+        let mut values = row.into_iter().map(Option::unwrap_or_default);
+        Some((values.next()?, values.next()?, values.next()?))
+    };
+    Ok(rows.into_iter().filter_map(texts).collect())
+}
+
 /// Takes something off the list.
 ///
 /// # Errors
@@ -108,6 +146,12 @@ pub fn remove(conn: &mut dyn Conn, id: &str) -> Result<(), DbError> {
 pub fn is_there(conn: &mut dyn Conn, kept: &Kept) -> Result<bool, DbError> {
     let provider = conn.provider();
     let text = |value: &str| literal(provider, value);
+    // A table may be back already, and not all that goes with it.
+    if kept.restoring {
+        let anywhere = Kept { restoring: false, ..kept.clone() };
+        let back = Kept { place: kept.name.clone(), ..anywhere.clone() };
+        return Ok(is_there(conn, &anywhere)? || is_there(conn, &back)?);
+    }
     let (table, column) = (&kept.place.name, kept.place_column.as_deref());
     let query = match provider {
         Provider::PostgreSql => {

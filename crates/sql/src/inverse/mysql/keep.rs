@@ -91,7 +91,7 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
         let name = &table.name.name;
         let place = kept_name(KEPT_PREFIX, tag, name);
         let (mut changes, mut back) = (Vec::new(), Vec::new());
-        let (mut triggers, mut behind) = (Vec::new(), Vec::new());
+        let (mut triggers, mut again) = (Vec::new(), Vec::new());
         for (part, held) in &definition.parts {
             match part.kind {
                 PartKind::ForeignKey => {
@@ -105,9 +105,8 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
                 }
                 // So is a trigger's.
                 PartKind::Trigger => {
-                    let drop = format!("DROP TRIGGER IF EXISTS {}", quoted(&part.name));
-                    triggers.push(drop.clone());
-                    behind.extend([drop, held.clone()]);
+                    triggers.push(format!("DROP TRIGGER IF EXISTS {}", quoted(&part.name)));
+                    again.push((part.name.clone(), held.clone()));
                 }
                 _ => {}
             }
@@ -118,21 +117,18 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
         sent.push(alter(name, &changes));
         sent.extend(triggers);
         kept.push(Kept {
-            statement: 0,
             kind: KeptKind::Table,
             name: table.name.clone(),
-            column: None,
             place: Name::unqualified(place.clone()),
-            place_column: None,
-            keys: Vec::new(),
-            partitions: Vec::new(),
             columns: definition
                 .columns
                 .iter()
                 .filter(|column| column.generated.is_none())
                 .map(|column| column.name.clone())
                 .collect(),
-            restore: std::iter::once(alter(&place, &back)).chain(behind).collect(),
+            restore: vec![alter(&place, &back)],
+            triggers: again,
+            ..Kept::default()
         });
     }
     Ok(Some((sent, kept)))
@@ -169,16 +165,12 @@ fn columns(pieces: &Pieces<'_>, state: &State, tag: &str) -> Found {
                 });
                 keys.without((&column.name, again), &table, state)?;
                 kept.push(Kept {
-                    statement: 0,
                     kind: KeptKind::Column,
                     name: table.name.clone(),
                     column: Some(column.name.clone()),
                     place: table.name.clone(),
                     place_column: Some(place.clone()),
-                    keys: Vec::new(),
-                    partitions: Vec::new(),
-                    columns: Vec::new(),
-                    restore: Vec::new(),
+                    ..Kept::default()
                 });
             }
             None => changes.push(piece.text.to_owned()),

@@ -111,6 +111,11 @@ fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>))
     for table in &named {
         lost.object(&mut then, table, false);
     }
+    if dropped.cascade
+        && let Some(other) = taken_along(&named, &lost, state)
+    {
+        return Err(format!("it takes {other} with it; drop that in a statement of its own"));
+    }
     let list = named.iter().map(|table| render::qualified(&table.name)).collect::<Vec<_>>().join(", ");
     let schema = format!("{KEPT_SCHEMA_PREFIX}{tag}");
     let mut sent = vec![
@@ -150,20 +155,31 @@ fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>))
                 columns: state.definition(other).map(|own| stored(&own.columns)).unwrap_or_default(),
             };
             Some(Kept {
-                statement: 0,
                 kind: KeptKind::Table,
                 name: table.name.clone(),
-                column: None,
                 place: place(&table.name),
-                place_column: None,
-                keys: Vec::new(),
                 columns: if below.is_empty() { stored(&definition.columns) } else { Vec::new() },
                 partitions: below.into_iter().map(partition).collect(),
                 restore,
+                ..Kept::default()
             })
         })
         .collect();
     Ok(Some((sent, None, kept)))
+}
+
+/// What CASCADE drops beside what the tables take with them anyway.
+fn taken_along(named: &[Object], lost: &Lost, state: &State) -> Option<String> {
+    let mut then = State::new(&state.now, BTreeSet::new());
+    let mut all = Lost::default();
+    for table in named {
+        all.object(&mut then, table, true);
+    }
+    let object = all.objects.iter().find(|(object, _)| !lost.objects.iter().any(|(own, _)| own == *object));
+    let part = || all.parts().find(|part| !lost.parts().any(|own| own == *part));
+    object
+        .map(|(object, _)| object.to_string())
+        .or_else(|| part().map(|(object, part, _)| format!("{part} of {object}")))
 }
 
 /// A table is a partition of another, or of one of its partitions.
@@ -277,20 +293,15 @@ fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<Strin
         let own_schema = object.name.schema.as_deref().unwrap_or("public");
         sent.push(format!("ALTER {word} {} SET SCHEMA {}", render::qualified(&object.name), quoted(&schema)));
         kept.push(Kept {
-            statement: 0,
             kind: KeptKind::Type,
             name: object.name.clone(),
-            column: None,
             restore: vec![format!(
                 "ALTER {word} {} SET SCHEMA {}",
                 render::qualified(&place),
                 quoted(own_schema)
             )],
             place,
-            place_column: None,
-            keys: Vec::new(),
-            partitions: Vec::new(),
-            columns: Vec::new(),
+            ..Kept::default()
         });
     }
     Ok(Some((sent, None, kept)))
@@ -388,16 +399,13 @@ fn renamed(
     sent.push(alter(table, &format!("RENAME COLUMN {} TO {}", quoted(name), quoted(&kept))));
     back.insert(0, alter(table, &format!("RENAME COLUMN {} TO {}", quoted(&kept), quoted(name))));
     let found = Kept {
-        statement: 0,
         kind: KeptKind::Column,
         name: table.name.clone(),
         column: Some(name.to_owned()),
         place: table.name.clone(),
         place_column: Some(kept),
-        keys: Vec::new(),
-        partitions: Vec::new(),
-        columns: Vec::new(),
         restore: back,
+        ..Kept::default()
     };
     Ok((sent, found))
 }
