@@ -65,6 +65,22 @@ pub struct Outcome {
 
 /// Runs a deploy.
 pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
+    let kept = deploy.options.keep_dropped.is_some();
+    work(deploy, observer, interrupt).map_err(|failure| if kept { keeping(failure) } else { failure })
+}
+
+/// Whoever keeps what is dropped wants to go on so.
+fn keeping(failure: Failure) -> Failure {
+    failure.map(|diagnostic| match &diagnostic.help {
+        Some(help) => {
+            let help = help.replace("cutover migrate deploy", "cutover deploy --keep-dropped");
+            diagnostic.help(help)
+        }
+        None => diagnostic,
+    })
+}
+
+fn work(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
     let began = Instant::now();
     let recorder = Recorder::new(observer, "deploy", &deploy.origin, deploy.target.secrets());
     let observer: &dyn Observer = &recorder;
@@ -294,8 +310,15 @@ fn begin(
 }
 
 /// What migrations drop is kept, where that is asked for.
+/// What was begun so goes on so.
 fn keep_dropped(run: &mut Run<'_>, planned: &mut [PlannedMigration]) -> Result<()> {
-    let Some(lifetime) = run.options.keep_dropped else { return Ok(()) };
+    let begun = planned.iter().find_map(|migration| match &migration.state {
+        plan::State::Resume { progress, .. } => progress.keep_dropped,
+        plan::State::Pending => None,
+    });
+    let Some(lifetime) = run.options.keep_dropped.or(begun.map(Duration::from_secs)) else { return Ok(()) };
+    run.keeps = Some(lifetime);
+    run.patiently(db::state::trash::tidy)?;
     keep::decide(run, planned)?;
     keep::list(run, planned, lifetime)
 }

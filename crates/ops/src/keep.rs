@@ -66,7 +66,7 @@ fn taken(run: &mut Run<'_>) -> Result<HashSet<String>> {
     let mut taken = HashSet::new();
     for row in run.patiently(trash::read)? {
         for kept in read(&row) {
-            if run.patiently(|conn| trash::is_there(conn, &kept))? {
+            if run.patiently(|conn| trash::find(conn, &kept))?.is_some() {
                 taken.insert(row.id.clone());
             }
         }
@@ -197,8 +197,8 @@ pub(crate) fn of_row(run: &mut Run<'_>, row: &str) -> Result<Vec<Kept>> {
     for kept in rows.iter().filter(|found| found.row == row).flat_map(read) {
         // Whose its values are is not known any more: they are not given to anybody by themselves.
         let guarded = kept.guards.iter().all(|guard| guards.contains(guard));
-        if guarded && run.patiently(|conn| trash::is_there(conn, &kept))? {
-            there.push(kept);
+        if guarded {
+            there.extend(run.patiently(|conn| trash::find(conn, &kept))?);
         }
     }
     Ok(there)
@@ -222,10 +222,17 @@ pub(crate) fn bring_back(run: &mut Run<'_>, back: &mut PlannedMigration, kept: &
     if kept.is_empty() {
         return Ok(());
     }
+    run.patiently(trash::tidy)?;
     let before = run.patiently(db::snapshot::read)?;
     let Some(script) = script_of(back, &script_options(run)) else { return Ok(()) };
     let running = Running { script: &script, text: back.source.text(), done: back.state.done() };
-    let substitutions = sql::bring_back(running, &before, kept);
+    // A table may have been kept with columns in it that were kept before.
+    let mut kept = kept.to_vec();
+    for table in kept.iter_mut().filter(|one| one.kind == sql::KeptKind::Table) {
+        let place = table.partitions.first().map_or(&table.place, |partition| &partition.place).clone();
+        table.held = run.patiently(|conn| trash::columns(conn, &place))?;
+    }
+    let substitutions = sql::bring_back(running, &before, &kept);
     for segment in &mut back.segments {
         segment.substitutions.clone_from(&substitutions);
     }
@@ -242,10 +249,14 @@ pub(crate) fn holds(kept: &[Kept], gone: &str) -> bool {
         }
     });
     let things: HashSet<String> = things.collect();
-    gone.trim_end_matches('.').split(", the ").enumerate().all(|(at, thing)| match at {
-        0 => things.contains(thing),
-        _ => things.contains(&format!("the {thing}")),
-    })
+    let said = gone.trim_end_matches('.').split(", the ").enumerate().map(|(at, thing)| match at {
+        0 => thing.to_owned(),
+        _ => format!("the {thing}"),
+    });
+    // A counter goes on behind the numbers that are back.
+    let (counters, others): (Vec<String>, Vec<String>) =
+        said.partition(|thing| thing.starts_with("the position of "));
+    others.iter().all(|thing| things.contains(thing)) && (counters.is_empty() || !others.is_empty())
 }
 
 /// Tells what was kept of what a migration has dropped.
@@ -259,6 +270,9 @@ pub(crate) fn tell(run: &Run<'_>, migration: &PlannedMigration) {
 /// What is kept, for a reader: `table public.users`, `column public.users.note`.
 pub(crate) fn told(kept: &Kept) -> String {
     match (&kept.kind, &kept.column) {
+        (sql::KeptKind::Column, Some(column)) if kept.keys.is_empty() && kept.place != kept.name => {
+            format!("column {}.{column} (in table {} now)", kept.name, kept.place)
+        }
         (sql::KeptKind::Column, Some(column)) => format!("column {}.{column}", kept.name),
         (sql::KeptKind::Type, _) => format!("type {}", kept.name),
         _ => format!("table {}", kept.name),

@@ -16,7 +16,7 @@ use crate::lock;
 use crate::losses;
 use crate::migrations::{self, Folder};
 use crate::plan::{PlannedMigration, State, decide, unfinished};
-use crate::progress::Progress;
+use crate::progress::{self, Progress};
 use crate::record::{self, Origin, Recorder};
 use crate::run::{self, Options, Run};
 use db::history::HistoryRow;
@@ -141,6 +141,8 @@ fn undo_all(run: &mut Run<'_>, wanted: &[HistoryRow], steps: &mut [Way]) -> Resu
     let mut outcome = Outcome::default();
     for (row, way) in wanted.iter().zip(steps) {
         run.interrupt.check()?;
+        // What was undone before it may have brought back what holds it.
+        way.kept = keep::of_row(run, &row.id)?;
         keep::bring_back(run, &mut way.planned, &way.kept)?;
         execute::undo(run, &way.planned, row).map_err(|failure| {
             failure.map(|told| match outcome.rolled_back.is_empty() {
@@ -287,10 +289,31 @@ fn steps(
             };
             let planned =
                 decide::way_back(&row.migration_name, &source, state, &options, run.target.provider)?;
+            refuse_edited(&planned)?;
             let kept = keep::of_row(run, &row.id)?;
             Ok(Way { planned, from, kept })
         })
         .collect()
+}
+
+/// What is undone already must be what the way back began with.
+fn refuse_edited(planned: &PlannedMigration) -> Result<()> {
+    let State::Resume { progress, .. } = &planned.state else { return Ok(()) };
+    let prefix = planned.prefix(progress.statement);
+    if prefix.len() == progress.statement && progress::hash(prefix) == progress.prefix {
+        return Ok(());
+    }
+    let name = &planned.name;
+    Err(Failure::new(
+        Diagnostic::error(format!(
+            "the way back of migration `{name}` was interrupted after {} statement(s), and these have been edited since",
+            progress.statement
+        ))
+        .code(&codes::C2006)
+        .meta("migration", name.clone())
+        .note("nothing was undone")
+        .help("put the statements that are applied back as they were, and correct those behind them; then `cutover rollback --continue`"),
+    ))
 }
 
 /// The text that undoes a migration: the file beside it, if that is still the migration that was applied; else what was stored.
@@ -369,8 +392,12 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
     for way in steps {
         let text = way.planned.source.text();
         let mut losses = Vec::new();
-        for statement in way.planned.statements().skip(way.planned.state.done()) {
-            losses.extend(losses::of_statement(run, statement, text, &catalog));
+        // The rows of a table that is built anew are in the other one.
+        let rebuilds = sql::rebuilds(way.planned.statements(), text, run.target.provider);
+        for (at, statement) in way.planned.statements().enumerate().skip(way.planned.state.done()) {
+            if !rebuilds.iter().any(|rebuild| rebuild.dropped == at) {
+                losses.extend(losses::of_statement(run, statement, text, &catalog));
+            }
             catalog.apply(statement, text);
         }
         migrations.push(Step {

@@ -83,6 +83,7 @@ pub fn restore(ask: &Trash, id: &str, observer: &dyn Observer, interrupt: &Arc<I
     lock::acquire(&mut run, &mut |_| Ok(false))?;
     let found = found(&mut run)?;
     let Some((row, kept)) = found.iter().find(|(row, _)| row.id == id) else { return Err(unknown(id)) };
+    run.patiently(trash::tidy)?;
     refuse_foreign_triggers(&mut run, id, kept)?;
     refuse_unguarded(&mut run, id, kept)?;
     let statements = restoring(&mut run, kept)?;
@@ -128,7 +129,7 @@ fn restoring_on_mysql(run: &mut Run<'_>, kept: &[Kept]) -> Result<Vec<String>> {
     let mut statements = Vec::new();
     for one in kept {
         let aside = Kept { restoring: false, ..one.clone() };
-        if run.patiently(|conn| trash::is_there(conn, &aside))? {
+        if run.patiently(|conn| trash::find(conn, &aside))?.is_some() {
             statements.extend(one.restore.iter().cloned());
         }
         for (name, text) in &one.triggers {
@@ -250,9 +251,7 @@ fn found(run: &mut Run<'_>) -> Result<Vec<(TrashRow, Vec<Kept>)>> {
     for row in run.patiently(trash::read)? {
         let mut there = Vec::new();
         for kept in keep::read(&row) {
-            if run.patiently(|conn| trash::is_there(conn, &kept))? {
-                there.push(kept);
-            }
+            there.extend(run.patiently(|conn| trash::find(conn, &kept))?);
         }
         if !there.is_empty() {
             found.push((row, there));

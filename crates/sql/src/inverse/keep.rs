@@ -69,6 +69,9 @@ pub struct Kept {
     /// Of a table: its columns, without those that are computed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
+    /// Of a table: columns that are kept in it, with their types, as it is when it is brought back.
+    #[serde(skip)]
+    pub held: Vec<(String, String)>,
     /// Of a partitioned table: what holds its rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<KeptPartition>,

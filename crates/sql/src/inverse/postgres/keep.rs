@@ -371,11 +371,7 @@ fn renamed(
     tag: &str,
 ) -> Result<(Vec<String>, Kept), String> {
     let name = column.name.as_str();
-    let domain = then.find(ObjectKind::Domain, &own_type(column));
-    let refuses = domain
-        .and_then(|domain| then.definition(&domain))
-        .is_some_and(|domain| domain.text.contains("NOT NULL"));
-    if refuses {
+    if refuses_null(&own_type(column), then) {
         return Err(format!("its type {} refuses NULL, which rows without it have", column.data_type));
     }
     let kept = kept_name(KEPT_PREFIX, tag, name);
@@ -408,6 +404,18 @@ fn renamed(
         ..Kept::default()
     };
     Ok((sent, found))
+}
+
+/// Whether a domain, or one that it is made of, takes no NULL.
+fn refuses_null(data_type: &Name, state: &State) -> bool {
+    let domain = state.find(ObjectKind::Domain, data_type);
+    let Some(definition) = domain.and_then(|domain| state.definition(&domain)) else { return false };
+    let tokens = text::tokens(&definition.text, POSTGRES);
+    let mut words = crate::words::Words::new(&definition.text, &tokens, POSTGRES);
+    let of = if words.skip_to("AS") { words.name() } else { None };
+    definition.text.contains("NOT NULL")
+        || definition.parts.values().any(|held| held.contains("NOT NULL"))
+        || of.is_some_and(|of| of != *data_type && refuses_null(&of, state))
 }
 
 /// Drops what is made of a column that `lost` tells of: keys, checks, indexes, statistics. Gives what makes it again.

@@ -143,8 +143,8 @@ fn keys(definition: &Definition, stays: &dyn Fn(&str) -> bool) -> Option<Keys> {
     };
     let told = |names: Vec<String>, primary: bool| {
         let number = primary && is_number(&names) && !upper(&definition.text).contains("WITHOUT ROWID");
-        let never_null =
-            |name: &String| column(name).is_some_and(|column| column.not_null || (primary && number));
+        // A primary key is NULL nowhere but by mistake; the copy refuses that.
+        let never_null = |name: &String| column(name).is_some_and(|column| column.not_null || primary);
         let tells = !names.is_empty() && names.iter().all(|name| never_null(name) && stays(name));
         let counts_on = names
             .iter()
@@ -197,12 +197,16 @@ fn columns(
         ));
     };
     let name = quoted(&table.name.name);
-    let told = keys.iter().map(|(own, there)| format!("{} AS {}", quoted(own), quoted(there)));
+    let told = keys.iter().map(|(own, _)| quoted(own));
     let values = gone.iter().map(|column| quoted(&column.name));
     let list = told.chain(values).collect::<Vec<_>>().join(", ");
     let there = keys.iter().map(|(_, there)| quoted(there)).collect::<Vec<_>>().join(", ");
+    let made = keys.iter().map(|(_, there)| format!("{} NOT NULL", quoted(there)));
+    let made = made.chain(gone.iter().map(|column| quoted(&column.name))).collect::<Vec<_>>().join(", ");
     let mut sent = vec![
-        format!("CREATE TABLE {} AS SELECT {list} FROM {name}", quoted(&place)),
+        // Without types every value stays what it is.
+        format!("CREATE TABLE {} ({made})", quoted(&place)),
+        format!("INSERT INTO {} SELECT {list} FROM {name}", quoted(&place)),
         format!("CREATE INDEX {} ON {} ({there})", quoted(&format!("{place}_key")), quoted(&place)),
     ];
     let guards = match keys.first().filter(|_| given_again) {
