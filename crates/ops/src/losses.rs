@@ -125,3 +125,74 @@ fn counted(run: &mut Run<'_>, table: &sql::Name, column: Option<&str>) -> Option
         None => Some(what("an unknown number of", thing)),
     }
 }
+
+/// SQLite: the keys of tables that lead to others and let their own rows go with those. There DROP TABLE deletes the rows first.
+#[derive(Default)]
+pub(crate) struct Leading {
+    /// The table, and the text of its key.
+    keys: Vec<(String, String)>,
+    /// Keys are off in the whole script.
+    off: std::cell::Cell<bool>,
+}
+
+impl Leading {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) fn read(run: &mut Run<'_>) -> diagnostics::Result<Self> {
+        if run.target.provider != Provider::Sqlite {
+            return Ok(Self::default());
+        }
+        let snapshot = run.patiently(db::snapshot::read)?;
+        let mut keys = Vec::new();
+        for (object, definition) in &snapshot.objects {
+            let texts = definition.columns.iter().map(|column| &column.text).chain(definition.parts.values());
+            let leads = texts.filter(|text| {
+                let upper = text.to_ascii_uppercase();
+                upper.contains("REFERENCES")
+                    && upper.contains("ON DELETE")
+                    && !upper.contains("ON DELETE NO ACTION")
+            });
+            keys.extend(leads.map(|text| (object.name.name.clone(), text.clone())));
+        }
+        Ok(Self { keys, off: std::cell::Cell::new(false) })
+    }
+
+    /// What goes with what a statement drops.
+    pub(crate) fn taken_by(&self, statement: &sql::Statement) -> Vec<String> {
+        if let Kind::Pragma { name, argument: Some(value) } = &statement.kind
+            && name == "foreign_keys"
+        {
+            self.off.set(["off", "0", "false", "no"].contains(&value.to_ascii_lowercase().as_str()));
+        }
+        if self.off.get() {
+            return Vec::new();
+        }
+        let dropped = statement.actions.iter().filter_map(|action| match action {
+            sql::Action::DropTable { names, .. } => Some(names),
+            _ => None,
+        });
+        let mut taken = Vec::new();
+        for name in dropped.flatten() {
+            let leads = self.keys.iter().filter(|(table, text)| {
+                !table.eq_ignore_ascii_case(&name.name) && leads_to(text, &name.name)
+            });
+            taken.extend(leads.map(|(table, _)| {
+                format!("or changes rows of {table} that lead to {} (ON DELETE)", name.name)
+            }));
+        }
+        taken
+    }
+}
+
+/// Whether `REFERENCES name` stands in the text of a key.
+fn leads_to(text: &str, table: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    let Some((_, rest)) = upper.split_once("REFERENCES") else { return false };
+    let named = rest.trim_start().trim_start_matches(['"', '`', '[']);
+    let wanted = table.to_ascii_uppercase();
+    named
+        .strip_prefix(&wanted)
+        .is_some_and(|behind| !behind.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+}

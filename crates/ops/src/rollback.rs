@@ -131,6 +131,12 @@ pub fn rollback(
     if before != run.history.rows {
         return Err(moved());
     }
+    for (row, way) in wanted.iter().zip(&steps) {
+        // What was purged meanwhile does not come back.
+        if keep::of_row(&mut run, &row.id)? != way.kept {
+            return Err(moved());
+        }
+    }
     record::begin(&mut run, &[])?;
     let undone = undo_all(&mut run, &wanted, &mut steps);
     record::end(&mut run, undone.as_ref().err());
@@ -388,6 +394,7 @@ fn refuse_empty(way: &Way, stored: &[Scripts]) -> Result<()> {
 
 fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
     let mut catalog = run.patiently(db::catalog::read)?;
+    let leading = losses::Leading::read(run)?;
     let mut migrations = Vec::new();
     for way in steps {
         let text = way.planned.source.text();
@@ -397,6 +404,7 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
         for (at, statement) in way.planned.statements().enumerate().skip(way.planned.state.done()) {
             if !rebuilds.iter().any(|rebuild| rebuild.dropped == at) {
                 losses.extend(losses::of_statement(run, statement, text, &catalog));
+                losses.extend(leading.taken_by(statement));
             }
             catalog.apply(statement, text);
         }

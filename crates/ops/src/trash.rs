@@ -14,7 +14,7 @@ use db::state::trash::{self, TrashRow};
 use db::state::{self, Standing};
 use db::target::Target;
 use db::{DbError, ErrorKind};
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use serde::Serialize;
 use sql::{Kept, KeptKind};
 use std::sync::Arc;
@@ -285,10 +285,23 @@ fn unknown(id: &str) -> Failure {
 }
 
 fn not_done(run: &Run<'_>, done: &str, id: &str, error: &DbError) -> Failure {
+    let in_use = matches!(error.kind, ErrorKind::LockTimeout | ErrorKind::Deadlock);
     let whole = match run.target.provider {
         Provider::MySql => "what ran before the failure stays",
         Provider::PostgreSql | Provider::Sqlite => "nothing has changed",
     };
+    if let Some(reason) = run.interrupt.reason() {
+        return reason.failure().map(|told| told.note(format!("`{id}` was not {done}")).note(whole));
+    }
+    if in_use {
+        return Failure::new(
+            Diagnostic::error(format!("`{id}` was not {done}: its table is in use ({})", error.text()))
+                .code(&codes::C2032)
+                .note(whole)
+                .help("wait for the sessions that use it, or raise `--lock-budget`; then say it again"),
+        )
+        .class(Class::LockOrRunning);
+    }
     Failure::new(
         Diagnostic::error(format!("`{id}` was not {done}: {}", error.text()))
             .code(&codes::C2032)
@@ -352,10 +365,11 @@ fn carry_out(run: &mut Run<'_>, statements: &[String]) -> std::result::Result<()
         match attempt(run, statements) {
             Err(error)
                 if matches!(error.kind, ErrorKind::LockTimeout | ErrorKind::Deadlock)
-                    && began.elapsed() < run.options.locks.budget
-                    && run.interrupt.check().is_ok() =>
+                    && began.elapsed() < run.options.locks.budget =>
             {
-                std::thread::sleep(PAUSE);
+                if run.interrupt.sleep(PAUSE).is_err() {
+                    return Err(error);
+                }
             }
             other => return other,
         }

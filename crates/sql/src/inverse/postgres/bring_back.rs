@@ -7,6 +7,7 @@ use super::counter::counted;
 use super::keep::{fill, own_type};
 use super::render::{self, alter, alter_column, quoted};
 use super::types;
+use crate::action::Name;
 use crate::pg;
 use crate::pg::command::{self, Alter, Change, Command, Object as Relation};
 use crate::snapshot::{ColumnDefinition, Object, ObjectKind, Snapshot};
@@ -66,10 +67,12 @@ fn rows(
         kept.held.iter().map(add).collect()
     };
     let mut tables = kept.iter().filter(|kept| kept.kind == KeptKind::Table);
-    let above = kept.iter().find(|kept| kept.name == name && !kept.partitions.is_empty());
-    if let Some(above) = above.filter(|above| !above.held.is_empty()) {
+    if let Some(above) = kept.iter().find(|kept| kept.name == name && !kept.partitions.is_empty()) {
+        // Its rows are those of its partitions, its counters its own.
+        let columns: Vec<&command::ColumnDefinition> = create.columns.iter().collect();
+        count_on(&name, &columns, counters);
         let sent = std::iter::once(written.to_owned()).chain(more(above)).collect();
-        return Some((sent, Some(0)));
+        return (!above.held.is_empty()).then_some((sent, Some(0)));
     }
     let (whole, place, held) = tables.find_map(|kept| {
         let partition = || kept.partitions.iter().find(|partition| partition.name == name);
@@ -78,24 +81,12 @@ fn rows(
             false => partition().map(|partition| (kept, &partition.place, &partition.columns)),
         }
     })?;
-    let object = Object { kind: ObjectKind::Table, name: name.clone() };
     let columns: Vec<&command::ColumnDefinition> = create
         .columns
         .iter()
         .filter(|column| column.generated.is_none() && held.contains(&column.name))
         .collect();
-    let counts = |column: &command::ColumnDefinition| {
-        column.identity || column.default.as_ref().is_some_and(|default| !default.sequences.is_empty())
-    };
-    for column in columns.iter().filter(|column| counts(column)) {
-        let (table, own) = (text::string(&render::qualified(&name)), text::string(&column.name));
-        counters.push(counted(
-            &format!("pg_catalog.pg_get_serial_sequence({table}, {own})"),
-            "",
-            &object,
-            &quoted(&column.name),
-        ));
-    }
+    count_on(&name, &columns, counters);
     // A partition that lists no columns has those of the table above it.
     let (into, taken) = match create.columns.is_empty() {
         true => (listed(held, POSTGRES), listed(held, POSTGRES)),
@@ -122,6 +113,19 @@ fn rows(
     }
     sent.extend([all_rows, fill]);
     Some((sent, Some(0)))
+}
+
+/// What sets the counters of columns behind the numbers that are there.
+fn count_on(table: &Name, columns: &[&command::ColumnDefinition], counters: &mut Vec<String>) {
+    let object = Object { kind: ObjectKind::Table, name: table.clone() };
+    let counts = |column: &command::ColumnDefinition| {
+        column.identity || column.default.as_ref().is_some_and(|default| !default.sequences.is_empty())
+    };
+    for column in columns.iter().filter(|column| counts(column)) {
+        let (whole, own) = (text::string(&render::qualified(table)), text::string(&column.name));
+        let sequence = format!("pg_catalog.pg_get_serial_sequence({whole}, {own})");
+        counters.push(counted(&sequence, "", &object, &quoted(&column.name)));
+    }
 }
 
 /// Values of an enum that the way back has made are of another type than those that are kept.

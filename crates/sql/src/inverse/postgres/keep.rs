@@ -154,12 +154,15 @@ fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>))
                 place: place(&other.name),
                 columns: state.definition(other).map(|own| stored(&own.columns)).unwrap_or_default(),
             };
+            // Those that are parted again hold no rows of their own.
+            let leaves =
+                below.iter().copied().filter(|one| !below.iter().any(|other| is_below(other, one, state)));
             Some(Kept {
                 kind: KeptKind::Table,
                 name: table.name.clone(),
                 place: place(&table.name),
                 columns: if below.is_empty() { stored(&definition.columns) } else { Vec::new() },
-                partitions: below.into_iter().map(partition).collect(),
+                partitions: leaves.map(partition).collect(),
                 restore,
                 ..Kept::default()
             })
@@ -309,7 +312,11 @@ fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<Strin
 
 fn columns(change: &Alter, written: &str, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Found {
     let Some(table) = state.find(ObjectKind::Table, &change.target.name) else { return Ok(None) };
-    let drops = |name: &str| state.column(&table, name).is_some() && !is_added(state, &table, name);
+    // What is computed is computed again.
+    let drops = |name: &str| {
+        state.column(&table, name).is_some_and(|column| column.generated.is_none())
+            && !is_added(state, &table, name)
+    };
     let any = change.changes.iter().any(|one| matches!(one, Change::DropColumn { name, .. } if drops(name)));
     if !any || state.is_created(&table) {
         return Ok(None);
@@ -382,9 +389,6 @@ fn renamed(
     let mut lost = Lost::default();
     lost.column(then, table, name, false);
     let mut back = without_keys(table, &lost, &mut sent);
-    if column.generated.is_some() {
-        sent.push(alter_column(table, name, "DROP EXPRESSION IF EXISTS"));
-    }
     without_default((table, column), (&lost, then), &mut sent, &mut back);
     if column.not_null && column.identity.is_none() {
         sent.push(alter_column(table, name, "DROP NOT NULL"));
