@@ -415,8 +415,8 @@ pub(crate) struct HistoryArguments {
     #[command(flatten)]
     pub(crate) project: ProjectArguments,
     /// So many entries, the newest
-    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Which runs")]
-    pub(crate) limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Which runs")]
+    pub(crate) limit: u32,
     /// One run, by the beginning of its id
     #[arg(long, value_name = "ID", help_heading = "Which runs")]
     pub(crate) run: Option<String>,

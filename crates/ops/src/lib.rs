@@ -24,6 +24,7 @@ pub mod handback;
 mod heartbeat;
 pub mod history;
 pub mod interrupt;
+mod json;
 mod keep;
 mod lease;
 mod life;
@@ -50,5 +51,6 @@ pub mod trash;
 mod watch;
 
 pub use execute::duration;
+pub use json::each_value;
 pub use retry::OnOrphan;
 pub use run::{Options, new_id as run_id};

@@ -7,7 +7,6 @@ use super::call::Call;
 use super::{Context, ExitCode, level};
 use crate::args::{PlanArguments, PlanFormat};
 use crate::settings::Arguments;
-use crate::terminal::each_value;
 use diagnostics::{Class, Diagnostic, Failure, Result, codes};
 use ops::deploy::Deploy;
 use ops::dry_run::dry_run;
@@ -88,7 +87,7 @@ fn write(plan: &Plan, path: &Path) -> Result<()> {
         return Err(failed("`-` is no file; `--json` writes to stdout".to_owned()));
     }
     let text = serde_json::to_string_pretty(plan).map_err(|error| failed(error.to_string()))?;
-    let text = each_value(&text, &|value| diagnostics::redact(value, &[]));
+    let text = ops::each_value(&text, &|value| diagnostics::redact(value, &[]));
     std::fs::write(path, text + "\n").map_err(|error| failed(error.to_string()))
 }
 
