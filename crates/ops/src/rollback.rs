@@ -373,6 +373,9 @@ fn refuse_irreversible(way: &Way) -> Result<()> {
     ))
 }
 
+/// What a way back says that has no statements because its migration leaves nothing to undo.
+pub(crate) const NOTHING_TO_UNDO: &str = "-- cutover:nothing-to-undo";
+
 /// A way back without statements undoes nothing: it is one of a migration without any.
 fn refuse_empty(way: &Way, stored: &[Scripts]) -> Result<()> {
     let planned = &way.planned;
@@ -380,7 +383,8 @@ fn refuse_empty(way: &Way, stored: &[Scripts]) -> Result<()> {
         stored.iter().find(|scripts| scripts.migration == planned.name).map(|scripts| scripts.up.as_str());
     let nothing =
         |text: &str| text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with("--"));
-    if planned.statement_count() > 0 || up.is_some_and(nothing) {
+    let said = planned.source.text().lines().any(|line| line.trim() == NOTHING_TO_UNDO);
+    if planned.statement_count() > 0 || said || up.is_some_and(nothing) {
         return Ok(());
     }
     Err(Failure::new(
