@@ -229,7 +229,8 @@ pub(crate) fn bring_back(run: &mut Run<'_>, back: &mut PlannedMigration, kept: &
     // A table may have been kept with columns in it that were kept before.
     let mut kept = kept.to_vec();
     for table in kept.iter_mut().filter(|one| one.kind == sql::KeptKind::Table) {
-        let place = table.partitions.first().map_or(&table.place, |partition| &partition.place).clone();
+        let leaf = table.partitions.iter().find(|partition| !partition.parted);
+        let place = leaf.map_or(&table.place, |partition| &partition.place).clone();
         table.held = run.patiently(|conn| trash::columns(conn, &place))?;
     }
     let substitutions = sql::bring_back(running, &before, &kept);

@@ -104,6 +104,9 @@ pub struct KeptPartition {
     pub place: Name,
     /// Its columns, without those that are computed.
     pub columns: Vec<String>,
+    /// It is parted again: its rows are those of other partitions.
+    #[serde(default)]
+    pub parted: bool,
 }
 
 /// Why something cannot be kept.

@@ -75,7 +75,8 @@ fn rows(
         return (!above.held.is_empty()).then_some((sent, Some(0)));
     }
     let (whole, place, held) = tables.find_map(|kept| {
-        let partition = || kept.partitions.iter().find(|partition| partition.name == name);
+        let partition =
+            || kept.partitions.iter().find(|partition| partition.name == name && !partition.parted);
         match kept.name == name && kept.partitions.is_empty() {
             true => Some((kept, &kept.place, &kept.columns)),
             false => partition().map(|partition| (kept, &partition.place, &partition.columns)),

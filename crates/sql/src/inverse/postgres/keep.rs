@@ -153,16 +153,14 @@ fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>))
                 name: other.name.clone(),
                 place: place(&other.name),
                 columns: state.definition(other).map(|own| stored(&own.columns)).unwrap_or_default(),
+                parted: below.iter().any(|lower| is_below(lower, other, state)),
             };
-            // Those that are parted again hold no rows of their own.
-            let leaves =
-                below.iter().copied().filter(|one| !below.iter().any(|other| is_below(other, one, state)));
             Some(Kept {
                 kind: KeptKind::Table,
                 name: table.name.clone(),
                 place: place(&table.name),
                 columns: if below.is_empty() { stored(&definition.columns) } else { Vec::new() },
-                partitions: leaves.map(partition).collect(),
+                partitions: below.iter().copied().map(partition).collect(),
                 restore,
                 ..Kept::default()
             })

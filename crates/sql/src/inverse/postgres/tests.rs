@@ -486,10 +486,8 @@ fn what_depends_on_more_than_is_known_has_no_way_back() {
 #[test]
 fn what_is_computed_comes_back_behind_what_it_is_computed_from() {
     let script = "ALTER TABLE customer DROP COLUMN n CASCADE";
-    let mut before = before();
-    let table = before
-        .find(ObjectKind::Table, &Name { schema: Some("public".to_owned()), name: "customer".to_owned() });
-    let table = table.unwrap().0.clone();
+    let mut before = shop();
+    let table = Object { kind: ObjectKind::Table, name: name("customer") };
     let definition = before.objects.get_mut(&table).unwrap();
     let total = ColumnDefinition {
         generated: Some("(n * 2)".to_owned()),
