@@ -70,7 +70,7 @@ fn rows(
     if let Some(above) = kept.iter().find(|kept| kept.name == name && !kept.partitions.is_empty()) {
         // Its rows are those of its partitions, its counters its own.
         let columns: Vec<&command::ColumnDefinition> = create.columns.iter().collect();
-        count_on(&name, &columns, counters);
+        count_on(&name, (&columns, &above.place), counters);
         let sent = std::iter::once(written.to_owned()).chain(more(above)).collect();
         return (!above.held.is_empty()).then_some((sent, Some(0)));
     }
@@ -87,7 +87,7 @@ fn rows(
         .iter()
         .filter(|column| column.generated.is_none() && held.contains(&column.name))
         .collect();
-    count_on(&name, &columns, counters);
+    count_on(&name, (&columns, place), counters);
     // A partition that lists no columns has those of the table above it.
     let (into, taken) = match create.columns.is_empty() {
         true => (listed(held, POSTGRES), listed(held, POSTGRES)),
@@ -107,7 +107,8 @@ fn rows(
         render::qualified(place)
     );
     // A policy that its owner is under as well would leave rows behind.
-    let all_rows = format!("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY", render::qualified(place));
+    let aside = Object { kind: ObjectKind::Table, name: place.clone() };
+    let all_rows = alter(&aside, "NO FORCE ROW LEVEL SECURITY");
     let mut sent = vec![written.to_owned()];
     if whole.partitions.is_empty() {
         sent.extend(more(whole));
@@ -116,16 +117,21 @@ fn rows(
     Some((sent, Some(0)))
 }
 
-/// What sets the counters of columns behind the numbers that are there.
-fn count_on(table: &Name, columns: &[&command::ColumnDefinition], counters: &mut Vec<String>) {
-    let object = Object { kind: ObjectKind::Table, name: table.clone() };
+/// What sets the counters of columns behind the numbers that are in `place`: what is read there no policy hides.
+fn count_on(
+    table: &Name,
+    (columns, place): (&[&command::ColumnDefinition], &Name),
+    counters: &mut Vec<String>,
+) {
+    let kept = Object { kind: ObjectKind::Table, name: place.clone() };
     let counts = |column: &command::ColumnDefinition| {
         column.identity || column.default.as_ref().is_some_and(|default| !default.sequences.is_empty())
     };
     for column in columns.iter().filter(|column| counts(column)) {
         let (whole, own) = (text::string(&render::qualified(table)), text::string(&column.name));
         let sequence = format!("pg_catalog.pg_get_serial_sequence({whole}, {own})");
-        counters.push(counted(&sequence, "", &object, &quoted(&column.name)));
+        counters.push(alter(&kept, "NO FORCE ROW LEVEL SECURITY"));
+        counters.push(counted(&sequence, "", &kept, &quoted(&column.name)));
     }
 }
 
