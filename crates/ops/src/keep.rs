@@ -17,6 +17,23 @@ use sql::{Action, Kept, Kind, Running, Script, Snapshot};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+/// What migrations drop is kept, where that is asked for.
+/// What was begun so goes on so.
+///
+/// # Errors
+/// C2031 for what cannot be kept; the list cannot be written.
+pub(crate) fn for_deploy(run: &mut Run<'_>, planned: &mut [PlannedMigration]) -> Result<()> {
+    let begun = planned.iter().find_map(|migration| match &migration.state {
+        State::Resume { progress, .. } => progress.keep_dropped,
+        State::Pending => None,
+    });
+    let Some(lifetime) = run.options.keep_dropped.or(begun.map(Duration::from_secs)) else { return Ok(()) };
+    run.keeps = Some(lifetime);
+    run.patiently(trash::tidy)?;
+    decide(run, planned)?;
+    list(run, planned, lifetime)
+}
+
 /// Decides what is sent so that nothing of what `planned` drops is lost. What is kept is in each migration then.
 ///
 /// # Errors

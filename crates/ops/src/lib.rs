@@ -22,6 +22,7 @@ pub mod event;
 mod execute;
 pub mod handback;
 mod heartbeat;
+mod held;
 pub mod history;
 pub mod interrupt;
 mod json;
