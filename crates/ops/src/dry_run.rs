@@ -22,7 +22,6 @@ use db::target::Kind;
 use diagnostics::render::json::Json;
 use diagnostics::{Diagnostic, Provider, Result};
 use sql::Catalog;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,7 +124,7 @@ pub(crate) fn base(run: &mut Run<'_>, folder: &Folder) -> Result<(Identity, Base
     let base = Base {
         server_version: run.conn.info().version_number,
         role,
-        settings: settings(run)?,
+        settings: plan::settings::read(run)?,
         ..Base::default()
     };
     Ok((identity, base.with_files(folder).with_history(&run.history).with_objects(&snapshot)))
@@ -137,6 +136,7 @@ pub(crate) fn identity(run: &mut Run<'_>) -> Result<(Identity, String)> {
     let server = run.patiently(|conn| db::server::identify(conn, target))?;
     let id = run.patiently(db::server::server_id)?;
     let place = run.patiently(|conn| db::server::place(conn, target))?;
+    let started = run.patiently(db::server::started)?;
     let identity = Identity {
         version: format!("{} {}", server.product, server.version),
         location: location(run),
@@ -144,46 +144,10 @@ pub(crate) fn identity(run: &mut Run<'_>) -> Result<(Identity, String)> {
         schema: server.schema.clone(),
         server: id,
         place,
+        started,
         standby: server.standby,
     };
     Ok((identity, server.user.unwrap_or_default()))
-}
-
-/// Settings of the session that decide what statements do.
-fn settings(run: &mut Run<'_>) -> Result<BTreeMap<String, String>> {
-    let one = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    Ok(match run.target.provider {
-        Provider::PostgreSql => {
-            let (quotes, isolation) = (run.defaults.standard_conforming_strings, run.defaults.read_committed);
-            let mut found = BTreeMap::from([
-                one("TimeZone", &run.defaults.time_zone),
-                one("standard_conforming_strings", if quotes { "on" } else { "off" }),
-                one("default_transaction_isolation is read committed", if isolation { "yes" } else { "no" }),
-            ]);
-            let names = file::POSTGRES_SETTINGS.map(|name| format!("'{name}'")).join(", ");
-            let ask = format!("SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ({names})");
-            for row in run.patiently(|conn| conn.query(&ask))? {
-                let mut values = row.into_iter().map(Option::unwrap_or_default);
-                found.extend(values.next().zip(values.next()));
-            }
-            found
-        }
-        Provider::MySql => run
-            .variables
-            .iter()
-            .filter(|(name, _)| file::MYSQL_SETTINGS.contains(&name.as_str()))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect(),
-        Provider::Sqlite => {
-            let mut found = BTreeMap::new();
-            for name in ["foreign_keys", "journal_mode"] {
-                let rows = run.patiently(|conn| conn.query(&format!("PRAGMA {name}")))?;
-                let value = rows.into_iter().flatten().flatten().next().unwrap_or_default();
-                found.insert(name.to_owned(), value);
-            }
-            found
-        }
-    })
 }
 
 fn location(run: &Run<'_>) -> String {

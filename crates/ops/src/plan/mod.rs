@@ -11,6 +11,7 @@ pub mod forecast;
 mod mysql;
 pub mod past;
 pub mod segments;
+pub(crate) mod settings;
 pub(crate) mod unfinished;
 pub mod waits;
 

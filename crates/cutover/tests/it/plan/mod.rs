@@ -129,3 +129,34 @@ fn a_rebuild_on_sqlite_is_no_loss_and_a_column_that_it_leaves_out_is() {
         "{said}"
     );
 }
+
+#[test]
+fn names_steer_no_terminal() {
+    let database = testkit::postgres::server().create_database("plan_names");
+    let project = Project::new(&[("1_base", "CREATE TABLE \"t\x1b[31mred\" (id int, \"c\u{202e}d\" int);")]);
+    project.deploy(&database.url());
+    project.write(
+        "2_n\x1b[2Jame",
+        "ALTER TABLE \"t\x1b[31mred\" DROP COLUMN id;\nALTER TABLE \"t\x1b[31mred\" DROP COLUMN \"c\u{202e}d\";",
+    );
+    let steers = |said: &str| {
+        said.chars().any(|character| (character.is_control() && character != '\n') || character == '\u{202e}')
+    };
+    for format in ["human", "markdown"] {
+        let said = text(&project.run(&database.url(), &["plan", "--format", format]));
+        assert!(!steers(&said), "{said:?}");
+        assert!(said.contains("[31mred"), "{said}");
+    }
+    let human = text(&project.run(&database.url(), &["plan"]));
+    for line in [
+        "2_n\u{fffd}[2Jame (2 statements in one transaction)",
+        "locks public.t\u{fffd}[31mred ACCESS EXCLUSIVE",
+        "breaks running code: public.t\u{fffd}[31mred.c\u{fffd}d is gone",
+    ] {
+        assert!(human.contains(line), "{line}\n{human}");
+    }
+    // An error of the server's repeats the name.
+    project.write("2_n\x1b[2Jame", "SELECT \"no\x1b[31m\u{202e}\";");
+    let failed = text(&project.run(&database.url(), &["deploy"]));
+    assert!(!steers(&failed) && failed.contains("no\u{fffd}[31m"), "{failed:?}");
+}
