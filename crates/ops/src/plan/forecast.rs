@@ -59,9 +59,13 @@ pub struct StatementForecast {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breaks: Vec<Breakage>,
     /// PostgreSQL: if a statement behind it uses the value that it adds to an enum, the server asks for a commit between them, and
-    /// gets it.
+    /// gets it; or ([`Self::commits_inside`]) its own code asks for one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_commit: bool,
+    /// PostgreSQL: its code commits or rolls back, or may. It is sent outside of a transaction then, and what stands before it is
+    /// committed first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub commits_inside: bool,
     /// What it drops is kept: `table public.users`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keeps: Vec<String>,
@@ -131,9 +135,10 @@ fn one(
             let sizes = Sizes { catalog, there, filled, speeds, past };
             let stand_in = segment.stand_in(index, sizes.catalog.provider);
             let mut found = of_statement(migration, (statement, stand_in), (number, line), sizes);
-            found.may_commit = statement.kind == Kind::AddEnumValue
-                && segment.bracket == Bracket::Transaction
-                && index + 1 < segment.statements.len();
+            let ours = segment.bracket == Bracket::Transaction;
+            found.commits_inside = ours && may_commit_inside(statement, text, catalog.provider);
+            let asks = statement.kind == Kind::AddEnumValue && index + 1 < segment.statements.len();
+            found.may_commit = found.commits_inside || (ours && asks);
             if let Some(rebuild) =
                 rebuilds.iter().find(|rebuild| [rebuild.dropped, rebuild.renamed].contains(&number))
             {
@@ -205,9 +210,23 @@ fn of_statement(
         reversible: if keeps.is_empty() { reversible } else { Reversible::WithFormerDefinition },
         breaks,
         may_commit: false,
+        commits_inside: false,
         keeps,
         estimate,
     }
+}
+
+/// Whether a statement's own code may end the transaction that it stands in: a procedure, whose text is not read, or a block that
+/// says so or calls one.
+fn may_commit_inside(statement: &Statement, text: &str, provider: Provider) -> bool {
+    if provider != Provider::PostgreSql {
+        return false;
+    }
+    let says = || {
+        let block = statement.span.slice(text).to_ascii_uppercase();
+        ["COMMIT", "ROLLBACK", "CALL"].iter().any(|word| block.contains(word))
+    };
+    statement.kind == Kind::Call || (statement.kind == Kind::Do && says())
 }
 
 /// A statement that makes a table of a query, or renames one: how large what comes of it is nobody knows.

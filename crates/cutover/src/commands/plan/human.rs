@@ -117,7 +117,12 @@ pub(super) fn remarks(statement: &StatementForecast) -> Vec<String> {
     }
     remarks
         .extend(statement.breaks.iter().map(|breakage| format!("breaks running code: {}", broken(breakage))));
-    if statement.may_commit {
+    if statement.commits_inside {
+        remarks.push(
+            "may commit inside of itself: then what stands before it is committed first, and it is sent outside of a transaction"
+                .to_owned(),
+        );
+    } else if statement.may_commit {
         remarks.push("is committed before a statement that uses the value, if there is one".to_owned());
     }
     if !statement.keeps.is_empty() {

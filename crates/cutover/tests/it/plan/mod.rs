@@ -160,3 +160,29 @@ fn names_steer_no_terminal() {
     let failed = text(&project.run(&database.url(), &["deploy"]));
     assert!(!steers(&failed) && failed.contains("no\u{fffd}[31m"), "{failed:?}");
 }
+
+#[test]
+fn what_commits_inside_of_itself_is_told() {
+    let database = testkit::postgres::server().create_database("plan_commits");
+    let project = Project::new(&[(
+        "1_base",
+        "CREATE TABLE t (id int);\nCREATE PROCEDURE pr() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t VALUES (1); COMMIT; INSERT INTO t \
+         VALUES (2); END $$;",
+    )]);
+    project.deploy(&database.url());
+    project.write("2_call", "CALL pr();");
+    project.write("3_do", "DO $$ BEGIN INSERT INTO t VALUES (3); COMMIT; END $$;");
+    project.write("4_not", "DO $$ BEGIN INSERT INTO t VALUES (4); END $$;");
+    let told = plan(&project, &database.url(), &["--out", "plan.json"]);
+    let commits: Vec<&Value> =
+        (0..3).map(|at| &told["migrations"][at]["brackets"][0]["statements"][0]["may_commit"]).collect();
+    assert_eq!(commits, [&Value::Bool(true), &Value::Bool(true), &Value::Null], "{told:#}");
+    for format in ["human", "markdown"] {
+        let said = text(&project.run(&database.url(), &["plan", "--format", format]));
+        let line = "may commit inside of itself: then what stands before it is committed first, and it is sent outside of a transaction";
+        assert_eq!(said.matches(line).count(), 2, "{said}");
+    }
+    let output = project.run(&database.url(), &["deploy", "--plan", "plan.json"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(database.psql("SELECT string_agg(id::text, ',' ORDER BY id) FROM t"), "1,2,3,4");
+}
