@@ -26,6 +26,7 @@ mod functions;
 mod index_name;
 mod inverse;
 mod kind;
+mod literal;
 mod mode;
 mod pg;
 mod reach;
@@ -54,6 +55,7 @@ pub use inverse::{
     bring_back, keep, restored,
 };
 pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
+pub use literal::inserts_literals;
 pub use reach::Reach;
 pub use scanner::{ScanError, ScanErrorKind};
 pub use session::SessionEffect;

@@ -3,7 +3,7 @@
 //!
 //! Judged with the catalogue as each statement will meet it: what earlier ones change is in it.
 
-use super::estimate::{Basis, Estimate, Sizes, Speeds, estimate};
+use super::estimate::{Basis, Estimate, Sizes, Speeds, estimate, fills};
 use super::past::Past;
 use super::{Bracket, PlannedMigration, Segment, waits};
 use crate::keep;
@@ -89,8 +89,11 @@ pub struct TableForecast {
     /// MySQL and MariaDB: how it is carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
-    /// It is there now: else it is made by what runs before.
+    /// It is there now: else it is made by what runs before, or `unseen`.
     pub exists: bool,
+    /// It is neither seen in the database nor made by what runs before: another database's, hidden from the role, or missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
     /// About how many rows it has; none: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
@@ -144,7 +147,8 @@ fn one(
             {
                 of_rebuild(&mut found, rebuild, catalog);
             }
-            let before = may_fill(statement).then(|| catalog.tables.keys().cloned().collect::<HashSet<_>>());
+            let before =
+                may_fill(statement, text).then(|| catalog.tables.keys().cloned().collect::<HashSet<_>>());
             catalog.apply(statement, text);
             if let Some(before) = before {
                 let after = catalog.tables.keys();
@@ -230,10 +234,9 @@ fn may_commit_inside(statement: &Statement, text: &str, provider: Provider) -> b
 }
 
 /// A statement that makes a table of a query, or renames one: how large what comes of it is nobody knows.
-fn may_fill(statement: &Statement) -> bool {
-    statement.actions.iter().any(|action| {
-        matches!(action, Action::CreateTable { from_query: true, .. } | Action::RenameTable { .. })
-    })
+fn may_fill(statement: &Statement, text: &str) -> bool {
+    let renames = |action: &Action| matches!(action, Action::RenameTable { .. });
+    statement.actions.iter().any(renames) || fills(statement, text)
 }
 
 /// A table that is built anew: what is dropped is there again under the same name, without the columns that were left out.
@@ -266,7 +269,7 @@ fn same_size(rebuild: &Rebuild, catalog: &mut Catalog) {
 }
 
 fn of_table(found: &sql::TableEffect, sizes: Sizes<'_>) -> TableForecast {
-    let table = sizes.catalog.tables.get(&found.table);
+    let (name, table) = sizes.catalog.seen(&found.table).unzip();
     TableForecast {
         table: found.table.clone(),
         lock: found.lock,
@@ -274,7 +277,8 @@ fn of_table(found: &sql::TableEffect, sizes: Sizes<'_>) -> TableForecast {
         rewrite: found.rewrite,
         scan: found.scan,
         algorithm: found.algorithm,
-        exists: sizes.there.contains(&found.table),
+        exists: name.is_some_and(|name| sizes.there.contains(name)),
+        unseen: name.is_none(),
         rows: table.and_then(|table| table.rows),
         bytes: table.and_then(|table| table.bytes),
     }

@@ -205,6 +205,15 @@ impl Catalog {
         }
     }
 
+    /// A table by the name that an [`Effect`](crate::Effect) has, with the name that it has here. None: of another database, hidden
+    /// from the role, or missing.
+    pub fn seen(&self, name: &Name) -> Option<(&Name, &Table)> {
+        match self.provider {
+            Provider::MySql => self.entry_of(name),
+            Provider::PostgreSql | Provider::Sqlite => self.tables.get_key_value(name),
+        }
+    }
+
     /// Takes note of what `statement` of `text` changes.
     pub fn apply(&mut self, statement: &Statement, text: &str) {
         match self.provider {

@@ -25,12 +25,17 @@ impl Catalog {
     /// MySQL and MariaDB: a table by the name that a statement writes. A server on which the case of names does not count
     /// holds them in lower case.
     pub(crate) fn table_of(&self, name: &Name) -> Option<&Table> {
+        self.entry_of(name).map(|(_, table)| table)
+    }
+
+    /// The same, with the name that the catalogue has it by.
+    pub(crate) fn entry_of(&self, name: &Name) -> Option<(&Name, &Table)> {
         let key = self.key_of(name);
         let lower = Name {
             schema: key.schema.as_ref().map(|schema| schema.to_ascii_lowercase()),
             name: key.name.to_ascii_lowercase(),
         };
-        self.tables.get(&key).or_else(|| self.tables.get(&lower))
+        self.tables.get_key_value(&key).or_else(|| self.tables.get_key_value(&lower))
     }
 }
 

@@ -101,7 +101,9 @@ pub(super) fn of_table(table: &TableForecast) -> String {
     }
     let known = [table.rows.map(|rows| format!("{} rows", grouped(rows))), table.bytes.map(size)];
     let known: Vec<String> = known.into_iter().flatten().collect();
-    if !table.exists {
+    if table.unseen {
+        line.push_str(" (not seen: another database's, hidden from the role, or missing)");
+    } else if !table.exists {
         line.push_str(" (made by what runs before)");
     } else if !known.is_empty() {
         line.push_str(&format!(" ({})", known.join(", ")));

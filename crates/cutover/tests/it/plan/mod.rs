@@ -186,3 +186,38 @@ fn what_commits_inside_of_itself_is_told() {
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(database.psql("SELECT string_agg(id::text, ',' ORDER BY id) FROM t"), "1,2,3,4");
 }
+
+#[test]
+fn a_table_that_is_not_seen_is_not_taken_for_an_empty_one() {
+    let server = testkit::mariadb::Server::start();
+    let (database, other) = (server.create_database("plan_unseen"), server.create_database("plan_other"));
+    let project = Project::new(&[("1_base", "CREATE TABLE t (id INT PRIMARY KEY, v INT);")]);
+    project.deploy(&database.url());
+    other.sql("CREATE TABLE big (id INT PRIMARY KEY, v INT)");
+    let altered = format!("ALTER TABLE `{}`.big MODIFY v BIGINT;", other.name());
+    project.write("2_other", &altered);
+    project.write("3_own", "ALTER TABLE t MODIFY v BIGINT;");
+    project.write("4_made", "CREATE TABLE n (id INT PRIMARY KEY, v INT); ALTER TABLE n MODIFY v BIGINT;");
+    let is_told = |url: &str, unseen: [bool; 2]| {
+        let told = plan(&project, url, &[]);
+        for (at, unseen) in unseen.into_iter().enumerate() {
+            let statement = &told["migrations"][at]["brackets"][0]["statements"][0];
+            assert_eq!(statement["tables"][0]["unseen"] == true, unseen, "{statement:#}");
+            assert_eq!(statement["estimate"].is_null(), unseen, "{statement:#}");
+        }
+        let made = &told["migrations"][2]["brackets"];
+        let last = made.as_array().unwrap().last().unwrap()["statements"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["tables"][0]["exists"], false, "{last:#}");
+        assert!(last["tables"][0]["unseen"].is_null() && !last["estimate"].is_null(), "{last:#}");
+    };
+    is_told(&database.url(), [true, false]);
+    let human = text(&project.run(&database.url(), &["plan"]));
+    let line = "big ACCESS EXCLUSIVE for a moment, SHARE while it works, may rewrite it, may read all of it (not seen: another database's, hidden from the role, or missing)";
+    assert!(human.contains(line), "{human}");
+    // A role that sees the history alone.
+    database.sql("CREATE USER lim2@'%' IDENTIFIED BY 'lim2'");
+    database.sql(&format!("GRANT SELECT ON `{}`._prisma_migrations TO lim2@'%'", database.name()));
+    let url = database.url();
+    let (_, place) = url.split_once('@').unwrap();
+    is_told(&format!("mysql://lim2:lim2@{place}"), [true, true]);
+}
