@@ -110,6 +110,8 @@ pub struct Table {
     pub access_method: Option<String>,
     /// MySQL and MariaDB: its engine.
     pub engine: Option<String>,
+    /// MySQL and MariaDB: its rows are compressed (ROW_FORMAT=COMPRESSED, KEY_BLOCK_SIZE).
+    pub compressed: bool,
     /// MySQL and MariaDB: the character set and collation of columns that name none.
     pub character_set: Option<(String, String)>,
     /// The triggers that users made, those that are switched off too.

@@ -3,7 +3,7 @@
 use super::{Catalog, Column, Constraint, ConstraintKind, Index, Table, TableKind};
 use crate::action::Name;
 use crate::classify::{Value, assignments};
-use crate::effect::mysql::alter::{alter_table, index_statement};
+use crate::effect::mysql::alter::{alter_table, compression, index_statement};
 use crate::effect::mysql::column::{ColumnDefinition, ColumnType, DefaultValue, definition};
 use crate::effect::mysql::spec::{Alter, IndexType, PartitionChange, Spec};
 use crate::effect::mysql::tokens;
@@ -166,6 +166,8 @@ fn create_table(catalog: &mut Catalog, mut words: Words<'_>) -> Option<()> {
         if words.take("ENGINE") {
             words.symbol(b'=');
             table.engine = words.part();
+        } else if let Some(compressed) = compression(&mut words) {
+            table.compressed |= compressed;
         } else if words.take("CHARSET") || words.take_all(&["CHARACTER", "SET"]) {
             words.symbol(b'=');
             let set = words.part()?.to_ascii_lowercase();
@@ -287,6 +289,7 @@ fn change(catalog: &Catalog, table: &mut Table, spec: &Spec) {
             }
         }
         Spec::Engine(engine) => table.engine = Some(engine.clone()),
+        Spec::Compress(compressed) => table.compressed = *compressed,
         Spec::Convert { character_set, collation } => {
             convert(table, character_set.as_ref(), collation.as_ref())
         }

@@ -151,6 +151,15 @@ pub enum Breakage {
         /// The new name.
         to: String,
     },
+    /// A value of an enum is called otherwise: what writes it, or compares with it, fails.
+    ValueRenamed {
+        /// The type.
+        object: Name,
+        /// The value.
+        from: String,
+        /// What it is called now.
+        to: String,
+    },
     /// Writes that were taken are refused: a column that must be given, a stricter type, a constraint.
     WritesRefused {
         /// The table.

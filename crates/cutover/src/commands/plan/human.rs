@@ -147,6 +147,7 @@ fn broken(breakage: &Breakage) -> String {
     match breakage {
         Breakage::Gone { object, column } => format!("{} is gone", of(object, column)),
         Breakage::Renamed { object, column, to } => format!("{} is called {to}", of(object, column)),
+        Breakage::ValueRenamed { object, from, to } => format!("value '{from}' of {object} is called '{to}'"),
         Breakage::WritesRefused { table, column } => {
             format!("writes to {} may be refused", of(table, column))
         }
