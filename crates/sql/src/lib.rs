@@ -46,7 +46,7 @@ pub use code::Code;
 pub use confine::{Beyond, Confines, Escape};
 pub use custom::custom_settings;
 pub use directive::Directive;
-pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect, effect};
+pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect, effect, rebuilt};
 pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;
 pub use inverse::{Draft, Loss, Obstacle, Rebuild, Undo, draft, rebuilds};

@@ -8,9 +8,9 @@ use super::past::Past;
 use diagnostics::Provider;
 use serde::{Deserialize, Serialize};
 use sql::{
-    Action, Catalog, Change, DataVerb, DdlVerb, Effect, Kind, Lock, Name, Part, Statement, TableEffect,
+    Action, Catalog, Change, DataVerb, DdlVerb, Effect, Kind, Lock, Name, Part, Statement, Table, TableEffect,
 };
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// How fast the database works.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,7 +73,7 @@ pub struct Sizes<'s> {
     /// The database as the statement will meet it.
     pub catalog: &'s Catalog,
     /// The tables that are there now: another one of the catalogue is made by what runs before, and empty unless that fills it.
-    pub there: &'s HashSet<Name>,
+    pub there: &'s BTreeMap<Name, Table>,
     /// Those that what runs before has filled from others, or given another name: nobody knows how large they are.
     pub filled: &'s HashSet<Name>,
     /// How fast the database works.
@@ -91,7 +91,7 @@ impl Sizes<'_> {
         match known {
             // Of one that is not in the catalogue nothing is known: another database's, or one that the role does not see.
             (None, None)
-                if name.is_some_and(|name| !self.there.contains(name) && !self.filled.contains(name)) =>
+                if name.is_some_and(|name| !self.there.contains_key(name) && !self.filled.contains(name)) =>
             {
                 (Some(0.0), Some(0.0))
             }
@@ -231,7 +231,6 @@ fn builds_index(statement: &Statement, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sql::Table;
 
     fn estimated(text: &str, rows: Option<u64>, bytes: Option<u64>) -> Option<Estimate> {
         let mut catalog = Catalog::unknown(Provider::PostgreSql);
@@ -251,7 +250,7 @@ mod tests {
         catalog.tables.insert(Name { schema: Some("public".to_owned()), name: "a".to_owned() }, table);
         let script = sql::split(text, &sql::Options::new(Provider::PostgreSql)).unwrap();
         let effect = sql::effect(&script.statements[0], text, &catalog);
-        let (there, speeds) = (catalog.tables.keys().cloned().collect(), Speeds::of(Provider::PostgreSql));
+        let (there, speeds) = (catalog.tables.clone(), Speeds::of(Provider::PostgreSql));
         let (filled, past) = (HashSet::new(), Past::default());
         let sizes = Sizes { catalog: &catalog, there: &there, filled: &filled, speeds: &speeds, past: &past };
         estimate(&script.statements[0], text, &effect, sizes)

@@ -5,14 +5,14 @@
 
 use super::estimate::{Basis, Estimate, Sizes, Speeds, estimate, fills};
 use super::past::Past;
-use super::{Bracket, PlannedMigration, Segment, waits};
+use super::{Bracket, PlannedMigration, Segment, made, rebuilt, waits};
 use crate::keep;
 use diagnostics::Provider;
 use serde::{Deserialize, Serialize};
 use sql::{
-    Action, Algorithm, Breakage, Catalog, Effect, Fact, Kind, Lock, Name, Rebuild, Reversible, Statement,
+    Action, Algorithm, Breakage, Catalog, Effect, Fact, Kind, Lock, Name, Reversible, Statement, Table,
 };
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// What one migration will do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +69,9 @@ pub struct StatementForecast {
     /// What it drops is kept: `table public.users`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keeps: Vec<String>,
+    /// SQLite: what belonged to the old table of a rebuild and is not made again: `index t_name`, `trigger t_log`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_made_again: Vec<String>,
     /// How long it may take once it has its locks; none: not known.
     pub estimate: Option<Estimate>,
 }
@@ -107,7 +110,7 @@ const SHOWN: usize = 160;
 
 /// What the migrations will do, one after the other, in the database that `catalog` tells of.
 pub fn forecast(planned: &[PlannedMigration], catalog: &mut Catalog, past: &Past) -> Vec<Forecast> {
-    let there = catalog.tables.keys().cloned().collect();
+    let there = catalog.tables.clone();
     let speeds = Speeds::of(catalog.provider);
     let mut filled = HashSet::new();
     planned.iter().map(|migration| one(migration, catalog, (&there, &mut filled), (&speeds, past))).collect()
@@ -116,7 +119,7 @@ pub fn forecast(planned: &[PlannedMigration], catalog: &mut Catalog, past: &Past
 fn one(
     migration: &PlannedMigration,
     catalog: &mut Catalog,
-    (there, filled): (&HashSet<Name>, &mut HashSet<Name>),
+    (there, filled): (&BTreeMap<Name, Table>, &mut HashSet<Name>),
     (speeds, past): (&Speeds, &Past),
 ) -> Forecast {
     let done = migration.state.done();
@@ -145,8 +148,9 @@ fn one(
             if let Some(rebuild) =
                 rebuilds.iter().find(|rebuild| [rebuild.dropped, rebuild.renamed].contains(&number))
             {
-                of_rebuild(&mut found, rebuild, catalog);
+                rebuilt::told(&mut found, rebuild, migration, (catalog, there));
             }
+            made::leave_out(&mut found, catalog, (there, filled));
             let before =
                 may_fill(statement, text).then(|| catalog.tables.keys().cloned().collect::<HashSet<_>>());
             catalog.apply(statement, text);
@@ -161,7 +165,7 @@ fn one(
             }
             statements.push(found);
             if let Some(rebuild) = rebuilds.iter().find(|rebuild| rebuild.copied == number) {
-                same_size(rebuild, catalog);
+                rebuilt::same_size(rebuild, catalog);
             }
         }
         catalog.commit();
@@ -216,6 +220,7 @@ fn of_statement(
         may_commit: false,
         commits_inside: false,
         keeps,
+        not_made_again: Vec::new(),
         estimate,
     }
 }
@@ -239,35 +244,6 @@ fn may_fill(statement: &Statement, text: &str) -> bool {
     statement.actions.iter().any(renames) || fills(statement, text)
 }
 
-/// A table that is built anew: what is dropped is there again under the same name, without the columns that were left out.
-fn of_rebuild(found: &mut StatementForecast, rebuild: &Rebuild, catalog: &Catalog) {
-    found.breaks.clear();
-    if found.number == rebuild.dropped + 1 {
-        let columns = |name: &Name| {
-            let table = catalog.tables.get(name);
-            table
-                .map(|table| table.columns.iter().map(|column| column.name.clone()).collect())
-                .unwrap_or_default()
-        };
-        let (former, now): (Vec<String>, Vec<String>) = (columns(&rebuild.table), columns(&rebuild.into));
-        let gone = former.into_iter().filter(|name| !now.iter().any(|own| own.eq_ignore_ascii_case(name)));
-        found.breaks.extend(
-            gone.map(|column| Breakage::Gone { object: rebuild.table.clone(), column: Some(column) }),
-        );
-        if found.breaks.is_empty() {
-            found.reversible = Reversible::WithFormerDefinition;
-        }
-    }
-}
-
-/// The new table has the rows of the old one.
-fn same_size(rebuild: &Rebuild, catalog: &mut Catalog) {
-    let size = catalog.tables.get(&rebuild.table).map(|table| (table.rows, table.bytes));
-    if let (Some((rows, bytes)), Some(table)) = (size, catalog.tables.get_mut(&rebuild.into)) {
-        (table.rows, table.bytes) = (rows, bytes);
-    }
-}
-
 fn of_table(found: &sql::TableEffect, sizes: Sizes<'_>) -> TableForecast {
     let (name, table) = sizes.catalog.seen(&found.table).unzip();
     TableForecast {
@@ -277,7 +253,7 @@ fn of_table(found: &sql::TableEffect, sizes: Sizes<'_>) -> TableForecast {
         rewrite: found.rewrite,
         scan: found.scan,
         algorithm: found.algorithm,
-        exists: name.is_some_and(|name| sizes.there.contains(name)),
+        exists: name.is_some_and(|name| sizes.there.contains_key(name)),
         unseen: name.is_none(),
         rows: table.and_then(|table| table.rows),
         bytes: table.and_then(|table| table.bytes),

@@ -11,6 +11,7 @@ mod sqlite;
 pub(crate) use postgres::default_constraint_name;
 
 use crate::action::Name;
+use crate::snapshot::TableText;
 use crate::statement::Statement;
 use diagnostics::Provider;
 use std::collections::BTreeMap;
@@ -118,6 +119,8 @@ pub struct Table {
     pub triggers: Vec<String>,
     /// It has partitions (MySQL and MariaDB, where they are no tables of their own).
     pub partitioned: bool,
+    /// SQLite: its definition, taken apart; none once it was altered.
+    pub text: Option<TableText>,
     /// About how many rows it has, by the server's statistics.
     pub rows: Option<u64>,
     /// Its size in bytes, with its indexes.

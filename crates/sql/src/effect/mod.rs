@@ -9,7 +9,10 @@
 
 pub(crate) mod mysql;
 pub(crate) mod postgres;
+mod rebuilt;
 pub(crate) mod sqlite;
+
+pub use rebuilt::rebuilt;
 
 use crate::action::Name;
 use crate::catalog::Catalog;

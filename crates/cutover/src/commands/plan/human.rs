@@ -127,6 +127,10 @@ pub(super) fn remarks(statement: &StatementForecast) -> Vec<String> {
     } else if statement.may_commit {
         remarks.push("is committed before a statement that uses the value, if there is one".to_owned());
     }
+    if !statement.not_made_again.is_empty() {
+        let what = statement.not_made_again.join(", ");
+        remarks.push(format!("is gone with the old table, and not made again: {what}"));
+    }
     if !statement.keeps.is_empty() {
         remarks.push(format!("keeps {}", statement.keeps.join(", ")));
     }

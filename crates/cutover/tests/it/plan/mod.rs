@@ -221,3 +221,62 @@ fn a_table_that_is_not_seen_is_not_taken_for_an_empty_one() {
     let (_, place) = url.split_once('@').unwrap();
     is_told(&format!("mysql://lim2:lim2@{place}"), [true, true]);
 }
+
+#[test]
+fn a_rebuild_on_sqlite_tells_what_the_new_table_refuses_and_what_is_not_made_again() {
+    let database = testkit::sqlite::Database::create("plan_redefine");
+    let project = Project::new(&[(
+        "1_base",
+        "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v TEXT, n INT);\nCREATE INDEX tv ON t (v);\nCREATE INDEX tn ON t \
+         (n);\nCREATE TRIGGER tr AFTER INSERT ON t BEGIN DELETE FROM t WHERE id < 0; END;",
+    )]);
+    project.deploy(&database.url());
+    let rebuild = |columns: &str| {
+        format!(
+            "PRAGMA foreign_keys=OFF;\nCREATE TABLE \"new_t\" ({columns});\nINSERT INTO \"new_t\" (\"id\") SELECT \"id\" FROM \
+             \"t\";\nDROP TABLE \"t\";\nALTER TABLE \"new_t\" RENAME TO \"t\";\nCREATE INDEX \"tn\" ON \"t\"(\"n\");\nPRAGMA \
+             foreign_keys=ON;"
+        )
+    };
+    project.write(
+        "2_redefine",
+        &rebuild(
+            "\"id\" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \"v\" TEXT NOT NULL, \"n\" TEXT UNIQUE CHECK (n > 0), \"req\" TEXT \
+             NOT NULL",
+        ),
+    );
+    let said = text(&project.run(&database.url(), &["plan"]));
+    for line in [
+        "breaks running code: writes to t.v may be refused",
+        "breaks running code: t.n has another type",
+        "breaks running code: writes to t.n may be refused",
+        "breaks running code: writes to t.req may be refused",
+        "is gone with the old table, and not made again: index tv, trigger tr",
+    ] {
+        assert_eq!(said.matches(line).count(), 1, "{line}\n{said}");
+    }
+    assert_eq!(said.matches("breaks running code").count(), 4, "{said}");
+    // A column that nobody knows yet is missed by nobody.
+    project.write("2_add", "ALTER TABLE t ADD COLUMN z INT;");
+    project.write("2_redefine", &rebuild("\"id\" INTEGER NOT NULL PRIMARY KEY, \"v\" TEXT, \"n\" INT"));
+    let said = text(&project.run(&database.url(), &["plan"]));
+    assert!(!said.contains("breaks running code") && said.contains("trigger tr"), "{said}");
+}
+
+#[test]
+fn what_a_plan_makes_itself_breaks_nothing_when_it_goes() {
+    let database = testkit::postgres::server().create_database("plan_made");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int, n int);")]);
+    project.deploy(&database.url());
+    project.write("2_made", "CREATE TABLE x (id int, n int); ALTER TABLE x DROP COLUMN id; DROP TABLE x;");
+    project.write("3_column", "ALTER TABLE a ADD COLUMN z int; ALTER TABLE a DROP COLUMN z;");
+    let said = text(&project.run(&database.url(), &["plan"]));
+    assert!(!said.contains("breaks running code") && !said.contains("cannot be undone"), "{said}");
+    // What is there, and what was copied from it, is missed.
+    project.write("3_column", "ALTER TABLE a DROP COLUMN n;");
+    project
+        .write("4_filled", "CREATE TABLE y AS SELECT * FROM a; DROP TABLE a; ALTER TABLE y DROP COLUMN id;");
+    let said = text(&project.run(&database.url(), &["plan"]));
+    assert_eq!(said.matches("breaks running code: public.a").count(), 2, "{said}");
+    assert_eq!(said.matches("cannot be undone").count(), 3, "{said}");
+}
