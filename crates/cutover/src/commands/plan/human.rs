@@ -6,6 +6,9 @@ use ops::plan::forecast::{BracketForecast, Forecast, StatementForecast, TableFor
 use ops::plan::{Bracket, Plan};
 use sql::{Breakage, Fact, Reversible};
 
+/// What is to be known of a bracket that is not tried again.
+pub(super) const ONE_ATTEMPT: &str = "one attempt for its locks: a rollback may not undo all of it";
+
 /// The lines.
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
     if plan.migrations.is_empty() {
@@ -14,18 +17,14 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let mut lines = vec![format!("Would apply to {}, in this order:", place(plan))];
     for forecast in &plan.migrations {
         lines.push(String::new());
-        let goes_on = match forecast.done {
-            0 => String::new(),
-            done => format!(", going on with statement {}", done + 1),
-        };
-        lines.push(format!("{} ({}{goes_on})", forecast.name, shape(forecast)));
+        lines.push(format!("{} ({})", forecast.name, shape(forecast)));
         for bracket in &forecast.brackets {
             let alone = forecast.brackets.len() > 1;
             if alone {
                 lines.push(format!("  {}:", sent(bracket)));
             }
             if !bracket.repeatable {
-                lines.push("  one attempt for its locks: a rollback may not undo all of it".to_owned());
+                lines.push(format!("  {ONE_ATTEMPT}"));
             }
             bracket.statements.iter().for_each(|statement| of_statement(statement, &mut lines));
         }
@@ -47,11 +46,18 @@ pub(super) fn place(plan: &Plan) -> String {
     format!("{} at {}{schema}, {}{role}{standby}", target.database, target.location, target.version)
 }
 
-/// How a migration is sent, in short.
+/// How a migration is sent, in short, and where it goes on.
 pub(super) fn shape(forecast: &Forecast) -> String {
+    match forecast.done {
+        0 => brackets(forecast),
+        done => format!("{}, going on with statement {}", brackets(forecast), done + 1),
+    }
+}
+
+fn brackets(forecast: &Forecast) -> String {
     let count = forecast.statements().count();
     let statements = if count == 1 { "1 statement".to_owned() } else { format!("{count} statements") };
-    let alone = |bracket: &&BracketForecast| bracket.bracket == Bracket::Single;
+    let alone = |bracket: &&BracketForecast| matches!(bracket.bracket, Bracket::Single | Bracket::Span);
     let single = forecast.brackets.iter().filter(alone).count();
     match (forecast.brackets.len(), single) {
         (0, _) => "no statements".to_owned(),
@@ -99,7 +105,8 @@ pub(super) fn of_table(table: &TableForecast) -> String {
             Fact::Unknown => line.push_str(&format!(", may {}", does.replacen('s', "", 1))),
         }
     }
-    let known = [table.rows.map(|rows| format!("{} rows", grouped(rows))), table.bytes.map(size)];
+    let rows = |rows: u64| if rows == 1 { "1 row".to_owned() } else { format!("{} rows", grouped(rows)) };
+    let known = [table.rows.map(rows), table.bytes.map(size)];
     let known: Vec<String> = known.into_iter().flatten().collect();
     if table.unseen {
         line.push_str(" (not seen: another database's, hidden from the role, or missing)");

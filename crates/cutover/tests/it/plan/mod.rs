@@ -280,3 +280,55 @@ fn what_a_plan_makes_itself_breaks_nothing_when_it_goes() {
     assert_eq!(said.matches("breaks running code: public.a").count(), 2, "{said}");
     assert_eq!(said.matches("cannot be undone").count(), 3, "{said}");
 }
+
+#[test]
+fn markdown_says_what_the_terminal_says_and_fits_into_a_comment() {
+    let database = testkit::postgres::server().create_database("plan_markdown");
+    let project =
+        Project::new(&[("1_base", "CREATE TABLE a (id int, n int); INSERT INTO a VALUES (1, 1), (1, 1);")]);
+    project.deploy(&database.url());
+    project.write(
+        "2_resumed",
+        "ALTER TABLE a ADD COLUMN o int;\nCREATE UNIQUE INDEX CONCURRENTLY a_id ON a (id);\nALTER TABLE a ADD COLUMN p int;",
+    );
+    assert!(!project.run(&database.url(), &["deploy"]).status.success());
+    database.psql("DELETE FROM a; DROP INDEX IF EXISTS a_id");
+    project.write("3_block", "DO $$ BEGIN PERFORM 1; END $$;");
+    for format in ["human", "markdown"] {
+        let said = text(&project.run(&database.url(), &["plan", "--format", format]));
+        assert!(said.contains(", going on with statement 2"), "{said}");
+        assert!(said.contains("one attempt for its locks: a rollback may not undo all of it"), "{said}");
+    }
+    let sqlite = testkit::sqlite::Database::create("plan_long");
+    let names: Vec<String> = (100..600).map(|number| format!("{number}_make")).collect();
+    let many: Vec<(&str, String)> = names
+        .iter()
+        .map(|name| (name.as_str(), format!("CREATE TABLE t{name} (id INTEGER PRIMARY KEY, n INT); CREATE INDEX i{name} ON t{name} (n);")))
+        .collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, sql)| (*name, sql.as_str())).collect();
+    let long = Project::new(&many);
+    let said = text(&long.run(&sqlite.url(), &["plan", "--format", "markdown"]));
+    assert!(said.len() < 60_000, "{}", said.len());
+    let shown = said.matches("| `CREATE ").count();
+    let left_out = format!("*{} more statements of {} migrations:", 1000 - shown, 500 - shown / 2);
+    assert!(shown > 100 && said.contains(&left_out), "{left_out}\n{}", &said[said.len() - 500..]);
+    assert_eq!(said.matches("#### ").count(), shown.div_ceil(2), "no heading without a statement");
+}
+
+#[test]
+fn a_table_that_nobody_may_look_at_is_told_with_who_holds_it() {
+    let database = testkit::postgres::server().create_database("plan_locked");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int); CREATE VIEW v AS SELECT * FROM a;")]);
+    project.deploy(&database.url());
+    project.write("2_next", "ALTER TABLE a ADD COLUMN n int;");
+    let mut session = database.application_session();
+    session.run("BEGIN");
+    session.run("LOCK TABLE a IN ACCESS EXCLUSIVE MODE");
+    let output = project.run(&database.url(), &["plan"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    for words in ["C2019", "in the way: pid ", "holds ACCESS EXCLUSIVE on public.a", "then `cutover plan`"] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    session.run("ROLLBACK");
+}
