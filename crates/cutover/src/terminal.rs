@@ -114,7 +114,6 @@ impl Terminal {
     }
 
     /// What is ours of a failure, ready for the terminal.
-
     fn ours(&self, failure: &Failure) -> String {
         let diagnostic = failure.diagnostic();
         let mut told = diagnostic.clone();

@@ -7,9 +7,9 @@
 //! 5. Run each migration; stop at the first failure.
 //! 6. Give the lock back by ending the session.
 
-use crate::dry_run;
 use crate::event::{Event, Observer};
 use crate::execute::{self, Done};
+use crate::hold;
 use crate::interrupt::Interrupt;
 use crate::keep;
 use crate::lease;
@@ -251,7 +251,7 @@ fn begin(
     run.read_history()?;
     let existed = run.history.exists;
     if existed && first_look(deploy, folder, run, warn)? {
-        return nothing_to_run(deploy, run);
+        return hold::nothing_to_run(deploy, run);
     }
     run.check_server()?;
     if !existed {
@@ -279,7 +279,7 @@ fn begin(
         // A plan that does not hold changes nothing: before the history is made.
         if let Some(plan) = &deploy.plan {
             let planned = self::plan(deploy, folder, run, &options)?;
-            hold_to(plan, folder, &planned, run)?;
+            hold::hold_to(plan, folder, &planned, run)?;
         }
         create_history(deploy, run)?;
         run.read_history()?;
@@ -291,7 +291,7 @@ fn begin(
         return Err(strict(&warnings));
     }
     if !locked {
-        return nothing_to_run(deploy, run);
+        return hold::nothing_to_run(deploy, run);
     }
     check_engine(run)?;
     let table = run.table.clone();
@@ -309,8 +309,7 @@ fn begin(
     Ok(Some(planned))
 }
 
-/// What migrations drop is kept, where that is asked for.
-/// What was begun so goes on so.
+/// What migrations drop is kept, where that is asked for. What was begun so goes on so.
 fn keep_dropped(run: &mut Run<'_>, planned: &mut [PlannedMigration]) -> Result<()> {
     let begun = planned.iter().find_map(|migration| match &migration.state {
         plan::State::Resume { progress, .. } => progress.keep_dropped,
@@ -321,35 +320,6 @@ fn keep_dropped(run: &mut Run<'_>, planned: &mut [PlannedMigration]) -> Result<(
     run.patiently(db::state::trash::tidy)?;
     keep::decide(run, planned)?;
     keep::list(run, planned, lifetime)
-}
-
-/// Nothing is pending here. Of a plan that means success only where it was carried out.
-fn nothing_to_run(deploy: &Deploy, run: &mut Run<'_>) -> Result<Option<Vec<PlannedMigration>>> {
-    if let Some(plan) = &deploy.plan {
-        nothing_to_run_of(plan, run)?;
-    }
-    Ok(None)
-}
-
-fn nothing_to_run_of(plan: &Plan, run: &mut Run<'_>) -> Result<()> {
-    let (identity, _) = dry_run::identity(run)?;
-    let unfulfilled = plan::file::unfulfilled(plan, &identity, &run.history);
-    if unfulfilled.is_empty() { Ok(()) } else { Err(plan::file::refusal(unfulfilled)) }
-}
-
-/// Refuses to run anything else than what was planned, on anything else than what that rests on.
-fn hold_to(plan: &Plan, folder: &Folder, planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<()> {
-    if planned.is_empty() {
-        return nothing_to_run_of(plan, run);
-    }
-    let (identity, base) = dry_run::base(run, folder)?;
-    let (identity, base) = match (&plan.base.objects, &base.objects) {
-        // It did not exist, and was made for this: it has nothing but what comes with a database.
-        (None, Some(objects)) if objects.is_empty() => plan::file::as_absent(plan, identity, base),
-        _ => (identity, base),
-    };
-    let moved = plan::file::moved(plan, &identity, &base, planned);
-    if moved.is_empty() { Ok(()) } else { Err(plan::file::refusal(moved)) }
 }
 
 /// The decision without the lock: true if there is nothing to do. Warnings and refusals are told here.

@@ -23,6 +23,7 @@ mod execute;
 pub mod handback;
 mod heartbeat;
 pub mod history;
+mod hold;
 pub mod interrupt;
 mod keep;
 mod lease;

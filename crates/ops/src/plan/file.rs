@@ -245,6 +245,23 @@ pub fn moved(plan: &Plan, target: &Identity, base: &Base, planned: &[PlannedMigr
     found
 }
 
+/// Where some of what the plan has is applied, just as it has it: that the plan was begun before, and not finished. What has moved
+/// then may be its own doing, which nobody can tell from that of others.
+pub(crate) fn begun(plan: &Plan, history: &History) -> Option<String> {
+    let applied = |forecast: &&Forecast| {
+        history.rows_of(&forecast.name).any(|row| row.is_applied() && row.checksum == forecast.checksum)
+    };
+    let names: Vec<String> =
+        plan.migrations.iter().filter(applied).map(|forecast| format!("`{}`", forecast.name)).collect();
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    (!names.is_empty()).then(|| {
+        format!(
+            "the plan was begun before, and not finished: {} {verb} applied; make a plan of the rest",
+            names.join(", ")
+        )
+    })
+}
+
 /// Why nothing left to run does not mean that the plan was carried out, one line each: here it was not.
 pub(crate) fn unfulfilled(plan: &Plan, target: &Identity, history: &History) -> Vec<String> {
     let mut found = Vec::new();

@@ -200,7 +200,7 @@ fn of_statement(
         Some((other, sent)) => (other, sent.as_str(), sql::effect(other, sent, sizes.catalog)),
         None => (statement, text, own),
     };
-    let before = sizes.past.statements.get(&(migration.name.clone(), number + 1));
+    let before = sizes.past.statements.get(&(migration.checksum.clone(), number + 1));
     let estimate = match before {
         Some(seconds) => Some(Estimate { seconds: *seconds, basis: Basis::Past }),
         None => estimate(sent, sent_text, &effect, sizes),

@@ -53,6 +53,15 @@ fn whatever_a_plan_rests_on_moves_nothing_is_run_and_it_is_named() {
         assert!(output.status.success(), "{}", text(&output));
         None
     });
+    is_refused(
+        "begun before",
+        "the plan was begun before, and not finished: `2_next` is applied; make a plan of the rest",
+        |database, project| {
+            let output = project.run(&database.url(), &["deploy", "--to", "2_next"]);
+            assert!(output.status.success(), "{}", text(&output));
+            None
+        },
+    );
     is_refused("taken back", "migration `1_base` has changed in the history", |database, _| {
         database.psql("UPDATE _prisma_migrations SET rolled_back_at = now(), finished_at = NULL");
         None
@@ -75,21 +84,6 @@ fn whatever_a_plan_rests_on_moves_nothing_is_run_and_it_is_named() {
         database.psql(
             "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET TimeZone = ''Asia/Tokyo''', current_database()); END $$",
         );
-        None
-    });
-    for (name, value) in [
-        ("default_text_search_config", "pg_catalog.german"),
-        ("lc_numeric", "C.UTF-8"),
-        ("password_encryption", "md5"),
-        ("xmlbinary", "hex"),
-    ] {
-        is_refused(name, &format!("setting `{name}` of the session was"), |database, _| {
-            database.psql(&setting_of(database, name, value));
-            None
-        });
-    }
-    is_refused("PL/pgSQL", "setting `plpgsql.variable_conflict` is new of the session", |database, _| {
-        database.psql(&setting_of(database, "plpgsql.variable_conflict", "use_column"));
         None
     });
     is_refused("another database", "it is another database", |database, project| {
@@ -165,6 +159,25 @@ fn more_that_a_plan_rests_on() {
         let path = project.path().join("plan.json");
         let plan = std::fs::read_to_string(&path).unwrap();
         std::fs::write(path, plan.replacen("\"version\": 1", "\"version\": 0", 1)).unwrap();
+        None
+    });
+}
+
+#[test]
+fn settings_of_postgresql_that_decide_what_statements_do_are_compared() {
+    for (name, value) in [
+        ("default_text_search_config", "pg_catalog.german"),
+        ("lc_numeric", "C.UTF-8"),
+        ("password_encryption", "md5"),
+        ("xmlbinary", "hex"),
+    ] {
+        is_refused(name, &format!("setting `{name}` of the session was"), |database, _| {
+            database.psql(&setting_of(database, name, value));
+            None
+        });
+    }
+    is_refused("PL/pgSQL", "setting `plpgsql.variable_conflict` is new of the session", |database, _| {
+        database.psql(&setting_of(database, "plpgsql.variable_conflict", "use_column"));
         None
     });
 }

@@ -332,3 +332,14 @@ fn a_table_that_nobody_may_look_at_is_told_with_who_holds_it() {
     }
     session.run("ROLLBACK");
 }
+
+#[test]
+fn a_span_is_no_transaction() {
+    let server = testkit::mariadb::server();
+    let database = server.create_database("plan_span");
+    let project = Project::new(&[("1_base", "CREATE TABLE t (id INT PRIMARY KEY);")]);
+    project.deploy(&database.url());
+    project.write("2_span", "LOCK TABLES t WRITE; ALTER TABLE t ADD COLUMN z INT; UNLOCK TABLES;");
+    let said = text(&project.run(&database.url(), &["plan"]));
+    assert!(said.contains("2_span (3 statements outside of a transaction)"), "{said}");
+}
