@@ -10,6 +10,7 @@
 mod body;
 mod calls;
 mod heads;
+mod known;
 
 use crate::classify;
 use crate::kind::{DdlVerb, Kind};
