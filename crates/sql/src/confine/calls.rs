@@ -248,15 +248,10 @@ fn is_known(confines: &Confines, tokens: Tokens<'_>, at: usize, name: &str) -> b
         return true;
     }
     let close = closing(tokens, at + 1);
-    // The columns of an index, a rule or a trigger; not the condition of a join.
-    let clause = || (0..first).rev().take_while(|at| !tokens.symbol(*at, b';'));
-    let of_index = tokens.word(before, "ON")
-        && clause().any(|at| tokens.any(at, &["INDEX", "STATISTICS", "TRIGGER"]))
-        && !clause().any(|at| tokens.word(at, "JOIN"));
     // A common table expression with columns.
     let expression = tokens.word(close + 1, "AS") && tokens.any(close + 2, &["NOT", "MATERIALIZED"])
         || (tokens.word(close + 1, "AS") && tokens.symbol(close + 2, b'(') && tokens.symbol(before, b','));
-    of_index
+    (tokens.word(before, "ON") && is_of_index(tokens, before))
         || expression
         || is_measure(confines, tokens, at, before)
         || is_alias(tokens, at + 1, close, before)
@@ -265,6 +260,14 @@ fn is_known(confines: &Confines, tokens: Tokens<'_>, at: usize, name: &str) -> b
             Provider::Sqlite => is_pragma(tokens, at, first, name),
             Provider::MySql => plain && is_columns(tokens, at, name),
         }
+}
+
+/// Whether this ON is that of `CREATE INDEX i ON t (a)`, not the condition of a join.
+fn is_of_index(tokens: Tokens<'_>, on: usize) -> bool {
+    let mut names = (0..on).rev().take_while(|at| tokens.name(*at).is_some() || tokens.symbol(*at, b'.'));
+    names
+        .find(|at| tokens.word(*at, "INDEX"))
+        .is_some_and(|index| tokens.any(index.wrapping_sub(1), &["CREATE", "UNIQUE", "FULLTEXT", "SPATIAL"]))
 }
 
 /// Where the name begins whose last part stands at `at`: at its schema.
@@ -322,15 +325,16 @@ fn has_options(tokens: Tokens<'_>, before: usize) -> bool {
     let of_search = tokens.any(before, &search)
         && tokens.word(earlier, "SEARCH")
         && tokens.word(earlier.wrapping_sub(1), "TEXT");
+    // FUNCTION 1 f(int4, int4), FUNCTION 1 (int4, int4) f(internal).
     let of_class = || {
-        let types = tokens.symbol(before, b')');
-        let number = if types { opening(tokens, before).unwrap_or_default() } else { before + 1 };
+        let types = tokens.symbol(before, b')').then(|| opening(tokens, before)).flatten();
+        let number = types.map_or(before, |open| open.wrapping_sub(1));
         let is_number = |token: &Token| token.kind == TokenKind::Number;
         tokens.any(0, &["CREATE", "ALTER"])
             && tokens.word(1, "OPERATOR")
             && tokens.any(2, &["CLASS", "FAMILY"])
-            && tokens.all.get(number.wrapping_sub(1)).is_some_and(is_number)
-            && tokens.word(number.wrapping_sub(2), "FUNCTION")
+            && tokens.all.get(number).is_some_and(is_number)
+            && tokens.word(number.wrapping_sub(1), "FUNCTION")
     };
     object || of_search || of_class()
 }
@@ -343,7 +347,10 @@ fn is_clause(tokens: Tokens<'_>, at: usize, name: &str) -> bool {
         // COLLATION FOR (a).
         "for" => tokens.word(before, "COLLATION"),
         // TABLESAMPLE system (1) REPEATABLE (2).
-        "repeatable" => tokens.symbol(before, b')'),
+        "repeatable" => opening(tokens, before).is_some_and(|open| {
+            let method = first_part(tokens, open.wrapping_sub(1));
+            tokens.word(method.wrapping_sub(1), "TABLESAMPLE")
+        }),
         // XMLTABLE('/a' PASSING (b) ...).
         "passing" => is_string(tokens, before),
         _ => false,
@@ -460,6 +467,7 @@ fn closing(tokens: Tokens<'_>, open: usize) -> usize {
 
 /// Where the parenthesis at `close` was opened.
 fn opening(tokens: Tokens<'_>, close: usize) -> Option<usize> {
+    tokens.symbol(close, b')').then_some(())?;
     let mut depth = 0_usize;
     (0..=close).rev().find(|at| {
         if tokens.symbol(*at, b')') {

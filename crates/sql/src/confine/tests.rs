@@ -336,7 +336,7 @@ fn nothing_hides_in_a_body_of_postgresql() {
     }
 }
 
-/// What looks like a call and is none, each with its dangerous sibling that looks nearly the same.
+/// What looks like a call and is none; its dangerous siblings, which look nearly the same, stand below.
 #[test]
 fn what_is_no_call_on_postgresql() {
     for text in [
@@ -369,11 +369,18 @@ fn what_is_no_call_on_postgresql() {
     ] {
         stays(Provider::PostgreSql, text);
     }
+}
+
+#[test]
+fn what_looks_like_no_call_on_postgresql_and_is_one() {
     for text in [
         "CREATE TABLE t (a int DEFAULT case_insensitive (1))",
         "CREATE TEXT SEARCH TEMPLATE d (LEXIZE = pg_read_file)",
         "CREATE TEXT SEARCH PARSER d (START = lo_import)",
         "CREATE STATISTICS st (dependencies) ON a, (evil(b)) FROM t",
+        "CREATE STATISTICS st ON evil(b), a FROM t",
+        "SELECT DISTINCT ON (a) repeatable(a) FROM t",
+        "repeatable(a)",
         "CREATE OPERATOR CLASS c FOR TYPE int4 USING btree AS OPERATOR 1 <, FUNCTION 1 pg_terminate_backend(int4, int8)",
         "CREATE OPERATOR CLASS c FOR TYPE int4 USING btree AS OPERATOR 1 <, FUNCTION 1 (int4) lo_export(oid, text)",
         "SELECT * FROM evil(1) x(a)",
@@ -444,6 +451,8 @@ fn what_is_no_call_on_mysql() {
         "CREATE TABLE t (a INT, KEY k ((evil(1))))",
         "CREATE VIEW v AS SELECT * FROM t JOIN u ON (evil(1))",
         "CREATE VIEW v AS SELECT NOT evil(1)",
+        "CREATE VIEW v AS SELECT * FROM a USE INDEX (k) STRAIGHT_JOIN b ON evil(a)",
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.a = (SELECT 1 FROM a STRAIGHT_JOIN b ON evil(a))",
         "SELECT raise(1)",
         "SELECT reset(1)",
         "SELECT release_lock('x')",

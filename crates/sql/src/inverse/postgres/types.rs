@@ -108,27 +108,57 @@ pub(super) fn widens(from: &str, to: &str) -> bool {
         return to == "text";
     }
     let (from, to) = (element(from), element(to));
-    let rank = |data_type: &str| {
-        ["smallint", "integer", "bigint", "numeric"].iter().position(|own| *own == data_type)
+    let ((old, old_numbers), (new, new_numbers)) = (measured(&from), measured(&to));
+    let texts = family(&old) == Family::Text && family(&new) == Family::Text;
+    match (old_numbers.first(), new_numbers.first()) {
+        _ if matches!(to.as_str(), "text" | "varchar" | "character varying") => true,
+        (Some(old), Some(new)) if texts => old <= new,
+        _ if from == to || (old == new && new_numbers.is_empty()) => true,
+        _ => is_wider((&old, &old_numbers), (&new, &new_numbers)),
+    }
+}
+
+/// A type without its numbers, and these: of `timestamp(3) without time zone` 3.
+fn measured(data_type: &str) -> (String, Vec<i32>) {
+    let Some((head, rest)) = data_type.split_once('(') else { return (data_type.to_owned(), Vec::new()) };
+    let (numbers, tail) = rest.split_once(')').unwrap_or((rest, ""));
+    let numbers = numbers.split(',').filter_map(|number| number.trim().parse().ok());
+    (format!("{head}{tail}"), numbers.collect())
+}
+
+/// Whether every number, moment or address of one type is one of the other.
+fn is_wider((from, old): (&str, &[i32]), (to, new): (&str, &[i32])) -> bool {
+    let whole = ["smallint", "integer", "bigint", "numeric"];
+    let rank = |data_type: &str, numbers: &[i32]| {
+        whole.iter().position(|own| *own == data_type).filter(|_| numbers.is_empty())
     };
-    let length = |data_type: &str| {
-        let (head, rest) = data_type.split_once('(')?;
-        let number = rest.split([',', ')']).next()?.trim().parse::<u32>().ok()?;
-        (family(head) == Family::Text).then_some(number)
-    };
-    if let (Some(from), Some(to)) = (rank(&from), rank(&to)) {
+    if let (Some(from), Some(to)) = (rank(from, old), rank(to, new)) {
         return from <= to;
     }
-    // `timestamp(3) without time zone` without its digits.
-    let bare = |data_type: &str| {
-        let (head, rest) = data_type.split_once('(').unwrap_or((data_type, ""));
-        format!("{head}{}", rest.split_once(')').map_or("", |(_, rest)| rest))
+    // The digits before the point and behind it.
+    let digits = |data_type: &str, numbers: &[i32]| match (data_type, numbers) {
+        ("smallint", []) => Some((5, 0)),
+        ("integer", []) => Some((10, 0)),
+        ("bigint", []) => Some((19, 0)),
+        ("numeric", [precision]) => Some((*precision, 0)),
+        ("numeric", [precision, scale]) => Some((precision - scale, *scale)),
+        _ => None,
     };
-    match (length(&from), length(&to)) {
-        _ if matches!(to.as_str(), "text" | "varchar" | "character varying") => true,
-        (Some(from), Some(to)) => from <= to,
-        _ => from == to || bare(&from) == to || (from == "cidr" && to == "inet"),
+    match (digits(from, old), digits(to, new)) {
+        (Some(old), Some(new)) if to == "numeric" => return old.0 <= new.0 && old.1 <= new.1,
+        _ => {}
     }
+    let is_time = from == to && from.starts_with("time");
+    // Without digits it has six.
+    let fraction = |numbers: &[i32]| numbers.first().copied().unwrap_or(6);
+    (is_time && fraction(old) <= fraction(new))
+        || matches!(
+            (from, to),
+            ("date", "timestamp without time zone")
+                | ("real" | "smallint" | "integer", "double precision")
+                | ("smallint", "real")
+                | ("cidr", "inet")
+        )
 }
 
 pub(super) fn set_type(
