@@ -115,8 +115,12 @@ impl Base {
             .iter()
             .map(|migration| (migration.name.clone(), migration.checksum().unwrap_or_default().to_owned()));
         let down = folder.migrations.iter().filter_map(|migration| {
-            let source = migrations::down(folder, &migration.name).ok()??;
-            Some((format!("{}/{}", migration.name, migrations::DOWN_FILE), short_hash(source.text())))
+            let held = match migrations::down(folder, &migration.name) {
+                Ok(source) => short_hash(source?.text()),
+                // Whoever needs it is told why; here it is another file than one that is not there.
+                Err(_) => "cannot be read".to_owned(),
+            };
+            Some((format!("{}/{}", migration.name, migrations::DOWN_FILE), held))
         });
         self.files = up.chain(down).collect();
         self

@@ -46,7 +46,7 @@ pub enum Bracket {
 }
 
 /// One migration that will run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct PlannedMigration {
     /// The directory's name.
     pub name: String,
@@ -57,22 +57,17 @@ pub struct PlannedMigration {
     /// What is sent, in order.
     pub segments: Vec<Segment>,
     /// The database cannot roll definitions back: the row comes first, whatever the file holds.
-    #[serde(skip)]
     pub ledger: bool,
     /// Its text.
-    #[serde(skip)]
     pub source: Source,
     /// It is the way back of a migration, not the migration.
-    #[serde(skip)]
     pub back: bool,
     /// What of it is kept that it drops (`--keep-dropped`).
-    #[serde(skip)]
     pub kept: Vec<Kept>,
 }
 
 /// Whether a migration begins or goes on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// It has no live row.
     Pending,

@@ -9,11 +9,10 @@ mod tests;
 
 use super::{Bracket, Waits, waits};
 use diagnostics::{Code, Diagnostic, Failure, Provider, Result, Source, codes};
-use serde::Serialize;
 use sql::{Action, Code as Runs, DataVerb, DdlVerb, Kind, Script, Statement, Substitution, TransactionRule};
 
 /// A piece of a file that is done or not done as a whole (but for what commits inside itself).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Segment {
     /// How it is sent.
     pub bracket: Bracket,
@@ -32,7 +31,6 @@ pub struct Segment {
     /// What the file says of its waits for locks.
     pub waits: Waits,
     /// What is sent in place of some of its statements; their numbers are those of the whole file.
-    #[serde(skip)]
     pub substitutions: Vec<Substitution>,
 }
 

@@ -2,22 +2,18 @@
 
 use super::{Bracket, Segment};
 use diagnostics::{Diagnostic, Failure, Result, Source, codes};
-use serde::Serialize;
 use sql::{Action, Kind, Name, Reach, Scope, Script, Statement};
 use std::collections::HashSet;
 use std::time::Duration;
 
 /// What a file says of the waits of one segment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waits {
     /// `-- cutover:lock-timeout=...`: the longest wait of an attempt.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub longest: Option<Duration>,
     /// `-- cutover:retry` (true) or `-- cutover:retry=off` (false): whether it may be tried again, whatever it holds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat: Option<bool>,
     /// The `lock_timeout` that an earlier segment of the file has set for its session.
-    #[serde(skip)]
     pub own: Option<Duration>,
 }
 
