@@ -187,7 +187,7 @@ pub fn verify(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) ->
             incomplete: true,
             origin: Origin::default(),
         };
-        rollback(&back, &crate::scratch::SilentObserver, interrupt, &|_| Ok(true))?;
+        rollback(&back, &crate::event::SilentObserver, interrupt, &|_| Ok(true))?;
         let down = scratch.snapshot()?;
         let after_up = match scratch.replay_again(&folder, &ask.schemas, name) {
             Ok(()) => differences(&up, &scratch.snapshot()?, ["after the first up", "after the second"]),
