@@ -373,6 +373,9 @@ pub(crate) struct RecoverArguments {
     /// An empty database in which to replay migrations, instead of one that is made beside the target
     #[arg(long, value_name = "URL", help_heading = "What to do")]
     pub(crate) scratch_url: Option<String>,
+    /// Keep what is dropped by what is deployed then, for this time (30d unless given); what was begun so goes on so
+    #[arg(long, value_name = "TIME", value_parser = time, num_args = 0..=1, require_equals = true, default_missing_value = "30d", help_heading = "What to do", requires = "action")]
+    pub(crate) keep_dropped: Option<Duration>,
     #[command(flatten)]
     pub(crate) project: ProjectArguments,
     #[command(flatten)]
@@ -447,8 +450,8 @@ pub(crate) struct HistoryArguments {
     #[command(flatten)]
     pub(crate) project: ProjectArguments,
     /// So many entries, the newest
-    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Which runs")]
-    pub(crate) limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Which runs")]
+    pub(crate) limit: u32,
     /// One run, by the beginning of its id
     #[arg(long, value_name = "ID", help_heading = "Which runs")]
     pub(crate) run: Option<String>,

@@ -44,6 +44,10 @@ fn next_word(lower: &str, from: usize) -> Option<(&'static str, usize)> {
 
 /// The literal behind PASSWORD, with `=`, `(`, a name or nothing between; or the value of a connection string.
 fn behind_password(lower: &str, behind: usize) -> Option<(usize, usize)> {
+    // `'reset_password'`: the quote ends the text in which the word stands.
+    if lower[behind..].starts_with('\'') && is_within_text(&lower[..behind]) {
+        return None;
+    }
     let mut at = skip(lower, behind, |c| c.is_whitespace() || c == ':');
     if lower[at..].starts_with("for ") {
         // SET PASSWORD FOR 'app'@'%' = '...'
@@ -59,6 +63,11 @@ fn behind_password(lower: &str, behind: usize) -> Option<(usize, usize)> {
         let end = skip(lower, at, |c| !c.is_whitespace() && !"'\"&;,)\\".contains(c));
         (equals && end > at && !lower[at..end].starts_with("null")).then_some((at, end))
     })
+}
+
+/// Whether a text in quotes has begun and not ended. Those of names do not count.
+fn is_within_text(before: &str) -> bool {
+    before.bytes().filter(|byte| *byte == b'\'').count() % 2 == 1
 }
 
 /// The literal behind IDENTIFIED, with BY, AS, USING, PASSWORD and a plugin between.
@@ -84,38 +93,50 @@ fn skip(text: &str, from: usize, wanted: impl Fn(char) -> bool) -> usize {
 /// The content of the string literal that begins here, of whatever kind.
 fn literal(lower: &str, at: usize) -> Option<(usize, usize)> {
     let rest = &lower[at..];
-    let prefixed = rest.strip_prefix(['e', 'n']).filter(|rest| rest.starts_with('\''));
+    let prefixed = ["e", "n", "u&"].iter().find_map(|prefix| rest.strip_prefix(prefix));
+    let prefixed = prefixed.filter(|rest| rest.starts_with('\''));
     let begin = lower.len() - prefixed.unwrap_or(rest).len();
-    let quote = lower[begin..].chars().next()?;
-    if quote == '$' {
-        let tag = lower[begin + 1..].find('$')? + 2;
-        let (start, mark) = (begin + tag, &lower[begin..begin + tag]);
-        let end = lower[start..].find(mark).map_or(lower.len(), |end| start + end);
-        return Some((start, end));
+    let rest = &lower[begin..];
+    if let Some((name, _)) = rest.strip_prefix('$').and_then(|rest| rest.split_once('$')) {
+        let tag = &rest[..name.len() + 2];
+        let is_tag = name.chars().all(|c| c.is_alphanumeric() || c == '_')
+            && !name.starts_with(|c: char| c.is_ascii_digit());
+        let start = begin + tag.len();
+        return is_tag.then(|| (start, lower[start..].find(tag).map_or(lower.len(), |end| start + end)));
     }
-    // In JSON a double quote is escaped.
-    let escaped = lower[begin..].starts_with("\\\"");
-    let (open, close) = match quote {
-        '\'' => (1, "'"),
-        '"' => (1, "\""),
-        '\\' if escaped => (2, "\\\""),
+    // Within a text its quotes are doubled, in JSON double quotes are escaped.
+    let within = |c: char| !c.is_whitespace() && !"'\";,)".contains(c);
+    let quote = match rest.chars().next()? {
+        '\'' if rest[1..].starts_with('\'') => rest[2..].starts_with(within).then_some("\'\'")?,
+        '\'' => "'",
+        '"' => "\"",
+        '\\' if rest.starts_with("\\\"") => "\\\"",
         _ => return None,
     };
-    let start = begin + open;
-    let mut end = start;
-    loop {
-        match lower[end..].find(close) {
-            None => return Some((start, lower.len())),
-            Some(found) => {
-                end += found;
-                // Doubled, it is a part of the text.
-                if !lower[end + close.len()..].starts_with(close) {
-                    return (end > start).then_some((start, end));
-                }
-                end += 2 * close.len();
+    let start = begin + quote.len();
+    let end = end_of(lower, start, quote);
+    (end > start).then_some((start, end))
+}
+
+/// Where the text that began at `start` ends with this quote.
+fn end_of(lower: &str, start: usize, quote: &str) -> usize {
+    let mut at = start;
+    while let Some(next) = lower[at..].chars().next() {
+        let rest = &lower[at..];
+        if let Some(behind) = rest.strip_prefix(quote) {
+            // Doubled, it is a part of the text.
+            if quote.len() > 1 || !behind.starts_with(quote) {
+                return at;
             }
+            at += 2 * quote.len();
+        } else if next == '\\' && quote == "'" {
+            // MySQL, and E'...' of PostgreSQL: it is a part of the text, whatever it is.
+            at += 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
+        } else {
+            at += next.len_utf8();
         }
     }
+    lower.len()
 }
 
 #[cfg(test)]
@@ -145,6 +166,19 @@ mod tests {
             ("INSERT INTO u (password) VALUES ('x')", "INSERT INTO u (password) VALUES ('x')"),
             ("\"password\" TEXT NOT NULL DEFAULT 'x'", "\"password\" TEXT NOT NULL DEFAULT 'x'"),
             ("{\"sql\":\"CREATE ROLE a PASSWORD 'p\\\\q'\"}", "{\"sql\":\"CREATE ROLE a PASSWORD '***'\"}"),
+            ("CREATE ROLE c PASSWORD E'abc\\'hunter4'", "CREATE ROLE c PASSWORD E'***'"),
+            ("CREATE ROLE d PASSWORD U&'hunter21' LOGIN", "CREATE ROLE d PASSWORD U&'***' LOGIN"),
+            ("CREATE ROLE d PASSWORD'x' LOGIN", "CREATE ROLE d PASSWORD'***' LOGIN"),
+            ("f('host=h password=''hunter12'' user=x')", "f('host=h password=''***'' user=x')"),
+            ("PASSWORD '', x", "PASSWORD '', x"),
+            ("PASSWORD 'a''b' x", "PASSWORD '***' x"),
+            // No passwords.
+            (
+                "ENUM ('verify_email', 'reset_password'); COMMENT IS 'x'",
+                "ENUM ('verify_email', 'reset_password'); COMMENT IS 'x'",
+            ),
+            ("COMMENT ON TABLE t IS 'hashed password';", "COMMENT ON TABLE t IS 'hashed password';"),
+            ("'a' = $1 AND password = $2 AND 1 < 3 $$", "'a' = $1 AND password = *** AND 1 < 3 $$"),
         ] {
             assert_eq!(mask(text), shown);
         }

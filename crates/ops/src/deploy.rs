@@ -7,9 +7,9 @@
 //! 5. Run each migration; stop at the first failure.
 //! 6. Give the lock back by ending the session.
 
-use crate::dry_run;
 use crate::event::{Event, Observer};
 use crate::execute::{self, Done};
+use crate::held;
 use crate::interrupt::Interrupt;
 use crate::keep;
 use crate::lease;
@@ -65,6 +65,22 @@ pub struct Outcome {
 
 /// Runs a deploy.
 pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
+    let kept = deploy.options.keep_dropped.is_some();
+    work(deploy, observer, interrupt).map_err(|failure| if kept { keeping(failure) } else { failure })
+}
+
+/// Whoever keeps what is dropped wants to go on so.
+fn keeping(failure: Failure) -> Failure {
+    failure.map(|diagnostic| match &diagnostic.help {
+        Some(help) => {
+            let help = help.replace("cutover migrate deploy", "cutover deploy --keep-dropped");
+            diagnostic.help(help)
+        }
+        None => diagnostic,
+    })
+}
+
+fn work(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
     let began = Instant::now();
     let recorder = Recorder::new(observer, "deploy", &deploy.origin, deploy.target.secrets());
     let observer: &dyn Observer = &recorder;
@@ -235,7 +251,7 @@ fn begin(
     run.read_history()?;
     let existed = run.history.exists;
     if existed && first_look(deploy, folder, run, warn)? {
-        return Ok(None);
+        return nothing_to_run(deploy, run);
     }
     run.check_server()?;
     if !existed {
@@ -263,7 +279,7 @@ fn begin(
         // A plan that does not hold changes nothing: before the history is made.
         if let Some(plan) = &deploy.plan {
             let planned = self::plan(deploy, folder, run, &options)?;
-            hold_to(plan, folder, &planned, run)?;
+            held::hold_to(plan, folder, &planned, run)?;
         }
         create_history(deploy, run)?;
         run.read_history()?;
@@ -275,7 +291,7 @@ fn begin(
         return Err(strict(&warnings));
     }
     if !locked {
-        return Ok(None);
+        return nothing_to_run(deploy, run);
     }
     check_engine(run)?;
     let table = run.table.clone();
@@ -287,32 +303,18 @@ fn begin(
         (rows, planned) if rows == run.history.rows => planned,
         _ => plan(deploy, folder, run, &options)?,
     };
-    keep_dropped(run, &mut planned)?;
+    keep::for_deploy(run, &mut planned)?;
     run.observer
         .on(&Event::Planned { pending: planned.iter().map(|migration| migration.name.clone()).collect() });
     Ok(Some(planned))
 }
 
-/// What migrations drop is kept, where that is asked for.
-fn keep_dropped(run: &mut Run<'_>, planned: &mut [PlannedMigration]) -> Result<()> {
-    let Some(lifetime) = run.options.keep_dropped else { return Ok(()) };
-    keep::decide(run, planned)?;
-    keep::list(run, planned, lifetime)
-}
-
-/// Refuses to run anything else than what was planned, on anything else than what that rests on.
-fn hold_to(plan: &Plan, folder: &Folder, planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<()> {
-    if planned.is_empty() {
-        return Ok(());
+/// Nothing is pending here. Of a plan that means success only where it was carried out.
+fn nothing_to_run(deploy: &Deploy, run: &mut Run<'_>) -> Result<Option<Vec<PlannedMigration>>> {
+    if let Some(plan) = &deploy.plan {
+        held::carried_out(plan, run)?;
     }
-    let (identity, base) = dry_run::base(run, folder)?;
-    let (identity, base) = match (&plan.base.objects, &base.objects) {
-        // It did not exist, and was made for this: it has nothing but what comes with a database.
-        (None, Some(objects)) if objects.is_empty() => plan::file::as_absent(plan, identity, base),
-        _ => (identity, base),
-    };
-    let moved = plan::file::moved(plan, &identity, &base, planned);
-    if moved.is_empty() { Ok(()) } else { Err(plan::file::refusal(moved)) }
+    Ok(None)
 }
 
 /// The decision without the lock: true if there is nothing to do. Warnings and refusals are told here.
@@ -544,7 +546,7 @@ fn replan(
     let planned = plan(&unlimited, folder, run, &script_options(run))?;
     let mut planned: Vec<PlannedMigration> =
         planned.into_iter().filter(|migration| names.contains(migration.name.as_str())).collect();
-    keep_dropped(run, &mut planned)?;
+    keep::for_deploy(run, &mut planned)?;
     Ok(planned.into())
 }
 

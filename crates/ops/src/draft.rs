@@ -152,6 +152,9 @@ fn written(draft: &sql::Draft, obstacles: &[String]) -> String {
     for obstacle in obstacles {
         let _ = writeln!(text, "-- cutover:irreversible {obstacle}");
     }
+    if obstacles.is_empty() && draft.statements().next().is_none() {
+        let _ = writeln!(text, "{}", crate::rollback::NOTHING_TO_UNDO);
+    }
     text.push('\n');
     text.push_str(&draft.sql());
     text

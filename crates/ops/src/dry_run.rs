@@ -120,11 +120,23 @@ fn measure(catalog: &mut Catalog, planned: &[PlannedMigration], run: &mut Run<'_
 
 /// What a plan rests on, as it is now.
 pub(crate) fn base(run: &mut Run<'_>, folder: &Folder) -> Result<(Identity, Base)> {
+    let (identity, role) = identity(run)?;
+    let snapshot = run.patiently(db::snapshot::read)?;
+    let base = Base {
+        server_version: run.conn.info().version_number,
+        role,
+        settings: settings(run)?,
+        ..Base::default()
+    };
+    Ok((identity, base.with_files(folder).with_history(&run.history).with_objects(&snapshot)))
+}
+
+/// Which database it is, and the role that looks.
+pub(crate) fn identity(run: &mut Run<'_>) -> Result<(Identity, String)> {
     let target = run.target;
     let server = run.patiently(|conn| db::server::identify(conn, target))?;
     let id = run.patiently(db::server::server_id)?;
     let place = run.patiently(|conn| db::server::place(conn, target))?;
-    let snapshot = run.patiently(db::snapshot::read)?;
     let identity = Identity {
         version: format!("{} {}", server.product, server.version),
         location: location(run),
@@ -134,13 +146,7 @@ pub(crate) fn base(run: &mut Run<'_>, folder: &Folder) -> Result<(Identity, Base
         place,
         standby: server.standby,
     };
-    let base = Base {
-        server_version: run.conn.info().version_number,
-        role: server.user.unwrap_or_default(),
-        settings: settings(run)?,
-        ..Base::default()
-    };
-    Ok((identity, base.with_files(folder).with_history(&run.history).with_objects(&snapshot)))
+    Ok((identity, server.user.unwrap_or_default()))
 }
 
 /// Settings of the session that decide what statements do.

@@ -17,6 +17,23 @@ use sql::{Action, Kept, Kind, Running, Script, Snapshot};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+/// What migrations drop is kept, where that is asked for.
+/// What was begun so goes on so.
+///
+/// # Errors
+/// C2031 for what cannot be kept; the list cannot be written.
+pub(crate) fn for_deploy(run: &mut Run<'_>, planned: &mut [PlannedMigration]) -> Result<()> {
+    let begun = planned.iter().find_map(|migration| match &migration.state {
+        State::Resume { progress, .. } => progress.keep_dropped,
+        State::Pending => None,
+    });
+    let Some(lifetime) = run.options.keep_dropped.or(begun.map(Duration::from_secs)) else { return Ok(()) };
+    run.keeps = Some(lifetime);
+    run.patiently(trash::tidy)?;
+    decide(run, planned)?;
+    list(run, planned, lifetime)
+}
+
 /// Decides what is sent so that nothing of what `planned` drops is lost. What is kept is in each migration then.
 ///
 /// # Errors
@@ -37,6 +54,7 @@ pub(crate) fn decide_from(
 ) -> Result<()> {
     let held = run.patiently(trash::types)?;
     let options = script_options(run);
+    let taken = taken(run)?;
     for migration in planned {
         let id = match &migration.state {
             State::Pending => run.history.next_id(&migration.name),
@@ -45,14 +63,54 @@ pub(crate) fn decide_from(
         let Some(script) = script_of(migration, &options) else { continue };
         let running =
             Running { script: &script, text: migration.source.text(), done: migration.state.done() };
-        let tag = &progress::hash([id.as_str()])[..8];
-        let keeping = sql::keep(running, now, tag, &held).map_err(|unkept| refused(migration, &unkept))?;
+        let keeping =
+            untaken(running, now, (&id, &held, &taken)).map_err(|unkept| refused(migration, &unkept))?;
         for segment in &mut migration.segments {
             segment.substitutions.clone_from(&keeping.substitutions);
         }
         migration.kept = keeping.kept;
     }
     Ok(())
+}
+
+/// The places in which something is kept already.
+fn taken(run: &mut Run<'_>) -> Result<HashSet<String>> {
+    // Whoever only looks may have no right to the list.
+    if run.held.is_none() || !matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_))
+    {
+        return Ok(HashSet::new());
+    }
+    let mut taken = HashSet::new();
+    for row in run.patiently(trash::read)? {
+        for kept in read(&row) {
+            if run.patiently(|conn| trash::find(conn, &kept))?.is_some() {
+                taken.insert(row.id.clone());
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// What keeps what a migration drops, in places in which nothing is: a row of the history may get the id of an earlier one.
+fn untaken(
+    running: Running<'_>,
+    now: &mut Snapshot,
+    (id, held, taken): (&str, &[String], &HashSet<String>),
+) -> std::result::Result<sql::Keeping, sql::Unkept> {
+    let mut attempt = 0;
+    loop {
+        let number = attempt.to_string();
+        let parts = if attempt == 0 { vec![id] } else { vec![id, number.as_str()] };
+        let tag = &progress::hash(parts)[..8];
+        let mut then = now.clone();
+        let keeping = sql::keep(running, &mut then, tag, held)?;
+        if keeping.kept.iter().any(|kept| taken.contains(&place(kept))) {
+            attempt += 1;
+            continue;
+        }
+        *now = then;
+        return Ok(keeping);
+    }
 }
 
 /// It was split when it was planned.
@@ -151,13 +209,21 @@ pub(crate) fn of_row(run: &mut Run<'_>, row: &str) -> Result<Vec<Kept>> {
         return Ok(Vec::new());
     }
     let rows = run.patiently(trash::read)?;
+    let guards = guards(run)?;
     let mut there = Vec::new();
     for kept in rows.iter().filter(|found| found.row == row).flat_map(read) {
-        if run.patiently(|conn| trash::is_there(conn, &kept))? {
-            there.push(kept);
+        // Whose its values are is not known any more: they are not given to anybody by themselves.
+        let guarded = kept.guards.iter().all(|guard| guards.contains(guard));
+        if guarded {
+            there.extend(run.patiently(|conn| trash::find(conn, &kept))?);
         }
     }
     Ok(there)
+}
+
+/// The names of the triggers that guard what is kept.
+pub(crate) fn guards(run: &mut Run<'_>) -> Result<HashSet<String>> {
+    Ok(run.patiently(trash::guards)?.into_iter().map(|(name, ..)| name).collect())
 }
 
 /// What a row of the list holds; what a newer program has written is not understood, and left alone.
@@ -173,10 +239,18 @@ pub(crate) fn bring_back(run: &mut Run<'_>, back: &mut PlannedMigration, kept: &
     if kept.is_empty() {
         return Ok(());
     }
+    run.patiently(trash::tidy)?;
     let before = run.patiently(db::snapshot::read)?;
     let Some(script) = script_of(back, &script_options(run)) else { return Ok(()) };
     let running = Running { script: &script, text: back.source.text(), done: back.state.done() };
-    let substitutions = sql::bring_back(running, &before, kept);
+    // A table may have been kept with columns in it that were kept before.
+    let mut kept = kept.to_vec();
+    for table in kept.iter_mut().filter(|one| one.kind == sql::KeptKind::Table) {
+        let leaf = table.partitions.iter().find(|partition| !partition.parted);
+        let place = leaf.map_or(&table.place, |partition| &partition.place).clone();
+        table.held = run.patiently(|conn| trash::columns(conn, &place))?;
+    }
+    let substitutions = sql::bring_back(running, &before, &kept);
     for segment in &mut back.segments {
         segment.substitutions.clone_from(&substitutions);
     }
@@ -193,10 +267,14 @@ pub(crate) fn holds(kept: &[Kept], gone: &str) -> bool {
         }
     });
     let things: HashSet<String> = things.collect();
-    gone.trim_end_matches('.').split(", the ").enumerate().all(|(at, thing)| match at {
-        0 => things.contains(thing),
-        _ => things.contains(&format!("the {thing}")),
-    })
+    let said = gone.trim_end_matches('.').split(", the ").enumerate().map(|(at, thing)| match at {
+        0 => thing.to_owned(),
+        _ => format!("the {thing}"),
+    });
+    // A counter goes on behind the numbers that are back.
+    let (counters, others): (Vec<String>, Vec<String>) =
+        said.partition(|thing| thing.starts_with("the position of "));
+    others.iter().all(|thing| things.contains(thing)) && (counters.is_empty() || !others.is_empty())
 }
 
 /// Tells what was kept of what a migration has dropped.
@@ -210,6 +288,9 @@ pub(crate) fn tell(run: &Run<'_>, migration: &PlannedMigration) {
 /// What is kept, for a reader: `table public.users`, `column public.users.note`.
 pub(crate) fn told(kept: &Kept) -> String {
     match (&kept.kind, &kept.column) {
+        (sql::KeptKind::Column, Some(column)) if kept.keys.is_empty() && kept.place != kept.name => {
+            format!("column {}.{column} (in table {} now)", kept.name, kept.place)
+        }
         (sql::KeptKind::Column, Some(column)) => format!("column {}.{column}", kept.name),
         (sql::KeptKind::Type, _) => format!("type {}", kept.name),
         _ => format!("table {}", kept.name),

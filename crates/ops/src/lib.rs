@@ -22,8 +22,10 @@ pub mod event;
 mod execute;
 pub mod handback;
 mod heartbeat;
+mod held;
 pub mod history;
 pub mod interrupt;
+mod json;
 mod keep;
 mod lease;
 mod life;
@@ -51,5 +53,6 @@ pub mod wait;
 mod watch;
 
 pub use execute::duration;
+pub use json::each_value;
 pub use retry::OnOrphan;
 pub use run::{Options, new_id as run_id};

@@ -26,7 +26,19 @@ pub(crate) fn qualified(provider: Provider, table: &sql::Name) -> String {
 /// How many rows a table has; none where that cannot be counted.
 pub(crate) fn rows(run: &mut Run<'_>, table: &sql::Name) -> Option<u64> {
     let ask = format!("SELECT count(*) FROM {}", qualified(run.target.provider, table));
-    run.conn.query(&ask).ok()?.into_iter().flatten().flatten().next()?.parse().ok()
+    asked(run, &ask).ok()?.into_iter().flatten().flatten().next()?.parse().ok()
+}
+
+/// Asks of all rows: those that a policy hides are lost as well.
+fn asked(run: &mut Run<'_>, ask: &str) -> std::result::Result<db::Rows, db::DbError> {
+    if run.target.provider != Provider::PostgreSql {
+        return run.conn.query(ask);
+    }
+    let rows = run.conn.query(&format!("BEGIN READ ONLY; SET LOCAL row_security = off; {ask}; COMMIT"));
+    if rows.is_err() {
+        let _ = run.conn.execute("ROLLBACK");
+    }
+    rows
 }
 
 /// What a drafted way back throws away, counted where that is possible.
@@ -48,7 +60,7 @@ pub(crate) fn of_statement(
     catalog: &Catalog,
 ) -> Vec<String> {
     let effect = sql::effect(statement, text, catalog);
-    let mut losses: Vec<String> = effect
+    let gone: Vec<(sql::Name, Option<String>)> = effect
         .breaks
         .iter()
         .filter_map(|breakage| match breakage {
@@ -60,8 +72,9 @@ pub(crate) fn of_statement(
             }
             _ => None,
         })
-        .filter_map(|(table, column)| counted(run, &table, column.as_deref()))
         .collect();
+    let mut losses: Vec<String> =
+        gone.iter().filter_map(|(table, column)| counted(run, table, column.as_deref())).collect();
     let rows = |table: &sql::Name| format!("rows of {table}");
     match &statement.kind {
         Kind::Data(sql::DataVerb::Insert) => {}
@@ -76,7 +89,9 @@ pub(crate) fn of_statement(
         Kind::Query if statement.session.calls_functions => {
             losses.push("whatever the functions change that it calls".to_owned());
         }
-        _ if effect.reversible == Reversible::DataLost && losses.is_empty() => {
+        // A table that is dropped is counted, and one that is not there loses nothing.
+        Kind::Ddl(sql::DdlVerb::Drop) => {}
+        _ if effect.reversible == Reversible::DataLost && gone.is_empty() => {
             let tables: Vec<String> = effect.tables.iter().map(|found| found.table.to_string()).collect();
             let of = if tables.is_empty() { String::new() } else { format!(" of {}", tables.join(", ")) };
             losses.push(format!("values{of} that the way back changes"));
@@ -100,7 +115,7 @@ fn counted(run: &mut Run<'_>, table: &sql::Name, column: Option<&str>) -> Option
     };
     let thing = if column.is_some() { "values" } else { "rows" };
     // What cannot be counted now is lost all the same.
-    let rows = run.conn.query(&ask);
+    let rows = asked(run, &ask);
     let number = rows.ok().and_then(|rows| rows.into_iter().flatten().flatten().next()?.parse::<u64>().ok());
     match number {
         Some(0) => None,
@@ -109,4 +124,75 @@ fn counted(run: &mut Run<'_>, table: &sql::Name, column: Option<&str>) -> Option
         Some(number) => Some(what(&number.to_string(), thing)),
         None => Some(what("an unknown number of", thing)),
     }
+}
+
+/// SQLite: the keys of tables that lead to others and let their own rows go with those. There DROP TABLE deletes the rows first.
+#[derive(Default)]
+pub(crate) struct Leading {
+    /// The table, and the text of its key.
+    keys: Vec<(String, String)>,
+    /// Keys are off in the whole script.
+    off: std::cell::Cell<bool>,
+}
+
+impl Leading {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) fn read(run: &mut Run<'_>) -> diagnostics::Result<Self> {
+        if run.target.provider != Provider::Sqlite {
+            return Ok(Self::default());
+        }
+        let snapshot = run.patiently(db::snapshot::read)?;
+        let mut keys = Vec::new();
+        for (object, definition) in &snapshot.objects {
+            let texts = definition.columns.iter().map(|column| &column.text).chain(definition.parts.values());
+            let leads = texts.filter(|text| {
+                let upper = text.to_ascii_uppercase();
+                upper.contains("REFERENCES")
+                    && upper.contains("ON DELETE")
+                    && !upper.contains("ON DELETE NO ACTION")
+            });
+            keys.extend(leads.map(|text| (object.name.name.clone(), text.clone())));
+        }
+        Ok(Self { keys, off: std::cell::Cell::new(false) })
+    }
+
+    /// What goes with what a statement drops.
+    pub(crate) fn taken_by(&self, statement: &sql::Statement) -> Vec<String> {
+        if let Kind::Pragma { name, argument: Some(value) } = &statement.kind
+            && name == "foreign_keys"
+        {
+            self.off.set(["off", "0", "false", "no"].contains(&value.to_ascii_lowercase().as_str()));
+        }
+        if self.off.get() {
+            return Vec::new();
+        }
+        let dropped = statement.actions.iter().filter_map(|action| match action {
+            sql::Action::DropTable { names, .. } => Some(names),
+            _ => None,
+        });
+        let mut taken = Vec::new();
+        for name in dropped.flatten() {
+            let leads = self.keys.iter().filter(|(table, text)| {
+                !table.eq_ignore_ascii_case(&name.name) && leads_to(text, &name.name)
+            });
+            taken.extend(leads.map(|(table, _)| {
+                format!("or changes rows of {table} that lead to {} (ON DELETE)", name.name)
+            }));
+        }
+        taken
+    }
+}
+
+/// Whether `REFERENCES name` stands in the text of a key.
+fn leads_to(text: &str, table: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    let Some((_, rest)) = upper.split_once("REFERENCES") else { return false };
+    let named = rest.trim_start().trim_start_matches(['"', '`', '[']);
+    let wanted = table.to_ascii_uppercase();
+    named
+        .strip_prefix(&wanted)
+        .is_some_and(|behind| !behind.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
 }

@@ -27,6 +27,9 @@ pub struct Progress {
     /// Somebody has said that what the finished statements have made of their session is not needed by the others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub vouched: bool,
+    /// What it drops is kept for so many seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_dropped: Option<u64>,
     /// How many segments are finished.
     pub segments: usize,
     /// How many statements are finished: the number of the first one that is not, counted from 0.
@@ -64,6 +67,7 @@ impl Progress {
             rollback: false,
             finished_at: None,
             vouched: false,
+            keep_dropped: None,
             segments: 0,
             statement: 0,
             prefix: hash([]),

@@ -8,6 +8,7 @@
 //! What does not live here: the tables (`db::state`), showing them (`history`).
 
 use crate::event::{Event, Observer};
+use crate::json::each_value;
 use crate::migrations::{self, Folder};
 use crate::place::{Likeness, Place};
 use crate::plan::{PlannedMigration, State};
@@ -16,7 +17,7 @@ use db::lock::Held;
 use db::state::runs::{self, RunRow};
 use db::state::scripts::{self, Scripts};
 use db::state::{self, Standing};
-use diagnostics::{Class, Diagnostic, Failure, Result, Secret, redact};
+use diagnostics::{Class, Diagnostic, Failure, Result, Secret, redact, render};
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -131,8 +132,10 @@ impl<'o> Recorder<'o> {
             host: origin.host.clone(),
             client: origin.user.as_ref().map(|user| format!("{user}, process {}", std::process::id())),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            // A struct of strings always serialises.
-            origin: serde_json::to_string(origin).ok(),
+            // A struct of strings always serialises. An address may hold what opens it.
+            origin: serde_json::to_string(origin)
+                .ok()
+                .map(|origin| each_value(&origin, &|value| redact(value, &secrets))),
             ..RunRow::default()
         };
         Self { inner, secrets, kept: Mutex::new(Kept { row, ..Kept::default() }) }
@@ -221,15 +224,30 @@ impl Kept {
     }
 
     fn add_line(&mut self, event: &Event, secrets: &[Secret]) {
+        let last = matches!(event, Event::Failed { .. } | Event::Done { .. } | Event::Cancelling { .. });
+        self.add(&event, secrets, last);
+    }
+
+    /// The last word of a run that failed, as `--json` has it.
+    fn add_failure(&mut self, failure: &Failure, secrets: &[Secret]) {
         #[derive(Serialize)]
-        struct Line<'e> {
+        struct Failed {
+            event: &'static str,
+            #[serde(flatten)]
+            failure: render::json::Json,
+        }
+        self.add(&Failed { event: "failed", failure: render::json::Json::from(failure) }, secrets, true);
+    }
+
+    fn add(&mut self, event: &impl Serialize, secrets: &[Secret], last: bool) {
+        #[derive(Serialize)]
+        struct Line<'e, E> {
             at: String,
             #[serde(flatten)]
-            event: &'e Event,
+            event: &'e E,
         }
         // Every event serialises: its fields are strings and numbers.
         let Ok(line) = serde_json::to_string(&Line { at: now(), event }) else { return };
-        let last = matches!(event, Event::Failed { .. } | Event::Done { .. } | Event::Cancelling { .. });
         if self.log.len() + line.len() > LONGEST_LOG && !last {
             self.left_out += 1;
             return;
@@ -238,7 +256,7 @@ impl Kept {
             self.log.push_str(&format!("{{\"event\":\"left_out\",\"lines\":{}}}\n", self.left_out));
             self.left_out = 0;
         }
-        self.log.push_str(&redact(&line, secrets));
+        self.log.push_str(&each_value(&line, &|value| redact(value, secrets)));
         self.log.push('\n');
     }
 }
@@ -405,6 +423,7 @@ pub(crate) fn end(run: &mut Run<'_>, failure: Option<&Failure>) {
         if let Some(failure) = failure {
             let text = redact(&told(failure), &recorder.secrets);
             kept.row.error = Some(text);
+            kept.add_failure(failure, &recorder.secrets);
             if let Some(last) = kept.migrations.last_mut().filter(|last| last.outcome.is_none()) {
                 last.outcome = Some(if stopped { "stopped" } else { "failed" }.to_owned());
             }

@@ -16,7 +16,7 @@ use crate::lock;
 use crate::losses;
 use crate::migrations::{self, Folder};
 use crate::plan::{PlannedMigration, State, decide, unfinished};
-use crate::progress::Progress;
+use crate::progress::{self, Progress};
 use crate::record::{self, Origin, Recorder};
 use crate::run::{self, Options, Run};
 use db::history::HistoryRow;
@@ -131,6 +131,12 @@ pub fn rollback(
     if before != run.history.rows {
         return Err(moved());
     }
+    for (row, way) in wanted.iter().zip(&steps) {
+        // What was purged meanwhile does not come back.
+        if keep::of_row(&mut run, &row.id)? != way.kept {
+            return Err(moved());
+        }
+    }
     record::begin(&mut run, &[])?;
     let undone = undo_all(&mut run, &wanted, &mut steps);
     record::end(&mut run, undone.as_ref().err());
@@ -141,6 +147,8 @@ fn undo_all(run: &mut Run<'_>, wanted: &[HistoryRow], steps: &mut [Way]) -> Resu
     let mut outcome = Outcome::default();
     for (row, way) in wanted.iter().zip(steps) {
         run.interrupt.check()?;
+        // What was undone before it may have brought back what holds it.
+        way.kept = keep::of_row(run, &row.id)?;
         keep::bring_back(run, &mut way.planned, &way.kept)?;
         execute::undo(run, &way.planned, row).map_err(|failure| {
             failure.map(|told| match outcome.rolled_back.is_empty() {
@@ -287,10 +295,31 @@ fn steps(
             };
             let planned =
                 decide::way_back(&row.migration_name, &source, state, &options, run.target.provider)?;
+            refuse_edited(&planned)?;
             let kept = keep::of_row(run, &row.id)?;
             Ok(Way { planned, from, kept })
         })
         .collect()
+}
+
+/// What is undone already must be what the way back began with.
+fn refuse_edited(planned: &PlannedMigration) -> Result<()> {
+    let State::Resume { progress, .. } = &planned.state else { return Ok(()) };
+    let prefix = planned.prefix(progress.statement);
+    if prefix.len() == progress.statement && progress::hash(prefix) == progress.prefix {
+        return Ok(());
+    }
+    let name = &planned.name;
+    Err(Failure::new(
+        Diagnostic::error(format!(
+            "the way back of migration `{name}` was interrupted after {} statement(s), and these have been edited since",
+            progress.statement
+        ))
+        .code(&codes::C2006)
+        .meta("migration", name.clone())
+        .note("nothing was undone")
+        .help("put the statements that are applied back as they were, and correct those behind them; then `cutover rollback --continue`"),
+    ))
 }
 
 /// The text that undoes a migration: the file beside it, if that is still the migration that was applied; else what was stored.
@@ -321,6 +350,10 @@ fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(So
 /// `-- cutover:irreversible reason` in a way back says that it is none yet.
 fn refuse_irreversible(way: &Way) -> Result<()> {
     let planned = &way.planned;
+    // One that was begun has passed this, and some of what was kept is back already.
+    if matches!(planned.state, State::Resume { .. }) {
+        return Ok(());
+    }
     let lines = planned.source.text().lines();
     let mut reasons = lines.filter_map(|line| line.trim().strip_prefix("-- cutover:irreversible"));
     // What a draft says of rows and values does not hold where these are kept.
@@ -340,6 +373,9 @@ fn refuse_irreversible(way: &Way) -> Result<()> {
     ))
 }
 
+/// What a way back says that has no statements because its migration leaves nothing to undo.
+pub(crate) const NOTHING_TO_UNDO: &str = "-- cutover:nothing-to-undo";
+
 /// A way back without statements undoes nothing: it is one of a migration without any.
 fn refuse_empty(way: &Way, stored: &[Scripts]) -> Result<()> {
     let planned = &way.planned;
@@ -347,7 +383,8 @@ fn refuse_empty(way: &Way, stored: &[Scripts]) -> Result<()> {
         stored.iter().find(|scripts| scripts.migration == planned.name).map(|scripts| scripts.up.as_str());
     let nothing =
         |text: &str| text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with("--"));
-    if planned.statement_count() > 0 || up.is_some_and(nothing) {
+    let said = planned.source.text().lines().any(|line| line.trim() == NOTHING_TO_UNDO);
+    if planned.statement_count() > 0 || said || up.is_some_and(nothing) {
         return Ok(());
     }
     Err(Failure::new(
@@ -361,12 +398,18 @@ fn refuse_empty(way: &Way, stored: &[Scripts]) -> Result<()> {
 
 fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
     let mut catalog = run.patiently(db::catalog::read)?;
+    let leading = losses::Leading::read(run)?;
     let mut migrations = Vec::new();
     for way in steps {
         let text = way.planned.source.text();
         let mut losses = Vec::new();
-        for statement in way.planned.statements().skip(way.planned.state.done()) {
-            losses.extend(losses::of_statement(run, statement, text, &catalog));
+        // The rows of a table that is built anew are in the other one.
+        let rebuilds = sql::rebuilds(way.planned.statements(), text, run.target.provider);
+        for (at, statement) in way.planned.statements().enumerate().skip(way.planned.state.done()) {
+            if !rebuilds.iter().any(|rebuild| rebuild.dropped == at) {
+                losses.extend(losses::of_statement(run, statement, text, &catalog));
+                losses.extend(leading.taken_by(statement));
+            }
             catalog.apply(statement, text);
         }
         migrations.push(Step {

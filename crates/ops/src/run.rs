@@ -129,6 +129,8 @@ pub(crate) struct Run<'a> {
     pub(crate) quiet_until: Option<Instant>,
     /// A request to stop was told.
     told_cancelling: bool,
+    /// What migrations drop is kept for so long.
+    pub(crate) keeps: Option<Duration>,
     /// Names this run in what it records.
     pub(crate) id: String,
     watch: Option<Watch>,
@@ -178,6 +180,7 @@ impl<'a> Run<'a> {
             code_may_escape: None,
             quiet_until: None,
             told_cancelling: false,
+            keeps: None,
             id: new_id(),
             watch: None,
         }

@@ -19,7 +19,7 @@ use crate::record::{Origin, Tables};
 use crate::run::{self, Options, new_id};
 use db::target::{Kind, Target};
 use db::{Conn, DbError, ErrorKind};
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes, shell_word};
 use given::Given;
 use place::Place;
 use sql::{Beyond, Confines, Snapshot};
@@ -309,12 +309,18 @@ fn tell_of_leftovers(target: &Target, observer: &dyn Observer) {
         ),
         Kind::Sqlite(sqlite) => {
             let files = sqlite.path.parent().and_then(|directory| std::fs::read_dir(directory).ok());
-            let names =
-                files.into_iter().flatten().flatten().filter_map(|file| file.file_name().into_string().ok());
-            (names.filter(|name| name.ends_with(".db")).collect(), |name| format!("rm {name}"))
+            let paths = files
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter_map(|file| file.path().into_os_string().into_string().ok());
+            // With its journal.
+            (paths.filter(|path| path.ends_with(".db")).collect(), |path| format!("rm {}*", shell_word(path)))
         }
     };
-    let left: Vec<String> = names.iter().filter(|name| is_old(name)).map(|name| drop(name)).collect();
+    let name_of = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let left: Vec<String> =
+        names.iter().filter(|name| is_old(&name_of(name))).map(|name| drop(name)).collect();
     if left.is_empty() {
         return;
     }

@@ -14,7 +14,7 @@ use db::state::trash::{self, TrashRow};
 use db::state::{self, Standing};
 use db::target::Target;
 use db::{DbError, ErrorKind};
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use serde::Serialize;
 use sql::{Kept, KeptKind};
 use std::sync::Arc;
@@ -83,20 +83,112 @@ pub fn restore(ask: &Trash, id: &str, observer: &dyn Observer, interrupt: &Arc<I
     lock::acquire(&mut run, &mut |_| Ok(false))?;
     let found = found(&mut run)?;
     let Some((row, kept)) = found.iter().find(|(row, _)| row.id == id) else { return Err(unknown(id)) };
-    let mut statements: Vec<String> = kept.iter().flat_map(|kept| kept.restore.clone()).collect();
+    run.patiently(trash::tidy)?;
+    refuse_foreign_triggers(&mut run, id, kept)?;
+    refuse_unguarded(&mut run, id, kept)?;
+    let statements = restoring(&mut run, kept)?;
+    if run.target.provider == Provider::MySql {
+        // What is interrupted can be said again.
+        begin_restoring(&mut run, row, kept)?;
+    }
+    carry_out(&mut run, &statements).map_err(|error| not_done(&run, "restored", id, &error))?;
+    forget(&mut run, &row.id)?;
+    Ok(thing(row, kept))
+}
+
+/// The statements that bring it back.
+fn restoring(run: &mut Run<'_>, kept: &[Kept]) -> Result<Vec<String>> {
+    if run.target.provider == Provider::MySql {
+        return restoring_on_mysql(run, kept);
+    }
+    let guards = run.patiently(trash::guards)?;
+    let now = run.patiently(db::snapshot::read)?;
+    let mut statements = sql::restored(kept, &now);
     if run.target.provider == Provider::PostgreSql
         && let Some(schema) = kept.first().and_then(|kept| kept.place.schema.clone())
         && schema.starts_with(sql::KEPT_SCHEMA_PREFIX)
     {
         statements.push(if_empty(&schema));
     }
-    // Several columns that were copied together: the copy goes when all of them are back.
-    if kept.len() > 1 && run.target.provider == Provider::Sqlite {
-        statements.push(format!("DROP TABLE {}", quoted(&run, &kept[0].place.name)));
+    // The table is built anew, and what guards other columns of it goes with the former one.
+    for (name, table, text) in guards {
+        let of_it = |kept: &Kept| {
+            kept.kind == KeptKind::Column
+                && kept.name.name.eq_ignore_ascii_case(&table)
+                && !kept.guards.contains(&name)
+        };
+        if kept.iter().any(of_it) {
+            statements.push(text);
+        }
     }
-    carry_out(&mut run, &statements).map_err(|error| not_done(&run, "restored", id, &error))?;
-    forget(&mut run, &row.id)?;
-    Ok(thing(row, kept))
+    Ok(statements)
+}
+
+/// There each statement stands by itself: what an earlier attempt has done is left out.
+fn restoring_on_mysql(run: &mut Run<'_>, kept: &[Kept]) -> Result<Vec<String>> {
+    let mut statements = Vec::new();
+    for one in kept {
+        let aside = Kept { restoring: false, ..one.clone() };
+        if run.patiently(|conn| trash::find(conn, &aside))?.is_some() {
+            statements.extend(one.restore.iter().cloned());
+        }
+        for (name, text) in &one.triggers {
+            if run.patiently(|conn| trash::trigger(conn, name))?.is_none() {
+                statements.push(text.clone());
+            }
+        }
+    }
+    Ok(statements)
+}
+
+fn begin_restoring(run: &mut Run<'_>, row: &TrashRow, kept: &[Kept]) -> Result<()> {
+    let begun: Vec<Kept> = kept.iter().map(|kept| Kept { restoring: true, ..kept.clone() }).collect();
+    // Names and texts always serialise.
+    let text = serde_json::to_string(&begun).unwrap_or_default();
+    run.patiently(|conn| trash::rewrite(conn, &row.id, &text))
+}
+
+/// MySQL: the name of a trigger of its own may be another table's by now.
+fn refuse_foreign_triggers(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result<()> {
+    for one in kept {
+        for (name, _) in &one.triggers {
+            let on = run.patiently(|conn| trash::trigger(conn, name))?;
+            if let Some(other) = on.filter(|on| !on.eq_ignore_ascii_case(&one.name.name)) {
+                return Err(stands_in_its_way(
+                    id,
+                    &format!("table {other} has a trigger `{name}`, as it had"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// SQLite: without its guards it is not known whose values they are.
+fn refuse_unguarded(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result<()> {
+    let guards = keep::guards(run)?;
+    match kept.iter().find(|kept| !kept.guards.iter().all(|guard| guards.contains(guard))) {
+        None => Ok(()),
+        Some(one) => Err(Failure::new(
+            Diagnostic::error(format!(
+                "`{id}` was not restored: {} was built anew since, and numbers of its rows may have been given to others",
+                one.name
+            ))
+            .code(&codes::C2032)
+            .note(format!("the values are in table {}, beside the numbers of the rows that had them", one.place))
+            .note("nothing has changed")
+            .help("copy them by hand, then `cutover trash purge`"),
+        )),
+    }
+}
+
+fn stands_in_its_way(id: &str, what: &str) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!("`{id}` was not restored: {what}"))
+            .code(&codes::C2032)
+            .note("nothing has changed")
+            .help("remove what stands in its way, then say it again"),
+    )
 }
 
 /// Drops for good what is kept. `agreed` is shown what, and says whether that is wanted.
@@ -159,9 +251,7 @@ fn found(run: &mut Run<'_>) -> Result<Vec<(TrashRow, Vec<Kept>)>> {
     for row in run.patiently(trash::read)? {
         let mut there = Vec::new();
         for kept in keep::read(&row) {
-            if run.patiently(|conn| trash::is_there(conn, &kept))? {
-                there.push(kept);
-            }
+            there.extend(run.patiently(|conn| trash::find(conn, &kept))?);
         }
         if !there.is_empty() {
             found.push((row, there));
@@ -195,10 +285,23 @@ fn unknown(id: &str) -> Failure {
 }
 
 fn not_done(run: &Run<'_>, done: &str, id: &str, error: &DbError) -> Failure {
+    let in_use = matches!(error.kind, ErrorKind::LockTimeout | ErrorKind::Deadlock);
     let whole = match run.target.provider {
         Provider::MySql => "what ran before the failure stays",
         Provider::PostgreSql | Provider::Sqlite => "nothing has changed",
     };
+    if let Some(reason) = run.interrupt.reason() {
+        return reason.failure().map(|told| told.note(format!("`{id}` was not {done}")).note(whole));
+    }
+    if in_use {
+        return Failure::new(
+            Diagnostic::error(format!("`{id}` was not {done}: its table is in use ({})", error.text()))
+                .code(&codes::C2032)
+                .note(whole)
+                .help("wait for the sessions that use it, or raise `--lock-budget`; then say it again"),
+        )
+        .class(Class::LockOrRunning);
+    }
     Failure::new(
         Diagnostic::error(format!("`{id}` was not {done}: {}", error.text()))
             .code(&codes::C2032)
@@ -217,6 +320,9 @@ fn quoted(run: &Run<'_>, name: &str) -> String {
 /// The statements that drop something for good.
 fn dropping(run: &Run<'_>, kept: &[Kept]) -> Vec<String> {
     let mut statements = Vec::new();
+    let guards: std::collections::BTreeSet<&String> = kept.iter().flat_map(|one| &one.guards).collect();
+    statements
+        .extend(guards.into_iter().map(|guard| format!("DROP TRIGGER IF EXISTS {}", quoted(run, guard))));
     for one in kept {
         let schema = one.place.schema.as_ref().map(|schema| format!("{}.", quoted(run, schema)));
         let place = format!("{}{}", schema.unwrap_or_default(), quoted(run, &one.place.name));
@@ -259,10 +365,11 @@ fn carry_out(run: &mut Run<'_>, statements: &[String]) -> std::result::Result<()
         match attempt(run, statements) {
             Err(error)
                 if matches!(error.kind, ErrorKind::LockTimeout | ErrorKind::Deadlock)
-                    && began.elapsed() < run.options.locks.budget
-                    && run.interrupt.check().is_ok() =>
+                    && began.elapsed() < run.options.locks.budget =>
             {
-                std::thread::sleep(PAUSE);
+                if run.interrupt.sleep(PAUSE).is_err() {
+                    return Err(error);
+                }
             }
             other => return other,
         }

@@ -11,7 +11,7 @@ use std::fmt;
 
 /// A name without its quotes, in the case in which the catalogue holds it: unquoted names are in lower
 /// case on PostgreSQL and as written elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Name {
     /// The qualifier, where one is written.
     pub schema: Option<String>,

@@ -51,7 +51,7 @@ pub use index_name::default_index_name;
 pub use inverse::{Draft, Loss, Obstacle, Rebuild, Undo, draft, rebuilds};
 pub use inverse::{
     KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution, Unkept,
-    bring_back, keep,
+    bring_back, keep, restored,
 };
 pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
 pub use reach::Reach;

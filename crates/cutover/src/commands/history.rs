@@ -28,7 +28,7 @@ fn read(arguments: &HistoryArguments, call: &Call<'_>) -> Result<Answer> {
     let mut ask = Ask {
         target: project.target,
         options: project.options,
-        limit: arguments.limit.max(1),
+        limit: arguments.limit as usize,
         run: arguments.run.clone(),
     };
     if arguments.logs && ask.run.is_none() {

@@ -15,7 +15,9 @@ pub(super) fn run(arguments: &RecoverArguments, context: &Context<'_>) -> ExitCo
 }
 
 fn work(arguments: &RecoverArguments, call: &Call<'_>) -> Result<ExitCode> {
-    let asked = Arguments::new(&arguments.project, &arguments.wait).locks(&arguments.locks);
+    let asked = Arguments::new(&arguments.project, &arguments.wait)
+        .locks(&arguments.locks)
+        .keeping(arguments.keep_dropped);
     let project = call.project(&asked)?;
     let human = call.human(Level::Normal, project.target.provider);
     let mut ask = Recover {

@@ -18,7 +18,8 @@ pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
     for row in conn.query(OBJECTS)? {
         let mut values = Values::of(row);
         let (kind, name, table, text) = (values.text(), values.text(), values.text(), values.text());
-        if is_ours(&table) {
+        // A trigger of our own may be on a table of the project's.
+        if is_ours(&table) || (kind == "trigger" && is_ours(&name)) {
             continue;
         }
         match kind.as_str() {

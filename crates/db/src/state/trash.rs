@@ -5,7 +5,7 @@ use super::name;
 use crate::history::literal;
 use crate::{Conn, DbError};
 use diagnostics::Provider;
-use sql::{Kept, KeptKind};
+use sql::{Kept, KeptKind, Name};
 
 /// The columns.
 pub(super) const COLUMNS: [&str; 8] =
@@ -32,7 +32,7 @@ pub struct TrashRow {
     pub run: String,
 }
 
-/// Adds to the list. What is in it stays as it is: a migration that was interrupted keeps what was there before it.
+/// Adds to the list. What an attempt has listed there that kept nothing is replaced.
 ///
 /// # Errors
 /// The role may have no right to.
@@ -52,13 +52,11 @@ pub fn store(conn: &mut dyn Conn, rows: &[TrashRow]) -> Result<(), DbError> {
             &row.run,
         ];
         let values: Vec<String> = values.into_iter().map(|value| text(value)).collect();
-        let columns = COLUMNS.join(", ");
-        // The derived table is for MySQL, which reads no table that it writes.
+        remove(conn, &row.id)?;
         conn.execute(&format!(
-            "INSERT INTO {table} ({columns}) SELECT {} FROM (SELECT 1 AS one) AS one WHERE NOT EXISTS (SELECT 1 FROM (SELECT id FROM \
-             {table}) AS known WHERE known.id = {})",
-            values.join(", "),
-            text(&row.id)
+            "INSERT INTO {table} ({}) VALUES ({})",
+            COLUMNS.join(", "),
+            values.join(", ")
         ))?;
     }
     Ok(())
@@ -91,6 +89,46 @@ pub fn read(conn: &mut dyn Conn) -> Result<Vec<TrashRow>, DbError> {
     Ok(trash.collect())
 }
 
+/// Says anew what is kept in one place.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn rewrite(conn: &mut dyn Conn, id: &str, kept: &str) -> Result<(), DbError> {
+    let provider = conn.provider();
+    let (table, text) = (name(provider, "trash"), |value: &str| literal(provider, value));
+    conn.execute(&format!("UPDATE {table} SET kept = {} WHERE id = {}", text(kept), text(id)))
+}
+
+/// MySQL: the table that a trigger of this name is on.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn trigger(conn: &mut dyn Conn, trigger: &str) -> Result<Option<String>, DbError> {
+    let rows = conn.query(&format!(
+        "SELECT EVENT_OBJECT_TABLE FROM information_schema.triggers WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME = {}",
+        literal(conn.provider(), trigger)
+    ))?;
+    Ok(rows.into_iter().flatten().flatten().next())
+}
+
+/// SQLite: the triggers that guard what is kept, by name, with their table and text.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn guards(conn: &mut dyn Conn) -> Result<Vec<(String, String, String)>, DbError> {
+    if conn.provider() != Provider::Sqlite {
+        return Ok(Vec::new());
+    }
+    let rows = conn.query(
+        "SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE type = 'trigger' AND name LIKE '\\_cutover\\_kept\\_%' ESCAPE '\\'",
+    )?;
+    let texts = |row: crate::Row| {
+        let mut values = row.into_iter().map(Option::unwrap_or_default);
+        Some((values.next()?, values.next()?, values.next()?))
+    };
+    Ok(rows.into_iter().filter_map(texts).collect())
+}
+
 /// Takes something off the list.
 ///
 /// # Errors
@@ -101,52 +139,114 @@ pub fn remove(conn: &mut dyn Conn, id: &str) -> Result<(), DbError> {
     conn.execute(&format!("DELETE FROM {table} WHERE id = {}", literal(provider, id)))
 }
 
-/// Whether it is where it was put.
+/// Where it is: as it was put, or in a table that has got another name or was kept itself since. None: nowhere.
 ///
 /// # Errors
 /// What the server or the connection says.
-pub fn is_there(conn: &mut dyn Conn, kept: &Kept) -> Result<bool, DbError> {
+pub fn find(conn: &mut dyn Conn, kept: &Kept) -> Result<Option<Kept>, DbError> {
+    let provider = conn.provider();
+    if provider != Provider::Sqlite
+        && kept.kind == KeptKind::Column
+        && let Some(column) = &kept.place_column
+    {
+        let place = table_of(conn, column)?;
+        return Ok(place.map(|place| Kept { place, ..kept.clone() }));
+    }
+    // A table may be back already, and not all that goes with it.
+    let there =
+        is_there(conn, &kept.place, kept.kind)? || (kept.restoring && is_there(conn, &kept.name, kept.kind)?);
+    Ok(there.then(|| kept.clone()))
+}
+
+/// The table that has a column of this name, which no other one has.
+fn table_of(conn: &mut dyn Conn, column: &str) -> Result<Option<Name>, DbError> {
+    let column = literal(conn.provider(), column);
+    let query = match conn.provider() {
+        Provider::PostgreSql => format!(
+            "SELECT n.nspname, c.relname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN \
+             pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE a.attname = {column} AND NOT a.attisdropped AND a.attinhcount = 0 \
+             AND c.relkind IN ('r', 'p')"
+        ),
+        _ => format!(
+            "SELECT NULL, t.TABLE_NAME FROM information_schema.COLUMNS c JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = \
+             c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME AND t.TABLE_TYPE = 'BASE TABLE' WHERE c.TABLE_SCHEMA = DATABASE() AND \
+             c.COLUMN_NAME = {column}"
+        ),
+    };
+    let row = conn.query(&query)?.into_iter().next();
+    Ok(row.and_then(|row| {
+        let mut values = row.into_iter();
+        let schema = values.next().flatten();
+        Some(Name { schema, name: values.next().flatten()? })
+    }))
+}
+
+/// Columns that are kept in a table, with their types.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn columns(conn: &mut dyn Conn, table: &Name) -> Result<Vec<(String, String)>, DbError> {
+    let text = |value: &str| literal(conn.provider(), value);
+    let query = match conn.provider() {
+        Provider::PostgreSql => format!(
+            "SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c \
+             ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {} AND \
+             a.attname ~ '^_cutover_kept_' AND NOT a.attisdropped ORDER BY a.attnum",
+            text(table.schema.as_deref().unwrap_or("public")),
+            text(&table.name)
+        ),
+        Provider::MySql => format!(
+            "SELECT COLUMN_NAME, COLUMN_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {} AND \
+             COLUMN_NAME LIKE '\\_cutover\\_kept\\_%' ORDER BY ORDINAL_POSITION",
+            text(&table.name)
+        ),
+        Provider::Sqlite => return Ok(Vec::new()),
+    };
+    let pair = |row: crate::Row| {
+        let mut values = row.into_iter().map(Option::unwrap_or_default);
+        Some((values.next()?, values.next()?))
+    };
+    Ok(conn.query(&query)?.into_iter().filter_map(pair).collect())
+}
+
+/// MySQL: drops the triggers that an interruption has left on tables that are kept. What makes them again is in the list.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn tidy(conn: &mut dyn Conn) -> Result<(), DbError> {
+    if conn.provider() != Provider::MySql {
+        return Ok(());
+    }
+    let rows = conn.query(
+        "SELECT TRIGGER_NAME FROM information_schema.triggers WHERE TRIGGER_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE LIKE \
+         '\\_cutover\\_kept\\_%'",
+    )?;
+    for trigger in rows.into_iter().flatten().flatten() {
+        conn.execute(&format!("DROP TRIGGER IF EXISTS `{}`", trigger.replace('`', "``")))?;
+    }
+    Ok(())
+}
+
+fn is_there(conn: &mut dyn Conn, place: &Name, kind: KeptKind) -> Result<bool, DbError> {
     let provider = conn.provider();
     let text = |value: &str| literal(provider, value);
-    let (table, column) = (&kept.place.name, kept.place_column.as_deref());
+    let name = text(&place.name);
     let query = match provider {
         Provider::PostgreSql => {
-            let schema = text(kept.place.schema.as_deref().unwrap_or("public"));
-            match (kept.kind, column) {
-                (KeptKind::Type, _) => format!(
-                    "SELECT 1 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = \
-                     {schema} AND t.typname = {}",
-                    text(table)
-                ),
-                (_, column) => {
-                    let column = column.map(|column| {
-                        format!(
-                            " AND EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = {} AND NOT \
-                             a.attisdropped)",
-                            text(column)
-                        )
-                    });
-                    format!(
-                        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = \
-                         {schema} AND c.relname = {}{}",
-                        text(table),
-                        column.unwrap_or_default()
-                    )
-                }
-            }
+            let schema = text(place.schema.as_deref().unwrap_or("public"));
+            let (table, column, of) = match kind {
+                KeptKind::Type => ("pg_type", "typname", "typnamespace"),
+                KeptKind::Table | KeptKind::Column => ("pg_class", "relname", "relnamespace"),
+            };
+            format!(
+                "SELECT 1 FROM pg_catalog.{table} t JOIN pg_catalog.pg_namespace n ON n.oid = t.{of} WHERE n.nspname = {schema} AND \
+                 t.{column} = {name}"
+            )
         }
-        Provider::MySql => match column {
-            Some(column) => format!(
-                "SELECT 1 FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = {} AND column_name = {}",
-                text(table),
-                text(column)
-            ),
-            None => format!(
-                "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {}",
-                text(table)
-            ),
-        },
-        Provider::Sqlite => format!("SELECT 1 FROM main.sqlite_schema WHERE name = {}", text(table)),
+        Provider::MySql => format!(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {name}"
+        ),
+        Provider::Sqlite => format!("SELECT 1 FROM main.sqlite_schema WHERE name = {name}"),
     };
     Ok(!conn.query(&query)?.is_empty())
 }

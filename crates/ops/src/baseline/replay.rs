@@ -14,7 +14,7 @@ use crate::plan::PlannedMigration;
 use crate::plan::decide::Limit;
 use crate::record::{Origin, Tables};
 use crate::run::{self, Options};
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, SilentObserver};
 use db::snapshot::Outline;
 use db::target::{Kind, Target};
 use db::{Conn, DbError};
@@ -53,8 +53,9 @@ impl Room<'_> {
         self.schemas.iter().cloned().chain([named]).collect()
     }
 
-    fn open(&self) -> Result<Scratch> {
-        Scratch::open(self.target, self.given, self.observer, self.interrupt)
+    /// `observer` is told of what killed runs have left.
+    fn open(&self, observer: &dyn Observer) -> Result<Scratch> {
+        Scratch::open(self.target, self.given, observer, self.interrupt)
     }
 
     /// Replays the first `count` migrations into an empty database; `look` is called with the number of each once it is applied,
@@ -204,7 +205,7 @@ fn outlines(
     planned: &[PlannedMigration],
     live: &Outline,
 ) -> Result<(Vec<Step>, BTreeSet<String>, Option<Failure>)> {
-    let scratch = room.open()?;
+    let scratch = room.open(room.observer)?;
     let refused = scratch.first_beyond(planned, room.script);
     let count = refused.as_ref().map_or(planned.len(), |(at, _)| *at);
     let (mut steps, mut schemas, mut before) = (Vec::new(), BTreeSet::new(), Outline::default());
@@ -259,7 +260,7 @@ fn snapshots(
     let unclear = |at: usize| at < steps.len() && !steps[at].changed && rows[at] == Rows::Perhaps;
     let (mut compared, mut prints) = (BTreeMap::new(), BTreeMap::new());
     let last = wanted.last().map_or(0, |last| last + 1);
-    let scratch = room.open()?;
+    let scratch = room.open(&SilentObserver)?;
     room.replay(&scratch, last, &mut |conn, number| {
         // The state before the next one.
         let behind = number.map_or(0, |number| number + 1);

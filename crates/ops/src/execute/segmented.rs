@@ -133,7 +133,10 @@ fn put_back(run: &mut Run<'_>) {
 /// applied the migration.
 fn begin<'m>(run: &mut Run<'_>, migration: &'m PlannedMigration) -> Result<Option<Going<'m>>> {
     let empty = Segment::empty();
-    let progress = Progress::start(&run.id, run.node.as_deref());
+    let progress = Progress {
+        keep_dropped: run.keeps.map(|lifetime| lifetime.as_secs()),
+        ..Progress::start(&run.id, run.node.as_deref())
+    };
     let logs = progress.logs(None);
     let mut patience = Patience::new(run, &empty);
     for _ in 0..ATTEMPTS {

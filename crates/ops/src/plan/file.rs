@@ -242,6 +242,24 @@ pub fn moved(plan: &Plan, target: &Identity, base: &Base, planned: &[PlannedMigr
     found
 }
 
+/// Why nothing left to run does not mean that the plan was carried out, one line each: here it was not.
+pub(crate) fn unfulfilled(plan: &Plan, target: &Identity, history: &History) -> Vec<String> {
+    let mut found = Vec::new();
+    another_database(&plan.target, target, &mut found);
+    for forecast in &plan.migrations {
+        let applied = history.rows_of(&forecast.name).find(|row| row.is_applied());
+        let what = match applied {
+            None => "is not applied, and this deploy would not run it",
+            Some(row) if row.checksum != forecast.checksum => {
+                "was applied by another file than the plan shows"
+            }
+            Some(_) => continue,
+        };
+        found.push(format!("migration `{}` {what}", forecast.name));
+    }
+    found
+}
+
 fn another_database(then: &Identity, now: &Identity, found: &mut Vec<String>) {
     let elsewhere = matches!((&then.place, &now.place), (Some(then), Some(now)) if then != now);
     let differs = match (&then.server, &now.server) {

@@ -45,7 +45,7 @@ pub struct StatementForecast {
     pub number: usize,
     /// The line in which it begins, from 1.
     pub line: usize,
-    /// Its text, shortened.
+    /// Its text, shortened, without passwords.
     pub sql: String,
     /// What it does to tables that are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -264,7 +264,8 @@ fn of_table(found: &sql::TableEffect, sizes: Sizes<'_>) -> TableForecast {
 /// On one line, cut where it is long.
 fn shortened(text: &str) -> String {
     let mut line = String::new();
-    for word in diagnostics::one_line(text).split(' ') {
+    // Masked before it is cut: a password must not lose its end.
+    for word in diagnostics::redact(&diagnostics::one_line(text), &[]).split(' ') {
         if line.chars().count() + word.chars().count() >= SHOWN {
             line.push_str(" ...");
             break;
@@ -287,7 +288,7 @@ impl Forecast {
     pub fn says(&self, planned: &PlannedMigration) -> bool {
         let text = planned.source.text();
         let now = planned.statements().skip(planned.state.done());
-        let now = now.map(|statement| diagnostics::redact(&shortened(statement.span.slice(text)), &[]));
+        let now = now.map(|statement| shortened(statement.span.slice(text)));
         self.checksum == planned.checksum && self.statements().map(|statement| statement.sql.clone()).eq(now)
     }
 

@@ -96,6 +96,7 @@ fn go_on(run: &mut Run<'_>, subject: &Subject, done: usize, vouched: bool) -> Re
         prefix: progress::hash(planned.prefix(done)),
         intent: begun_at(subject, done),
         vouched,
+        keep_dropped: subject.keeps(run.options).map(|lifetime| lifetime.as_secs()),
         ..Progress::start(&run.id, run.node.as_deref())
     };
     let logs = progress.logs(None);

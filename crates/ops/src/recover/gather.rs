@@ -9,7 +9,7 @@ use crate::losses;
 use crate::migrations::{Folder, Migration};
 use crate::plan::{Bracket, PlannedMigration, Segment};
 use crate::progress::Progress;
-use crate::run::{self, Run};
+use crate::run::{self, Options, Run};
 use crate::scratch::Scratch;
 use db::history::HistoryRow;
 use db::target::Target;
@@ -17,6 +17,7 @@ use db::{Conn, DbError};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes, shell_word};
 use sql::{Kind, Snapshot, Statement};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The migration that is looked at.
 pub(crate) struct Subject {
@@ -85,9 +86,10 @@ impl Subject {
         Ok(Some(Self { planned, row, progress, held, provider: run.target.provider }))
     }
 
-    /// Its row is of a rollback that has not come to its end: it counts the statements of another file.
-    pub(crate) fn is_being_rolled_back(&self) -> bool {
-        self.progress.as_ref().is_some_and(|progress| progress.rollback)
+    /// For how long what it drops is kept: what was begun so goes on so.
+    pub(crate) fn keeps(&self, options: &Options) -> Option<Duration> {
+        let begun = self.progress.as_ref().and_then(|progress| progress.keep_dropped);
+        options.keep_dropped.or(begun.map(Duration::from_secs))
     }
 
     /// Its statements.
@@ -120,9 +122,9 @@ impl Subject {
         self.row.as_ref().is_some_and(|row| !migration.matches(&row.checksum))
     }
 
-    /// How many statements its own row allows to be applied; none where the row is not ours.
+    /// How many statements its row allows to be applied; none where it says nothing of that.
     fn told(&self) -> Option<Vec<usize>> {
-        let progress = self.progress.as_ref()?;
+        let Some(progress) = &self.progress else { return self.told_by_prisma().map(|done| vec![done]) };
         let done = progress.statement;
         if progress.intent.is_none() {
             return Some(vec![done]);
@@ -142,17 +144,20 @@ impl Subject {
 
     /// How many statements ran for certain, where the database shows `number` of them.
     fn proven(&self, number: usize) -> usize {
-        if let Some(told) = self.told() {
-            return if told.contains(&number) { number } else { told.first().copied().unwrap_or_default() };
+        match self.told() {
+            Some(told) if told.contains(&number) => number,
+            Some(told) => told.first().copied().unwrap_or_default(),
+            None => 0,
         }
-        // MySQL, where each statement stands by itself: Prisma Migrate stores which one has failed.
-        let logs = self.row.as_ref().and_then(|row| row.logs.as_deref()).unwrap_or_default();
-        let behind = logs.split_once("check the query number ").map(|(_, behind)| behind);
-        let failed = behind.and_then(|behind| behind.split_whitespace().next()?.parse::<usize>().ok());
-        match (self.provider, failed) {
-            (Provider::MySql, Some(failed)) => failed.saturating_sub(1),
-            _ => 0,
-        }
+    }
+
+    /// MySQL, where each statement stands by itself: Prisma Migrate stores which one has failed, of the file as it was.
+    fn told_by_prisma(&self) -> Option<usize> {
+        let row =
+            self.row.as_ref().filter(|row| row.is_unfinished() && row.checksum == self.planned.checksum)?;
+        let behind = row.logs.as_deref()?.split_once("check the query number ")?.1;
+        let failed = behind.split_whitespace().next()?.parse::<usize>().ok()?;
+        (self.provider == Provider::MySql).then(|| failed.saturating_sub(1))
     }
 
     /// Where whoever ran it can have stopped: a transaction is done or not.
@@ -245,7 +250,7 @@ pub(crate) fn look(
     };
     let unproven = match &verdict {
         Verdict::Applied(number) => {
-            let found = judge::unproven(&evidence.traces, *number, subject.proven(*number));
+            let found = judge::unproven(&evidence.traces, &statements, *number, subject.proven(*number));
             let copied = copied(run, subject, *number);
             found.into_iter().filter(|at| !copied.contains(at)).collect()
         }

@@ -120,8 +120,24 @@ pub(crate) fn judge(evidence: &Evidence, told: Option<&[usize]>, borders: &[usiz
 
 /// Statements among the first `number`, from 0, that leave no trace and that nothing proves: what stands behind them is there, but a
 /// person may have run that by hand. The first `proven` are by the migration's own row, or by what Prisma Migrate has stored.
-pub(crate) fn unproven(traces: &[Trace], number: usize, proven: usize) -> Vec<usize> {
-    (proven..number).filter(|at| traces.get(*at) == Some(&Trace::Hidden)).collect()
+pub(crate) fn unproven(
+    traces: &[Trace],
+    statements: &[&Statement],
+    number: usize,
+    proven: usize,
+) -> Vec<usize> {
+    let hides = |at: &usize| {
+        traces.get(*at) == Some(&Trace::Hidden) || statements.get(*at).is_some_and(|found| is_filled(found))
+    };
+    (proven..number).filter(hides).collect()
+}
+
+/// What is made and filled by a query may be there without its rows.
+fn is_filled(statement: &Statement) -> bool {
+    statement
+        .actions
+        .iter()
+        .any(|action| matches!(action, Action::CreateTable { from_query: true, temporary: false, .. }))
 }
 
 /// A statement that may have done a part of its work is neither applied nor absent.
@@ -274,9 +290,9 @@ mod tests {
     #[test]
     fn what_leaves_no_trace_before_what_is_there_is_proven_by_a_row_alone() {
         let traces = [Seen, Hidden, Harmless, Seen];
-        assert_eq!(unproven(&traces, 4, 0), [1]);
-        assert_eq!(unproven(&traces, 4, 2), [0; 0]);
-        assert_eq!(unproven(&traces, 1, 0), [0; 0]);
+        assert_eq!(unproven(&traces, &[], 4, 0), [1]);
+        assert_eq!(unproven(&traces, &[], 4, 2), [0; 0]);
+        assert_eq!(unproven(&traces, &[], 1, 0), [0; 0]);
     }
 
     #[test]

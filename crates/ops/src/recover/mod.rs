@@ -24,9 +24,10 @@ use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::lock;
 use crate::lock_status::{self, HeldLock, Look, Which};
-use crate::migrations;
+use crate::migrations::{self, Folder, Migration};
 use crate::plan::unfinished;
-use crate::run::{self, Run};
+use crate::progress::Progress;
+use crate::run::{self, Options, Run};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Result, codes, shell_word};
 use gather::{Room, Subject};
@@ -93,17 +94,20 @@ pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt
         lock::acquire(&mut run, &mut |_| Ok(false))?;
     }
     run.read_history()?;
+    if let Some(name) = rolling_back(&run, ask.name.as_deref()) {
+        return match ask.action {
+            Some(_) => Err(unfinished::unfinished_rollback(&name)),
+            None => Ok(Report::of_rollback(&name)),
+        };
+    }
     let Some(subject) = Subject::find(&run, &folder, ask.name.as_deref())? else {
         return Ok(Report::nothing());
     };
-    if subject.is_being_rolled_back() {
-        return match ask.action {
-            Some(_) => Err(unfinished::unfinished_rollback(&subject.planned.name)),
-            None => Ok(Report::of_rollback(&subject)),
-        };
-    }
     if let Some(Action::Continue { statement }) = ask.action {
         in_range(&subject, statement)?;
+    }
+    if matches!(ask.action, Some(Action::Retry | Action::Continue { .. } | Action::Applied)) {
+        refuse_out_of_order(&run, &folder, &subject.planned.name)?;
     }
     let room = Room { observer, schemas: &deploy.schemas, scratch: ask.scratch.as_ref() };
     let findings = gather::look(&mut run, &folder, &subject, room, interrupt)?;
@@ -117,9 +121,21 @@ pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt
     // The deploy takes the lock again, and finds what was recorded.
     drop(run);
     if action != Action::Undo {
-        report.applied = deploy::deploy(deploy, observer, interrupt)?.applied;
+        let options = Options { keep_dropped: subject.keeps(&deploy.options), ..deploy.options.clone() };
+        let deploy = Deploy { options, ..deploy.clone() };
+        report.applied = deploy::deploy(&deploy, observer, interrupt)?.applied;
     }
     Ok(report)
+}
+
+/// The migration that is being rolled back, if that is the one that is meant: its row counts the statements of another file.
+fn rolling_back(run: &Run<'_>, name: Option<&str>) -> Option<String> {
+    let rows = || run.history.rows.iter().filter(|row| row.is_unfinished());
+    let row = match name {
+        Some(name) => rows().find(|row| row.migration_name == name),
+        None => rows().next(),
+    };
+    row.filter(|row| Progress::is_rollback(row)).map(|row| row.migration_name.clone())
 }
 
 /// Behind the last statement nothing is left to run; further there is nothing.
@@ -135,6 +151,21 @@ fn in_range(subject: &Subject, statement: usize) -> Result<()> {
             .meta("migration", name.as_str())
             .note("nothing was changed")
             .help(format!("cutover recover {}", shell_word(name))),
+    ))
+}
+
+/// What stands before it comes first: the deploy behind this would run it later.
+fn refuse_out_of_order(run: &Run<'_>, folder: &Folder, name: &str) -> Result<()> {
+    let before = folder.migrations.iter().take_while(|migration| migration.name != name);
+    let unfinished =
+        |migration: &&Migration| run.history.rows_of(&migration.name).any(|row| row.is_unfinished());
+    let Some(earlier) = before.into_iter().find(unfinished) else { return Ok(()) };
+    Err(Failure::new(
+        Diagnostic::error(format!("migration `{}` is unfinished, and stands before `{name}`", earlier.name))
+            .code(&codes::C2026)
+            .meta("migration", name)
+            .note("nothing was changed")
+            .help(format!("cutover recover {}", shell_word(&earlier.name))),
     ))
 }
 

@@ -67,10 +67,9 @@ impl Report {
     }
 
     /// Of a rollback that has not come to its end.
-    pub(super) fn of_rollback(subject: &Subject) -> Self {
-        let name = &subject.planned.name;
+    pub(super) fn of_rollback(name: &str) -> Self {
         Self {
-            migration: Some(name.clone()),
+            migration: Some(name.to_owned()),
             row: "rollback",
             summary: format!("migration `{name}` is being rolled back, and that has not come to its end"),
             action: Some(Action::ContinueRollback),

@@ -12,7 +12,7 @@ use crate::losses;
 use crate::plan::Bracket;
 use crate::resolve;
 use crate::run::Run;
-use db::history::NewRow;
+use db::history::{NewRow, Standing};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes, shell_word};
 use sql::Obstacle;
 
@@ -24,6 +24,16 @@ const BEING_UNDONE: &str = "cutover recover --undo has begun to undo it, and has
 /// # Errors
 /// C2025 where nothing was replayed; C2026 where that is not the whole way back, or nobody answers for it; what the database says.
 pub(super) fn undo(run: &mut Run<'_>, subject: &Subject, findings: &Findings, forced: bool) -> Result<()> {
+    if done(findings) == 0 {
+        let name = &subject.planned.name;
+        return Err(Failure::new(
+            Diagnostic::error(format!("nothing of migration `{name}` is applied"))
+                .code(&codes::C2026)
+                .meta("migration", name.as_str())
+                .note("nothing was changed")
+                .help("cutover migrate status"),
+        ));
+    }
     let draft = drafted(subject, findings)?;
     let lost = losses::of_draft(run, &draft);
     answered_for(run, subject, &lost, unsure(&draft), forced)?;
@@ -159,7 +169,7 @@ fn in_one(run: &mut Run<'_>, subject: &Subject, draft: &sql::Draft) -> Result<()
 }
 
 fn one_by_one(run: &mut Run<'_>, subject: &Subject, draft: &sql::Draft) -> Result<()> {
-    begin(run, subject)?;
+    let row = begin(run, subject)?;
     let limit = match run.target.provider {
         Provider::PostgreSql => Some(format!("SET lock_timeout = '{LONGEST_WAIT}s'")),
         Provider::MySql => Some(format!("SET SESSION lock_wait_timeout = {LONGEST_WAIT}")),
@@ -172,23 +182,30 @@ fn one_by_one(run: &mut Run<'_>, subject: &Subject, draft: &sql::Draft) -> Resul
         run.patiently(|conn| conn.execute(text))
             .map_err(|failure| failure.map(|told| told.note(format!("by `{text}`"))))?;
     }
+    // An attempt that is undone leaves no row of ours; one of others says that it was.
     let name = &subject.planned.name;
-    let statements = [run.table.mark_rolled_back(name)];
+    let own = row.map(|id| run.table.delete(Standing { id: &id, logs: BEING_UNDONE }));
+    let statements: Vec<String> = own.into_iter().chain([run.table.mark_rolled_back(name)]).collect();
     let check = run.table.has_none_unfinished(name);
     in_one_transaction(run, &statements, &check)
 }
 
-/// Its row becomes a failed one, which no deploy goes on from.
-fn begin(run: &mut Run<'_>, subject: &Subject) -> Result<()> {
+/// Its row becomes a failed one, which no deploy goes on from: the id of one that is ours.
+fn begin(run: &mut Run<'_>, subject: &Subject) -> Result<Option<String>> {
     let name = subject.planned.name.as_str();
+    let id;
     let (statement, check) = match &subject.row {
-        Some(row) if row.is_unfinished() && subject.progress.is_none() => return Ok(()),
+        Some(row) if row.is_unfinished() && subject.progress.is_none() => {
+            let ours = row.logs.as_deref() == Some(BEING_UNDONE);
+            return Ok(ours.then(|| row.id.clone()));
+        }
         Some(row) if row.is_unfinished() => {
+            id = row.id.clone();
             (run.table.adopt(&row.id, &row.checksum, 0, BEING_UNDONE), run.table.has_row(&row.id))
         }
         _ => {
             resolve::make_history(run)?;
-            let id = run.history.next_id(name);
+            id = run.history.next_id(name);
             let row = NewRow { id: &id, checksum: &subject.planned.checksum, name, after: run.last_start };
             let now = db::history::Time(jiff::Timestamp::now().as_microsecond());
             (run.table.insert_unfinished(&row, BEING_UNDONE, now), run.table.has_row(&id))
@@ -196,5 +213,6 @@ fn begin(run: &mut Run<'_>, subject: &Subject) -> Result<()> {
     };
     let mut statements = take_back(run, name);
     statements.push(statement);
-    in_one_transaction(run, &statements, &check)
+    in_one_transaction(run, &statements, &check)?;
+    Ok(Some(id))
 }

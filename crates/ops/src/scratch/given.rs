@@ -5,21 +5,40 @@
 
 use db::snapshot::SCRATCH_MARK as MARK;
 use db::target::{Kind, Target};
-use db::{Conn, DbError};
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use db::{Conn, DbError, ErrorKind};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 
 /// What is put back at the end.
 pub(super) struct Given {
     run: String,
     restoring: Vec<String>,
+    /// It was there before.
+    existed: bool,
+    /// What keeps other runs out of it: a session, or the file.
+    _lock: Lock,
 }
 
-/// Makes sure that it is empty, and marks it. `existed`: somebody else has made it.
+/// Held as long as the run needs the database.
+enum Lock {
+    Session(#[expect(dead_code, reason = "its end gives the lock back")] Box<dyn Conn>),
+    File(#[expect(dead_code, reason = "its end gives the lock back")] std::fs::File),
+}
+
+/// Makes sure that it is empty and nobody else's at the moment, and marks it. `existed`: somebody else has made it.
 ///
 /// # Errors
-/// C2025 for one that is not empty, or of which the role cannot see whether it is.
+/// C2025 for one that is not empty, or of which the role cannot see whether it is, or that another run replays in.
 pub(super) fn take(conn: &mut dyn Conn, target: &Target, run: &str, existed: bool) -> Result<Given> {
     let failed = |error: DbError| crate::run::failure(target, error);
+    let Some(lock) = lock(target).map_err(failed)? else {
+        return Err(Failure::new(
+            Diagnostic::error("another run replays migrations in the database of `--scratch-url`")
+                .code(&codes::C2025)
+                .note("nothing in it was changed")
+                .help("give each run a database of its own, or wait for the other one"),
+        )
+        .class(Class::LockOrRunning));
+    };
     if existed {
         if let Some(hidden) = hidden(conn, target).map_err(failed)? {
             return Err(refused("whether the database of `--scratch-url` is empty cannot be seen", &hidden));
@@ -35,7 +54,34 @@ pub(super) fn take(conn: &mut dyn Conn, target: &Target, run: &str, existed: boo
     let texts =
         [format!("DROP VIEW IF EXISTS {MARK}"), format!("CREATE VIEW {MARK} AS SELECT '{run}' AS run")];
     texts.iter().try_for_each(|text| conn.execute(text)).map_err(failed)?;
-    Ok(Given { run: run.to_owned(), restoring })
+    Ok(Given { run: run.to_owned(), restoring, existed, _lock: lock })
+}
+
+/// None: another run has it.
+fn lock(target: &Target) -> std::result::Result<Option<Lock>, DbError> {
+    let query = match &target.kind {
+        Kind::Sqlite(sqlite) => {
+            let failed = |error: std::io::Error| DbError::new(ErrorKind::Other, error.to_string());
+            let file = std::fs::File::open(&sqlite.path).map_err(failed)?;
+            return match file.try_lock() {
+                Ok(()) => Ok(Some(Lock::File(file))),
+                Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+                // A file system without locks keeps nobody out.
+                Err(std::fs::TryLockError::Error(_)) => Ok(Some(Lock::File(file))),
+            };
+        }
+        // The letters of `scratch`, as far as they go: the database's own.
+        Kind::Postgres(_) => {
+            "SELECT pg_catalog.pg_try_advisory_lock(8314045527594168163::bigint)::int".to_owned()
+        }
+        Kind::MySql(mysql) => format!(
+            "SELECT GET_LOCK(LEFT(CONCAT('cutover_scratch_', MD5('{}')), 64), 0)",
+            mysql.database.replace('\\', "\\\\").replace('\'', "''")
+        ),
+    };
+    let mut conn = db::connect(target)?;
+    let taken = conn.query(&query)?.into_iter().flatten().flatten().next().as_deref() == Some("1");
+    Ok(taken.then_some(Lock::Session(conn)))
 }
 
 fn refused(title: &str, note: &str) -> Failure {
@@ -54,28 +100,39 @@ fn contents(conn: &mut dyn Conn, target: &Target) -> std::result::Result<Option<
     if let Some(object) = found.objects.keys().next() {
         return Ok(Some(object.to_string()));
     }
-    let tables = match target.provider {
-        Provider::PostgreSql => {
-            "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = \
-             c.relnamespace WHERE c.relkind IN ('r', 'p') AND (c.relname = '_prisma_migrations' OR n.nspname = 'cutover')"
-        }
+    let ours = match target.provider {
+        Provider::PostgreSql => POSTGRES_REST,
         Provider::MySql => {
-            "SELECT CONCAT('`', TABLE_NAME, '`') FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = \
-             'BASE TABLE'"
+            "SELECT CONCAT('table `', TABLE_NAME, '`') FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = \
+             'BASE TABLE' LIMIT 1"
         }
         Provider::Sqlite => {
-            "SELECT '\"' || name || '\"' FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+            "SELECT 'table \"' || name || '\"' FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' LIMIT 1"
         }
     };
-    for table in conn.query(tables)?.into_iter().flatten().flatten() {
-        if !conn.query(&format!("SELECT 1 FROM {table} LIMIT 1"))?.is_empty() {
-            return Ok(Some(format!("rows of {table}")));
-        }
-    }
-    let large = "SELECT 1 FROM pg_catalog.pg_largeobject_metadata LIMIT 1";
-    let has_large = target.provider == Provider::PostgreSql && !conn.query(large)?.is_empty();
-    Ok(has_large.then(|| "a large object".to_owned()))
+    Ok(conn.query(ours)?.into_iter().flatten().flatten().next())
 }
+
+/// What a snapshot of PostgreSQL leaves out: tables of our own and of Prisma's, and kinds of objects that migrations hardly have. What
+/// comes with a database has a number below 16384.
+const POSTGRES_REST: &str = "SELECT found FROM ( \
+    SELECT pg_catalog.format('table %I.%I', n.nspname, c.relname) AS found FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON \
+    n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND (c.relname = '_prisma_migrations' OR n.nspname ~ '^cutover') \
+    UNION ALL SELECT pg_catalog.format('schema %I', nspname) FROM pg_catalog.pg_namespace WHERE nspname ~ '^cutover' \
+    UNION ALL SELECT pg_catalog.format('conversion %I', conname) FROM pg_catalog.pg_conversion WHERE oid >= 16384 \
+    UNION ALL SELECT pg_catalog.format('foreign-data wrapper %I', fdwname) FROM pg_catalog.pg_foreign_data_wrapper WHERE oid >= 16384 \
+    UNION ALL SELECT pg_catalog.format('server %I', srvname) FROM pg_catalog.pg_foreign_server WHERE oid >= 16384 \
+    UNION ALL SELECT pg_catalog.format('language %I', lanname) FROM pg_catalog.pg_language WHERE oid >= 16384 \
+    UNION ALL SELECT pg_catalog.format('access method %I', amname) FROM pg_catalog.pg_am WHERE oid >= 16384 \
+    UNION ALL SELECT pg_catalog.format('operator family %I', opfname) FROM pg_catalog.pg_opfamily WHERE oid >= 16384 \
+    UNION ALL SELECT pg_catalog.format('text search configuration %I', cfgname) FROM pg_catalog.pg_ts_config WHERE oid >= 16384 \
+    UNION ALL SELECT pg_catalog.format('text search dictionary %I', dictname) FROM pg_catalog.pg_ts_dict WHERE oid >= 16384 \
+    UNION ALL SELECT pg_catalog.format('text search parser %I', prsname) FROM pg_catalog.pg_ts_parser WHERE oid >= 16384 \
+    UNION ALL SELECT pg_catalog.format('text search template %I', tmplname) FROM pg_catalog.pg_ts_template WHERE oid >= 16384 \
+    UNION ALL SELECT 'a cast' FROM pg_catalog.pg_cast WHERE oid >= 16384 \
+    UNION ALL SELECT 'a transform' FROM pg_catalog.pg_transform WHERE oid >= 16384 \
+    UNION ALL SELECT 'default privileges' FROM pg_catalog.pg_default_acl \
+    UNION ALL SELECT 'a large object' FROM pg_catalog.pg_largeobject_metadata) AS rest LIMIT 1";
 
 /// MySQL shows a role only what it has a privilege for. Which of those that make all visible is missing.
 fn hidden(conn: &mut dyn Conn, target: &Target) -> std::result::Result<Option<String>, DbError> {
@@ -160,6 +217,12 @@ fn restoring(conn: &mut dyn Conn, target: &Target) -> std::result::Result<Vec<St
     for text in texts {
         found.extend(conn.query(text)?.into_iter().flatten().flatten());
     }
+    if target.provider == Provider::MySql {
+        // MariaDB alone knows it.
+        let text = "SELECT CONCAT('ALTER DATABASE `', REPLACE(DATABASE(), '`', '``'), '` COMMENT ', QUOTE(SCHEMA_COMMENT)) FROM \
+                    information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE() AND SCHEMA_COMMENT <> ''";
+        found.extend(conn.query(text).unwrap_or_default().into_iter().flatten().flatten());
+    }
     Ok(found)
 }
 
@@ -171,9 +234,15 @@ impl Given {
         if rows.into_iter().flatten().flatten().next().as_deref() != Some(self.run.as_str()) {
             return Ok(());
         }
+        if !self.existed {
+            drop(conn);
+            return db::drop_database(target);
+        }
         match &target.kind {
             Kind::Postgres(_) => empty_postgres(conn.as_mut())?,
-            Kind::MySql(_) | Kind::Sqlite(_) => {
+            // The file stays the same one, with its owner, its mode and whatever leads to it.
+            Kind::Sqlite(_) => empty_sqlite(conn.as_mut())?,
+            Kind::MySql(_) => {
                 drop(conn);
                 db::drop_database(target)?;
                 db::create_database(target)?;
@@ -198,6 +267,18 @@ fn empty_postgres(conn: &mut dyn Conn) -> std::result::Result<(), DbError> {
         }
     }
     Ok(())
+}
+
+fn empty_sqlite(conn: &mut dyn Conn) -> std::result::Result<(), DbError> {
+    conn.execute("PRAGMA foreign_keys=OFF")?;
+    let names = "SELECT type, name FROM sqlite_schema WHERE type IN ('view', 'table') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT \
+                 IN (SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY type DESC";
+    for row in conn.query(names)? {
+        let mut values = row.into_iter().map(Option::unwrap_or_default);
+        let (kind, name) = (values.next().unwrap_or_default(), values.next().unwrap_or_default());
+        conn.execute(&format!("DROP {kind} {}", db::history::quote_identifier(&name)))?;
+    }
+    conn.execute("VACUUM")
 }
 
 #[cfg(test)]

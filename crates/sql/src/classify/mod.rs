@@ -93,6 +93,10 @@ fn postgres(verb: &str, before: Words<'_>, mut words: Words<'_>) -> Kind {
 
 fn mysql(verb: &str, before: Words<'_>, mut words: Words<'_>) -> Kind {
     match verb {
+        // MariaDB: a statement within a statement, which nobody reads.
+        "SET" if words.at_word("STATEMENT") && !words.look(1).is_some_and(|next| next.is_symbol(b'=')) => {
+            Kind::Unknown
+        }
         "SET" => settings::set(words),
         "BEGIN" if words.take_all(&["NOT", "ATOMIC"]) => Kind::Do,
         "IF" | "CASE" | "LOOP" | "WHILE" | "REPEAT" | "FOR" => Kind::Do,

@@ -6,51 +6,83 @@ use crate::scanner::TokenKind;
 use crate::words::unquote_string;
 use diagnostics::Provider;
 
-/// Words of a body that begin a statement of the language itself, behind which an expression or nothing stands.
-const STATEMENTS: [&str; 24] = [
-    "RETURN",
-    "RAISE",
-    "NULL",
-    "PERFORM",
-    "EXIT",
-    "CONTINUE",
-    "GET",
-    "ASSERT",
-    "OPEN",
-    "FETCH",
-    "MOVE",
-    "CLOSE",
-    "SELECT",
-    "WITH",
-    "VALUES",
-    "LEAVE",
-    "ITERATE",
-    "SIGNAL",
-    "RESIGNAL",
-    "UNTIL",
-    "END",
-    "COMMIT",
-    "ROLLBACK",
-    "SAVEPOINT",
+/// What begins a command that may reach out, of PostgreSQL. Wherever one of these words stands in a body it is read as the
+/// beginning of that command: where a statement can begin is not decided, so that nothing can hide from it.
+const POSTGRES: [&str; 26] = [
+    "ALTER",
+    "CHECKPOINT",
+    "CLUSTER",
+    "COMMENT",
+    "COPY",
+    "CREATE",
+    "DISCARD",
+    "DO",
+    "DROP",
+    "EXECUTE",
+    "GRANT",
+    "IMPORT",
+    "LISTEN",
+    "LOAD",
+    "LOCK",
+    "NOTIFY",
+    "PREPARE",
+    "REASSIGN",
+    "REINDEX",
+    "RESET",
+    "REVOKE",
+    "SECURITY",
+    "SHOW",
+    "TRUNCATE",
+    "UNLISTEN",
+    "VACUUM",
 ];
 
-/// Words of a body behind which a condition stands, up to THEN, LOOP or DO.
-const CONDITIONS: [&str; 9] =
-    ["IF", "ELSIF", "ELSEIF", "WHEN", "CASE", "WHILE", "FOR", "FOREACH", "EXCEPTION"];
+/// The same of MySQL and MariaDB. SET is looked at wherever it stands, by `calls`.
+const MYSQL: [&str; 33] = [
+    "ALTER",
+    "BACKUP",
+    "BINLOG",
+    "CACHE",
+    "CHANGE",
+    "CLONE",
+    "CREATE",
+    "DEALLOCATE",
+    "DROP",
+    "EXECUTE",
+    "FLUSH",
+    "GRANT",
+    "HANDLER",
+    "HELP",
+    "IMPORT",
+    "INSTALL",
+    "KILL",
+    "LOAD",
+    "LOCK",
+    "PREPARE",
+    "PURGE",
+    "RENAME",
+    "RESET",
+    "RESTART",
+    "REVOKE",
+    "SHUTDOWN",
+    "START",
+    "STOP",
+    "TRUNCATE",
+    "UNINSTALL",
+    "UNLOCK",
+    "USE",
+    "XA",
+];
 
 /// Of the body of a statement that is no routine: a block, a trigger, an event.
 pub(super) fn escape(confines: &Confines, tokens: Tokens<'_>, kind: &Kind) -> Option<Escape> {
     match (confines.provider(), kind) {
         (Provider::PostgreSql, Kind::Do) => of_strings(confines, tokens),
-        (Provider::MySql, Kind::Do) => procedural(confines, tokens),
+        (Provider::MySql, Kind::Do) => commands(confines, tokens, 1),
         (Provider::MySql, Kind::Ddl(DdlVerb::Create | DdlVerb::Alter)) => {
-            let start = (0..tokens.all.len()).find(|at| {
-                (tokens.word(*at, "ROW") && tokens.word(at.wrapping_sub(1), "EACH")) || tokens.word(*at, "DO")
-            })?;
-            let made = ["TRIGGER", "EVENT"];
-            let is_program = (0..start).any(|at| tokens.any(at, &made));
-            let rest = Tokens { all: &tokens.all[start + 1..], ..tokens };
-            is_program.then(|| procedural(confines, rest)).flatten()
+            let made = |at: &usize| tokens.any(*at, &["TRIGGER", "EVENT"]);
+            let program = (0..tokens.all.len()).take(8).find(made)?;
+            commands(confines, tokens, program + 1)
         }
         _ => None,
     }
@@ -62,24 +94,20 @@ pub(super) fn of_routine(confines: &Confines, tokens: Tokens<'_>) -> Option<Esca
         Provider::PostgreSql => calls::escape(confines, tokens, 0).or_else(|| of_strings(confines, tokens)),
         Provider::MySql => {
             let arguments = tokens.all.iter().position(|token| token.is_symbol(b'(')).unwrap_or_default();
-            let start = (arguments..tokens.all.len())
-                .find(|at| tokens.any(*at, &STATEMENTS) || tokens.any(*at, &MYSQL_STARTS))?;
-            calls::escape(confines, tokens, arguments)
-                .or_else(|| procedural(confines, Tokens { all: &tokens.all[start..], ..tokens }))
+            calls::escape(confines, tokens, arguments).or_else(|| commands(confines, tokens, arguments))
         }
         Provider::Sqlite => None,
     }
 }
 
-/// What begins the body of a routine of MySQL, behind its characteristics.
-const MYSQL_STARTS: [&str; 14] = [
-    "BEGIN", "INSERT", "UPDATE", "DELETE", "REPLACE", "SET", "CALL", "IF", "CASE", "TRUNCATE", "CREATE",
-    "DROP", "ALTER", "EXECUTE",
-];
-
-/// The language that a routine or block of PostgreSQL says it is in.
+/// The language that a routine or block of PostgreSQL says it is in. Within parentheses it is the name of an argument.
 pub(super) fn language(tokens: Tokens<'_>) -> Option<String> {
-    let at = (0..tokens.all.len()).find(|at| tokens.word(*at, "LANGUAGE"))? + 1;
+    let mut depth = 0_usize;
+    let at = (0..tokens.all.len()).find(|at| {
+        depth += usize::from(tokens.symbol(*at, b'('));
+        depth = depth.saturating_sub(usize::from(tokens.symbol(*at, b')')));
+        depth == 0 && tokens.word(*at, "LANGUAGE")
+    })? + 1;
     let token = tokens.all.get(at)?;
     match token.kind {
         TokenKind::String => unquote_string(token.span.slice(tokens.text)).map(|name| name.to_lowercase()),
@@ -135,80 +163,30 @@ fn of_plpgsql(confines: &Confines, body: &str) -> Option<Escape> {
     match confines.tokens(body) {
         Some(tokens) => {
             let tokens = Tokens { text: body, all: &tokens };
-            calls::escape(confines, tokens, 0).or_else(|| procedural(confines, tokens))
+            calls::escape(confines, tokens, 0).or_else(|| commands(confines, tokens, 0))
         }
         None => Some(super::unread()),
     }
 }
 
-/// Statement by statement.
-fn procedural(confines: &Confines, tokens: Tokens<'_>) -> Option<Escape> {
-    let mysql = confines.provider() == Provider::MySql;
-    let (mut start, mut declares, mut cases, mut at) = (true, false, 0_usize, 0);
-    while at < tokens.all.len() {
-        if tokens.symbol(at, b';') {
-            (start, cases) = (true, 0);
-        } else if start && tokens.symbol(at, b'<') {
-            // <<label>>
-            at = (at..tokens.all.len())
-                .rev()
-                .find(|to| tokens.symbol(*to, b'>') && *to <= at + 4)
-                .unwrap_or(at);
-        } else if start && tokens.symbol(at + 1, b':') && !tokens.symbol(at + 2, b'=') {
-            // label:
-            at += 1;
-        } else if start && tokens.word(at, "BEGIN") && tokens.word(at + 1, "NOT") {
-            // BEGIN NOT ATOMIC
-            at += 2;
-        } else if start && mysql && tokens.word(at, "DECLARE") {
-            // Behind the conditions of a handler stands its statement.
-            let handler = handled(tokens, at);
-            start = handler.is_some();
-            at = handler.unwrap_or(at + 1) - 1;
-        } else if start {
-            (start, declares) =
-                (goes_on(tokens, at), (declares || tokens.word(at, "DECLARE")) && !tokens.word(at, "BEGIN"));
-            let known = start
-                || declares
-                || tokens.any(at, &STATEMENTS)
-                || tokens.any(at, &CONDITIONS)
-                || [b':', b'=', b'.', b'['].iter().any(|symbol| tokens.symbol(at + 1, *symbol));
-            if !known && let Some(found) = confines.of_part(tokens.statement(at)) {
-                return Some(found);
-            }
-        } else if tokens.word(at, "CASE") {
-            cases += 1;
-        } else if cases > 0 && tokens.word(at, "END") {
-            cases -= 1;
-        } else if cases == 0 {
-            start = tokens.any(at, &["THEN", "LOOP"]) || (mysql && tokens.word(at, "DO"));
-        }
-        at += 1;
-    }
-    None
-}
-
-/// Whether a statement begins right behind this word.
-fn goes_on(tokens: Tokens<'_>, at: usize) -> bool {
-    tokens.any(at, &["DECLARE", "BEGIN", "ELSE", "LOOP", "REPEAT"])
-}
-
-/// Where the statement of `DECLARE EXIT HANDLER FOR NOT FOUND, SQLSTATE '23000'` begins.
-fn handled(tokens: Tokens<'_>, declare: usize) -> Option<usize> {
-    if !tokens.word(declare + 2, "HANDLER") || !tokens.word(declare + 3, "FOR") {
-        return None;
-    }
-    let mut at = declare + 4;
-    loop {
-        if tokens.word(at, "NOT") {
-            at += 1;
-        } else if tokens.word(at, "SQLSTATE") {
-            at += 1 + usize::from(tokens.word(at + 1, "VALUE"));
-        }
-        at += 1;
-        if !tokens.symbol(at, b',') {
-            return Some(at);
-        }
-        at += 1;
-    }
+/// The commands that stand anywhere in a body, from the token `from` on.
+fn commands(confines: &Confines, tokens: Tokens<'_>, from: usize) -> Option<Escape> {
+    let words: &[&str] = match confines.provider() {
+        Provider::MySql => &MYSQL,
+        _ => &POSTGRES,
+    };
+    // No statement begins behind these, and none goes on with those: it is the name of a column or a variable.
+    let is_name = |at: usize| {
+        let before = [b'.', b',', b'(', b'=', b'+', b'-']
+            .iter()
+            .any(|symbol| tokens.symbol(at.wrapping_sub(1), *symbol));
+        let behind = [b'.', b',', b')', b'='].iter().any(|symbol| tokens.symbol(at + 1, *symbol));
+        before || behind
+    };
+    (from..tokens.all.len()).filter(|at| tokens.any(*at, words) && !is_name(*at)).find_map(|at| {
+        // START TRANSACTION; DECLARE CONTINUE HANDLER.
+        let harmless = (tokens.word(at, "START") && tokens.word(at + 1, "TRANSACTION"))
+            || (tokens.word(at, "HANDLER") && tokens.any(at.wrapping_sub(1), &["CONTINUE", "EXIT", "UNDO"]));
+        if harmless { None } else { confines.of_part(tokens.statement(at)) }
+    })
 }

@@ -546,9 +546,13 @@ pub(super) fn escape(confines: &Confines, tokens: Tokens<'_>, from: usize) -> Op
 fn runs_text(confines: &Confines, tokens: Tokens<'_>, at: usize) -> bool {
     match confines.provider() {
         Provider::PostgreSql => {
-            tokens.word(at, "EXECUTE")
-                && !tokens.any(at + 1, &["FUNCTION", "PROCEDURE", "ON"])
-                && !tokens.any(0, &["GRANT", "REVOKE", "ALTER"])
+            // A variable may be called `function`.
+            let of_trigger = tokens.word(0, "CREATE")
+                && (1..5).any(|at| tokens.word(at, "TRIGGER"))
+                && tokens.any(at + 1, &["FUNCTION", "PROCEDURE"]);
+            let right = tokens.word(at + 1, "ON") && tokens.any(0, &["GRANT", "REVOKE", "ALTER"]);
+            let rights = tokens.any(0, &["GRANT", "REVOKE"]);
+            tokens.word(at, "EXECUTE") && !of_trigger && !right && !rights
         }
         Provider::MySql => {
             tokens.any(at, &["EXECUTE", "PREPARE"])
@@ -562,33 +566,60 @@ fn runs_text(confines: &Confines, tokens: Tokens<'_>, at: usize) -> bool {
 /// A name that is known to lead out.
 fn outward(confines: &Confines, tokens: Tokens<'_>, at: usize, name: &str) -> Option<Escape> {
     let before = at.wrapping_sub(1);
+    let qualified = tokens.symbol(before, b'.');
     let called = tokens.symbol(at + 1, b'(')
         || tokens.symbol(before, b'=')
         // f(x) may be written x.f as well.
-        || (tokens.symbol(before, b'.') && tokens.name(before.wrapping_sub(1)).as_deref() != Some("pg_catalog"));
+        || (qualified && tokens.name(before.wrapping_sub(1)).as_deref() != Some("pg_catalog"))
+        || names_functions(tokens);
     if called && OUTWARD.iter().any(|prefix| name.starts_with(prefix)) {
         return Some(Escape::world(format!("it calls `{name}`")));
     }
     match confines.provider() {
         Provider::PostgreSql => {
-            if called
-                && name.starts_with("pg_")
-                && !is_harmless(name, Provider::PostgreSql)
-                && name != "pg_catalog"
-            {
+            if !name.starts_with("pg_") || name == "pg_catalog" {
+                return None;
+            }
+            if called && !is_harmless(name, Provider::PostgreSql) {
                 return Some(Escape::world(format!("it calls `{name}`")));
             }
-            let changes = || {
-                (0..tokens.all.len()).any(|at| {
-                    tokens.any(at, &["INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "TRUNCATE", "ALTER"])
-                })
-            };
-            (SHARED.contains(&name) && changes())
-                .then(|| Escape::server(format!("it names `{name}`, which is the server's")))
+            of_catalogue(tokens, at, name)
         }
         Provider::MySql => of_mysql(tokens, at),
         Provider::Sqlite => None,
     }
+}
+
+/// What is made of functions names them without calling them.
+fn names_functions(tokens: Tokens<'_>) -> bool {
+    let made = ["OPERATOR", "AGGREGATE", "CAST", "CONVERSION", "TYPE", "SEARCH"];
+    tokens.any(0, &["CREATE", "ALTER"]) && (1..5).any(|at| tokens.any(at, &made))
+}
+
+/// PostgreSQL: the server's own tables, changed or locked; those that are the whole server's in what changes anything.
+fn of_catalogue(tokens: Tokens<'_>, at: usize, name: &str) -> Option<Escape> {
+    let mut before = at.wrapping_sub(1);
+    if tokens.symbol(before, b'.') {
+        before = before.wrapping_sub(2);
+    }
+    if tokens.word(before, "ONLY") {
+        before = before.wrapping_sub(1);
+    }
+    let deletes = tokens.word(before, "FROM") && tokens.word(before.wrapping_sub(1), "DELETE");
+    let writes =
+        tokens.any(before, &["INTO", "UPDATE", "TABLE", "TRUNCATE", "COPY", "LOCK", "ON"]) || deletes;
+    let works = tokens.any(0, &["LOCK", "VACUUM", "REINDEX", "ANALYZE", "CLUSTER", "TRUNCATE"]);
+    // A view or a rule can be written through.
+    let looks = tokens.word(0, "CREATE") && (1..5).any(|at| tokens.any(at, &["VIEW", "RULE"]));
+    if writes || works || looks {
+        return Some(Escape::unknown(format!("it works on `{name}`, which is the server's own")));
+    }
+    let changes = || {
+        (0..tokens.all.len())
+            .any(|at| tokens.any(at, &["INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "TRUNCATE", "ALTER"]))
+    };
+    (SHARED.contains(&name) && changes())
+        .then(|| Escape::server(format!("it names `{name}`, which is the server's")))
 }
 
 fn of_mysql(tokens: Tokens<'_>, at: usize) -> Option<Escape> {
@@ -596,11 +627,37 @@ fn of_mysql(tokens: Tokens<'_>, at: usize) -> Option<Escape> {
     if tokens.any(at, &["OUTFILE", "DUMPFILE"]) && tokens.word(before, "INTO") {
         return Some(Escape::world("it writes a file"));
     }
+    if tokens.word(at, "SET") && tokens.any(at + 1, &["PASSWORD", "DEFAULT", "ROLE", "RESOURCE", "STATEMENT"])
+    {
+        // SET DEFAULT of a key is none of these, and nothing is lost by the caution.
+        let of_key = tokens.word(at + 1, "DEFAULT") && tokens.any(before, &["DELETE", "UPDATE"]);
+        if !of_key {
+            return Some(Escape::unknown("it works on users, or is a statement within a statement"));
+        }
+    }
+    if tokens.word(at, "SQL_MODE") && !reads_mode(tokens, at) {
+        return Some(Escape::unknown("how its texts are read is decided while it runs (sql_mode)"));
+    }
     let sets = tokens.word(before, "SET") || tokens.symbol(before, b',') || tokens.symbol(before, b'@');
     if sets && tokens.any(at, &["GLOBAL", "PERSIST", "PERSIST_ONLY"]) {
         return Some(Escape::server("it changes a setting of the server"));
     }
     None
+}
+
+/// `sql_mode` that is asked for, or set to a text that changes nothing of how statements are read.
+fn reads_mode(tokens: Tokens<'_>, at: usize) -> bool {
+    let equals = at + 1 + usize::from(tokens.symbol(at + 1, b':'));
+    if !tokens.symbol(equals, b'=') {
+        return true;
+    }
+    let Some(value) = tokens.all.get(equals + 1).filter(|token| token.kind == TokenKind::String) else {
+        return false;
+    };
+    let ends = tokens.all.get(equals + 2).is_none_or(|token| token.is_symbol(b',') || token.is_symbol(b';'));
+    let text = value.span.slice(tokens.text).to_uppercase();
+    let changing = ["ANSI", "NO_BACKSLASH", "ORACLE", "MSSQL", "DB2", "MAXDB", "POSTGRESQL", "MYSQL"];
+    ends && !changing.iter().any(|mode| text.contains(mode))
 }
 
 /// A name with one of the server's databases before its dot.
@@ -610,7 +667,8 @@ pub(super) fn other_database(confines: &Confines, tokens: Tokens<'_>) -> Option<
     }
     (0..tokens.all.len()).find_map(|at| {
         let first = tokens.symbol(at + 1, b'.') && !tokens.symbol(at.wrapping_sub(1), b'.');
-        let name = tokens.name(at).filter(|_| first)?;
+        // Nobody can write there.
+        let name = tokens.name(at).filter(|name| first && name != "information_schema")?;
         let place = ["FROM", "JOIN", "INTO", "TABLE", "REFERENCES", "EXISTS", "VIEW", "TRIGGER", "CALL"];
         (confines.databases.contains(&name) || tokens.any(at.wrapping_sub(1), &place))
             .then(|| Escape::server(format!("it names the database `{name}`")))

@@ -196,11 +196,8 @@ pub(super) fn escape(confines: &Confines, kind: &Kind, words: Words<'_>) -> Opti
         | Kind::Discard { .. }
         | Kind::CreateIndexConcurrently
         | Kind::DropIndexConcurrently
-        | Kind::ReindexConcurrently
-        | Kind::Reindex { .. }
         | Kind::DetachConcurrently
         | Kind::DetachFinalize
-        | Kind::ClusterAll
         | Kind::AddEnumValue
         | Kind::CopyFromStdin
         | Kind::CopyToStdout
@@ -221,7 +218,10 @@ pub(super) fn escape(confines: &Confines, kind: &Kind, words: Words<'_>) -> Opti
         | Kind::Call => None,
         Kind::Set { scope: Scope::Global, .. } => Some(Escape::server("it changes a setting of the server")),
         Kind::Set { .. } => setting(words),
-        Kind::Vacuum => says(&words, "INTO").then(|| Escape::world("it writes a file")),
+        Kind::Vacuum if says(&words, "INTO") => Some(Escape::world("it writes a file")),
+        Kind::Vacuum if confines.provider() == Provider::Sqlite => None,
+        // Without a table they take the tables of the whole server as well.
+        Kind::Vacuum | Kind::Reindex { .. } | Kind::ReindexConcurrently | Kind::ClusterAll => of_tables(words),
         Kind::Pragma { name, .. } => (!PRAGMAS.contains(&name.as_str()))
             .then(|| Escape::unknown(format!("nobody knows where PRAGMA {name} reaches"))),
         Kind::Attach | Kind::DetachDatabase => Some(Escape::world("it reaches for another file")),
@@ -242,6 +242,31 @@ pub(super) fn escape(confines: &Confines, kind: &Kind, words: Words<'_>) -> Opti
         Kind::Ddl(verb) => definition(confines, *verb, words),
         Kind::Delimiter | Kind::Unknown => Some(Escape::unknown("it is no statement of which that is known")),
     }
+}
+
+/// VACUUM, REINDEX and CLUSTER of tables that are named.
+fn of_tables(mut words: Words<'_>) -> Option<Escape> {
+    let system = ["SYSTEM", "DATABASE"].iter().any(|word| says(&words, word));
+    words.advance();
+    if words.look(0).is_some_and(|token| token.is_symbol(b'(')) {
+        words.skip_one();
+    }
+    while words
+        .take_any(&[
+            "FULL",
+            "FREEZE",
+            "VERBOSE",
+            "ANALYZE",
+            "ANALYSE",
+            "TABLE",
+            "INDEX",
+            "SCHEMA",
+            "CONCURRENTLY",
+        ])
+        .is_some()
+    {}
+    let named = words.look(0).is_some_and(|token| !token.is_symbol(b';'));
+    (system || !named).then(|| Escape::server("it works on the tables of the whole server as well"))
 }
 
 fn says(words: &Words<'_>, word: &str) -> bool {
@@ -296,6 +321,9 @@ fn of_postgres(mut words: Words<'_>) -> Option<Escape> {
     }
     match object {
         Some(&["EXTENSION"]) => extension(words),
+        Some(&["SCHEMA"]) if ["CREATE", "GRANT"].iter().any(|word| says(&words, word)) => Some(
+            Escape::unknown("it makes a schema with what is in it; make these by statements of their own"),
+        ),
         Some(_) => None,
         None => {
             let what =
@@ -379,6 +407,13 @@ fn of_mysql(confines: &Confines, verb: DdlVerb, mut words: Words<'_>) -> Option<
                 .then(|| Escape::server(format!("the function {name} may be the server's")))
         }
         Some(_) => None,
+        // Of the database that is worked on.
+        None if verb == DdlVerb::Alter
+            && words.take_any(&["DATABASE", "SCHEMA"]).is_some()
+            && ["DEFAULT", "CHARACTER", "CHARSET", "COLLATE"].iter().any(|word| words.at_word(word)) =>
+        {
+            None
+        }
         None => Some(Escape::server("it works on the server, not in a database")),
     }
 }

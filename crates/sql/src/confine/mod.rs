@@ -135,23 +135,50 @@ impl Confines {
     /// How a statement reaches beyond its database; none: it is known not to.
     pub fn escape(&self, statement: &Statement, text: &str) -> Option<Escape> {
         let text = statement.span.slice(text);
-        let Some(tokens) = self.tokens(text) else { return Some(unread()) };
-        let tokens = Tokens { text, all: &tokens };
-        match heads::routine(self.words(tokens)) {
-            Some(_) => heads::of_routine(self, tokens),
-            None => self.within(tokens, &statement.kind),
-        }
+        self.readings(text, |confines, tokens, is_whole| match heads::routine(confines.words(tokens)) {
+            Some(_) => heads::of_routine(confines, tokens),
+            None if is_whole => confines.within(tokens, &statement.kind),
+            None if tokens.all.is_empty() => None,
+            None => confines.within(tokens, &classify::kind(confines.words(tokens))),
+        })
     }
 
     fn escape_of_body(&self, statement: &Statement, text: &str) -> Option<Escape> {
         let text = statement.span.slice(text);
-        let Some(tokens) = self.tokens(text) else { return Some(unread()) };
-        body::of_routine(self, Tokens { text, all: &tokens })
+        self.readings(text, |confines, tokens, _| body::of_routine(confines, tokens))
+    }
+
+    /// What is found in a text as it is read. MySQL carries out what stands in a comment of a version if it has that version: a
+    /// text with one is read with it and without it, one with several by nobody.
+    fn readings(
+        &self,
+        text: &str,
+        find: impl Fn(&Self, Tokens<'_>, bool) -> Option<Escape>,
+    ) -> Option<Escape> {
+        let Some(all) = self.tokens(text) else { return Some(unread()) };
+        let opened = all.iter().filter(|token| token.kind == TokenKind::CodeOpen).count();
+        let marks = |token: &Token| matches!(token.kind, TokenKind::CodeOpen | TokenKind::CodeClose);
+        let with: Vec<Token> = all.iter().filter(|token| !marks(token)).copied().collect();
+        if opened == 0 {
+            return find(self, Tokens { text, all: &with }, true);
+        }
+        if opened > 1 {
+            return Some(Escape::unknown("it has comments of several versions"));
+        }
+        let mut inside = false;
+        let mut without = all;
+        without.retain(|token| {
+            inside = (inside || token.kind == TokenKind::CodeOpen) && token.kind != TokenKind::CodeClose;
+            !inside && !marks(token)
+        });
+        find(self, Tokens { text, all: &with }, true)
+            .or_else(|| find(self, Tokens { text, all: &without }, false))
     }
 
     fn routine(&self, statement: &Statement, text: &str) -> Option<String> {
         let text = statement.span.slice(text);
-        let tokens = self.tokens(text)?;
+        let mut tokens = self.tokens(text)?;
+        tokens.retain(|token| !matches!(token.kind, TokenKind::CodeOpen | TokenKind::CodeClose));
         heads::routine(self.words(Tokens { text, all: &tokens }))
     }
 
@@ -185,7 +212,6 @@ impl Confines {
         let mut tokens = Vec::new();
         loop {
             match scanner.next_token() {
-                Ok(Some(token)) if matches!(token.kind, TokenKind::CodeOpen | TokenKind::CodeClose) => {}
                 Ok(Some(token)) => tokens.push(token),
                 Ok(None) => return Some(tokens),
                 Err(_) => return None,

@@ -27,7 +27,6 @@ fn what_leaves_a_database_of_mysql() {
     for text in [
         "DROP SCHEMA x",
         "CREATE SCHEMA x",
-        "ALTER SCHEMA CHARACTER SET utf8mb4",
         "CREATE DATABASE x",
         "SET GLOBAL max_connections = 1",
         "SET @a = 1, GLOBAL max_connections = 1",
@@ -261,5 +260,78 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
         } else if path.ends_with("migration.sql") {
             files.push(path);
         }
+    }
+}
+
+#[test]
+fn nothing_hides_in_a_body_of_mysql() {
+    for text in [
+        "CREATE PROCEDURE p() SHUTDOWN; CALL p();",
+        "CREATE PROCEDURE p() GRANT ALL PRIVILEGES ON *.* TO bob; CALL p();",
+        "CREATE PROCEDURE p() RENAME USER bob TO bob2; CALL p();",
+        "CREATE PROCEDURE p() FLUSH PRIVILEGES; CALL p();",
+        "CREATE PROCEDURE p(move int) CREATE USER evil; CALL p(1);",
+        "BEGIN NOT ATOMIC IF @case IS NULL THEN CREATE USER evil; END IF; END;",
+        "CREATE PROCEDURE p() BEGIN IF @case IS NULL THEN CREATE USER evil; END IF; END; CALL p();",
+        "CREATE EVENT e ON SCHEDULE AT CURRENT_TIMESTAMP DO BEGIN IF @case IS NULL THEN CREATE USER evil; END IF; END;",
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET PASSWORD FOR a = 'x'",
+        "/*!50701 SELECT */ CREATE USER evil;",
+        "/*!80000 SELECT */ CREATE USER evil;",
+        "/*M!120000 SELECT */ CREATE USER evil;",
+        "CREATE PROCEDURE p() BEGIN /*!50701 SELECT */ DROP USER IF EXISTS evil; END; CALL p();",
+        "SET sql_mode='ANSI_QUOTES'; INSERT INTO \"mysql\".\"global_priv\" VALUES ('%')",
+        "SET sql_mode=CONCAT(@@sql_mode,',ANSI_QUOTES')",
+        "SET @@sql_mode=4",
+    ] {
+        leaves(Provider::MySql, text);
+    }
+    for text in [
+        "SELECT 1 FROM information_schema.tables",
+        "SET @x = (SELECT COUNT(*) FROM information_schema.tables)",
+        "ALTER DATABASE CHARACTER SET utf8mb4",
+        "SET sql_mode='NO_AUTO_VALUE_ON_ZERO'",
+        "/*!40101 SET NAMES utf8 */",
+        "CREATE TABLE t (a int) /*!50100 PARTITION BY HASH (a) PARTITIONS 4 */",
+    ] {
+        stays(Provider::MySql, text);
+    }
+}
+
+#[test]
+fn nothing_hides_in_a_body_of_postgresql() {
+    for text in [
+        "DO $$ BEGIN IF (SELECT 1 AS case) = 1 THEN CREATE ROLE evil; END IF; END $$;",
+        "DO $$ BEGIN FOR i IN 1..(SELECT 1 AS case) LOOP CREATE ROLE evil; END LOOP; END $$;",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF (SELECT 1 AS case)=1 THEN ALTER ROLE postgres SET work_mem='5MB'; \
+         END IF; RETURN 1; END $$; CREATE TABLE t (a int DEFAULT f());",
+        "CREATE OPERATOR public.@!@ (LEFTARG = int4, RIGHTARG = int8, FUNCTION = pg_catalog.pg_terminate_backend);",
+        "CREATE OPERATOR @@! (LEFTARG = oid, RIGHTARG = text, FUNCTION = pg_catalog.lo_export)",
+        "DO $$ DECLARE function text := 'x'; r record; BEGIN FOR r IN EXECUTE function LOOP NULL; END LOOP; END $$;",
+        "CREATE SCHEMA s4 GRANT CONNECT ON DATABASE postgres TO pg_monitor;",
+        "CREATE SCHEMA s13 CREATE TABLE a (b int) GRANT ALL ON TABLESPACE pg_default TO pg_monitor;",
+        "UPDATE pg_catalog.pg_proc SET prosrc = '' WHERE proname = 'lower2'",
+        "INSERT INTO pg_proc SELECT * FROM pg_proc",
+        "DELETE FROM ONLY pg_catalog.pg_class",
+        "CREATE VIEW v AS SELECT * FROM pg_proc; UPDATE v SET prosrc = ''",
+        "LOCK TABLE pg_catalog.pg_authid IN ACCESS EXCLUSIVE MODE;",
+        "VACUUM FULL pg_database;",
+        "VACUUM FULL;",
+        "REINDEX TABLE pg_catalog.pg_database;",
+        "REINDEX SYSTEM postgres",
+        "CLUSTER",
+    ] {
+        leaves(Provider::PostgreSql, text);
+    }
+    for text in [
+        "CREATE FUNCTION f15() RETURNS TABLE(id int, language text) LANGUAGE sql AS $$ select 1, 'a'::text $$; SELECT * FROM f15()",
+        "CREATE FUNCTION f14(language text) RETURNS int LANGUAGE sql AS 'select 1'; SELECT f14('x')",
+        "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_type WHERE typname = 'a') THEN CREATE TYPE a AS ENUM ('x'); END IF; END $$",
+        "VACUUM (ANALYZE) t",
+        "REINDEX INDEX CONCURRENTLY a",
+        "CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)",
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "CREATE SCHEMA IF NOT EXISTS s AUTHORIZATION CURRENT_USER",
+    ] {
+        stays(Provider::PostgreSql, text);
     }
 }

@@ -35,10 +35,11 @@ pub struct Substitution {
 }
 
 /// A kind of what is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is the object of the same name")]
 pub enum KeptKind {
+    #[default]
     Table,
     Column,
     /// PostgreSQL: a type that a kept table or column has.
@@ -46,7 +47,7 @@ pub enum KeptKind {
 }
 
 /// Something that is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// The statement that drops it, from 0.
     pub statement: usize,
@@ -68,11 +69,30 @@ pub struct Kept {
     /// Of a table: its columns, without those that are computed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
+    /// Of a table: columns that are kept in it, with their types, as it is when it is brought back.
+    #[serde(skip)]
+    pub held: Vec<(String, String)>,
     /// Of a partitioned table: what holds its rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<KeptPartition>,
     /// The statements that bring it back to where it was, with what went with it: in one transaction where that is possible.
     pub restore: Vec<String>,
+    /// MySQL: the triggers of a table, by name. A trigger's name is the database's, and another table may have it by now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<(String, String)>,
+    /// MySQL: restoring it has begun, and it may be where it was already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restoring: bool,
+    /// SQLite: what a column is, behind its name; it is built in by [`restored`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
+    /// SQLite: the indexes that a column was in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<String>,
+    /// SQLite: triggers that follow a row whose key is given again once it is free. Without them it cannot be told whose a kept value
+    /// is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<String>,
 }
 
 /// A partition of a table that is kept.
@@ -84,6 +104,9 @@ pub struct KeptPartition {
     pub place: Name,
     /// Its columns, without those that are computed.
     pub columns: Vec<String>,
+    /// It is parted again: its rows are those of other partitions.
+    #[serde(default)]
+    pub parted: bool,
 }
 
 /// Why something cannot be kept.
@@ -146,18 +169,40 @@ pub fn bring_back(running: Running<'_>, before: &Snapshot, kept: &[Kept]) -> Vec
     }
 }
 
+/// The statements that bring back what was `kept` in one place, in a database that is `now`.
+pub fn restored(kept: &[Kept], now: &Snapshot) -> Vec<String> {
+    match kept.first() {
+        Some(first) if now.provider == Provider::Sqlite && first.kind == KeptKind::Column => {
+            sqlite::keep::restored(kept, now)
+        }
+        _ => kept.iter().flat_map(|kept| kept.restore.clone()).collect(),
+    }
+}
+
 /// The statements that are left, with their numbers.
 pub(super) fn left<'r>(running: Running<'r>) -> impl Iterator<Item = (usize, &'r Statement)> {
     running.script.statements.iter().enumerate().skip(running.done)
 }
 
-/// A name under which something is kept: short enough for every database, and readable.
+/// The longest name in bytes: every database takes it.
+const LONGEST: usize = 60;
+
+/// A name under which something is kept: short enough for every database, readable, and another one for each name.
 pub(super) fn kept_name(prefix: &str, tag: &str, name: &str) -> String {
     let mut whole = format!("{prefix}{tag}_{name}");
-    while whole.len() > 60 {
-        whole.pop();
+    if whole.len() > LONGEST {
+        let end = format!("_{:08x}", hash(&whole));
+        while whole.len() > LONGEST - end.len() {
+            whole.pop();
+        }
+        whole.push_str(&end);
     }
     whole
+}
+
+/// Enough to tell names apart that begin alike (FNV-1a).
+fn hash(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// ALTER TABLE, taken apart at its commas.

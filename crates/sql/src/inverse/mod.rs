@@ -25,7 +25,7 @@ mod tests;
 
 pub use keep::{
     KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution, Unkept,
-    bring_back, keep,
+    bring_back, keep, restored,
 };
 pub use rebuilds::{Rebuild, rebuilds};
 

@@ -87,7 +87,8 @@ fn write(plan: &Plan, path: &Path) -> Result<()> {
         return Err(failed("`-` is no file; `--json` writes to stdout".to_owned()));
     }
     let text = serde_json::to_string_pretty(plan).map_err(|error| failed(error.to_string()))?;
-    std::fs::write(path, diagnostics::redact(&text, &[]) + "\n").map_err(|error| failed(error.to_string()))
+    let text = ops::each_value(&text, &|value| diagnostics::redact(value, &[]));
+    std::fs::write(path, text + "\n").map_err(|error| failed(error.to_string()))
 }
 
 /// Reads a plan that was written before.

@@ -1,5 +1,6 @@
 //! `plan`, and deploys that are held to one.
 
+mod fulfilled;
 mod kept;
 mod reality;
 

@@ -2,7 +2,7 @@
 
 use super::{NAME, Place, Scene, postgres};
 use crate::support::{Project, text};
-use testkit::{mariadb, sqlite};
+use testkit::{mariadb, sqlite, wait_until};
 
 /// Drafts a way back of a project with this migration: refused, with the place of the statement.
 fn is_not_replayed(url: &str, base: &str, file: &str) {
@@ -187,7 +187,7 @@ fn a_mark_that_a_killed_run_has_left_allows_nothing() {
     scratch.psql("DROP SCHEMA IF EXISTS cutover CASCADE; CREATE SCHEMA cutover; CREATE TABLE cutover.x AS SELECT 1 AS id");
     let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
     let said = drafts(&project, &target.url(), &scratch.url());
-    assert!(said.contains("rows of cutover.x"), "{said}");
+    assert!(said.contains("table cutover.x"), "{said}");
     scratch.psql("DROP SCHEMA cutover CASCADE");
     let said = drafts(&project, &target.url(), &scratch.url());
     assert!(!said.contains("C2025"), "{said}");
@@ -196,9 +196,78 @@ fn a_mark_that_a_killed_run_has_left_allows_nothing() {
     a_mark_allows_nothing(&scratch, &target.url());
     scratch.sql("CREATE OR REPLACE TABLE _cutover_x AS SELECT 1 AS id");
     let said = drafts(&project, &target.url(), &scratch.url());
-    assert!(said.contains("rows of `_cutover_"), "{said}");
+    assert!(said.contains("table `_cutover_"), "{said}");
     let target = sqlite::Database::create("target");
     a_mark_allows_nothing(&sqlite::Database::create("scratch"), &target.url());
+}
+
+#[test]
+fn a_given_database_is_one_runs_at_a_time() {
+    let server = testkit::postgres::server();
+    let (scratch, target) = (server.create_database("scratch"), server.create_database("target"));
+    // Another run has it: as long as its session is there.
+    let mut session = scratch.session();
+    session.run("SELECT pg_advisory_lock(8314045527594168163)");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
+    let said = drafts(&project, &target.url(), &scratch.url());
+    assert!(said.contains("C2025") && said.contains("another run replays migrations"), "{said}");
+    drop(session);
+    wait_until("its session is gone", || {
+        scratch.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = \
+                      current_database())") == "0"
+    });
+    let said = drafts(&project, &target.url(), &scratch.url());
+    assert!(said.contains("1_base: whole"), "{said}");
+}
+
+#[test]
+fn a_given_file_stays_the_same_file_and_what_was_not_there_goes_again() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let (scratch, target) = (sqlite::Database::create("scratch"), sqlite::Database::create("target"));
+    scratch.query("VACUUM");
+    std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let before = std::fs::metadata(scratch.path()).unwrap();
+    let link = scratch.path().with_file_name("link.db");
+    std::os::unix::fs::symlink(scratch.path(), &link).unwrap();
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id INTEGER);")]);
+    let said = drafts(&project, &target.url(), &format!("file:{}", link.display()));
+    assert!(said.contains("1_base: whole"), "{said}");
+    let after = std::fs::metadata(scratch.path()).unwrap();
+    assert_eq!((before.ino(), before.mode(), before.uid()), (after.ino(), after.mode(), after.uid()));
+    assert!(link.is_symlink());
+    assert_eq!(scratch.query("SELECT count(*) FROM sqlite_schema"), "0");
+    let new = scratch.path().with_file_name("new.db");
+    drafts(&project, &target.url(), &format!("file:{}", new.display()));
+    assert!(!new.exists());
+    let server = testkit::postgres::server();
+    let target = server.create_database("target");
+    let name = format!("{}_new", target.name());
+    let url = target.url().replace(target.name(), &name);
+    let said = drafts(&Project::new(&[("1_base", "CREATE TABLE a (id int);")]), &target.url(), &url);
+    assert!(said.contains("1_base: whole"), "{said}");
+    assert_eq!(target.psql(&format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'")), "0");
+}
+
+#[test]
+fn whatever_is_in_a_given_database_keeps_it() {
+    let server = testkit::postgres::server();
+    let (scratch, target) = (server.create_database("scratch"), server.create_database("target"));
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
+    for (make, told, drop) in [
+        (
+            "CREATE CONVERSION cv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8",
+            "conversion cv",
+            "DROP CONVERSION cv",
+        ),
+        ("CREATE SCHEMA cutover", "schema cutover", "DROP SCHEMA cutover"),
+        ("CREATE FOREIGN DATA WRAPPER w", "foreign-data wrapper w", "DROP FOREIGN DATA WRAPPER w"),
+    ] {
+        scratch.psql(make);
+        let said = drafts(&project, &target.url(), &scratch.url());
+        assert!(said.contains("is not empty") && said.contains(told), "{said}");
+        scratch.psql(drop);
+    }
+    assert!(drafts(&project, &target.url(), &scratch.url()).contains("1_base: whole"));
 }
 
 #[test]

@@ -93,6 +93,11 @@ fn an_undoing_that_is_killed_is_no_place_to_go_on_from() {
         let again = scene.run_as_printed(&format!("recover {NAME} --undo"));
         assert!(again.status.success(), "{}", text(&again));
         assert_eq!(scene.database.snapshot(), before);
+        // What is undone leaves no row of ours.
+        let rows = scene
+            .database
+            .sql(&format!("SELECT count(*) FROM _prisma_migrations WHERE migration_name = '{NAME}'"));
+        assert_eq!(rows, if ours { "0" } else { "1" });
         scene.project.deploy(&scene.database.url());
     }
 }
@@ -110,4 +115,41 @@ fn rows_that_prisma_may_have_changed_before_what_is_there_are_a_question() {
     let scene = mariadb::scene(&file.concat());
     scene.left_by_prisma(Some("Please check the query number 3 from the migration file."), &file[..2]);
     scene.recovers_by("--continue-from 3");
+}
+
+#[test]
+fn a_table_that_a_query_fills_may_be_there_without_its_rows() {
+    let file = ["CREATE TABLE copy AS SELECT * FROM g;\n", "DROP TABLE g;\n"];
+    let scene = mariadb::scene(&file.concat());
+    // Somebody made it by hand, and empty.
+    scene.left_by_prisma(None, &["CREATE TABLE copy AS SELECT * FROM g LIMIT 0"]);
+    let answer = scene.look(&[]);
+    assert_eq!(answer.code, Some(3), "{}", answer.said);
+    assert!(answer.said.contains("statement 1 (`CREATE TABLE copy AS SELECT * FROM g`)"), "{}", answer.said);
+    assert_eq!(scene.database.sql("SELECT count(*) FROM g"), "2");
+}
+
+#[test]
+fn what_stands_before_is_recovered_before() {
+    let scene = mariadb::scene("CREATE TABLE a (id INT);\nCREATE TABLE b (id INT);\n");
+    scene.left_by_prisma(None, &["CREATE TABLE a (id INT)"]);
+    scene.project.write("3_later", "CREATE TABLE c (id INT);\nCREATE TABLE d (id INT);\n");
+    scene.database.sql("CREATE TABLE c (id INT)");
+    scene.database.sql(
+        "INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, applied_steps_count) SELECT 'later', checksum, '3_later', \
+         UTC_TIMESTAMP(3), 0 FROM _prisma_migrations WHERE migration_name = '2_m'",
+    );
+    let refused = scene.run_as_printed("recover 3_later --continue-from 2");
+    let said = text(&refused);
+    assert_eq!(refused.status.code(), Some(3), "{said}");
+    assert!(said.contains("migration `2_m` is unfinished, and stands before `3_later`"), "{said}");
+    assert!(said.contains("cutover recover 2_m"), "{said}");
+}
+
+#[test]
+fn nothing_that_is_applied_is_nothing_to_undo() {
+    let scene = postgres::scene(&FILE.concat());
+    let output = scene.run_as_printed(&format!("recover {NAME} --undo --force {NAME}"));
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("nothing of migration `2_m` is applied"), "{}", text(&output));
 }

@@ -94,10 +94,26 @@ fn joined(steps: Vec<Step>, table: &str) -> Undo {
     } else if changes.is_empty() {
         Vec::new()
     } else {
-        vec![render::alter(table, &changes.concat())]
+        vec![render::alter(table, &said_once(changes.concat()))]
     };
     let sql = first.into_iter().chain(changed).chain(last).collect();
     Undo { sql, ..told }
+}
+
+/// A column may be changed once in one statement: the last word counts.
+fn said_once(mut changes: Vec<String>) -> Vec<String> {
+    let modified = |change: &str| {
+        let tokens = text::tokens(change, MYSQL);
+        let mut words = Words::new(change, &tokens, MYSQL);
+        words.take_all(&["MODIFY", "COLUMN"]).then(|| words.part()).flatten()
+    };
+    let columns: Vec<Option<String>> = changes.iter().map(|change| modified(change)).collect();
+    let mut at = 0;
+    changes.retain(|_| {
+        at += 1;
+        columns[at - 1].is_none() || !columns[at..].contains(&columns[at - 1])
+    });
+    changes
 }
 
 fn step(spec: &Spec, table: &Object, written: &str, state: &mut State) -> Step {

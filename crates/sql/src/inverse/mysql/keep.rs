@@ -48,6 +48,10 @@ fn one(statement: &Statement, text: &str, state: &State, tag: &str) -> Found {
     let mut words = Words::new(text, &tokens, MYSQL);
     match &statement.kind {
         Kind::DropDatabase => Err("it takes everything in the database with it".to_owned()),
+        // SET STATEMENT ... FOR, and whatever else is not read.
+        Kind::Unknown if ["DROP", "ALTER"].iter().any(|word| words.clone().skip_to(word)) => {
+            Err("it is a statement within another, which is not read; say it by itself".to_owned())
+        }
         Kind::Ddl(DdlVerb::Drop) => {
             words.take("DROP");
             if words.take_any(&["TABLE", "TABLES"]).is_none() {
@@ -91,7 +95,7 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
         let name = &table.name.name;
         let place = kept_name(KEPT_PREFIX, tag, name);
         let (mut changes, mut back) = (Vec::new(), Vec::new());
-        let (mut triggers, mut behind) = (Vec::new(), Vec::new());
+        let (mut triggers, mut again) = (Vec::new(), Vec::new());
         for (part, held) in &definition.parts {
             match part.kind {
                 PartKind::ForeignKey => {
@@ -105,9 +109,8 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
                 }
                 // So is a trigger's.
                 PartKind::Trigger => {
-                    let drop = format!("DROP TRIGGER IF EXISTS {}", quoted(&part.name));
-                    triggers.push(drop.clone());
-                    behind.extend([drop, held.clone()]);
+                    triggers.push(format!("DROP TRIGGER IF EXISTS {}", quoted(&part.name)));
+                    again.push((part.name.clone(), held.clone()));
                 }
                 _ => {}
             }
@@ -118,21 +121,18 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
         sent.push(alter(name, &changes));
         sent.extend(triggers);
         kept.push(Kept {
-            statement: 0,
             kind: KeptKind::Table,
             name: table.name.clone(),
-            column: None,
             place: Name::unqualified(place.clone()),
-            place_column: None,
-            keys: Vec::new(),
-            partitions: Vec::new(),
             columns: definition
                 .columns
                 .iter()
                 .filter(|column| column.generated.is_none())
                 .map(|column| column.name.clone())
                 .collect(),
-            restore: std::iter::once(alter(&place, &back)).chain(behind).collect(),
+            restore: vec![alter(&place, &back)],
+            triggers: again,
+            ..Kept::default()
         });
     }
     Ok(Some((sent, kept)))
@@ -169,16 +169,12 @@ fn columns(pieces: &Pieces<'_>, state: &State, tag: &str) -> Found {
                 });
                 keys.without((&column.name, again), &table, state)?;
                 kept.push(Kept {
-                    statement: 0,
                     kind: KeptKind::Column,
                     name: table.name.clone(),
                     column: Some(column.name.clone()),
                     place: table.name.clone(),
                     place_column: Some(place.clone()),
-                    keys: Vec::new(),
-                    partitions: Vec::new(),
-                    columns: Vec::new(),
-                    restore: Vec::new(),
+                    ..Kept::default()
                 });
             }
             None => changes.push(piece.text.to_owned()),
@@ -281,42 +277,33 @@ fn is_plain(held: &str, columns: &[String]) -> bool {
 fn lenient(column: &ColumnDefinition) -> String {
     let tokens = text::tokens(&column.text, MYSQL);
     let mut words = Words::new(&column.text, &tokens, MYSQL);
-    let mut cuts = Vec::new();
+    let mut changes = Vec::new();
     while let Some(first) = words.look(0) {
-        let cut = words.take_all(&["NOT", "NULL"])
-            || words.take("AUTO_INCREMENT")
-            || (words.take_all(&["ON", "UPDATE"]) && {
+        let change = if words.take_all(&["NOT", "NULL"]) {
+            // A timestamp is NOT NULL unless it says otherwise.
+            Some("NULL")
+        } else if words.take("AUTO_INCREMENT") {
+            Some("")
+        } else if words.take_all(&["ON", "UPDATE"]) {
+            words.skip_one();
+            if words.look(0).is_some_and(|next| next.is_symbol(b'(')) {
                 words.skip_one();
-                words.look(0).is_none_or(|next| !next.is_symbol(b'(')) || {
-                    words.skip_one();
-                    true
-                }
-            })
-            || (words.take("CHECK") && {
-                words.skip_one();
-                true
-            });
-        if cut {
-            cuts.push(words.span_from(first));
+            }
+            Some("")
+        } else if words.take("CHECK") {
+            words.skip_one();
+            Some("")
         } else {
             words.skip_one();
-        }
+            None
+        };
+        changes.extend(change.map(|change| (words.span_from(first), change)));
     }
     let mut text = column.text.clone();
-    for cut in cuts.into_iter().rev() {
-        text.replace_range(cut.start..cut.end, "");
+    for (span, change) in changes.into_iter().rev() {
+        text.replace_range(span.start..span.end, change);
     }
-    // A timestamp is NOT NULL unless it says otherwise; NULL stands behind the type, before its default.
-    let has_null = column.text.len() == text.len() && text.contains(" NULL");
-    let (data_type, rest) = text.split_at(column.data_type.len().min(text.len()));
-    let null = if has_null
-        || column.default.as_deref().is_some_and(|default| default.eq_ignore_ascii_case("NULL"))
-    {
-        ""
-    } else {
-        " NULL"
-    };
-    format!("{data_type}{null}{rest}").split_whitespace().collect::<Vec<_>>().join(" ")
+    text.trim_end().to_owned()
 }
 
 /// What puts a column back by itself.
@@ -401,13 +388,18 @@ fn rows(
         quoted(&place),
         &text[named.end..statement.span.end]
     );
-    let list = listed(columns.iter().copied(), MYSQL);
-    Some(vec![
-        format!("DROP TABLE IF EXISTS {}", quoted(&place)),
-        create,
-        format!("INSERT INTO {} ({list}) SELECT {list} FROM {}", quoted(&place), quoted(&from.place.name)),
-        format!("RENAME TABLE {} TO {}", quoted(&place), quoted(&name.name)),
-    ])
+    let list = listed(columns.into_iter().chain(from.held.iter().map(|(column, _)| column)), MYSQL);
+    let mut sent = vec![format!("DROP TABLE IF EXISTS {}", quoted(&place)), create];
+    sent.extend(from.held.iter().map(|(column, data_type)| {
+        format!("ALTER TABLE {} ADD COLUMN {} {data_type} NULL", quoted(&place), quoted(column))
+    }));
+    sent.push(format!(
+        "INSERT INTO {} ({list}) SELECT {list} FROM {}",
+        quoted(&place),
+        quoted(&from.place.name)
+    ));
+    sent.push(format!("RENAME TABLE {} TO {}", quoted(&place), quoted(&name.name)));
+    Some(sent)
 }
 
 /// A column is added: it is the one that was kept.

@@ -7,6 +7,7 @@ use super::counter::counted;
 use super::keep::{fill, own_type};
 use super::render::{self, alter, alter_column, quoted};
 use super::types;
+use crate::action::Name;
 use crate::pg;
 use crate::pg::command::{self, Alter, Change, Command, Object as Relation};
 use crate::snapshot::{ColumnDefinition, Object, ObjectKind, Snapshot};
@@ -59,32 +60,34 @@ fn rows(
     (state, kept, counters): (&State, &[Kept], &mut Vec<String>),
 ) -> Option<(Vec<String>, Option<usize>)> {
     let name = state.made(create.name.as_ref()?);
+    let more = |kept: &Kept| -> Vec<String> {
+        let add = |(column, data_type): &(String, String)| {
+            format!("ALTER TABLE {} ADD COLUMN {} {data_type}", render::qualified(&name), quoted(column))
+        };
+        kept.held.iter().map(add).collect()
+    };
     let mut tables = kept.iter().filter(|kept| kept.kind == KeptKind::Table);
-    let (place, held) = tables.find_map(|kept| {
-        let partition = || kept.partitions.iter().find(|partition| partition.name == name);
+    if let Some(above) = kept.iter().find(|kept| kept.name == name && !kept.partitions.is_empty()) {
+        // Its rows are those of its partitions, its counters its own.
+        let columns: Vec<&command::ColumnDefinition> = create.columns.iter().collect();
+        count_on(&name, (&columns, &above.place), counters);
+        let sent = std::iter::once(written.to_owned()).chain(more(above)).collect();
+        return (!above.held.is_empty()).then_some((sent, Some(0)));
+    }
+    let (whole, place, held) = tables.find_map(|kept| {
+        let partition =
+            || kept.partitions.iter().find(|partition| partition.name == name && !partition.parted);
         match kept.name == name && kept.partitions.is_empty() {
-            true => Some((&kept.place, &kept.columns)),
-            false => partition().map(|partition| (&partition.place, &partition.columns)),
+            true => Some((kept, &kept.place, &kept.columns)),
+            false => partition().map(|partition| (kept, &partition.place, &partition.columns)),
         }
     })?;
-    let object = Object { kind: ObjectKind::Table, name: name.clone() };
     let columns: Vec<&command::ColumnDefinition> = create
         .columns
         .iter()
         .filter(|column| column.generated.is_none() && held.contains(&column.name))
         .collect();
-    let counts = |column: &command::ColumnDefinition| {
-        column.identity || column.default.as_ref().is_some_and(|default| !default.sequences.is_empty())
-    };
-    for column in columns.iter().filter(|column| counts(column)) {
-        let (table, own) = (text::string(&render::qualified(&name)), text::string(&column.name));
-        counters.push(counted(
-            &format!("pg_catalog.pg_get_serial_sequence({table}, {own})"),
-            "",
-            &object,
-            &quoted(&column.name),
-        ));
-    }
+    count_on(&name, (&columns, place), counters);
     // A partition that lists no columns has those of the table above it.
     let (into, taken) = match create.columns.is_empty() {
         true => (listed(held, POSTGRES), listed(held, POSTGRES)),
@@ -96,12 +99,40 @@ fn rows(
             (listed(columns.iter().map(|column| &column.name), POSTGRES), taken.join(", "))
         }
     };
+    let carried =
+        whole.held.iter().fold(String::new(), |list, (column, _)| format!("{list}, {}", quoted(column)));
     let fill = format!(
-        "INSERT INTO {} ({into}) OVERRIDING SYSTEM VALUE SELECT {taken} FROM {}",
+        "INSERT INTO {} ({into}{carried}) OVERRIDING SYSTEM VALUE SELECT {taken}{carried} FROM {}",
         render::qualified(&name),
         render::qualified(place)
     );
-    Some((vec![written.to_owned(), fill], Some(0)))
+    // A policy that its owner is under as well would leave rows behind.
+    let aside = Object { kind: ObjectKind::Table, name: place.clone() };
+    let all_rows = alter(&aside, "NO FORCE ROW LEVEL SECURITY");
+    let mut sent = vec![written.to_owned()];
+    if whole.partitions.is_empty() {
+        sent.extend(more(whole));
+    }
+    sent.extend([all_rows, fill]);
+    Some((sent, Some(0)))
+}
+
+/// What sets the counters of columns behind the numbers that are in `place`: what is read there no policy hides.
+fn count_on(
+    table: &Name,
+    (columns, place): (&[&command::ColumnDefinition], &Name),
+    counters: &mut Vec<String>,
+) {
+    let kept = Object { kind: ObjectKind::Table, name: place.clone() };
+    let counts = |column: &command::ColumnDefinition| {
+        column.identity || column.default.as_ref().is_some_and(|default| !default.sequences.is_empty())
+    };
+    for column in columns.iter().filter(|column| counts(column)) {
+        let (whole, own) = (text::string(&render::qualified(table)), text::string(&column.name));
+        let sequence = format!("pg_catalog.pg_get_serial_sequence({whole}, {own})");
+        counters.push(alter(&kept, "NO FORCE ROW LEVEL SECURITY"));
+        counters.push(counted(&sequence, "", &kept, &quoted(&column.name)));
+    }
 }
 
 /// Values of an enum that the way back has made are of another type than those that are kept.
@@ -121,9 +152,11 @@ fn values(
     let tokens = text::tokens(written, POSTGRES);
     let pieces =
         Pieces::read(written, &tokens, POSTGRES).filter(|read| read.pieces.len() == change.changes.len())?;
-    let (mut sent, mut rest) = (Vec::new(), Vec::new());
+    let (mut first, mut sent, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for (piece, one) in pieces.pieces.iter().zip(&change.changes) {
         match one {
+            // What is dropped is dropped first, whatever stands before it: the name may be needed.
+            Change::DropColumn { .. } | Change::DropConstraint { .. } => first.push(piece.text),
             Change::AddColumn { column, .. } if column.generated.is_none() => {
                 match of_column(&table, &column.name, kept) {
                     Some(from) => sent.extend(named_back(&table, column, from, (piece, state))),
@@ -136,8 +169,10 @@ fn values(
     if sent.is_empty() {
         return None;
     }
-    if !rest.is_empty() {
-        sent.push(format!("{} {}", pieces.head, rest.join(", ")));
+    for (at, changes) in [(0, first), (usize::MAX, rest)] {
+        if !changes.is_empty() {
+            sent.insert(at.min(sent.len()), format!("{} {}", pieces.head, changes.join(", ")));
+        }
     }
     Some((sent, None))
 }
@@ -161,16 +196,7 @@ fn named_back(
     let inline =
         column.constraints.iter().any(|constraint| !matches!(constraint.form, command::Form::NotNull { .. }));
     if inline {
-        // What is said of it in the same breath is said by the statement itself; its values follow.
-        let own = format!("ALTER TABLE {} {}", render::qualified(&table.name), piece.text);
-        let fill = format!(
-            "UPDATE {} SET {} = {}{}",
-            render::qualified(&table.name),
-            quoted(name),
-            quoted(from),
-            cast(&types::defined(column, state), state)
-        );
-        return vec![own, fill, alter(table, &format!("DROP COLUMN {}", quoted(from)))];
+        return filled_anew((table, column), from, (piece, state));
     }
     let defined = types::defined(column, state);
     let cast = cast(&defined, state);
@@ -191,4 +217,183 @@ fn named_back(
         sent.push(alter_column(table, name, "SET NOT NULL"));
     }
     sent
+}
+
+/// A column of which more is said in the same breath is made by the statement itself, without that; it is filled, and the rest is said
+/// then. Rows that came later get what the column has of itself.
+fn filled_anew(
+    (table, column): (&Object, &command::ColumnDefinition),
+    from: &str,
+    (piece, state): (&Piece<'_>, &State),
+) -> Vec<String> {
+    let (name, own) = (quoted(&column.name), column.name.as_str());
+    let whole = render::qualified(&table.name);
+    let clauses = Clauses::read(piece.text);
+    let mut sent = vec![format!("ALTER TABLE {whole} {}", clauses.plain)];
+    let defined = types::defined(column, state);
+    let kept = format!("{}{}", quoted(from), cast(&defined, state));
+    let counts = column.identity || clauses.is_serial;
+    let sequence =
+        format!("pg_catalog.pg_get_serial_sequence({}, {})", text::string(&whole), text::string(own));
+    let value = if counts {
+        sent.push(counted(&sequence, "", table, &quoted(from)));
+        format!("coalesce({kept}, pg_catalog.nextval({sequence}))")
+    } else if column.default.is_some() {
+        format!("coalesce({kept}, {name})")
+    } else {
+        kept
+    };
+    let always = column.identity && clauses.plain.to_ascii_uppercase().contains(" ALWAYS ");
+    if always {
+        sent.push(alter_column(table, own, "SET GENERATED BY DEFAULT"));
+    }
+    // A policy that its owner is under as well would leave rows without theirs.
+    sent.push("SET LOCAL row_security = off".to_owned());
+    sent.push(format!("UPDATE {whole} SET {name} = {value}"));
+    sent.push("SET LOCAL row_security TO DEFAULT".to_owned());
+    if always {
+        sent.push(alter_column(table, own, "SET GENERATED ALWAYS"));
+    }
+    if column.not_null {
+        sent.push(alter_column(table, own, "SET NOT NULL"));
+    }
+    sent.extend(clauses.constraints.iter().map(|one| alter(table, &format!("ADD {}", one.of_table(&name)))));
+    sent.push(alter(table, &format!("DROP COLUMN {}", quoted(from))));
+    sent
+}
+
+/// `ADD COLUMN a type ...`, taken apart.
+struct Clauses {
+    /// Without constraints.
+    plain: String,
+    is_serial: bool,
+    constraints: Vec<Clause>,
+}
+
+/// A constraint of a column.
+struct Clause {
+    /// `CONSTRAINT name `, or nothing.
+    named: String,
+    /// Its words.
+    text: String,
+}
+
+impl Clause {
+    /// As one of the table.
+    fn of_table(&self, column: &str) -> String {
+        let upper = self.text.to_ascii_uppercase();
+        let (head, rest) = match () {
+            () if upper.starts_with("REFERENCES") => {
+                return format!("{}FOREIGN KEY ({column}) {}", self.named, self.text);
+            }
+            () if upper.starts_with("PRIMARY") => ("PRIMARY KEY", behind(&self.text, &["PRIMARY", "KEY"])),
+            () if upper.starts_with("UNIQUE") => {
+                let nulls = "NULLS NOT DISTINCT";
+                let rest = behind(&self.text, &["UNIQUE"]);
+                match rest.to_ascii_uppercase().starts_with(nulls) {
+                    true => ("UNIQUE NULLS NOT DISTINCT", rest[nulls.len()..].trim().to_owned()),
+                    false => ("UNIQUE", rest),
+                }
+            }
+            () => return format!("{}{}", self.named, self.text),
+        };
+        format!("{}{head} ({column}) {rest}", self.named).trim_end().to_owned()
+    }
+}
+
+/// What stands behind these words.
+fn behind(written: &str, words: &[&str]) -> String {
+    let tokens = text::tokens(written, POSTGRES);
+    let mut read = crate::words::Words::new(written, &tokens, POSTGRES);
+    read.take_all(words);
+    read.look(0).map_or_else(String::new, |next| written[next.span.start..].to_owned())
+}
+
+impl Clauses {
+    fn read(written: &str) -> Self {
+        let tokens = text::tokens(written, POSTGRES);
+        let word = |at: usize, words: &[&str]| {
+            tokens.get(at).is_some_and(|token| words.iter().any(|word| token.is_word(written, word)))
+        };
+        let mut depth = 0_usize;
+        let mut starts = Vec::new();
+        for (at, token) in tokens.iter().enumerate() {
+            depth += usize::from(token.is_symbol(b'('));
+            depth = depth.saturating_sub(usize::from(token.is_symbol(b')')));
+            let behind = |words: &[&str]| at > 0 && word(at - 1, words);
+            let begins = match () {
+                () if depth > 0 || at < 3 => false,
+                () if word(at, &["NOT"]) => word(at + 1, &["NULL"]),
+                () if word(at, &["NULL"]) => !behind(&["NOT", "SET", "DEFAULT"]),
+                () if word(at, &["DEFAULT"]) => !behind(&["BY", "SET"]),
+                () => word(
+                    at,
+                    &["CONSTRAINT", "GENERATED", "UNIQUE", "PRIMARY", "CHECK", "REFERENCES", "COLLATE"],
+                ),
+            };
+            // CONSTRAINT name is a part of what it names.
+            let named = at > 1 && word(at - 2, &["CONSTRAINT"]);
+            if begins && !named {
+                starts.push(at);
+            }
+        }
+        let slice = |from: usize, to: usize| -> &str {
+            let end = to.checked_sub(1).and_then(|last| tokens.get(last)).map_or(0, |last| last.span.end);
+            tokens.get(from).filter(|_| from < to).map_or("", |first| &written[first.span.start..end])
+        };
+        let first = starts.first().copied().unwrap_or(tokens.len());
+        let mut plain = slice(0, first).to_owned();
+        let is_serial = (0..first)
+            .any(|at| word(at, &["SERIAL", "BIGSERIAL", "SMALLSERIAL", "SERIAL4", "SERIAL8", "SERIAL2"]));
+        let mut constraints = Vec::new();
+        for (number, start) in starts.iter().enumerate() {
+            let end = starts.get(number + 1).copied().unwrap_or(tokens.len());
+            let named = if word(*start, &["CONSTRAINT"]) { 2 } else { 0 };
+            let kind = start + named;
+            if word(kind, &["UNIQUE", "PRIMARY", "CHECK", "REFERENCES"]) {
+                let name = slice(*start, kind);
+                let space = if name.is_empty() { "" } else { " " };
+                constraints
+                    .push(Clause { named: format!("{name}{space}"), text: slice(kind, end).to_owned() });
+            } else if !word(kind, &["NOT"]) {
+                plain = format!("{plain} {}", slice(*start, end));
+            }
+        }
+        Self { plain, is_serial, constraints }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Clauses;
+
+    #[test]
+    fn a_column_is_taken_apart() {
+        for (written, plain, constraints) in [
+            ("add column email text not null unique", "add column email text", vec!["unique (x)"]),
+            (
+                "ADD COLUMN id int generated always as identity primary key",
+                "ADD COLUMN id int generated always as identity",
+                vec!["PRIMARY KEY (x)"],
+            ),
+            ("ADD COLUMN id serial primary key", "ADD COLUMN id serial", vec!["PRIMARY KEY (x)"]),
+            (
+                "ADD COLUMN a numeric(4, 2) DEFAULT 'x'::text NOT NULL CONSTRAINT c CHECK (a > 0) REFERENCES t (id) ON DELETE SET NULL",
+                "ADD COLUMN a numeric(4, 2) DEFAULT 'x'::text",
+                vec!["CONSTRAINT c CHECK (a > 0)", "FOREIGN KEY (x) REFERENCES t (id) ON DELETE SET NULL"],
+            ),
+            (
+                "ADD COLUMN a int CONSTRAINT u UNIQUE NULLS NOT DISTINCT DEFERRABLE",
+                "ADD COLUMN a int",
+                vec!["CONSTRAINT u UNIQUE NULLS NOT DISTINCT (x) DEFERRABLE"],
+            ),
+            ("ADD a text COLLATE \"C\" NULL UNIQUE", "ADD a text COLLATE \"C\" NULL", vec!["UNIQUE (x)"]),
+        ] {
+            let read = Clauses::read(written);
+            assert_eq!(read.plain, plain, "{written}");
+            let told: Vec<String> = read.constraints.iter().map(|one| one.of_table("x")).collect();
+            let same = |(one, other): (&String, &&str)| one.eq_ignore_ascii_case(other);
+            assert!(told.len() == constraints.len() && told.iter().zip(&constraints).all(same), "{told:?}");
+        }
+    }
 }

@@ -111,6 +111,11 @@ fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>))
     for table in &named {
         lost.object(&mut then, table, false);
     }
+    if dropped.cascade
+        && let Some(other) = taken_along(&named, &lost, state)
+    {
+        return Err(format!("it takes {other} with it; drop that in a statement of its own"));
+    }
     let list = named.iter().map(|table| render::qualified(&table.name)).collect::<Vec<_>>().join(", ");
     let schema = format!("{KEPT_SCHEMA_PREFIX}{tag}");
     let mut sent = vec![
@@ -148,22 +153,34 @@ fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>))
                 name: other.name.clone(),
                 place: place(&other.name),
                 columns: state.definition(other).map(|own| stored(&own.columns)).unwrap_or_default(),
+                parted: below.iter().any(|lower| is_below(lower, other, state)),
             };
             Some(Kept {
-                statement: 0,
                 kind: KeptKind::Table,
                 name: table.name.clone(),
-                column: None,
                 place: place(&table.name),
-                place_column: None,
-                keys: Vec::new(),
                 columns: if below.is_empty() { stored(&definition.columns) } else { Vec::new() },
-                partitions: below.into_iter().map(partition).collect(),
+                partitions: below.iter().copied().map(partition).collect(),
                 restore,
+                ..Kept::default()
             })
         })
         .collect();
     Ok(Some((sent, None, kept)))
+}
+
+/// What CASCADE drops beside what the tables take with them anyway.
+fn taken_along(named: &[Object], lost: &Lost, state: &State) -> Option<String> {
+    let mut then = State::new(&state.now, BTreeSet::new());
+    let mut all = Lost::default();
+    for table in named {
+        all.object(&mut then, table, true);
+    }
+    let object = all.objects.iter().find(|(object, _)| !lost.objects.iter().any(|(own, _)| own == *object));
+    let part = || all.parts().find(|part| !lost.parts().any(|own| own == *part));
+    object
+        .map(|(object, _)| object.to_string())
+        .or_else(|| part().map(|(object, part, _)| format!("{part} of {object}")))
 }
 
 /// A table is a partition of another, or of one of its partitions.
@@ -277,20 +294,15 @@ fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<Strin
         let own_schema = object.name.schema.as_deref().unwrap_or("public");
         sent.push(format!("ALTER {word} {} SET SCHEMA {}", render::qualified(&object.name), quoted(&schema)));
         kept.push(Kept {
-            statement: 0,
             kind: KeptKind::Type,
             name: object.name.clone(),
-            column: None,
             restore: vec![format!(
                 "ALTER {word} {} SET SCHEMA {}",
                 render::qualified(&place),
                 quoted(own_schema)
             )],
             place,
-            place_column: None,
-            keys: Vec::new(),
-            partitions: Vec::new(),
-            columns: Vec::new(),
+            ..Kept::default()
         });
     }
     Ok(Some((sent, None, kept)))
@@ -298,7 +310,11 @@ fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<Strin
 
 fn columns(change: &Alter, written: &str, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Found {
     let Some(table) = state.find(ObjectKind::Table, &change.target.name) else { return Ok(None) };
-    let drops = |name: &str| state.column(&table, name).is_some() && !is_added(state, &table, name);
+    // What is computed is computed again.
+    let drops = |name: &str| {
+        state.column(&table, name).is_some_and(|column| column.generated.is_none())
+            && !is_added(state, &table, name)
+    };
     let any = change.changes.iter().any(|one| matches!(one, Change::DropColumn { name, .. } if drops(name)));
     if !any || state.is_created(&table) {
         return Ok(None);
@@ -360,11 +376,7 @@ fn renamed(
     tag: &str,
 ) -> Result<(Vec<String>, Kept), String> {
     let name = column.name.as_str();
-    let domain = then.find(ObjectKind::Domain, &own_type(column));
-    let refuses = domain
-        .and_then(|domain| then.definition(&domain))
-        .is_some_and(|domain| domain.text.contains("NOT NULL"));
-    if refuses {
+    if refuses_null(&own_type(column), then) {
         return Err(format!("its type {} refuses NULL, which rows without it have", column.data_type));
     }
     let kept = kept_name(KEPT_PREFIX, tag, name);
@@ -375,9 +387,6 @@ fn renamed(
     let mut lost = Lost::default();
     lost.column(then, table, name, false);
     let mut back = without_keys(table, &lost, &mut sent);
-    if column.generated.is_some() {
-        sent.push(alter_column(table, name, "DROP EXPRESSION IF EXISTS"));
-    }
     without_default((table, column), (&lost, then), &mut sent, &mut back);
     if column.not_null && column.identity.is_none() {
         sent.push(alter_column(table, name, "DROP NOT NULL"));
@@ -388,18 +397,27 @@ fn renamed(
     sent.push(alter(table, &format!("RENAME COLUMN {} TO {}", quoted(name), quoted(&kept))));
     back.insert(0, alter(table, &format!("RENAME COLUMN {} TO {}", quoted(&kept), quoted(name))));
     let found = Kept {
-        statement: 0,
         kind: KeptKind::Column,
         name: table.name.clone(),
         column: Some(name.to_owned()),
         place: table.name.clone(),
         place_column: Some(kept),
-        keys: Vec::new(),
-        partitions: Vec::new(),
-        columns: Vec::new(),
         restore: back,
+        ..Kept::default()
     };
     Ok((sent, found))
+}
+
+/// Whether a domain, or one that it is made of, takes no NULL.
+fn refuses_null(data_type: &Name, state: &State) -> bool {
+    let domain = state.find(ObjectKind::Domain, data_type);
+    let Some(definition) = domain.and_then(|domain| state.definition(&domain)) else { return false };
+    let tokens = text::tokens(&definition.text, POSTGRES);
+    let mut words = crate::words::Words::new(&definition.text, &tokens, POSTGRES);
+    let of = if words.skip_to("AS") { words.name() } else { None };
+    definition.text.contains("NOT NULL")
+        || definition.parts.values().any(|held| held.contains("NOT NULL"))
+        || of.is_some_and(|of| of != *data_type && refuses_null(&of, state))
 }
 
 /// Drops what is made of a column that `lost` tells of: keys, checks, indexes, statistics. Gives what makes it again.

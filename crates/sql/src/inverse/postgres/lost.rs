@@ -284,11 +284,13 @@ impl Lost {
             }
         }
         sql.extend(self.of_kind(&[ObjectKind::Table, ObjectKind::ForeignTable]));
-        sql.extend(
-            self.columns.iter().map(|(table, column)| {
+        // What is computed comes behind what it is computed from.
+        for computed in [false, true] {
+            let columns = self.columns.iter().filter(|(_, column)| column.generated.is_some() == computed);
+            sql.extend(columns.map(|(table, column)| {
                 render::alter(table, &format!("ADD COLUMN {}", render::column(column)))
-            }),
-        );
+            }));
+        }
         sql.extend(self.defaults.iter().map(|(table, column, default)| {
             render::alter_column(table, column, &format!("SET DEFAULT {default}"))
         }));

@@ -484,6 +484,23 @@ fn what_depends_on_more_than_is_known_has_no_way_back() {
 }
 
 #[test]
+fn what_is_computed_comes_back_behind_what_it_is_computed_from() {
+    let script = "ALTER TABLE customer DROP COLUMN n CASCADE";
+    let mut before = shop();
+    let table = Object { kind: ObjectKind::Table, name: name("customer") };
+    let definition = before.objects.get_mut(&table).unwrap();
+    let total = ColumnDefinition {
+        generated: Some("(n * 2)".to_owned()),
+        text: "integer GENERATED ALWAYS AS ((n * 2)) STORED".to_owned(),
+        ..column("total", "integer", false, None)
+    };
+    definition.columns.extend([total, column("n", "integer", false, None)]);
+    let draft = draft(&split(script, &Options::new(Provider::PostgreSql)).unwrap(), script, &before);
+    let added: Vec<&str> = draft.statements().filter(|sql| sql.contains("ADD COLUMN")).collect();
+    assert!(added.len() == 2 && added[0].contains("\"n\"") && added[1].contains("\"total\""), "{added:?}");
+}
+
+#[test]
 fn rows_that_were_led_into_another_table_are_led_back() {
     let script = |insert: &str| {
         format!(

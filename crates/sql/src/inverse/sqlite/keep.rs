@@ -17,9 +17,6 @@ use crate::statement::Statement;
 use crate::words::Words;
 use std::collections::BTreeSet;
 
-/// What a copy calls the number of a row whose table has no key.
-const ROW: &str = "_cutover_rowid";
-
 pub(in crate::inverse) fn keep(
     running: Running<'_>,
     state: &mut State,
@@ -30,12 +27,11 @@ pub(in crate::inverse) fn keep(
     for (number, statement) in left(running) {
         let tag = format!("{tag}_{}", number + 1);
         let own = statement.span.slice(running.text).to_owned();
-        if let Some((copy, kept)) = one(statement, running.text, &walk, &tag) {
-            keeping.substitutions.push(Substitution {
-                statement: number,
-                sent: vec![copy, own],
-                own: Some(1),
-            });
+        let found = one(statement, running.text, &walk, &tag);
+        if let Some((mut sent, kept)) = found.map_err(|reason| Unkept { statement: number, reason })? {
+            let at = sent.len();
+            sent.push(own);
+            keeping.substitutions.push(Substitution { statement: number, sent, own: Some(at) });
             keeping.kept.extend(kept.into_iter().map(|kept| Kept { statement: number, ..kept }));
         }
         let undo = super::one(statement, running.text, &mut walk);
@@ -44,41 +40,60 @@ pub(in crate::inverse) fn keep(
     Ok(())
 }
 
-fn one(statement: &Statement, text: &str, walk: &Walk<'_>, tag: &str) -> Option<(String, Vec<Kept>)> {
+/// What is sent before a statement, and what that keeps.
+type Found = Result<Option<(Vec<String>, Vec<Kept>)>, String>;
+
+fn one(statement: &Statement, text: &str, walk: &Walk<'_>, tag: &str) -> Found {
     let tokens = tokens(statement.span, text);
-    let mut words = Words::new(text, &tokens, SQLITE);
+    let words = Words::new(text, &tokens, SQLITE);
     match &statement.kind {
-        Kind::Ddl(DdlVerb::Drop) => {
-            words.take_all(&["DROP", "TABLE"]).then_some(())?;
-            words.if_exists();
-            let object = table(walk.state, &plain(&words.name()?))?;
-            let definition = walk.state.definition(&object).filter(|_| !walk.state.is_created(&object))?;
-            match Rebuilt::of(&object, definition, walk) {
-                Some(rebuilt) => {
-                    let gone: Vec<&ColumnDefinition> =
-                        stored(definition).filter(|column| !rebuilt.leads_from(&column.name)).collect();
-                    columns(&object, definition, &gone, tag)
-                }
-                None => Some(whole(&object, definition, tag)),
-            }
-        }
-        Kind::Ddl(DdlVerb::Alter) => {
-            let pieces = Pieces::read(text, &tokens, SQLITE)?;
-            let [piece] = &pieces.pieces[..] else { return None };
-            let object = table(walk.state, &plain(&pieces.table))?;
-            let name = piece.dropped_column()?;
-            let added = walk
-                .state
-                .added
-                .iter()
-                .any(|(own, added)| *own == object && text::same(added, &name, SQLITE));
-            let column =
-                walk.state.column(&object, &name).filter(|column| column.generated.is_none() && !added)?;
-            let definition = walk.state.definition(&object).filter(|_| !walk.state.is_created(&object))?;
-            columns(&object, definition, &[column], tag)
-        }
-        _ => None,
+        Kind::Ddl(DdlVerb::Drop) => match dropped(words, walk) {
+            Some((object, definition)) => of_table(&object, definition, walk, tag),
+            None => Ok(None),
+        },
+        Kind::Ddl(DdlVerb::Alter) => match Pieces::read(text, &tokens, SQLITE) {
+            Some(pieces) => of_column_alone(&pieces, walk, tag),
+            None => Ok(None),
+        },
+        _ => Ok(None),
     }
+}
+
+/// The table that is dropped, if the script has not made it.
+fn dropped<'w>(mut words: Words<'_>, walk: &'w Walk<'_>) -> Option<(Object, &'w Definition)> {
+    words.take_all(&["DROP", "TABLE"]).then_some(())?;
+    words.if_exists();
+    let object = table(walk.state, &plain(&words.name()?))?;
+    let definition = walk.state.definition(&object).filter(|_| !walk.state.is_created(&object))?;
+    Some((object, definition))
+}
+
+fn of_table(object: &Object, definition: &Definition, walk: &Walk<'_>, tag: &str) -> Found {
+    let Some(rebuilt) = Rebuilt::of(object, definition, walk) else {
+        return Ok(Some(whole(object, definition, tag)));
+    };
+    let gone: Vec<&ColumnDefinition> =
+        stored(definition).filter(|column| !rebuilt.leads_from(&column.name)).collect();
+    let stays = |column: &str| rebuilt.keeps(column);
+    columns((object, &rebuilt.into), definition, &gone, (tag, &stays))
+}
+
+/// ALTER TABLE ... DROP COLUMN.
+fn of_column_alone(pieces: &Pieces<'_>, walk: &Walk<'_>, tag: &str) -> Found {
+    let found = || {
+        let [piece] = &pieces.pieces[..] else { return None };
+        let object = table(walk.state, &plain(&pieces.table))?;
+        let name = piece.dropped_column()?;
+        let added =
+            walk.state.added.iter().any(|(own, added)| *own == object && text::same(added, &name, SQLITE));
+        let column =
+            walk.state.column(&object, &name).filter(|column| column.generated.is_none() && !added)?;
+        let definition = walk.state.definition(&object).filter(|_| !walk.state.is_created(&object))?;
+        Some((object, definition, column))
+    };
+    let Some((object, definition, column)) = found() else { return Ok(None) };
+    let stays = |name: &str| !text::same(name, &column.name, SQLITE);
+    columns((&object, &object), definition, &[column], (tag, &stays))
 }
 
 fn stored(definition: &Definition) -> impl Iterator<Item = &ColumnDefinition> {
@@ -86,7 +101,7 @@ fn stored(definition: &Definition) -> impl Iterator<Item = &ColumnDefinition> {
 }
 
 /// A copy of a table. Its columns have no type: every value stays what it is.
-fn whole(table: &Object, definition: &Definition, tag: &str) -> (String, Vec<Kept>) {
+fn whole(table: &Object, definition: &Definition, tag: &str) -> (Vec<String>, Vec<Kept>) {
     let place = kept_name(KEPT_PREFIX, tag, &table.name.name);
     let columns: Vec<String> = stored(definition).map(|column| column.name.clone()).collect();
     let list = listed(&columns, SQLITE);
@@ -99,92 +114,185 @@ fn whole(table: &Object, definition: &Definition, tag: &str) -> (String, Vec<Kep
     );
     restore.push(format!("DROP TABLE {}", quoted(&place)));
     let kept = Kept {
-        statement: 0,
         kind: KeptKind::Table,
         name: table.name.clone(),
-        column: None,
         place: Name::unqualified(place),
-        place_column: None,
-        keys: Vec::new(),
-        partitions: Vec::new(),
         columns,
         restore,
+        ..Kept::default()
     };
-    (copy, vec![kept])
+    (vec![copy], vec![kept])
 }
 
-/// What tells the rows of a table: its primary key, or their numbers. The name there, the name in a copy.
-fn keys(definition: &Definition) -> Vec<(String, String)> {
-    let keyed = |column: &&ColumnDefinition| column.text.to_ascii_uppercase().contains("PRIMARY KEY");
-    if let Some(column) = stored(definition).find(keyed) {
-        return vec![(column.name.clone(), format!("key_{}", column.name))];
-    }
-    let whole = definition.parts.iter().find_map(|(part, held)| {
-        (part.kind == PartKind::Constraint && held.to_ascii_uppercase().starts_with("PRIMARY KEY"))
-            .then_some(held)
-    });
-    let listed = whole.map(|held| text::key_columns(held, SQLITE)).unwrap_or_default();
-    if listed.is_empty() {
-        return vec![("rowid".to_owned(), ROW.to_owned())];
-    }
-    listed.into_iter().map(|name| (name.clone(), format!("key_{name}"))).collect()
+/// What tells the rows of a table.
+struct Keys {
+    /// The name there, the name in a copy.
+    names: Vec<(String, String)>,
+    /// SQLite gives the numbers of rows that are gone to others.
+    given_again: bool,
 }
 
-/// A copy of columns, with what tells the rows.
+/// The primary key, or another key whose columns are never NULL. The number of a row is none: VACUUM deals them anew.
+fn keys(definition: &Definition, stays: &dyn Fn(&str) -> bool) -> Option<Keys> {
+    let upper = |text: &str| text.to_ascii_uppercase();
+    let column = |name: &str| stored(definition).find(|column| text::same(&column.name, name, SQLITE));
+    // `id INTEGER PRIMARY KEY` is the number of the row.
+    let is_number = |names: &[String]| match names {
+        [one] => column(one).is_some_and(|column| column.data_type.eq_ignore_ascii_case("INTEGER")),
+        _ => false,
+    };
+    let told = |names: Vec<String>, primary: bool| {
+        let number = primary && is_number(&names) && !upper(&definition.text).contains("WITHOUT ROWID");
+        // A primary key is NULL nowhere but by mistake; the copy refuses that.
+        let never_null = |name: &String| column(name).is_some_and(|column| column.not_null || primary);
+        let tells = !names.is_empty() && names.iter().all(|name| never_null(name) && stays(name));
+        let counts_on = names
+            .iter()
+            .any(|name| column(name).is_some_and(|column| upper(&column.text).contains("AUTOINCREMENT")));
+        let keyed = names.into_iter().map(|name| (name.clone(), format!("key_{name}"))).collect();
+        tells.then_some(Keys { names: keyed, given_again: number && !counts_on })
+    };
+    let inline = stored(definition).find(|column| upper(&column.text).contains("PRIMARY KEY"));
+    if let Some(found) = inline.and_then(|column| told(vec![column.name.clone()], true)) {
+        return Some(found);
+    }
+    let parts = || definition.parts.iter();
+    let key = |word: &'static str| {
+        parts().filter(move |(part, held)| part.kind == PartKind::Constraint && upper(held).starts_with(word))
+    };
+    let primary = key("PRIMARY KEY").find_map(|(_, held)| told(text::key_columns(held, SQLITE), true));
+    let unique = || key("UNIQUE").find_map(|(_, held)| told(text::key_columns(held, SQLITE), false));
+    let index = || {
+        parts()
+            .filter(|(part, held)| {
+                part.kind == PartKind::Index
+                    && upper(held).starts_with("CREATE UNIQUE INDEX")
+                    && !upper(held).contains(" WHERE ")
+            })
+            .find_map(|(_, held)| told(text::key_columns(held, SQLITE), false))
+    };
+    let column_alone = || {
+        stored(definition)
+            .filter(|column| upper(&column.text).contains("UNIQUE"))
+            .find_map(|column| told(vec![column.name.clone()], false))
+    };
+    primary.or_else(index).or_else(unique).or_else(column_alone)
+}
+
+/// A copy of columns, with what tells the rows. `table` is there now, `into` will have the rows.
 fn columns(
-    table: &Object,
+    (table, into): (&Object, &Object),
     definition: &Definition,
     gone: &[&ColumnDefinition],
-    tag: &str,
-) -> Option<(String, Vec<Kept>)> {
+    (tag, stays): (&str, &dyn Fn(&str) -> bool),
+) -> Found {
     if gone.is_empty() {
-        return None;
+        return Ok(None);
     }
     let place = kept_name(KEPT_PREFIX, tag, &table.name.name);
-    let keys = keys(definition);
+    let Some(Keys { names: keys, given_again }) = keys(definition, stays) else {
+        return Err(format!(
+            "{} has no key by which its rows could be told apart later; give it one before, or keep the whole table",
+            table.name
+        ));
+    };
     let name = quoted(&table.name.name);
-    let told = keys.iter().map(|(own, there)| format!("{} AS {}", key(own), quoted(there)));
+    let told = keys.iter().map(|(own, _)| quoted(own));
     let values = gone.iter().map(|column| quoted(&column.name));
     let list = told.chain(values).collect::<Vec<_>>().join(", ");
-    let copy = format!("CREATE TABLE {} AS SELECT {list} FROM {name}", quoted(&place));
-    let kept = gone.iter().map(|column| {
-        let own = quoted(&column.name);
-        let default = column.default.as_ref().map(|default| format!(" DEFAULT {default}"));
-        let mut restore = vec![
-            format!(
-                "ALTER TABLE {name} ADD COLUMN {own} {}{}",
-                column.data_type,
-                default.unwrap_or_default()
-            ),
-            format!("UPDATE {name} SET {own} = {}", taken(&column.name, &place, &keys, &name)),
-        ];
-        if gone.len() == 1 {
-            restore.push(format!("DROP TABLE {}", quoted(&place)));
-        }
-        Kept {
-            statement: 0,
-            kind: KeptKind::Column,
-            name: table.name.clone(),
-            column: Some(column.name.clone()),
-            place: Name::unqualified(place.clone()),
-            place_column: Some(column.name.clone()),
-            keys: keys.clone(),
-            partitions: Vec::new(),
-            columns: Vec::new(),
-            restore,
-        }
+    let there = keys.iter().map(|(_, there)| quoted(there)).collect::<Vec<_>>().join(", ");
+    let made = keys.iter().map(|(_, there)| format!("{} NOT NULL", quoted(there)));
+    let made = made.chain(gone.iter().map(|column| quoted(&column.name))).collect::<Vec<_>>().join(", ");
+    let mut sent = vec![
+        // Without types every value stays what it is.
+        format!("CREATE TABLE {} ({made})", quoted(&place)),
+        format!("INSERT INTO {} SELECT {list} FROM {name}", quoted(&place)),
+        format!("CREATE INDEX {} ON {} ({there})", quoted(&format!("{place}_key")), quoted(&place)),
+    ];
+    let guards = match keys.first().filter(|_| given_again) {
+        Some(key) => guarded(&place, into, key, &mut sent),
+        None => Vec::new(),
+    };
+    let indexes = |column: &ColumnDefinition| -> Vec<String> {
+        let parts = definition.parts.iter();
+        let own = parts.filter(|(part, held)| {
+            part.kind == PartKind::Index && text::names_column(held, &column.name, SQLITE)
+        });
+        own.map(|(_, held)| held.clone()).collect()
+    };
+    let kept = gone.iter().map(|column| Kept {
+        kind: KeptKind::Column,
+        name: table.name.clone(),
+        column: Some(column.name.clone()),
+        place: Name::unqualified(place.clone()),
+        place_column: Some(column.name.clone()),
+        keys: keys.clone(),
+        definition: Some(column.text.clone()),
+        indexes: indexes(column),
+        guards: guards.clone(),
+        ..Kept::default()
     });
-    Some((copy, kept.collect()))
+    Ok(Some((sent, kept.collect())))
 }
 
-/// A column's name; the number of a row is no name in quotes.
-fn key(name: &str) -> String {
-    if name == "rowid" { name.to_owned() } else { quoted(name) }
+/// Triggers that let a kept value go with its row, whose number is given to another then.
+fn guarded(place: &str, table: &Object, key: &(String, String), sent: &mut Vec<String>) -> Vec<String> {
+    let (own, there) = (quoted(&key.0), quoted(&key.1));
+    let (kept, table) = (quoted(place), quoted(&table.name.name));
+    let (gone, moved) = (format!("{place}_gone"), format!("{place}_moved"));
+    sent.push(format!(
+        "CREATE TRIGGER {} AFTER DELETE ON {table} BEGIN DELETE FROM {kept} WHERE {there} IS OLD.{own}; END",
+        quoted(&gone)
+    ));
+    sent.push(format!(
+        "CREATE TRIGGER {} AFTER UPDATE OF {own} ON {table} BEGIN UPDATE {kept} SET {there} = NEW.{own} WHERE {there} IS OLD.{own}; END",
+        quoted(&moved)
+    ));
+    vec![gone, moved]
+}
+
+/// What puts columns of one table back by themselves: they are added, filled, and built in as they were, with their indexes.
+pub(in crate::inverse) fn restored(kept: &[Kept], now: &Snapshot) -> Vec<String> {
+    let Some(first) = kept.first() else { return Vec::new() };
+    let state = State::new(now, BTreeSet::new());
+    let Some(object) = table(&state, &first.name) else {
+        // The server says that it is not there.
+        return vec![format!("SELECT 1 FROM {} LIMIT 0", quoted(&first.name.name))];
+    };
+    let name = quoted(&object.name.name);
+    let mut definition = state.definition(&object).cloned().unwrap_or_default();
+    let mut columns: Vec<(String, String)> =
+        stored(&definition).map(|column| (column.name.clone(), column.name.clone())).collect();
+    let mut sent = Vec::new();
+    for one in kept {
+        let Some(column) = &one.column else { continue };
+        let own = quoted(column);
+        let held = format!("CREATE TABLE t ({own} {})", one.definition.as_deref().unwrap_or_default());
+        let Some(made) = table_text(&held).and_then(|made| made.columns.into_iter().next()) else { continue };
+        sent.push(format!("ALTER TABLE {name} ADD COLUMN {own} {}", made.data_type));
+        let value = taken(column, &one.place.name, &one.keys, &name);
+        // Rows that came without it get what the column has of itself.
+        sent.push(match &made.default {
+            Some(default) => format!("UPDATE {name} SET {own} = coalesce({value}, {default})"),
+            None => format!("UPDATE {name} SET {own} = {value}"),
+        });
+        columns.push((column.clone(), column.clone()));
+        definition.columns.push(made);
+    }
+    // Written anew from its columns.
+    definition.source = None;
+    sent.extend(rebuild::rebuilt(&object, &definition, &columns, &state));
+    let mut indexes: Vec<&String> = kept.iter().flat_map(|one| &one.indexes).collect();
+    indexes.dedup();
+    sent.extend(indexes.into_iter().cloned());
+    sent.extend(first.guards.iter().map(|guard| format!("DROP TRIGGER IF EXISTS {}", quoted(guard))));
+    sent.push(format!("DROP TABLE {}", quoted(&first.place.name)));
+    sent
 }
 
 /// The kept value of a row; what came later has none.
 fn taken(column: &str, place: &str, keys: &[(String, String)], of: &str) -> String {
-    let same = keys.iter().map(|(own, there)| format!("kept.{} IS {of}.{}", quoted(there), key(own)));
+    let same = keys.iter().map(|(own, there)| format!("kept.{} IS {of}.{}", quoted(there), quoted(own)));
     format!(
         "(SELECT kept.{} FROM {} AS kept WHERE {})",
         quoted(column),

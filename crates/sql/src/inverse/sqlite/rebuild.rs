@@ -64,6 +64,11 @@ impl Rebuilt {
         self.columns.iter().any(|(from, _)| same(from, column))
     }
 
+    /// The former column is in the new table under its own name.
+    pub(super) fn keeps(&self, column: &str) -> bool {
+        self.columns.iter().any(|(from, to)| same(from, column) && same(to, column))
+    }
+
     /// A former column is in this one.
     pub(super) fn leads_to(&self, column: &str) -> bool {
         self.columns.iter().any(|(_, to)| same(to, column))

@@ -1,5 +1,8 @@
 //! `deploy --keep-dropped`, rolling back what it has kept, and `trash`.
 
+mod places;
+mod rows;
+
 use crate::support::{Project, text};
 use std::fs;
 use testkit::{mariadb, postgres, sqlite};
@@ -157,14 +160,19 @@ fn what_cannot_be_kept_is_refused_before_anything_runs() {
     assert_eq!(refused.status.code(), Some(3), "{said}");
     assert!(said.contains("C2031") && said.contains("3_drops/migration.sql:2:1"), "{said}");
     assert_eq!(database.psql("SELECT to_regclass('c') IS NULL"), "t");
-    // What leads to it is seen by the server.
+    // What CASCADE would take along is named.
     project.write("3_drops", "DROP TABLE b CASCADE;");
+    let refused = text(&project.run(&database.url(), &["deploy", "--keep-dropped"]));
+    assert!(refused.contains("C2031") && refused.contains("it takes view public.v with it"), "{refused}");
+    // What leads to it without it is seen by the server.
+    project.write("3_drops", "DROP TABLE b;");
     let failed = project.run(&database.url(), &["deploy", "--keep-dropped"]);
     assert!(
         !failed.status.success() && text(&failed).contains("view v depends on table b"),
         "{}",
         text(&failed)
     );
+    project.write("3_drops", "DROP TABLE b CASCADE;");
     assert_eq!(database.psql("SELECT count(*) FROM v"), "0", "nothing of it is done");
     // Without the flag it is dropped.
     project.deploy(&database.url());
