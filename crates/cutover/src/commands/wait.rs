@@ -8,6 +8,7 @@ use crate::observe::Level;
 use crate::settings::Arguments;
 use diagnostics::{Result, one_line, redact};
 use ops::event::{Event, Observer};
+use ops::interrupt::Reason;
 use ops::wait::{Applied, Seen, Wait, wait, watch};
 use std::cell::RefCell;
 use std::sync::Mutex;
@@ -30,7 +31,7 @@ pub(super) fn run(arguments: &WaitForArguments, context: &Context<'_>) -> ExitCo
         match &arguments.serve {
             Some(address) => {
                 ask.timeout = None;
-                serve(&ask, address, &observer, call).map(|()| 0)
+                serve(&ask, address, &observer, call)
             }
             None => {
                 let applied = wait(&ask, &observer, &call.interrupt)?;
@@ -62,11 +63,12 @@ impl Observer for OnChange<'_> {
     }
 }
 
-fn serve(ask: &Wait, address: &str, observer: &dyn Observer, call: &Call<'_>) -> Result<()> {
+/// Serves until a signal, which is how it is meant to end.
+fn serve(ask: &Wait, address: &str, observer: &dyn Observer, call: &Call<'_>) -> Result<ExitCode> {
     let health = Health::serve(address, "nothing was looked at yet")?;
     let began = std::time::Instant::now();
     let (mut attempt, last) = (0, RefCell::new(None::<Applied>));
-    watch(ask, &call.interrupt, &mut |seen| {
+    let ended = watch(ask, &call.interrupt, &mut |seen| {
         attempt += 1;
         match seen {
             Seen::Applied(applied) => {
@@ -83,7 +85,11 @@ fn serve(ask: &Wait, address: &str, observer: &dyn Observer, call: &Call<'_>) ->
                 observer.on(&Event::NotApplied { cause, attempt, elapsed, remaining: None });
             }
         }
-    })
+    });
+    match call.interrupt.reason() {
+        Some(Reason::Signal(number)) => Ok(128 + u8::try_from(number).unwrap_or_default()),
+        _ => ended.map(|()| 0),
+    }
 }
 
 fn sentence(applied: &Applied) -> String {
