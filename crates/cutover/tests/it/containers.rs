@@ -151,7 +151,10 @@ fn the_time_is_over_with_the_reason_and_its_exit_code() {
     let unreachable = waits(&nobody);
     assert_eq!(unreachable.status.code(), Some(4), "{}", text(&unreachable));
     assert!(text(&unreachable).contains("P1001"), "{}", text(&unreachable));
-    project.write("1_base", "CREATE TABLE a (id int);\nCREATE INDEX CONCURRENTLY a_id ON a (id);\nSELECT 1 / 0;\n");
+    project.write(
+        "1_base",
+        "CREATE TABLE a (id int);\nCREATE INDEX CONCURRENTLY a_id ON a (id);\nSELECT 1 / 0;\n",
+    );
     assert!(!project.run(&database.url(), &["deploy"]).status.success());
     let begun = waits(&database.url());
     assert_eq!(begun.status.code(), Some(5), "{}", text(&begun));
