@@ -1,6 +1,7 @@
-//! The two streams. Everything that is printed goes through here, so that no secret of the URL can be.
+//! The two streams. Everything that is printed goes through here, so that no secret of the URL can be, and nothing of a database
+//! or a script steers the terminal.
 
-use diagnostics::{Diagnostic, Failure, Secret, codes, redact, render::human};
+use diagnostics::{Diagnostic, Failure, Secret, codes, harmless, redact, render::human};
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -46,10 +47,10 @@ impl Terminal {
         redact(text, &self.secrets.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Writes a line to stdout.
+    /// Writes a line to stdout. What steers a terminal in it is shown: names come from databases and pull requests.
     pub(crate) fn out(&self, line: &str) {
         // A reader that has gone away changes nothing about what was done.
-        let _ = writeln!(std::io::stdout().lock(), "{}", self.masked(line));
+        let _ = writeln!(std::io::stdout().lock(), "{}", harmless(&self.masked(line)));
     }
 
     /// Writes a line of JSON to stdout. Masked are the values, one by one: it stays JSON whatever a secret looks like.
@@ -57,8 +58,14 @@ impl Terminal {
         let _ = writeln!(std::io::stdout().lock(), "{}", ops::each_value(line, &|text| self.masked(text)));
     }
 
-    /// Writes text to stderr as it is, with a line break.
+    /// Writes text to stderr, with a line break. What steers a terminal in it is shown.
     pub(crate) fn err(&self, text: &str) {
+        // Masked first: a secret may hold such characters.
+        self.drawn(&harmless(&self.masked(text)));
+    }
+
+    /// Writes text with colours of ours to stderr, with a line break.
+    fn drawn(&self, text: &str) {
         // In one piece: stderr is not buffered.
         let _ = std::io::stderr().lock().write_all((self.masked(text) + "\n").as_bytes());
     }
@@ -102,10 +109,11 @@ impl Terminal {
         }
         self.err(&text);
         if !ours.is_empty() {
-            self.err(&ours);
+            self.drawn(&ours);
         }
     }
 
+    /// What is ours of a failure, ready for the terminal.
     fn ours(&self, failure: &Failure) -> String {
         let diagnostic = failure.diagnostic();
         let mut told = diagnostic.clone();
@@ -124,7 +132,7 @@ impl Terminal {
         let mut lines: Vec<String> = headline.into_iter().collect();
         lines.extend(told.notes.iter().map(|note| format!("note: {note}")));
         lines.extend(told.help.iter().map(|help| format!("help: {help}")));
-        lines.join("\n")
+        harmless(&self.masked(&lines.join("\n"))).into_owned()
     }
 
     /// The failure in short, where Kubernetes looks for it.

@@ -245,6 +245,14 @@ pub fn in_the_way(
     postgres::activity::in_the_way(conn, wanted, age)
 }
 
+/// PostgreSQL: sessions that keep everybody else from reading a table of this database.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn exclusive(conn: &mut dyn Conn) -> Result<Vec<Blocker>, DbError> {
+    postgres::activity::exclusive(conn)
+}
+
 /// Those of these sessions that are in a transaction still: the others are in nobody's way.
 pub fn still_in_transaction(conn: &mut dyn Conn, sessions: &[Blocker]) -> Result<Vec<Blocker>, DbError> {
     match conn.provider() {

@@ -69,17 +69,11 @@ pub fn identify(conn: &mut dyn Conn, target: &Target) -> Result<Server, DbError>
 /// # Errors
 /// What the server or the connection says.
 pub fn server_id(conn: &mut dyn Conn) -> Result<Option<String>, DbError> {
-    let one = |conn: &mut dyn Conn, text: &str| {
-        conn.query(text).map(|rows| rows.into_iter().flatten().flatten().next())
-    };
     match conn.provider() {
-        Provider::PostgreSql => {
-            let may = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')";
-            if one(conn, may)?.as_deref() != Some("t") {
-                return Ok(None);
-            }
+        Provider::PostgreSql if may(conn, "pg_control_system")? => {
             one(conn, "SELECT system_identifier FROM pg_catalog.pg_control_system()")
         }
+        Provider::PostgreSql => Ok(None),
         Provider::MySql => {
             let rows = conn.query("SHOW GLOBAL VARIABLES LIKE 'server_uuid'")?;
             Ok(rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten()))
@@ -88,21 +82,57 @@ pub fn server_id(conn: &mut dyn Conn) -> Result<Option<String>, DbError> {
     }
 }
 
-/// What the server says of its own place, however it was reached: PostgreSQL's port (a server has many addresses), MySQL's host and
-/// port, the whole path of a SQLite file. None where it is not told.
+/// What the server says of its own place, however it was reached: PostgreSQL's port (a server has many addresses) and timeline (a
+/// copy that was promoted has another one), MySQL's host and port, the whole path of a SQLite file. None where it is not told.
 ///
 /// # Errors
 /// What the server or the connection says.
 pub fn place(conn: &mut dyn Conn, target: &Target) -> Result<Option<String>, DbError> {
-    let ask = match &target.kind {
-        Kind::Postgres(_) => "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'port'",
-        Kind::MySql(_) => "SELECT CONCAT(@@hostname, ':', @@port)",
+    match &target.kind {
+        Kind::Postgres(_) => {
+            let Some(port) = one(
+                conn,
+                "SELECT setting FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'port'",
+            )?
+            else {
+                return Ok(None);
+            };
+            let timeline = match may(conn, "pg_control_checkpoint")? {
+                true => one(conn, "SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()")?,
+                false => None,
+            };
+            Ok(Some(timeline.map_or_else(|| port.clone(), |timeline| format!("{port}, timeline {timeline}"))))
+        }
+        Kind::MySql(_) => one(conn, "SELECT CONCAT(@@hostname, ':', @@port)"),
         Kind::Sqlite(sqlite) => {
             let path = std::fs::canonicalize(&sqlite.path).ok();
-            return Ok(path.map(|path| path.display().to_string()));
+            Ok(path.map(|path| path.display().to_string()))
         }
-    };
-    Ok(conn.query(ask)?.into_iter().flatten().flatten().next())
+    }
+}
+
+/// When the server was started (PostgreSQL).
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn started(conn: &mut dyn Conn) -> Result<Option<String>, DbError> {
+    match conn.provider() {
+        Provider::PostgreSql => one(
+            conn,
+            "SELECT pg_catalog.to_char(pg_catalog.timezone('UTC', pg_catalog.pg_postmaster_start_time()), 'YYYY-MM-DD HH24:MI:SS.US')",
+        ),
+        Provider::MySql | Provider::Sqlite => Ok(None),
+    }
+}
+
+fn one(conn: &mut dyn Conn, text: &str) -> Result<Option<String>, DbError> {
+    conn.query(text).map(|rows| rows.into_iter().flatten().flatten().next())
+}
+
+/// Whether the role may call a function of PostgreSQL's that takes nothing.
+fn may(conn: &mut dyn Conn, function: &str) -> Result<bool, DbError> {
+    let ask = format!("SELECT pg_catalog.has_function_privilege('pg_catalog.{function}()', 'EXECUTE')");
+    Ok(one(conn, &ask)?.as_deref() == Some("t"))
 }
 
 /// A file is written together with a journal in its directory.

@@ -129,7 +129,7 @@ pub static C1006: Code = Code {
     title: "The role lacks a privilege",
     what: "The server refused a statement of cutover itself because the role may not do it.",
     why: "Creating the history table, or a row in it, needs rights that the role of the URL does not have.",
-    way_out: "Grant what the message names (for a new database usually `GRANT CREATE, USAGE ON SCHEMA public TO role`), then `cutover migrate deploy`.",
+    way_out: "Grant what the message names (for a new database usually `GRANT CREATE, USAGE ON SCHEMA public TO role` on PostgreSQL, `GRANT ALL ON shop.* TO role` on MySQL and MariaDB), then `cutover migrate deploy`.",
 };
 
 /// The project was not found.

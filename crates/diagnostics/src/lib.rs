@@ -22,5 +22,5 @@ pub use diagnostic::{Diagnostic, Label, Severity};
 pub use failure::{Failure, Result};
 pub use provider::Provider;
 pub use secret::{Secret, redact};
-pub use shell::{one_line, shell_word};
+pub use shell::{harmless, one_line, shell_word};
 pub use source::{Position, Source, Span};

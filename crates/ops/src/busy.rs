@@ -94,7 +94,7 @@ impl Busy {
         match run.target.provider {
             Provider::Sqlite => busy,
             Provider::PostgreSql | Provider::MySql => {
-                Self { lock: format!("{} or one that is looked at", busy.lock), ..busy }
+                Self { lock: format!("{}, or one on another table that is looked at", busy.lock), ..busy }
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::interrupt::Interrupt;
 use crate::migrations::{self, Folder, Migration};
 use crate::plan::{PlannedMigration, State, decide};
 use crate::record::{Origin, Tables};
-use crate::rollback::{Rollback, Which, rollback};
+use crate::rollback::{NOTHING_TO_UNDO, Rollback, Which, no_way_back, refuse_empty, rollback};
 use crate::run::Options;
 use crate::scratch::Scratch;
 use db::target::Target;
@@ -58,7 +58,7 @@ pub struct Drafted {
 pub struct Verified {
     /// The migration.
     pub name: String,
-    /// How the database after up and down differs from before; empty: it does not.
+    /// How the database after up and down differs from before, or why the way back did not run; empty: it does not.
     pub after_down: Vec<String>,
     /// How the database after up, down and up differs from that after the first up, or why the second up failed; empty: it does
     /// not.
@@ -84,7 +84,9 @@ pub fn draft(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> 
     if let Some(own) = wanted_migrations.filter(|_| !ask.overwrite).find(|own| has_way_back(own)) {
         return Err(is_there(&down_path(own)));
     }
-    let scratch = opened(ask, &folder, false, observer, interrupt)?;
+    let Some(last) = wanted.last() else { return Ok(Vec::new()) };
+    // Only what stands before them is replayed.
+    let scratch = opened(ask, &folder, &folder.migrations[..*last], &[], observer, interrupt)?;
     let mut drafted = Vec::new();
     for at in wanted {
         let migration = &folder.migrations[at];
@@ -152,8 +154,8 @@ fn written(draft: &sql::Draft, obstacles: &[String]) -> String {
     for obstacle in obstacles {
         let _ = writeln!(text, "-- cutover:irreversible {obstacle}");
     }
-    if obstacles.is_empty() && draft.statements().next().is_none() {
-        let _ = writeln!(text, "{}", crate::rollback::NOTHING_TO_UNDO);
+    if draft.is_complete() && draft.statements().next().is_none() {
+        let _ = writeln!(text, "{NOTHING_TO_UNDO}");
     }
     text.push('\n');
     text.push_str(&draft.sql());
@@ -171,52 +173,96 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 /// Tries.
 ///
 /// # Errors
-/// C2025 without a scratch database; a way back that does not run.
+/// C2029 for a migration that has no `down.sql`; C2025 without a scratch database; what stops the replay of the migrations before.
 pub fn verify(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Verified>> {
     let folder = migrations::read(&ask.migrations)?;
     let wanted = wanted(ask, &folder, has_way_back)?;
-    let mut scratch = opened(ask, &folder, true, observer, interrupt)?;
+    let mut wanted_migrations = wanted.iter().map(|at| &folder.migrations[*at]);
+    if let Some(without) = wanted_migrations.find(|migration| !has_way_back(migration)) {
+        return Err(no_way_back(&without.name));
+    }
+    let Some(last) = wanted.last() else { return Ok(Vec::new()) };
+    let mut kept: Option<Scratch> = None;
     let mut verified = Vec::new();
-    for at in wanted {
-        let name = folder.migrations[at].name.as_str();
-        let first = before(&scratch, &folder, &ask.schemas, at)?;
-        scratch.replay(&folder, &ask.schemas, Some(name))?;
+    for at in &wanted {
+        let scratch = match kept.take() {
+            Some(scratch) => scratch,
+            None => opened(ask, &folder, &folder.migrations[..=*last], &wanted, observer, interrupt)?,
+        };
+        let trial = Trial { ask, folder: &folder, scratch: &scratch, interrupt };
+        let one = trial.run(*at)?;
+        // What one that does not hold has left is no place for the next.
+        if one.holds() {
+            kept = Some(scratch);
+        }
+        verified.push(one);
+    }
+    Ok(verified)
+}
+
+/// What trying one way back needs.
+struct Trial<'t> {
+    ask: &'t Ask,
+    folder: &'t Folder,
+    scratch: &'t Scratch,
+    interrupt: &'t Arc<Interrupt>,
+}
+
+impl Trial<'_> {
+    /// Up, down and up again.
+    fn run(&self, at: usize) -> Result<Verified> {
+        let (scratch, schemas) = (self.scratch, self.ask.schemas.as_slice());
+        let migration = &self.folder.migrations[at];
+        let name = migration.name.as_str();
+        let first = before(scratch, self.folder, schemas, at)?;
+        scratch.replay(self.folder, schemas, Some(name))?;
         let up = scratch.snapshot()?;
+        let mut verified = Verified { name: name.to_owned(), after_down: Vec::new(), after_up: Vec::new() };
+        if let Some(refused) = failed_step(self.back(migration), "the way back")? {
+            verified.after_down = refused;
+            return Ok(verified);
+        }
+        verified.after_down = differences(&first, &scratch.snapshot()?, ["before", "after up and down"]);
+        // What came back may not be what the migration was written for.
+        verified.after_up =
+            match failed_step(scratch.replay_again(self.folder, schemas, name), "the second up")? {
+                Some(failed) => failed,
+                None => differences(&up, &scratch.snapshot()?, ["after the first up", "after the second"]),
+            };
+        Ok(verified)
+    }
+
+    /// Down: refused as `rollback` would, but for what it says of rows and values, of which there are none here.
+    fn back(&self, migration: &Migration) -> Result<()> {
+        let options = sql::Options::new(self.ask.target.provider);
+        let provider = self.ask.target.provider;
+        if let Some(way) = way_back(self.folder, migration, &options, provider)? {
+            let up = decide::pending(migration, &options, provider)?;
+            refuse_empty(&way, Some(up.source.text()))?;
+        }
         let back = Rollback {
-            target: scratch.target.clone(),
-            migrations: ask.migrations.clone(),
+            target: self.scratch.target.clone(),
+            migrations: self.ask.migrations.clone(),
             options: Options { locking: false, tables: Tables::Off, ..Options::default() },
             which: Which::Last(1),
             incomplete: true,
             origin: Origin::default(),
         };
-        rollback(&back, &crate::event::SilentObserver, interrupt, &|_| Ok(true))?;
-        let down = scratch.snapshot()?;
-        let after_up = match scratch.replay_again(&folder, &ask.schemas, name) {
-            Ok(()) => differences(&up, &scratch.snapshot()?, ["after the first up", "after the second"]),
-            // What came back is not what the migration was written for.
-            Err(failure) if failure.get_class() == Class::MigrationFailed => {
-                drop(scratch);
-                scratch = opened(ask, &folder, true, observer, interrupt)?;
-                failed_again(&failure)
-            }
-            Err(failure) => return Err(failure),
-        };
-        verified.push(Verified {
-            name: name.to_owned(),
-            after_down: differences(&first, &down, ["before", "after up and down"]),
-            after_up,
-        });
+        rollback(&back, &crate::event::SilentObserver, self.interrupt, &|_| Ok(true)).map(drop)
     }
-    Ok(verified)
 }
 
-/// What failed at the second up.
-fn failed_again(failure: &Failure) -> Vec<String> {
+/// What is told of a step that failed or is refused by what it does; none: it is done. Anything else ends the trials.
+fn failed_step(done: Result<()>, step: &str) -> Result<Option<Vec<String>>> {
+    let Err(failure) = done else { return Ok(None) };
     let told = failure.diagnostic();
+    let refused = told.code.is_some_and(|code| code.id == codes::C2029.id);
+    if !refused && failure.get_class() != Class::MigrationFailed {
+        return Err(failure);
+    }
     let place = told.location().map(|place| format!(" at {place}")).unwrap_or_default();
-    let first = format!("the second up failed{place}: {}", told.title);
-    std::iter::once(first).chain(told.notes.iter().cloned()).collect()
+    let first = format!("{step} failed{place}: {}", told.title);
+    Ok(Some(std::iter::once(first).chain(told.notes.iter().cloned()).collect()))
 }
 
 fn differences(first: &Snapshot, second: &Snapshot, [left, right]: [&str; 2]) -> Vec<String> {
@@ -230,19 +276,20 @@ fn before(scratch: &Scratch, folder: &Folder, schemas: &[String], at: usize) -> 
     scratch.snapshot()
 }
 
-/// A scratch database in which the folder may be replayed; `tried`: its ways back as well.
+/// A scratch database in which the migrations `replayed` may run, and the ways back of those `tried` in the folder.
 fn opened(
     ask: &Ask,
     folder: &Folder,
-    tried: bool,
+    replayed: &[Migration],
+    tried: &[usize],
     observer: &dyn Observer,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Scratch> {
     let options = sql::Options::new(ask.target.provider);
     let mut planned = Vec::new();
-    for migration in &folder.migrations {
+    for (at, migration) in replayed.iter().enumerate() {
         planned.push(decide::pending(migration, &options, ask.target.provider)?);
-        if tried {
+        if tried.contains(&at) {
             planned.extend(way_back(folder, migration, &options, ask.target.provider)?);
         }
     }

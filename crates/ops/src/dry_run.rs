@@ -11,18 +11,18 @@ use crate::event::{Event, Observer};
 use crate::interrupt::Interrupt;
 use crate::keep;
 use crate::lease;
+use crate::lookout;
 use crate::migrations::{self, Folder};
 use crate::plan::file::{self, Base, Identity, Plan};
 use crate::plan::forecast::forecast;
 use crate::plan::past::Past;
 use crate::plan::{self, PlannedMigration};
 use crate::run::{Options, Run};
-use db::history;
 use db::target::Kind;
+use db::{activity, history};
 use diagnostics::render::json::Json;
-use diagnostics::{Diagnostic, Provider, Result};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use sql::Catalog;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Plans.
 ///
 /// # Errors
-/// Everything that a deploy would refuse before it runs anything.
+/// Everything that a deploy would refuse before it runs anything; C2019 for a table that nobody may look at meanwhile.
 pub fn dry_run(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Plan> {
     let folder = migrations::read(&deploy.migrations)?;
     let conn = deploy::open(deploy, &folder, observer, interrupt, deploy::IfAbsent::Leave)?;
@@ -41,55 +41,100 @@ pub fn dry_run(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interru
     // Whoever builds an index waits for every transaction that looks: what is locked now is not waited for.
     let options = Options { wait_lock: deploy.options.wait_lock.min(LONGEST_WAIT), ..deploy.options.clone() };
     let mut run = Run::new(&deploy.target, &options, observer, interrupt, conn);
+    planned(deploy, &folder, &mut run).map_err(|failure| locked(failure, deploy))
+}
+
+/// What keeps a plan from looking, by name: it is asked for on another connection, as this one has waited in vain.
+fn locked(failure: Failure, deploy: &Deploy) -> Failure {
+    let asks = deploy.target.provider == Provider::PostgreSql && failure.get_class() == Class::LockOrRunning;
+    if !asks || failure.diagnostic().code.is_some() {
+        return failure;
+    }
+    let found = db::connect(&deploy.target).and_then(|mut conn| activity::exclusive(conn.as_mut()));
+    let mut blockers = found.unwrap_or_default();
+    if !deploy.options.query_text {
+        lookout::hide_queries(blockers.iter_mut());
+    }
+    let title = "a table is locked so that nobody may look at it, and the plan was not made";
+    let told = Diagnostic::error(title).code(&codes::C2019);
+    let told = failure.causes().into_iter().fold(told, Diagnostic::note);
+    let told = told.note(failure.diagnostic().title.clone());
+    let told =
+        blockers.iter().fold(told, |told, blocker| told.note(format!("in the way: {}", blocker.line())));
+    let help = "end the session that holds the lock, or wait for it, then `cutover plan`";
+    Failure::new(told.help(help)).class(failure.get_class())
+}
+
+/// The plan, on a connection.
+fn planned(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Plan> {
+    let observer = run.observer;
     // Before the transaction, which an answer of no would end.
     let past = Past::read(run.conn.as_mut());
-    let shared = begin(&mut run)?;
+    let shared = begin(run)?;
     let table = run.table.clone();
     let mut findings = Vec::new();
     if run.patiently(|conn| history::exists(conn, &table))? {
         run.read_history()?;
-        deploy::first_look(deploy, &folder, &mut run, true)?;
-        findings = plan::decide(&folder, &run.history).warnings();
+        deploy::first_look(deploy, folder, run, true)?;
+        findings = plan::decide(folder, &run.history).warnings();
     } else {
-        deploy::refuse_unmanaged(deploy, &mut run)?;
+        deploy::refuse_unmanaged(deploy, run)?;
     }
-    let mut planned = deploy::plan(deploy, &folder, &run, &deploy::script_options(&run))?;
+    let mut planned = deploy::plan(deploy, folder, run, &deploy::script_options(run))?;
     if run.options.keep_dropped.is_some() {
-        keep::decide(&mut run, &mut planned)?;
+        keep::decide(run, &mut planned)?;
     }
-    deploy::check_demands(&planned, &mut run)?;
+    deploy::check_demands(&planned, run)?;
     run.shared = shared;
-    lease::refuse(&run, &planned)?;
+    lease::refuse(run, &planned)?;
     if shared {
-        findings.push(lease::advice(&run));
+        findings.push(lease::advice(run));
     }
-    let (identity, base) = base(&mut run, &folder)?;
+    let (identity, base) = base(run, folder)?;
     let base = base.with_limit(&deploy.limit).with_kept(deploy.options.keep_dropped);
     let mut catalog = run.patiently(db::catalog::read)?;
-    measure(&mut catalog, &planned, &mut run)?;
+    // What follows is thought about: nobody waits for a transaction that does nothing.
+    end(run)?;
+    measure(&mut catalog, &planned, run)?;
     Ok(finished((identity, base), &planned, (&mut catalog, &past), (findings, observer)))
 }
 
 /// Opens a transaction that reads, with what a deploy says to its sessions. True if a pooler shares the server's sessions.
 fn begin(run: &mut Run<'_>) -> Result<bool> {
+    let mut shared = false;
     match run.target.provider {
         Provider::PostgreSql => {
             run.defaults = db::session::defaults(run.conn.as_mut()).map_err(|error| run.failed(error))?;
-            let shared = run.finds_sessions_shared()?;
-            // All questions are answered by one state of the catalogue, as far as the server's functions allow.
-            let begin = format!(
-                "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; {}",
-                lease::local_settings(run)
-            );
-            run.conn.execute(&begin).map_err(|error| run.failed(error))?;
-            Ok(shared)
+            shared = run.finds_sessions_shared()?;
         }
-        Provider::MySql => {
-            run.prepare_session()?;
-            run.conn.execute("START TRANSACTION READ ONLY").map_err(|error| run.failed(error))?;
-            Ok(false)
+        Provider::MySql => run.prepare_session()?,
+        Provider::Sqlite => {}
+    }
+    read_only(run)?;
+    Ok(shared)
+}
+
+/// Opens a transaction that reads.
+fn read_only(run: &mut Run<'_>) -> Result<()> {
+    let begin = match run.target.provider {
+        // All questions are answered by one state of the catalogue, as far as the server's functions allow.
+        Provider::PostgreSql => format!(
+            "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; {}",
+            lease::local_settings(run)
+        ),
+        Provider::MySql => "START TRANSACTION READ ONLY".to_owned(),
+        Provider::Sqlite => return Ok(()),
+    };
+    run.conn.execute(&begin).map_err(|error| run.failed(error))
+}
+
+/// Ends it.
+fn end(run: &mut Run<'_>) -> Result<()> {
+    match run.target.provider {
+        Provider::PostgreSql | Provider::MySql => {
+            run.conn.execute("ROLLBACK").map_err(|error| run.failed(error))
         }
-        Provider::Sqlite => Ok(false),
+        Provider::Sqlite => Ok(()),
     }
 }
 
@@ -108,7 +153,9 @@ fn measure(catalog: &mut Catalog, planned: &[PlannedMigration], run: &mut Run<'_
     names.retain(|name| catalog.tables.contains_key(name));
     names.sort();
     names.dedup();
+    read_only(run)?;
     let sizes = run.patiently(|conn| db::catalog::sizes(conn, &names))?;
+    end(run)?;
     for size in sizes {
         if let Some(table) = catalog.tables.get_mut(&size.table) {
             table.rows = size.rows.or(table.rows);
@@ -125,7 +172,7 @@ pub(crate) fn base(run: &mut Run<'_>, folder: &Folder) -> Result<(Identity, Base
     let base = Base {
         server_version: run.conn.info().version_number,
         role,
-        settings: settings(run)?,
+        settings: plan::settings::read(run)?,
         ..Base::default()
     };
     Ok((identity, base.with_files(folder).with_history(&run.history).with_objects(&snapshot)))
@@ -137,6 +184,7 @@ pub(crate) fn identity(run: &mut Run<'_>) -> Result<(Identity, String)> {
     let server = run.patiently(|conn| db::server::identify(conn, target))?;
     let id = run.patiently(db::server::server_id)?;
     let place = run.patiently(|conn| db::server::place(conn, target))?;
+    let started = run.patiently(db::server::started)?;
     let identity = Identity {
         version: format!("{} {}", server.product, server.version),
         location: location(run),
@@ -144,46 +192,10 @@ pub(crate) fn identity(run: &mut Run<'_>) -> Result<(Identity, String)> {
         schema: server.schema.clone(),
         server: id,
         place,
+        started,
         standby: server.standby,
     };
     Ok((identity, server.user.unwrap_or_default()))
-}
-
-/// Settings of the session that decide what statements do.
-fn settings(run: &mut Run<'_>) -> Result<BTreeMap<String, String>> {
-    let one = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    Ok(match run.target.provider {
-        Provider::PostgreSql => {
-            let (quotes, isolation) = (run.defaults.standard_conforming_strings, run.defaults.read_committed);
-            let mut found = BTreeMap::from([
-                one("TimeZone", &run.defaults.time_zone),
-                one("standard_conforming_strings", if quotes { "on" } else { "off" }),
-                one("default_transaction_isolation is read committed", if isolation { "yes" } else { "no" }),
-            ]);
-            let names = file::POSTGRES_SETTINGS.map(|name| format!("'{name}'")).join(", ");
-            let ask = format!("SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ({names})");
-            for row in run.patiently(|conn| conn.query(&ask))? {
-                let mut values = row.into_iter().map(Option::unwrap_or_default);
-                found.extend(values.next().zip(values.next()));
-            }
-            found
-        }
-        Provider::MySql => run
-            .variables
-            .iter()
-            .filter(|(name, _)| file::MYSQL_SETTINGS.contains(&name.as_str()))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect(),
-        Provider::Sqlite => {
-            let mut found = BTreeMap::new();
-            for name in ["foreign_keys", "journal_mode"] {
-                let rows = run.patiently(|conn| conn.query(&format!("PRAGMA {name}")))?;
-                let value = rows.into_iter().flatten().flatten().next().unwrap_or_default();
-                found.insert(name.to_owned(), value);
-            }
-            found
-        }
-    })
 }
 
 fn location(run: &Run<'_>) -> String {

@@ -96,6 +96,8 @@ pub enum Event {
     Started {
         /// Its name.
         migration: String,
+        /// Of the file that runs.
+        checksum: String,
         /// How many statements it has.
         statements: usize,
         /// The number of the first statement that will run, from 1; more than 1 for one that is continued.

@@ -1,4 +1,6 @@
-//! `deploy --plan`: what stands in the plan is run, or nothing.
+//! `deploy --plan`: what stands in the plan is run, on what it was made for, or nothing.
+//!
+//! What does not live here: what has moved, and how it is told (`plan::file`).
 
 use crate::dry_run;
 use crate::migrations::Folder;
@@ -35,6 +37,12 @@ pub(crate) fn hold_to(
         (None, Some(objects)) if objects.is_empty() => plan::file::as_absent(plan, identity, base),
         _ => (identity, base),
     };
-    let moved = plan::file::moved(plan, &identity, &base, planned);
-    if moved.is_empty() { Ok(()) } else { Err(plan::file::refusal(moved)) }
+    let mut moved = plan::file::moved(plan, &identity, &base, planned);
+    if moved.is_empty() {
+        return Ok(());
+    }
+    if let Some(begun) = plan::file::begun(plan, &run.history) {
+        moved.insert(0, begun);
+    }
+    Err(plan::file::refusal(moved))
 }

@@ -65,6 +65,9 @@ pub struct Origin {
 pub struct MigrationRecord {
     /// Its name.
     pub name: String,
+    /// Of the file that ran; none in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
     /// When it began: RFC 3339.
     pub started_at: String,
     /// How long it took, once that is known.
@@ -175,12 +178,13 @@ impl Kept {
     /// What an event says of migrations.
     fn note(&mut self, event: &Event) {
         match event {
-            Event::Started { migration, .. } => {
+            Event::Started { migration, checksum, .. } => {
                 self.next = None;
                 // Begun again after a lost connection: what counts is the last time.
                 self.migrations.retain(|found| found.name != *migration || found.outcome.is_some());
                 self.migrations.push(MigrationRecord {
                     name: migration.clone(),
+                    checksum: Some(checksum.clone()),
                     started_at: now(),
                     ..MigrationRecord::default()
                 });

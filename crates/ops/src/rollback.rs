@@ -30,6 +30,9 @@ use sql::Kept;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// The line of a way back that has no statements since nothing is to be undone.
+pub(crate) const NOTHING_TO_UNDO: &str = "-- cutover:nothing-to-undo";
+
 /// Which migrations are undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {
@@ -119,7 +122,10 @@ pub fn rollback(
     let mut steps = steps(&mut run, &wanted, (&folder, &stored))?;
     if !rollback.incomplete {
         steps.iter().try_for_each(refuse_irreversible)?;
-        steps.iter().try_for_each(|way| refuse_empty(way, &stored))?;
+        for way in &steps {
+            let up = stored.iter().find(|scripts| scripts.migration == way.planned.name);
+            refuse_empty(&way.planned, up.map(|scripts| scripts.up.as_str()))?;
+        }
     }
     let intent = intent(&mut run, &steps)?;
     if !agreed(&intent)? {
@@ -337,14 +343,18 @@ fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(So
         Some(text) => {
             Ok((Source::new(format!("{name}/down.sql (stored)"), text), "stored at its deploy".to_owned()))
         }
-        None => Err(Failure::new(
-            Diagnostic::error(format!("migration `{name}` has no way back"))
-                .code(&codes::C2029)
-                .meta("migration", name.clone())
-                .note("nothing was undone")
-                .help(codes::C2029.way_out.replace("NAME", &shell_word(name))),
-        )),
+        None => Err(no_way_back(name)),
     }
+}
+
+pub(crate) fn no_way_back(name: &str) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!("migration `{name}` has no way back"))
+            .code(&codes::C2029)
+            .meta("migration", name)
+            .note("nothing was undone")
+            .help(codes::C2029.way_out.replace("NAME", &shell_word(name))),
+    )
 }
 
 /// `-- cutover:irreversible reason` in a way back says that it is none yet.
@@ -373,18 +383,12 @@ fn refuse_irreversible(way: &Way) -> Result<()> {
     ))
 }
 
-/// What a way back says that has no statements because its migration leaves nothing to undo.
-pub(crate) const NOTHING_TO_UNDO: &str = "-- cutover:nothing-to-undo";
-
-/// A way back without statements undoes nothing: it is one of a migration without any.
-fn refuse_empty(way: &Way, stored: &[Scripts]) -> Result<()> {
-    let planned = &way.planned;
-    let up =
-        stored.iter().find(|scripts| scripts.migration == planned.name).map(|scripts| scripts.up.as_str());
+/// A way back without statements undoes nothing: it says so, or is one of a migration (`up`) without any.
+pub(crate) fn refuse_empty(planned: &PlannedMigration, up: Option<&str>) -> Result<()> {
     let nothing =
         |text: &str| text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with("--"));
-    let said = planned.source.text().lines().any(|line| line.trim() == NOTHING_TO_UNDO);
-    if planned.statement_count() > 0 || said || up.is_some_and(nothing) {
+    let says_so = planned.source.text().lines().any(|line| line.trim() == NOTHING_TO_UNDO);
+    if planned.statement_count() > 0 || says_so || up.is_some_and(nothing) {
         return Ok(());
     }
     Err(Failure::new(
@@ -392,7 +396,9 @@ fn refuse_empty(way: &Way, stored: &[Scripts]) -> Result<()> {
             .code(&codes::C2029)
             .meta("migration", planned.name.clone())
             .note("nothing was undone")
-            .help(codes::C2029.way_out.replace("NAME", &shell_word(&planned.name))),
+            .help(format!(
+                "write what undoes it into down.sql, or the line `{NOTHING_TO_UNDO}` if nothing is to be undone; then `cutover rollback`"
+            )),
     ))
 }
 

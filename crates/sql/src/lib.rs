@@ -26,6 +26,7 @@ mod functions;
 mod index_name;
 mod inverse;
 mod kind;
+mod literal;
 mod mode;
 mod pg;
 mod reach;
@@ -45,7 +46,7 @@ pub use code::Code;
 pub use confine::{Beyond, Confines, Escape};
 pub use custom::custom_settings;
 pub use directive::Directive;
-pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect, effect};
+pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect, effect, rebuilt};
 pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;
 pub use inverse::{Draft, Loss, Obstacle, Rebuild, Undo, draft, rebuilds};
@@ -54,6 +55,7 @@ pub use inverse::{
     bring_back, keep, restored,
 };
 pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
+pub use literal::inserts_literals;
 pub use reach::Reach;
 pub use scanner::{ScanError, ScanErrorKind};
 pub use session::SessionEffect;

@@ -148,7 +148,7 @@ fn cause(word: &str, queued: usize) -> &str {
 /// What is said of migrations.
 fn working(event: &Event) -> Option<(Level, String)> {
     let line = match event {
-        Event::Started { migration, statements, first } if *first > 1 => {
+        Event::Started { migration, statements, first, .. } if *first > 1 => {
             format!("{migration} was interrupted and goes on with statement {first} of {statements}")
         }
         Event::StatementFinished { migration, statement, rows, elapsed } => {

@@ -37,7 +37,7 @@ fn tables(conn: &mut dyn Conn, name: &dyn Fn(String) -> Name, tables: &mut Table
     let found = rows(
         conn,
         "SELECT t.table_name, t.table_type, t.engine, t.table_rows, t.data_length + t.index_length, c.character_set_name, \
-         t.table_collation, t.create_options LIKE '%partitioned%' FROM information_schema.tables t LEFT JOIN \
+         t.table_collation, t.create_options LIKE '%partitioned%', t.row_format = 'Compressed' FROM information_schema.tables t LEFT JOIN \
          information_schema.collation_character_set_applicability c ON c.collation_name = t.table_collation WHERE \
          t.table_schema = DATABASE()",
     )?;
@@ -51,9 +51,17 @@ fn tables(conn: &mut dyn Conn, name: &dyn Fn(String) -> Name, tables: &mut Table
         let engine = row.next();
         let (count, bytes) = (row.number(), row.number());
         let character_set = row.next().zip(row.next());
-        let partitioned = row.text() == "1";
-        let table =
-            Table { kind, engine, rows: count, bytes, character_set, partitioned, ..Table::default() };
+        let (partitioned, compressed) = (row.text() == "1", row.text() == "1");
+        let table = Table {
+            kind,
+            engine,
+            rows: count,
+            bytes,
+            character_set,
+            partitioned,
+            compressed,
+            ..Table::default()
+        };
         tables.insert(key, table);
     }
     Ok(())

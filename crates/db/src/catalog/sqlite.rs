@@ -17,9 +17,12 @@ pub(super) fn read(conn: &mut dyn Conn) -> Result<Catalog, DbError> {
     for row in objects {
         let mut values = row.into_iter();
         let mut next = || values.next().flatten().unwrap_or_default();
-        let (kind, name, table) = (next(), next(), next());
+        let (kind, name, table, written) = (next(), next(), next(), next());
         match kind.as_str() {
-            "table" => drop(catalog.tables.insert(Name::unqualified(name), Table::default())),
+            "table" => {
+                let table = Table { text: sql::table_text(&written), ..Table::default() };
+                catalog.tables.insert(Name::unqualified(name), table);
+            }
             "view" => {
                 let view = Table { kind: TableKind::View, ..Table::default() };
                 catalog.tables.insert(Name::unqualified(name), view);

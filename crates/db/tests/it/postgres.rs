@@ -153,3 +153,29 @@ fn who_feeds_a_standby_is_never_ended() {
     assert_eq!(spared, Ended::NotDue);
     assert_eq!(server.psql(feeding), found);
 }
+
+/// What the server calls volatile and a migration may call all the same: it reads, or what it changes is the session's or the
+/// database's own; `bernoulli` and `system` are methods of sampling, and cannot be called.
+const VOLATILE: &str = "bernoulli clock_timestamp currval gen_random_uuid lastval nextval pg_advisory_lock \
+    pg_advisory_unlock pg_advisory_xact_lock pg_indexes_size pg_is_in_recovery pg_notify \
+    pg_relation_size pg_sleep pg_table_size pg_total_relation_size pg_try_advisory_lock \
+    pg_try_advisory_xact_lock random set_config setseed setval suppress_redundant_updates_trigger system \
+    timeofday tsvector_update_trigger";
+
+#[test]
+fn no_function_that_changes_something_counts_as_staying_inside() {
+    let database = server().create_database("volatile");
+    let names = database.psql(
+        "SELECT string_agg(DISTINCT proname, ' ') FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND provolatile = 'v' AND \
+         prorettype NOT IN (SELECT oid FROM pg_type WHERE typname IN ('internal', 'cstring'))",
+    );
+    let options = sql::Options::new(diagnostics::Provider::PostgreSql);
+    let confines = sql::Confines::new(options, &[], &[]);
+    let stays = |name: &&str| {
+        let text = format!("SELECT {name}(1)");
+        let script = sql::split(&text, &options).unwrap();
+        confines.escape(&script.statements[0], &text).is_none()
+    };
+    assert!(names.split(' ').count() > 100, "{names}");
+    assert_eq!(names.split(' ').filter(stays).collect::<Vec<_>>().join(" "), VOLATILE);
+}

@@ -1,6 +1,6 @@
 //! Diagnostics for a person at a terminal.
 
-use crate::{Diagnostic, Severity, Span};
+use crate::{Diagnostic, Severity, Span, harmless};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 /// How a diagnostic is drawn.
@@ -14,8 +14,9 @@ pub struct Style {
 const WINDOW: usize = 400;
 
 /// Renders one diagnostic: the code and title, the place with its lines, the notes, the help.
-/// Ends without a line break.
+/// Ends without a line break. What steers a terminal in the texts is shown: the colours are ours alone.
 pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
+    let diagnostic = &without_steering(diagnostic);
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -37,7 +38,7 @@ pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
             annotation = annotation.label(label.message.as_str());
         }
         let snippet = Snippet::source(text)
-            .path(label.source.name())
+            .path(harmless(label.source.name()))
             .line_start(label.source.position(window.start).line)
             .annotation(annotation);
         group = group.element(snippet);
@@ -50,6 +51,17 @@ pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
     }
     let renderer = if style.colour { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[group]).trim_end().to_owned()
+}
+
+/// A finding whose texts steer no terminal. Places are those of the text as it is: what it is drawn with takes care of the text.
+fn without_steering(diagnostic: &Diagnostic) -> Diagnostic {
+    let clean = |text: &str| harmless(text).into_owned();
+    let mut told = diagnostic.clone();
+    told.title = clean(&told.title);
+    told.notes.iter_mut().for_each(|note| *note = clean(note));
+    told.help = told.help.as_deref().map(clean);
+    told.labels.iter_mut().for_each(|label| label.message = clean(&label.message));
+    told
 }
 
 /// The whole lines that are shown for a place: the window, cut around the place where it is long, so that
@@ -97,6 +109,18 @@ mod tests {
               = note: SQLSTATE 42601\n  \
               = help: correct the file, then `cutover migrate deploy`"
         );
+    }
+
+    #[test]
+    fn nothing_but_our_colours_steers_a_terminal() {
+        let source = Source::new("m\x1b[2J/migration.sql", "SELECT '\x1b[1A\u{202e}';\n");
+        let diagnostic = Diagnostic::error("no \x1b[31mt")
+            .label(&source, Span::new(0, 6), "\x1b[2K")
+            .note("a\u{202e}b\nc")
+            .help("\x1b]0;x\x07");
+        let text = render(&diagnostic, Style { colour: false });
+        assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text:?}");
+        assert!(!text.contains('\u{202e}') && text.contains("no \u{fffd}[31mt"), "{text:?}");
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub(crate) fn execute(
     }
     run.observer.on(&Event::Started {
         migration: migration.name.clone(),
+        checksum: migration.checksum.clone(),
         statements: migration.statement_count(),
         first: first + 1,
     });

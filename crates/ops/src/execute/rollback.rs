@@ -31,6 +31,7 @@ pub(crate) fn undo(run: &mut Run<'_>, down: &PlannedMigration, row: &HistoryRow)
     let began = Instant::now();
     run.observer.on(&Event::Started {
         migration: down.name.clone(),
+        checksum: down.checksum.clone(),
         statements: down.statement_count(),
         first: down.state.done() + 1,
     });

@@ -7,8 +7,10 @@
 use super::past::Past;
 use diagnostics::Provider;
 use serde::{Deserialize, Serialize};
-use sql::{Action, Catalog, Change, DdlVerb, Effect, Kind, Name, Part, Statement};
-use std::collections::HashSet;
+use sql::{
+    Action, Catalog, Change, DataVerb, DdlVerb, Effect, Kind, Lock, Name, Part, Statement, Table, TableEffect,
+};
+use std::collections::{BTreeMap, HashSet};
 
 /// How fast the database works.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,8 +72,8 @@ const LITERALS: f64 = 5e6;
 pub struct Sizes<'s> {
     /// The database as the statement will meet it.
     pub catalog: &'s Catalog,
-    /// The tables that are there now: any other one is made by what runs before, and empty unless that fills it.
-    pub there: &'s HashSet<Name>,
+    /// The tables that are there now: another one of the catalogue is made by what runs before, and empty unless that fills it.
+    pub there: &'s BTreeMap<Name, Table>,
     /// Those that what runs before has filled from others, or given another name: nobody knows how large they are.
     pub filled: &'s HashSet<Name>,
     /// How fast the database works.
@@ -83,11 +85,14 @@ pub struct Sizes<'s> {
 impl Sizes<'_> {
     /// Rows and bytes of a table.
     fn of(&self, name: &Name) -> (Option<f64>, Option<f64>) {
-        let table = self.catalog.tables.get(name);
+        let (name, table) = self.catalog.seen(name).unzip();
         let number = |value: Option<u64>| value.map(|value| value as f64);
         let known = (number(table.and_then(|table| table.rows)), number(table.and_then(|table| table.bytes)));
         match known {
-            (None, None) if !self.there.contains(name) && !self.filled.contains(name) => {
+            // Of one that is not in the catalogue nothing is known: another database's, or one that the role does not see.
+            (None, None)
+                if name.is_some_and(|name| !self.there.contains_key(name) && !self.filled.contains(name)) =>
+            {
                 (Some(0.0), Some(0.0))
             }
             known => known,
@@ -104,8 +109,14 @@ pub fn estimate(statement: &Statement, text: &str, effect: &Effect, sizes: Sizes
     {
         return None;
     }
-    if let Kind::Data(_) = statement.kind {
-        return data(statement, text, effect, sizes);
+    match statement.kind {
+        Kind::Data(_) => return data(statement, text, effect, sizes),
+        // What stands in a file is not looked at.
+        Kind::LoadData | Kind::CopyOther { .. } => return None,
+        _ if fills(statement, text) => return filled(effect, sizes),
+        Kind::Query => return query(effect, sizes),
+        Kind::Ddl(_) if alters_what_is_not_seen(statement, sizes.catalog) => return None,
+        _ => {}
     }
     let builds = builds_index(statement, statement.span.slice(text));
     let mut seconds = 0.0;
@@ -129,15 +140,75 @@ pub fn estimate(statement: &Statement, text: &str, effect: &Effect, sizes: Sizes
 
 /// INSERT, UPDATE, DELETE and their like.
 fn data(statement: &Statement, text: &str, effect: &Effect, sizes: Sizes<'_>) -> Option<Estimate> {
-    let written = statement.span.slice(text);
-    let has = |word: &str| written.split_whitespace().any(|found| found.eq_ignore_ascii_case(word));
-    if !has("SELECT") && !has("UPDATE") && !has("DELETE") && !has("MERGE") && !has("WITH") {
-        let seconds = ROUND_TRIP + written.len() as f64 / LITERALS;
+    let provider = sizes.catalog.provider;
+    if sql::inserts_literals(statement, text, provider) {
+        let seconds = ROUND_TRIP + statement.span.len() as f64 / LITERALS;
         return Some(Estimate { seconds, basis: Basis::Size });
     }
-    let rows: Option<f64> = effect.tables.iter().map(|found| sizes.of(&found.table).0).sum();
+    let inserts = matches!(statement.kind, Kind::Data(DataVerb::Insert | DataVerb::Replace));
+    // What an INSERT writes is as much as it reads, whatever its table holds.
+    let counts = |found: &&TableEffect| match inserts || provider == Provider::PostgreSql {
+        true => is_read(found, provider),
+        false => true,
+    };
+    rows_of(effect.tables.iter().filter(counts), sizes)
+}
+
+/// Whether rows of the table are read. On MySQL, MariaDB and SQLite the lock alone tells.
+fn is_read(found: &TableEffect, provider: Provider) -> bool {
+    found.scan.may_be() || (provider != Provider::PostgreSql && found.lock == Lock::AccessShare)
+}
+
+/// So much as all rows of these tables are written in; none where there is none of them.
+fn rows_of<'e>(tables: impl Iterator<Item = &'e TableEffect>, sizes: Sizes<'_>) -> Option<Estimate> {
+    let rows: Vec<Option<f64>> = tables.map(|found| sizes.of(&found.table).0).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let rows: Option<f64> = rows.into_iter().sum();
     let speed = sizes.past.rows_per_second.unwrap_or(sizes.speeds.rows);
     Some(Estimate { seconds: CATALOGUE + rows? / speed, basis: Basis::AllRows })
+}
+
+/// Whether a statement makes a table, or a materialised view, and stores in it what a query finds.
+pub(super) fn fills(statement: &Statement, text: &str) -> bool {
+    let from_query = |action: &Action| matches!(action, Action::CreateTable { from_query: true, .. });
+    let view = || {
+        let mut words = statement.span.slice(text).split_whitespace().skip(1);
+        words.next().is_some_and(|word| word.eq_ignore_ascii_case("MATERIALIZED"))
+    };
+    statement.actions.iter().any(from_query) || (statement.kind == Kind::Ddl(DdlVerb::Create) && view())
+}
+
+/// What a query finds is stored in a new table.
+fn filled(effect: &Effect, sizes: Sizes<'_>) -> Option<Estimate> {
+    let provider = sizes.catalog.provider;
+    let read = || effect.tables.iter().filter(|found| is_read(found, provider));
+    if provider == Provider::PostgreSql && !effect.tables.is_empty() && read().next().is_none() {
+        // WITH NO DATA.
+        return Some(Estimate { seconds: CATALOGUE, basis: Basis::Catalogue });
+    }
+    rows_of(read(), sizes)
+}
+
+/// A query whose rows nobody takes.
+fn query(effect: &Effect, sizes: Sizes<'_>) -> Option<Estimate> {
+    let mut seconds = CATALOGUE;
+    let mut basis = Basis::Catalogue;
+    for found in effect.tables.iter().filter(|found| is_read(found, sizes.catalog.provider)) {
+        seconds += sizes.of(&found.table).1? / sizes.speeds.scan;
+        basis = Basis::AllRows;
+    }
+    Some(Estimate { seconds, basis })
+}
+
+/// Whether a table is altered that is neither seen nor made by what runs before.
+fn alters_what_is_not_seen(statement: &Statement, catalog: &Catalog) -> bool {
+    catalog.provider == Provider::PostgreSql
+        && statement.actions.iter().any(|action| match action {
+            Action::AlterTable { name, .. } => !catalog.tables.contains_key(&catalog.resolve(name)),
+            _ => false,
+        })
 }
 
 /// Whether an index is built over the rows.
@@ -160,7 +231,6 @@ fn builds_index(statement: &Statement, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sql::Table;
 
     fn estimated(text: &str, rows: Option<u64>, bytes: Option<u64>) -> Option<Estimate> {
         let mut catalog = Catalog::unknown(Provider::PostgreSql);
@@ -180,7 +250,7 @@ mod tests {
         catalog.tables.insert(Name { schema: Some("public".to_owned()), name: "a".to_owned() }, table);
         let script = sql::split(text, &sql::Options::new(Provider::PostgreSql)).unwrap();
         let effect = sql::effect(&script.statements[0], text, &catalog);
-        let (there, speeds) = (catalog.tables.keys().cloned().collect(), Speeds::of(Provider::PostgreSql));
+        let (there, speeds) = (catalog.tables.clone(), Speeds::of(Provider::PostgreSql));
         let (filled, past) = (HashSet::new(), Past::default());
         let sizes = Sizes { catalog: &catalog, there: &there, filled: &filled, speeds: &speeds, past: &past };
         estimate(&script.statements[0], text, &effect, sizes)
@@ -211,5 +281,36 @@ mod tests {
         assert!(found.seconds > 1.0);
         let literal = estimated("INSERT INTO a VALUES (1)", None, None).unwrap();
         assert!(literal.seconds < 0.1);
+    }
+
+    #[test]
+    fn what_a_query_finds_is_never_taken_for_literal_rows() {
+        let size = |text: &str| estimated(text, Some(1_000_000), Some(40_000_000));
+        for text in [
+            "INSERT INTO a(id)(SELECT id FROM a)",
+            "INSERT INTO a TABLE a",
+            "INSERT INTO a (TABLE a)",
+            "INSERT INTO a VALUES ((select max(id) from a))",
+            "INSERT INTO a (select/**/id FROM a)",
+            "CREATE TABLE c AS SELECT * FROM a",
+            "SELECT * INTO c FROM a",
+            "CREATE MATERIALIZED VIEW c AS SELECT * FROM a",
+        ] {
+            let found = size(text).unwrap_or_else(|| panic!("{text}"));
+            assert!(found.basis == Basis::AllRows && found.seconds > 1.0, "{text}: {found:?}");
+        }
+        let pairs = size("SELECT count(*) FROM a x, a y").unwrap();
+        assert_eq!(pairs.basis, Basis::AllRows, "each row once, which it may not be");
+        assert_eq!(size("INSERT INTO a SELECT generate_series(1, 1000000000)"), None);
+        assert_eq!(size("CREATE TABLE c AS SELECT generate_series(1, 1000000000)"), None);
+        let empty = size("CREATE TABLE c AS SELECT * FROM a WITH NO DATA").unwrap();
+        assert_eq!(empty.basis, Basis::Catalogue);
+    }
+
+    #[test]
+    fn of_a_table_that_is_not_seen_nothing_is_known() {
+        for text in ["UPDATE nosuch SET a = 1", "ALTER TABLE nosuch ADD COLUMN a int"] {
+            assert_eq!(estimated(text, Some(1), Some(1)), None, "{text}");
+        }
     }
 }

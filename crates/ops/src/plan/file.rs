@@ -50,10 +50,13 @@ pub struct Identity {
     /// What tells the server from others: PostgreSQL's system identifier, MySQL's `server_uuid`. None where it is not shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
-    /// What the server says of its own place: PostgreSQL's port, MySQL's host and port, the whole path of a SQLite file. A copy of
-    /// the server has the same identifier, and another place.
+    /// What the server says of its own place: PostgreSQL's port and timeline, MySQL's host and port, the whole path of a SQLite
+    /// file. A copy of the server has the same identifier, and another place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// When the server was started (PostgreSQL): tells two addresses of one server from those of a server and its copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
     /// The server is a standby: it shows what a deploy on its primary would do.
     #[serde(default)]
     pub standby: bool,
@@ -97,7 +100,7 @@ pub(crate) fn refusal(moved: Vec<String>) -> Failure {
 }
 
 /// A short hash, enough to see that something is another.
-fn short_hash(text: &str) -> String {
+pub(crate) fn short_hash(text: &str) -> String {
     Sha256::digest(text).iter().take(8).fold(String::with_capacity(16), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out
@@ -181,7 +184,7 @@ pub fn moved_files(plan: &Plan, base: &Base) -> Vec<String> {
 /// A database that was made for the plan, as one that does not exist.
 pub(crate) fn as_absent(plan: &Plan, target: Identity, base: Base) -> (Identity, Base) {
     let then = plan.base.clone();
-    let target = Identity { server: None, place: None, ..target };
+    let target = Identity { server: None, place: None, started: None, ..target };
     let base = Base {
         objects: None,
         server_version: then.server_version,
@@ -242,6 +245,23 @@ pub fn moved(plan: &Plan, target: &Identity, base: &Base, planned: &[PlannedMigr
     found
 }
 
+/// Where some of what the plan has is applied, just as it has it: that the plan was begun before, and not finished. What has moved
+/// then may be its own doing, which nobody can tell from that of others.
+pub(crate) fn begun(plan: &Plan, history: &History) -> Option<String> {
+    let applied = |forecast: &&Forecast| {
+        history.rows_of(&forecast.name).any(|row| row.is_applied() && row.checksum == forecast.checksum)
+    };
+    let names: Vec<String> =
+        plan.migrations.iter().filter(applied).map(|forecast| format!("`{}`", forecast.name)).collect();
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    (!names.is_empty()).then(|| {
+        format!(
+            "the plan was begun before, and not finished: {} {verb} applied; make a plan of the rest",
+            names.join(", ")
+        )
+    })
+}
+
 /// Why nothing left to run does not mean that the plan was carried out, one line each: here it was not.
 pub(crate) fn unfulfilled(plan: &Plan, target: &Identity, history: &History) -> Vec<String> {
     let mut found = Vec::new();
@@ -261,7 +281,8 @@ pub(crate) fn unfulfilled(plan: &Plan, target: &Identity, history: &History) -> 
 }
 
 fn another_database(then: &Identity, now: &Identity, found: &mut Vec<String>) {
-    let elsewhere = matches!((&then.place, &now.place), (Some(then), Some(now)) if then != now);
+    let elsewhere = matches!((&then.place, &now.place), (Some(then), Some(now)) if then != now)
+        || is_another_process(then, now);
     let differs = match (&then.server, &now.server) {
         (Some(then), Some(now)) => then != now || elsewhere,
         _ if then.place.is_some() && now.place.is_some() => elsewhere,
@@ -275,6 +296,14 @@ fn another_database(then: &Identity, now: &Identity, found: &mut Vec<String>) {
         };
         found.push(format!("it is another database: the plan is for {}, this is {}", name(then), name(now)));
     }
+}
+
+/// Whether another address leads to another server. A copy of a server may have its port, and its timeline too; that it was
+/// started at the same moment it may not. By the same address it is the same server, which may have been started again.
+fn is_another_process(then: &Identity, now: &Identity) -> bool {
+    // What a standby shows is for its primary, which has another address.
+    let asked = then.location != now.location && !then.standby;
+    asked && matches!((&then.started, &now.started), (Some(then), Some(now)) if then != now)
 }
 
 /// Adds a line for each name that came, went or changed.
@@ -291,7 +320,10 @@ fn compared(
             (None, Some(_)) => found.push(format!("{subject} is new {place}")),
             (Some(_), None) => found.push(format!("{subject} is gone {place}")),
             (Some(then), Some(now)) if then != now && what == "setting" => {
-                found.push(format!("{subject} {place} was `{then}`, and is `{now}`"));
+                // The value of one that an application has made up is kept as a hash, which says nothing.
+                let values = format!("was `{then}`, and is `{now}`");
+                let moved = if name.contains('.') { "has changed" } else { values.as_str() };
+                found.push(format!("{subject} {place} {moved}"));
             }
             (Some(then), Some(now)) if then != now => found.push(format!("{subject} has changed {place}")),
             _ => {}
@@ -326,44 +358,6 @@ impl Plan {
     }
 }
 
-/// The settings of a MySQL session that decide what statements do.
-pub(crate) const MYSQL_SETTINGS: [&str; 15] = [
-    "alter_algorithm",
-    "autocommit",
-    "character_set_database",
-    "collation_connection",
-    "collation_database",
-    "default_storage_engine",
-    "explicit_defaults_for_timestamp",
-    "foreign_key_checks",
-    "innodb_default_row_format",
-    "innodb_strict_mode",
-    "lower_case_table_names",
-    "sql_mode",
-    "sql_require_primary_key",
-    "time_zone",
-    "unique_checks",
-];
-
-/// The settings of a PostgreSQL session that decide what statements do, beside those that are asked for by name.
-pub(crate) const POSTGRES_SETTINGS: [&str; 15] = [
-    "DateStyle",
-    "IntervalStyle",
-    "array_nulls",
-    "backslash_quote",
-    "bytea_output",
-    "check_function_bodies",
-    "default_table_access_method",
-    "default_tablespace",
-    "default_toast_compression",
-    "extra_float_digits",
-    "lc_monetary",
-    "row_security",
-    "session_replication_role",
-    "transform_null_equals",
-    "xmloption",
-];
-
 /// The name of a provider's product, for the identity of a database that does not exist yet.
 pub(crate) fn product(provider: Provider) -> &'static str {
     match provider {
@@ -387,7 +381,7 @@ mod tests {
             objects: Some(map(&[("table public.a", "1")])),
             server_version: 150_018,
             role: "app".to_owned(),
-            settings: map(&[("TimeZone", "UTC")]),
+            settings: map(&[("TimeZone", "UTC"), ("app.tenant", "01ab")]),
             to: None,
             count: None,
             reapply: false,
@@ -402,7 +396,8 @@ mod tests {
             database: "shop".to_owned(),
             schema: Some("public".to_owned()),
             server: Some("7".to_owned()),
-            place: Some("5432".to_owned()),
+            place: Some("5432, timeline 1".to_owned()),
+            started: Some("noon".to_owned()),
             standby: false,
         }
     }
@@ -426,8 +421,10 @@ mod tests {
         assert!(of(&|_, _| {}).is_empty());
         // The same server by another address is the same.
         assert!(of(&|identity, _| identity.location = "10.0.0.1:6432".to_owned()).is_empty());
+        // So is one that was started again.
+        assert!(of(&|identity, _| identity.started = Some("one".to_owned())).is_empty());
         type Movement<'m> = &'m dyn Fn(&mut Identity, &mut Base);
-        let cases: [(Movement<'_>, &str); 10] = [
+        let cases: [(Movement<'_>, &str); 13] = [
             (&|_, base| base.files[1].1 = "z".to_owned(), "migration `2_b` has changed in the directory"),
             (&|_, base| drop(base.files.pop()), "migration `2_b` is gone in the directory"),
             (
@@ -450,6 +447,22 @@ mod tests {
             (
                 &|_, base| drop(base.settings.insert("TimeZone".to_owned(), "PST".to_owned())),
                 "setting `TimeZone` of the session was `UTC`, and is `PST`",
+            ),
+            (
+                &|_, base| drop(base.settings.insert("app.tenant".to_owned(), "fe9b".to_owned())),
+                "setting `app.tenant` of the session has changed",
+            ),
+            (
+                // A copy with the same port.
+                &|identity, _| {
+                    identity.location = "other:5432".to_owned();
+                    identity.started = Some("one".to_owned());
+                },
+                "it is another database: the plan is for shop at db:5432, schema public, this is shop at other:5432, schema public",
+            ),
+            (
+                &|identity, _| identity.place = Some("5432, timeline 2".to_owned()),
+                "it is another database: the plan is for shop at db:5432, schema public, this is shop at db:5432, schema public",
             ),
             (
                 &|identity, _| identity.server = Some("8".to_owned()),

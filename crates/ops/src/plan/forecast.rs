@@ -3,16 +3,16 @@
 //!
 //! Judged with the catalogue as each statement will meet it: what earlier ones change is in it.
 
-use super::estimate::{Basis, Estimate, Sizes, Speeds, estimate};
+use super::estimate::{Basis, Estimate, Sizes, Speeds, estimate, fills};
 use super::past::Past;
-use super::{Bracket, PlannedMigration, Segment, waits};
+use super::{Bracket, PlannedMigration, Segment, made, rebuilt, waits};
 use crate::keep;
 use diagnostics::Provider;
 use serde::{Deserialize, Serialize};
 use sql::{
-    Action, Algorithm, Breakage, Catalog, Effect, Fact, Kind, Lock, Name, Rebuild, Reversible, Statement,
+    Action, Algorithm, Breakage, Catalog, Effect, Fact, Kind, Lock, Name, Reversible, Statement, Table,
 };
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// What one migration will do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,12 +59,19 @@ pub struct StatementForecast {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breaks: Vec<Breakage>,
     /// PostgreSQL: if a statement behind it uses the value that it adds to an enum, the server asks for a commit between them, and
-    /// gets it.
+    /// gets it; or ([`Self::commits_inside`]) its own code asks for one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_commit: bool,
+    /// PostgreSQL: its code commits or rolls back, or may. It is sent outside of a transaction then, and what stands before it is
+    /// committed first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub commits_inside: bool,
     /// What it drops is kept: `table public.users`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keeps: Vec<String>,
+    /// SQLite: what belonged to the old table of a rebuild and is not made again: `index t_name`, `trigger t_log`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_made_again: Vec<String>,
     /// How long it may take once it has its locks; none: not known.
     pub estimate: Option<Estimate>,
 }
@@ -85,8 +92,11 @@ pub struct TableForecast {
     /// MySQL and MariaDB: how it is carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
-    /// It is there now: else it is made by what runs before.
+    /// It is there now: else it is made by what runs before, or `unseen`.
     pub exists: bool,
+    /// It is neither seen in the database nor made by what runs before: another database's, hidden from the role, or missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
     /// About how many rows it has; none: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
@@ -100,7 +110,7 @@ const SHOWN: usize = 160;
 
 /// What the migrations will do, one after the other, in the database that `catalog` tells of.
 pub fn forecast(planned: &[PlannedMigration], catalog: &mut Catalog, past: &Past) -> Vec<Forecast> {
-    let there = catalog.tables.keys().cloned().collect();
+    let there = catalog.tables.clone();
     let speeds = Speeds::of(catalog.provider);
     let mut filled = HashSet::new();
     planned.iter().map(|migration| one(migration, catalog, (&there, &mut filled), (&speeds, past))).collect()
@@ -109,7 +119,7 @@ pub fn forecast(planned: &[PlannedMigration], catalog: &mut Catalog, past: &Past
 fn one(
     migration: &PlannedMigration,
     catalog: &mut Catalog,
-    (there, filled): (&HashSet<Name>, &mut HashSet<Name>),
+    (there, filled): (&BTreeMap<Name, Table>, &mut HashSet<Name>),
     (speeds, past): (&Speeds, &Past),
 ) -> Forecast {
     let done = migration.state.done();
@@ -131,15 +141,18 @@ fn one(
             let sizes = Sizes { catalog, there, filled, speeds, past };
             let stand_in = segment.stand_in(index, sizes.catalog.provider);
             let mut found = of_statement(migration, (statement, stand_in), (number, line), sizes);
-            found.may_commit = statement.kind == Kind::AddEnumValue
-                && segment.bracket == Bracket::Transaction
-                && index + 1 < segment.statements.len();
+            let ours = segment.bracket == Bracket::Transaction;
+            found.commits_inside = ours && may_commit_inside(statement, text, catalog.provider);
+            let asks = statement.kind == Kind::AddEnumValue && index + 1 < segment.statements.len();
+            found.may_commit = found.commits_inside || (ours && asks);
             if let Some(rebuild) =
                 rebuilds.iter().find(|rebuild| [rebuild.dropped, rebuild.renamed].contains(&number))
             {
-                of_rebuild(&mut found, rebuild, catalog);
+                rebuilt::told(&mut found, rebuild, migration, (catalog, there));
             }
-            let before = may_fill(statement).then(|| catalog.tables.keys().cloned().collect::<HashSet<_>>());
+            made::leave_out(&mut found, catalog, (there, filled));
+            let before =
+                may_fill(statement, text).then(|| catalog.tables.keys().cloned().collect::<HashSet<_>>());
             catalog.apply(statement, text);
             if let Some(before) = before {
                 let after = catalog.tables.keys();
@@ -152,7 +165,7 @@ fn one(
             }
             statements.push(found);
             if let Some(rebuild) = rebuilds.iter().find(|rebuild| rebuild.copied == number) {
-                same_size(rebuild, catalog);
+                rebuilt::same_size(rebuild, catalog);
             }
         }
         catalog.commit();
@@ -187,7 +200,7 @@ fn of_statement(
         Some((other, sent)) => (other, sent.as_str(), sql::effect(other, sent, sizes.catalog)),
         None => (statement, text, own),
     };
-    let before = sizes.past.statements.get(&(migration.name.clone(), number + 1));
+    let before = sizes.past.statements.get(&(migration.checksum.clone(), number + 1));
     let estimate = match before {
         Some(seconds) => Some(Estimate { seconds: *seconds, basis: Basis::Past }),
         None => estimate(sent, sent_text, &effect, sizes),
@@ -205,49 +218,34 @@ fn of_statement(
         reversible: if keeps.is_empty() { reversible } else { Reversible::WithFormerDefinition },
         breaks,
         may_commit: false,
+        commits_inside: false,
         keeps,
+        not_made_again: Vec::new(),
         estimate,
     }
 }
 
+/// Whether a statement's own code may end the transaction that it stands in: a procedure, whose text is not read, or a block that
+/// says so or calls one.
+fn may_commit_inside(statement: &Statement, text: &str, provider: Provider) -> bool {
+    if provider != Provider::PostgreSql {
+        return false;
+    }
+    let says = || {
+        let block = statement.span.slice(text).to_ascii_uppercase();
+        ["COMMIT", "ROLLBACK", "CALL"].iter().any(|word| block.contains(word))
+    };
+    statement.kind == Kind::Call || (statement.kind == Kind::Do && says())
+}
+
 /// A statement that makes a table of a query, or renames one: how large what comes of it is nobody knows.
-fn may_fill(statement: &Statement) -> bool {
-    statement.actions.iter().any(|action| {
-        matches!(action, Action::CreateTable { from_query: true, .. } | Action::RenameTable { .. })
-    })
-}
-
-/// A table that is built anew: what is dropped is there again under the same name, without the columns that were left out.
-fn of_rebuild(found: &mut StatementForecast, rebuild: &Rebuild, catalog: &Catalog) {
-    found.breaks.clear();
-    if found.number == rebuild.dropped + 1 {
-        let columns = |name: &Name| {
-            let table = catalog.tables.get(name);
-            table
-                .map(|table| table.columns.iter().map(|column| column.name.clone()).collect())
-                .unwrap_or_default()
-        };
-        let (former, now): (Vec<String>, Vec<String>) = (columns(&rebuild.table), columns(&rebuild.into));
-        let gone = former.into_iter().filter(|name| !now.iter().any(|own| own.eq_ignore_ascii_case(name)));
-        found.breaks.extend(
-            gone.map(|column| Breakage::Gone { object: rebuild.table.clone(), column: Some(column) }),
-        );
-        if found.breaks.is_empty() {
-            found.reversible = Reversible::WithFormerDefinition;
-        }
-    }
-}
-
-/// The new table has the rows of the old one.
-fn same_size(rebuild: &Rebuild, catalog: &mut Catalog) {
-    let size = catalog.tables.get(&rebuild.table).map(|table| (table.rows, table.bytes));
-    if let (Some((rows, bytes)), Some(table)) = (size, catalog.tables.get_mut(&rebuild.into)) {
-        (table.rows, table.bytes) = (rows, bytes);
-    }
+fn may_fill(statement: &Statement, text: &str) -> bool {
+    let renames = |action: &Action| matches!(action, Action::RenameTable { .. });
+    statement.actions.iter().any(renames) || fills(statement, text)
 }
 
 fn of_table(found: &sql::TableEffect, sizes: Sizes<'_>) -> TableForecast {
-    let table = sizes.catalog.tables.get(&found.table);
+    let (name, table) = sizes.catalog.seen(&found.table).unzip();
     TableForecast {
         table: found.table.clone(),
         lock: found.lock,
@@ -255,7 +253,8 @@ fn of_table(found: &sql::TableEffect, sizes: Sizes<'_>) -> TableForecast {
         rewrite: found.rewrite,
         scan: found.scan,
         algorithm: found.algorithm,
-        exists: sizes.there.contains(&found.table),
+        exists: name.is_some_and(|name| sizes.there.contains_key(name)),
+        unseen: name.is_none(),
         rows: table.and_then(|table| table.rows),
         bytes: table.and_then(|table| table.bytes),
     }

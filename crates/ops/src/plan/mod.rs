@@ -8,9 +8,12 @@ pub(crate) mod demands;
 pub mod estimate;
 pub mod file;
 pub mod forecast;
+mod made;
 mod mysql;
 pub mod past;
+mod rebuilt;
 pub mod segments;
+pub(crate) mod settings;
 pub(crate) mod unfinished;
 pub mod waits;
 

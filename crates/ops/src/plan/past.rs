@@ -18,7 +18,7 @@ const ROWS: u64 = 10_000;
 /// What was recorded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
-    /// How long a statement took the last time, in seconds: by migration and number (from 1).
+    /// How long a statement took the last time, in seconds: by the checksum of its file and its number (from 1).
     pub statements: BTreeMap<(String, usize), f64>,
     /// How many rows data statements change in a second; none: no large one was recorded.
     pub rows_per_second: Option<f64>,
@@ -46,8 +46,9 @@ impl Past {
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default();
             for migration in migrations.iter().filter(|found| found.outcome.as_deref() == Some("applied")) {
+                let Some(checksum) = &migration.checksum else { continue };
                 for statement in migration.statements.iter().filter(|found| found.seconds > 0.0) {
-                    let key = (migration.name.clone(), statement.number);
+                    let key = (checksum.clone(), statement.number);
                     past.statements.entry(key).or_insert(statement.seconds);
                     if statement.rows >= ROWS {
                         speeds.push(statement.rows as f64 / statement.seconds);
@@ -77,7 +78,7 @@ mod tests {
         };
         let migration = |outcome: &str, statements: &[String]| {
             format!(
-                "[{{\"name\":\"1_a\",\"started_at\":\"\",\"outcome\":\"{outcome}\",\"statements\":[{}]}}]",
+                "[{{\"name\":\"1_a\",\"checksum\":\"c1\",\"started_at\":\"\",\"outcome\":\"{outcome}\",\"statements\":[{}]}}]",
                 statements.join(",")
             )
         };
@@ -87,7 +88,9 @@ mod tests {
             run(&migration("applied", &[statement(1, 4.0, 100_000)])),
         ];
         let past = Past::of(&runs);
-        assert_eq!(past.statements.get(&("1_a".to_owned(), 1)), Some(&2.0));
+        assert_eq!(past.statements.get(&("c1".to_owned(), 1)), Some(&2.0));
+        // Under the same name another file tells nothing.
+        assert_eq!(past.statements.get(&("1_a".to_owned(), 1)), None);
         assert_eq!(past.rows_per_second, Some(50_000.0));
     }
 }

@@ -11,6 +11,7 @@ mod sqlite;
 pub(crate) use postgres::default_constraint_name;
 
 use crate::action::Name;
+use crate::snapshot::TableText;
 use crate::statement::Statement;
 use diagnostics::Provider;
 use std::collections::BTreeMap;
@@ -110,12 +111,16 @@ pub struct Table {
     pub access_method: Option<String>,
     /// MySQL and MariaDB: its engine.
     pub engine: Option<String>,
+    /// MySQL and MariaDB: its rows are compressed (ROW_FORMAT=COMPRESSED, KEY_BLOCK_SIZE).
+    pub compressed: bool,
     /// MySQL and MariaDB: the character set and collation of columns that name none.
     pub character_set: Option<(String, String)>,
     /// The triggers that users made, those that are switched off too.
     pub triggers: Vec<String>,
     /// It has partitions (MySQL and MariaDB, where they are no tables of their own).
     pub partitioned: bool,
+    /// SQLite: its definition, taken apart; none once it was altered.
+    pub text: Option<TableText>,
     /// About how many rows it has, by the server's statistics.
     pub rows: Option<u64>,
     /// Its size in bytes, with its indexes.
@@ -202,6 +207,15 @@ impl Catalog {
             types: BTreeMap::new(),
             functions: BTreeMap::new(),
             event_triggers: false,
+        }
+    }
+
+    /// A table by the name that an [`Effect`](crate::Effect) has, with the name that it has here. None: of another database, hidden
+    /// from the role, or missing.
+    pub fn seen(&self, name: &Name) -> Option<(&Name, &Table)> {
+        match self.provider {
+            Provider::MySql => self.entry_of(name),
+            Provider::PostgreSql | Provider::Sqlite => self.tables.get_key_value(name),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Catalog, Column, Constraint, ConstraintKind, Index, Table, TableKind};
 use crate::action::Name;
 use crate::classify::{Value, assignments};
-use crate::effect::mysql::alter::{alter_table, index_statement};
+use crate::effect::mysql::alter::{alter_table, compression, index_statement};
 use crate::effect::mysql::column::{ColumnDefinition, ColumnType, DefaultValue, definition};
 use crate::effect::mysql::spec::{Alter, IndexType, PartitionChange, Spec};
 use crate::effect::mysql::tokens;
@@ -25,12 +25,17 @@ impl Catalog {
     /// MySQL and MariaDB: a table by the name that a statement writes. A server on which the case of names does not count
     /// holds them in lower case.
     pub(crate) fn table_of(&self, name: &Name) -> Option<&Table> {
+        self.entry_of(name).map(|(_, table)| table)
+    }
+
+    /// The same, with the name that the catalogue has it by.
+    pub(crate) fn entry_of(&self, name: &Name) -> Option<(&Name, &Table)> {
         let key = self.key_of(name);
         let lower = Name {
             schema: key.schema.as_ref().map(|schema| schema.to_ascii_lowercase()),
             name: key.name.to_ascii_lowercase(),
         };
-        self.tables.get(&key).or_else(|| self.tables.get(&lower))
+        self.tables.get_key_value(&key).or_else(|| self.tables.get_key_value(&lower))
     }
 }
 
@@ -161,6 +166,8 @@ fn create_table(catalog: &mut Catalog, mut words: Words<'_>) -> Option<()> {
         if words.take("ENGINE") {
             words.symbol(b'=');
             table.engine = words.part();
+        } else if let Some(compressed) = compression(&mut words) {
+            table.compressed |= compressed;
         } else if words.take("CHARSET") || words.take_all(&["CHARACTER", "SET"]) {
             words.symbol(b'=');
             let set = words.part()?.to_ascii_lowercase();
@@ -282,6 +289,7 @@ fn change(catalog: &Catalog, table: &mut Table, spec: &Spec) {
             }
         }
         Spec::Engine(engine) => table.engine = Some(engine.clone()),
+        Spec::Compress(compressed) => table.compressed = *compressed,
         Spec::Convert { character_set, collation } => {
             convert(table, character_set.as_ref(), collation.as_ref())
         }

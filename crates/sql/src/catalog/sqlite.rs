@@ -18,7 +18,7 @@ pub(super) fn apply(catalog: &mut Catalog, statement: &Statement, text: &str) {
             catalog.foreign_key_checks = Some(!crate::kind::is_off(value));
             Some(())
         }
-        Kind::Ddl(DdlVerb::Create) => create(catalog, words),
+        Kind::Ddl(DdlVerb::Create) => create(catalog, words, statement.span.slice(text)),
         Kind::Ddl(DdlVerb::Alter) => alter(catalog, words),
         Kind::Ddl(DdlVerb::Drop) => dropped(catalog, words),
         Kind::Unknown => None,
@@ -34,7 +34,7 @@ fn key(catalog: &Catalog, name: &Name) -> Name {
     find(catalog, name).map_or_else(|| plain(name), |(own, _)| own.clone())
 }
 
-fn create(catalog: &mut Catalog, mut words: Words<'_>) -> Option<()> {
+fn create(catalog: &mut Catalog, mut words: Words<'_>, written: &str) -> Option<()> {
     words.take("CREATE").then_some(())?;
     if words.take_any(&["TEMP", "TEMPORARY"]).is_some() {
         return Some(());
@@ -67,7 +67,8 @@ fn create(catalog: &mut Catalog, mut words: Words<'_>) -> Option<()> {
         _ => {
             let filled = words.take("AS");
             let table = if words.symbol(b'(') { table(&mut words) } else { Table::default() };
-            catalog.tables.insert(plain(&name), Table { new: true, ..table });
+            let text = crate::snapshot::table_text(written);
+            catalog.tables.insert(plain(&name), Table { new: true, text, ..table });
             if filled {
                 // The columns of a query are not known; nothing of SQLite's effects depends on them.
                 return Some(());
@@ -157,6 +158,10 @@ fn alter(catalog: &mut Catalog, mut words: Words<'_>) -> Option<()> {
     words.take_all(&["ALTER", "TABLE"]).then_some(())?;
     let key = key(catalog, &words.name()?);
     let mut ahead = words.clone();
+    let renamed = ahead.clone().take_all(&["RENAME", "TO"]);
+    if let Some(table) = catalog.tables.get_mut(&key).filter(|_| !renamed) {
+        table.text = None;
+    }
     let constraint = ahead.take("ALTER")
         || (ahead.take_any(&["ADD", "DROP"]).is_some() && ahead.take_any(&["CONSTRAINT", "CHECK"]).is_some());
     if constraint {

@@ -1,453 +1,11 @@
-// Long because it is a table.
 //! Functions that are called and names that lead out of the database, wherever they stand in a statement or body.
 
+use super::heads::is_known_pragma;
+use super::known::{is_defining, is_harmless};
 use super::{Confines, Escape, Tokens};
 use crate::functions;
-use crate::scanner::TokenKind;
+use crate::scanner::{Token, TokenKind};
 use diagnostics::Provider;
-
-/// Words that a parenthesis may follow in definitions without making them a call: keywords, types, methods. Sorted.
-const DEFINING: &[&str] = &[
-    "always",
-    "bernoulli",
-    "bigint",
-    "binary",
-    "blob",
-    "bpchar",
-    "brin",
-    "btree",
-    "column",
-    "copy",
-    "cube",
-    "datetime",
-    "dec",
-    "default",
-    "double",
-    "enum",
-    "exclude",
-    "execute",
-    "explain",
-    "foreign",
-    "fts3",
-    "fts4",
-    "fts5",
-    "fulltext",
-    "geography",
-    "geometry",
-    "geopoly",
-    "gin",
-    "gist",
-    "grouping",
-    "halfvec",
-    "hash",
-    "hnsw",
-    "identity",
-    "include",
-    "index",
-    "inherits",
-    "int",
-    "integer",
-    "into",
-    "ivfflat",
-    "list",
-    "mediumint",
-    "national",
-    "nchar",
-    "nothing",
-    "null",
-    "number",
-    "nvarchar",
-    "of",
-    "ordinality",
-    "preceding",
-    "primary",
-    "range",
-    "real",
-    "return",
-    "returns",
-    "rollup",
-    "rtree",
-    "separator",
-    "setof",
-    "smallint",
-    "spgist",
-    "split",
-    "stored",
-    "system",
-    "temporary",
-    "text",
-    "than",
-    "timestamptz",
-    "timetz",
-    "tinyint",
-    "to",
-    "trigger",
-    "vacuum",
-    "varbinary",
-    "varbit",
-    "varchar2",
-    "variadic",
-    "vector",
-    "view",
-    "virtual",
-    "while",
-    "year",
-    "elseif",
-    "elsif",
-    "until",
-    "analyze",
-    "reindex",
-];
-
-/// Functions that do no more than read and compute, or write what is the database's own. Beyond those of [`functions`].
-const OWN: &[&str] = &[
-    // Of sequences, settings and locks of the database.
-    "setval",
-    "set_config",
-    "lastval",
-    "txid_current",
-    "pg_advisory_xact_lock",
-    "pg_advisory_lock",
-    "pg_advisory_unlock",
-    "pg_try_advisory_xact_lock",
-    "pg_try_advisory_lock",
-    "pg_notify",
-    "last_insert_id",
-    "changes",
-    "total_changes",
-    // Of the catalogue.
-    "to_regproc",
-    "to_regprocedure",
-    "to_regnamespace",
-    "to_regrole",
-    "col_description",
-    "shobj_description",
-    "has_table_privilege",
-    "has_schema_privilege",
-    "has_database_privilege",
-    "has_column_privilege",
-    "current_schemas",
-    "format_type",
-    "database",
-    "schema",
-    "user",
-    "session_user",
-    "connection_id",
-    "found_rows",
-    "charset",
-    "collation",
-    // Of text, numbers and time.
-    "acos",
-    "ascii",
-    "asin",
-    "atan",
-    "atan2",
-    "bit_count",
-    "bit_length",
-    "cbrt",
-    "char",
-    "character_length",
-    "chr",
-    "convert_from",
-    "convert_to",
-    "cos",
-    "cot",
-    "crc32",
-    "degrees",
-    "factorial",
-    "from_base64",
-    "from_days",
-    "gcd",
-    "get_byte",
-    "glob",
-    "isfinite",
-    "justify_days",
-    "justify_hours",
-    "justify_interval",
-    "lcm",
-    "likely",
-    "log",
-    "log10",
-    "log2",
-    "make_time",
-    "make_timestamptz",
-    "md4",
-    "normalize",
-    "now",
-    "num_nonnulls",
-    "num_nulls",
-    "overlaps",
-    "parse_ident",
-    "period_add",
-    "period_diff",
-    "pi",
-    "quote",
-    "radians",
-    "regexp_count",
-    "regexp_instr",
-    "regexp_like",
-    "regexp_substr",
-    "rand",
-    "sec_to_time",
-    "set_byte",
-    "setseed",
-    "sha1",
-    "sha2",
-    "sha224",
-    "sha384",
-    "sha512",
-    "sin",
-    "soundex",
-    "space",
-    "starts_with",
-    "sqlite_source_id",
-    "strcmp",
-    "string_to_table",
-    "tan",
-    "time_to_sec",
-    "timestamp",
-    "timestampadd",
-    "timestampdiff",
-    "to_ascii",
-    "to_base64",
-    "to_days",
-    "to_hex",
-    "unicode",
-    "unlikely",
-    "uuid_short",
-    "uuid_to_bin",
-    "bin_to_uuid",
-    "is_uuid",
-    "weekofyear",
-    "yearweek",
-    "zeroblob",
-    "date_bin",
-    "isnull",
-    "notnull",
-    "any_value",
-    "sys_guid",
-    "current_date",
-    "current_time",
-    "curdate",
-    "to_seconds",
-    "to_char",
-    "nvl",
-    "nvl2",
-    "chr",
-    "ord",
-    "oct",
-    "bin",
-    "conv",
-    // Aggregates and windows.
-    "bit_and",
-    "bit_or",
-    "bit_xor",
-    "corr",
-    "every",
-    "json_arrayagg",
-    "json_objectagg",
-    "json_object_agg",
-    "median",
-    "mode",
-    "percentile_cont",
-    "percentile_disc",
-    "regr_slope",
-    "std",
-    "stddev",
-    "stddev_pop",
-    "stddev_samp",
-    "var_pop",
-    "var_samp",
-    "variance",
-    "jsonb_object_agg_unique",
-    "range_agg",
-    "std",
-    "group_concat",
-    // Arrays, ranges, JSON, XML, search.
-    "array_dims",
-    "array_fill",
-    "array_lower",
-    "array_ndims",
-    "array_positions",
-    "array_prepend",
-    "array_replace",
-    "array_to_json",
-    "array_upper",
-    "cardinality",
-    "daterange",
-    "int4range",
-    "int8range",
-    "isempty",
-    "json_array_append",
-    "json_array_elements_text",
-    "json_array_insert",
-    "json_array_length",
-    "json_contains",
-    "json_contains_path",
-    "json_depth",
-    "json_each_text",
-    "json_extract_path",
-    "json_extract_path_text",
-    "json_insert",
-    "json_keys",
-    "json_length",
-    "json_merge_patch",
-    "json_merge_preserve",
-    "json_object_keys",
-    "json_patch",
-    "json_populate_record",
-    "json_quote",
-    "json_remove",
-    "json_replace",
-    "json_search",
-    "json_strip_nulls",
-    "json_table",
-    "json_to_record",
-    "json_to_recordset",
-    "json_tree",
-    "json_typeof",
-    "json_unquote",
-    "json_value",
-    "jsonb",
-    "jsonb_build",
-    "jsonb_extract_path",
-    "jsonb_extract_path_text",
-    "jsonb_insert",
-    "jsonb_path_exists",
-    "jsonb_path_query",
-    "jsonb_path_query_array",
-    "jsonb_path_query_first",
-    "jsonb_populate_record",
-    "jsonb_pretty",
-    "jsonb_to_record",
-    "jsonb_to_recordset",
-    "lower_inc",
-    "lower_inf",
-    "numrange",
-    "plainto_tsquery",
-    "phraseto_tsquery",
-    "setweight",
-    "trim_array",
-    "ts_headline",
-    "ts_rank",
-    "ts_rank_cd",
-    "tsrange",
-    "tstzrange",
-    "upper_inc",
-    "upper_inf",
-    "websearch_to_tsquery",
-    "strip",
-    "numnode",
-    "tsvector_update_trigger",
-    "suppress_redundant_updates_trigger",
-    "extractvalue",
-    "updatexml",
-    "json_compact",
-    "json_detailed",
-    "json_exists",
-    "json_query",
-    "bm25",
-    "highlight",
-    "snippet",
-    // Networks and geometry, without reaching for either.
-    "abbrev",
-    "box",
-    "broadcast",
-    "circle",
-    "family",
-    "host",
-    "hostmask",
-    "inet",
-    "inet_merge",
-    "inet6_aton",
-    "inet6_ntoa",
-    "inet_aton",
-    "inet_ntoa",
-    "line",
-    "lseg",
-    "masklen",
-    "netmask",
-    "network",
-    "path",
-    "point",
-    "polygon",
-    "set_masklen",
-    // Of the extensions that may be made.
-    "armor",
-    "crypt",
-    "gen_salt",
-    "hmac",
-    "pgp_sym_decrypt",
-    "pgp_sym_encrypt",
-    "similarity",
-    "word_similarity",
-    "show_trgm",
-    "unaccent",
-    "uuid_generate_v1",
-    "uuid_generate_v1mc",
-    "uuid_generate_v3",
-    "uuid_generate_v4",
-    "uuid_generate_v5",
-    "uuid_nil",
-    "hstore",
-    "akeys",
-    "avals",
-    "levenshtein",
-    "metaphone",
-    "dmetaphone",
-    "nlevel",
-    "subpath",
-    "ll_to_earth",
-    "earth_distance",
-    "earth_box",
-    "st_asgeojson",
-    "st_astext",
-    "st_contains",
-    "st_distance",
-    "st_dwithin",
-    "st_geogfromtext",
-    "st_geomfromtext",
-    "st_intersects",
-    "st_makepoint",
-    "st_point",
-    "st_setsrid",
-    "st_transform",
-    "st_x",
-    "st_y",
-    "cosine_distance",
-    "l2_distance",
-];
-
-/// Functions of PostgreSQL whose names begin with `pg_` and that read.
-const OF_POSTGRES: &[&str] = &[
-    "pg_typeof",
-    "pg_get_serial_sequence",
-    "pg_get_constraintdef",
-    "pg_get_expr",
-    "pg_get_functiondef",
-    "pg_get_indexdef",
-    "pg_get_triggerdef",
-    "pg_get_viewdef",
-    "pg_get_userbyid",
-    "pg_get_function_identity_arguments",
-    "pg_get_function_arguments",
-    "pg_sleep",
-    "pg_table_is_visible",
-    "pg_type_is_visible",
-    "pg_relation_size",
-    "pg_total_relation_size",
-    "pg_table_size",
-    "pg_indexes_size",
-    "pg_column_size",
-    "pg_size_pretty",
-    "pg_backend_pid",
-    "pg_current_xact_id",
-    "pg_client_encoding",
-    "pg_has_role",
-    "pg_is_in_recovery",
-    "pg_input_is_valid",
-    "pg_my_temp_schema",
-];
 
 /// What functions of PostgreSQL begin with that read or write files or other servers, or run SQL that they are given as text.
 const OUTWARD: &[&str] = &[
@@ -675,23 +233,14 @@ pub(super) fn other_database(confines: &Confines, tokens: Tokens<'_>) -> Option<
     })
 }
 
-fn is_harmless(name: &str, provider: Provider) -> bool {
-    functions::is_harmless(name, provider)
-        || OWN.contains(&name)
-        || (provider == Provider::PostgreSql && OF_POSTGRES.contains(&name))
-}
-
 /// Whether the name before a parenthesis is no call, or one of what stays inside.
 fn is_known(confines: &Confines, tokens: Tokens<'_>, at: usize, name: &str) -> bool {
     if is_harmless(name, confines.provider()) || confines.routines.get(name) == Some(&true) {
         return true;
     }
-    let mut first = at;
-    while tokens.symbol(first.wrapping_sub(1), b'.') && tokens.name(first.wrapping_sub(2)).is_some() {
-        first -= 2;
-    }
+    let first = first_part(tokens, at);
     let plain = first == at && tokens.all.get(at).is_some_and(|token| token.kind == TokenKind::Word);
-    if plain && (functions::is_keyword(name) || DEFINING.contains(&name)) {
+    if plain && (functions::is_keyword(name) || is_defining(name)) {
         return true;
     }
     let before = first.wrapping_sub(1);
@@ -699,24 +248,205 @@ fn is_known(confines: &Confines, tokens: Tokens<'_>, at: usize, name: &str) -> b
         return true;
     }
     let close = closing(tokens, at + 1);
-    // The columns of an index, a rule or a trigger; not the condition of a join.
-    let clause = || (0..first).rev().take_while(|at| !tokens.symbol(*at, b';'));
-    let of_index = tokens.word(before, "ON")
-        && clause().any(|at| tokens.any(at, &["INDEX", "STATISTICS", "TRIGGER"]))
-        && !clause().any(|at| tokens.word(at, "JOIN"));
     // A common table expression with columns.
     let expression = tokens.word(close + 1, "AS") && tokens.any(close + 2, &["NOT", "MATERIALIZED"])
         || (tokens.word(close + 1, "AS") && tokens.symbol(close + 2, b'(') && tokens.symbol(before, b','));
-    of_index || expression || is_measure(tokens, at, close, before)
+    (tokens.word(before, "ON") && is_of_index(tokens, before))
+        || expression
+        || is_measure(confines, tokens, at, before)
+        || is_alias(tokens, at + 1, close, before)
+        || match confines.provider() {
+            Provider::PostgreSql => has_options(tokens, before) || (plain && is_clause(tokens, at, name)),
+            Provider::Sqlite => is_pragma(tokens, at, first, name),
+            Provider::MySql => plain && is_columns(tokens, at, name),
+        }
 }
 
-/// `varchar2(10)`, `name(10)` of an index: numbers alone, in a definition.
-fn is_measure(tokens: Tokens<'_>, at: usize, close: usize, before: usize) -> bool {
-    let numbers = tokens.all.get(at + 2..close).is_some_and(|inner| {
-        !inner.is_empty()
-            && inner.iter().all(|token| token.kind == TokenKind::Number || token.is_symbol(b','))
-    });
-    numbers && tokens.any(0, &["CREATE", "ALTER"]) && !tokens.word(before, "DEFAULT")
+/// Whether this ON is that of `CREATE INDEX i ON t (a)`, not the condition of a join.
+fn is_of_index(tokens: Tokens<'_>, on: usize) -> bool {
+    let mut names = (0..on).rev().take_while(|at| tokens.name(*at).is_some() || tokens.symbol(*at, b'.'));
+    names
+        .find(|at| tokens.word(*at, "INDEX"))
+        .is_some_and(|index| tokens.any(index.wrapping_sub(1), &["CREATE", "UNIQUE", "FULLTEXT", "SPATIAL"]))
+}
+
+/// Where the name begins whose last part stands at `at`: at its schema.
+fn first_part(tokens: Tokens<'_>, at: usize) -> usize {
+    let mut first = at;
+    while tokens.symbol(first.wrapping_sub(1), b'.') && tokens.name(first.wrapping_sub(2)).is_some() {
+        first -= 2;
+    }
+    first
+}
+
+/// `x(a, b)` and `x(a int)` behind a derived table or a function that stands for a table: the names of its columns. Elsewhere a
+/// name behind `)` may be a call: `DISTINCT ON (a) f(b)`, `1 OPERATOR(pg_catalog.+) f(b)`.
+fn is_alias(tokens: Tokens<'_>, open: usize, close: usize, before: usize) -> bool {
+    let is_column = |at: usize| {
+        let names = tokens.name(at).is_some() && (!tokens.symbol(at + 1, b'(') || is_type(tokens, at));
+        names
+            || tokens.all[at].kind == TokenKind::Number
+            || [b',', b'.', b'(', b')', b'[', b']'].iter().any(|symbol| tokens.symbol(at, *symbol))
+    };
+    let columns = open + 1 < close && close < tokens.all.len() && (open + 1..close).all(is_column);
+    let numbered = tokens.word(before, "ORDINALITY") && tokens.word(before.wrapping_sub(1), "WITH");
+    let behind = if numbered { before.wrapping_sub(2) } else { before };
+    columns && tokens.symbol(behind, b')') && stands_for_table(tokens, behind)
+}
+
+/// Whether a type with a measure stands here: `numeric(10, 2)`.
+fn is_type(tokens: Tokens<'_>, at: usize) -> bool {
+    let close = closing(tokens, at + 1);
+    tokens.all.get(at + 2..close).is_some_and(|inner| {
+        inner.iter().all(|token| token.kind == TokenKind::Number || token.is_symbol(b','))
+    })
+}
+
+/// Whether what is closed at `close` is an element of FROM: `(SELECT ...)`, `(VALUES ...)`, `f(...)`.
+fn stands_for_table(tokens: Tokens<'_>, close: usize) -> bool {
+    let Some(open) = opening(tokens, close) else { return false };
+    let name = open.wrapping_sub(1);
+    let place = ["FROM", "JOIN", "USING", "LATERAL"];
+    let is_function = tokens.name(name).is_some() && !tokens.any(name, &place);
+    if is_function && tokens.word(name, "OPERATOR") {
+        return false;
+    }
+    let first = if is_function { first_part(tokens, name) } else { open };
+    let before = first.wrapping_sub(1);
+    tokens.any(before, &place) || tokens.symbol(before, b',')
+}
+
+/// PostgreSQL: the options of what is made, `CREATE COLLATION x (provider = icu)`, and the functions of an operator class, which
+/// are named and not called.
+fn has_options(tokens: Tokens<'_>, before: usize) -> bool {
+    let earlier = before.wrapping_sub(1);
+    let object = tokens.any(before, &["COLLATION", "STATISTICS"]) && tokens.word(earlier, "CREATE");
+    let search = ["CONFIGURATION", "DICTIONARY", "PARSER", "TEMPLATE"];
+    let of_search = tokens.any(before, &search)
+        && tokens.word(earlier, "SEARCH")
+        && tokens.word(earlier.wrapping_sub(1), "TEXT");
+    // FUNCTION 1 f(int4, int4), FUNCTION 1 (int4, int4) f(internal).
+    let of_class = || {
+        let types = tokens.symbol(before, b')').then(|| opening(tokens, before)).flatten();
+        let number = types.map_or(before, |open| open.wrapping_sub(1));
+        let is_number = |token: &Token| token.kind == TokenKind::Number;
+        tokens.any(0, &["CREATE", "ALTER"])
+            && tokens.word(1, "OPERATOR")
+            && tokens.any(2, &["CLASS", "FAMILY"])
+            && tokens.all.get(number).is_some_and(is_number)
+            && tokens.word(number.wrapping_sub(1), "FUNCTION")
+    };
+    object || of_search || of_class()
+}
+
+/// PostgreSQL: words that begin a clause where no function can stand.
+fn is_clause(tokens: Tokens<'_>, at: usize, name: &str) -> bool {
+    let before = at.wrapping_sub(1);
+    match name {
+        "reset" => is_reset(tokens, at),
+        // COLLATION FOR (a).
+        "for" => tokens.word(before, "COLLATION"),
+        // TABLESAMPLE system (1) REPEATABLE (2).
+        "repeatable" => opening(tokens, before).is_some_and(|open| {
+            let method = first_part(tokens, open.wrapping_sub(1));
+            tokens.word(method.wrapping_sub(1), "TABLESAMPLE")
+        }),
+        // XMLTABLE('/a' PASSING (b) ...).
+        "passing" => is_string(tokens, before),
+        _ => false,
+    }
+}
+
+/// `ALTER TABLE t RESET (fillfactor)`, `ALTER COLUMN a RESET (n_distinct)`: an action of ALTER, not a part of an expression there.
+fn is_reset(tokens: Tokens<'_>, at: usize) -> bool {
+    let start = (0..at).rev().find(|at| tokens.symbol(*at, b';')).map_or(0, |at| at + 1);
+    let count = |symbol: u8| (start..at).filter(|at| tokens.symbol(*at, symbol)).count();
+    if !tokens.word(start, "ALTER") || count(b'(') != count(b')') {
+        return false;
+    }
+    let before = at.wrapping_sub(1);
+    let object = first_part(tokens, before).wrapping_sub(1);
+    tokens.symbol(before, b',')
+        || (tokens.name(before).is_some()
+            && tokens.any(object, &["TABLE", "INDEX", "VIEW", "COLUMN", "EXISTS", "ONLY", "ALTER"]))
+}
+
+/// MySQL: `PARTITION BY RANGE COLUMNS (a)`, `JSON_TABLE(a, '$' COLUMNS (...))`.
+fn is_columns(tokens: Tokens<'_>, at: usize, name: &str) -> bool {
+    let before = at.wrapping_sub(1);
+    name == "columns" && (tokens.any(before, &["RANGE", "LIST"]) || is_string(tokens, before))
+}
+
+fn is_string(tokens: Tokens<'_>, at: usize) -> bool {
+    tokens.all.get(at).is_some_and(|token| token.kind == TokenKind::String)
+}
+
+/// SQLite: `PRAGMA table_info("t")`, of which it is known what it does by its name, and the same as a table,
+/// `pragma_table_info('t')`, which there is of those alone that change nothing.
+fn is_pragma(tokens: Tokens<'_>, at: usize, first: usize, name: &str) -> bool {
+    let said = tokens.word(0, "PRAGMA") && first == 1;
+    said || first == at && name.strip_prefix("pragma_").is_some_and(is_known_pragma)
+}
+
+/// The measure of a type that is not known, `a geocode(10)`, of an operator class, `a gist_trgm_ops(siglen = 32)`, and MySQL's
+/// `KEY k (a(10))`: only where columns are listed, since anywhere else the same may be a call.
+fn is_measure(confines: &Confines, tokens: Tokens<'_>, at: usize, before: usize) -> bool {
+    if !tokens.any(0, &["CREATE", "ALTER"]) || first_part(tokens, at) != at {
+        return false;
+    }
+    let is_plain = tokens.all.get(before).is_some_and(|token| token.kind == TokenKind::Word);
+    let is_column = tokens
+        .name(before)
+        .is_some_and(|name| !is_plain || !(functions::is_keyword(&name) || is_defining(&name)));
+    let earlier = before.wrapping_sub(1);
+    if is_column && tokens.word(0, "ALTER") && tokens.any(earlier, &["ADD", "COLUMN", "MODIFY"]) {
+        return is_type(tokens, at);
+    }
+    let begins = |at: usize| tokens.symbol(at, b'(') || tokens.symbol(at, b',');
+    let Some(list) = List::around(tokens, at) else { return false };
+    let placed = is_column && begins(earlier);
+    match (confines.provider(), list) {
+        (_, List::Table) => placed && is_type(tokens, at),
+        (Provider::PostgreSql, List::Index) => placed,
+        (Provider::MySql, List::Index | List::Key) => begins(before) && is_type(tokens, at),
+        _ => false,
+    }
+}
+
+/// What lists columns.
+enum List {
+    /// CREATE TABLE t (...).
+    Table,
+    /// CREATE INDEX i ON t (...).
+    Index,
+    /// KEY k (...) in a table.
+    Key,
+}
+
+impl List {
+    /// The innermost parenthesis around a token, if it lists columns.
+    fn around(tokens: Tokens<'_>, at: usize) -> Option<Self> {
+        let mut opens = (0..at).rev().filter(|open| tokens.symbol(*open, b'('));
+        let open = opens.find(|open| closing(tokens, *open) > at)?;
+        let name = open.wrapping_sub(1);
+        let keys = ["KEY", "INDEX", "UNIQUE"];
+        if tokens.any(name, &keys) {
+            return Some(Self::Key);
+        }
+        tokens.name(name)?;
+        let of = first_part(tokens, name).wrapping_sub(1);
+        // MySQL: CREATE TABLE t (SELECT ...).
+        let is_query =
+            tokens.any(open + 1, &["SELECT", "WITH", "VALUES", "TABLE"]) || tokens.symbol(open + 1, b'(');
+        if tokens.word(0, "CREATE") && tokens.any(of, &["TABLE", "EXISTS"]) && !is_query {
+            return Some(Self::Table);
+        }
+        let is_index = tokens.word(0, "CREATE") && (1..6).any(|at| tokens.word(at, "INDEX"));
+        match is_index && tokens.any(of, &["ON", "USING"]) {
+            true => Some(Self::Index),
+            false => (tokens.any(of, &keys) || tokens.word(of, "USING")).then_some(Self::Key),
+        }
+    }
 }
 
 /// Where the parenthesis at `open` is closed.
@@ -733,4 +463,19 @@ fn closing(tokens: Tokens<'_>, open: usize) -> usize {
         }
     }
     tokens.all.len()
+}
+
+/// Where the parenthesis at `close` was opened.
+fn opening(tokens: Tokens<'_>, close: usize) -> Option<usize> {
+    tokens.symbol(close, b')').then_some(())?;
+    let mut depth = 0_usize;
+    (0..=close).rev().find(|at| {
+        if tokens.symbol(*at, b')') {
+            depth += 1;
+        } else if tokens.symbol(*at, b'(') {
+            depth = depth.saturating_sub(1);
+            return depth == 0;
+        }
+        false
+    })
 }

@@ -88,7 +88,7 @@ const ADJECTIVES: [&str; 12] = [
 ];
 
 /// PRAGMAs that read, or that change the session or the file itself.
-const PRAGMAS: [&str; 40] = [
+const PRAGMAS: [&str; 53] = [
     "analysis_limit",
     "application_id",
     "auto_vacuum",
@@ -98,8 +98,10 @@ const PRAGMAS: [&str; 40] = [
     "cache_spill",
     "case_sensitive_like",
     "cell_size_check",
+    "checkpoint_fullfsync",
     "collation_list",
     "compile_options",
+    "data_version",
     "database_list",
     "defer_foreign_keys",
     "encoding",
@@ -107,6 +109,8 @@ const PRAGMAS: [&str; 40] = [
     "foreign_key_list",
     "foreign_keys",
     "freelist_count",
+    "fullfsync",
+    "function_list",
     "ignore_check_constraints",
     "incremental_vacuum",
     "index_info",
@@ -114,22 +118,36 @@ const PRAGMAS: [&str; 40] = [
     "index_xinfo",
     "integrity_check",
     "journal_mode",
+    "journal_size_limit",
     "legacy_alter_table",
     "locking_mode",
+    "max_page_count",
+    "mmap_size",
+    "module_list",
     "optimize",
     "page_count",
     "page_size",
+    "pragma_list",
     "query_only",
     "quick_check",
+    "read_uncommitted",
     "recursive_triggers",
+    "reverse_unordered_selects",
     "secure_delete",
     "synchronous",
     "table_info",
     "table_list",
     "table_xinfo",
+    "temp_store",
     "user_version",
+    "wal_autocheckpoint",
     "wal_checkpoint",
 ];
+
+/// Whether it is known where a PRAGMA reaches.
+pub(super) fn is_known_pragma(name: &str) -> bool {
+    PRAGMAS.contains(&name)
+}
 
 /// Engines whose tables are files of the database alone.
 const ENGINES: [&str; 7] = ["INNODB", "MYISAM", "ARIA", "MEMORY", "HEAP", "ARCHIVE", "ROCKSDB"];
@@ -222,7 +240,7 @@ pub(super) fn escape(confines: &Confines, kind: &Kind, words: Words<'_>) -> Opti
         Kind::Vacuum if confines.provider() == Provider::Sqlite => None,
         // Without a table they take the tables of the whole server as well.
         Kind::Vacuum | Kind::Reindex { .. } | Kind::ReindexConcurrently | Kind::ClusterAll => of_tables(words),
-        Kind::Pragma { name, .. } => (!PRAGMAS.contains(&name.as_str()))
+        Kind::Pragma { name, .. } => (!is_known_pragma(name))
             .then(|| Escape::unknown(format!("nobody knows where PRAGMA {name} reaches"))),
         Kind::Attach | Kind::DetachDatabase => Some(Escape::world("it reaches for another file")),
         Kind::CopyOther { .. } | Kind::LoadData => Some(Escape::world("it works with files or programs")),

@@ -335,3 +335,159 @@ fn nothing_hides_in_a_body_of_postgresql() {
         stays(Provider::PostgreSql, text);
     }
 }
+
+/// What looks like a call and is none; its dangerous siblings, which look nearly the same, stand below.
+#[test]
+fn what_is_no_call_on_postgresql() {
+    for text in [
+        "CREATE COLLATION case_insensitive (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+        "CREATE COLLATION IF NOT EXISTS s.c (locale = 'C')",
+        "CREATE TEXT SEARCH CONFIGURATION public.c (COPY = english)",
+        "CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = simple); ALTER TEXT SEARCH DICTIONARY d (accept = false)",
+        "CREATE STATISTICS st (dependencies) ON a, b FROM t",
+        "CREATE OPERATOR s.=== (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)",
+        "CREATE OPERATOR CLASS c FOR TYPE int4 USING btree AS OPERATOR 1 <, FUNCTION 1 btint4cmp(int4, int4), FUNCTION 2 (int4, int4) \
+         btint4sortsupport(internal)",
+        "SELECT * FROM generate_series(1, 2) x(a)",
+        "SELECT * FROM t, (SELECT 1, 2) s(n, m), pg_catalog.generate_series(1, 2) y(b)",
+        "SELECT * FROM t CROSS JOIN LATERAL (VALUES (1)) v(x)",
+        "SELECT * FROM unnest(ARRAY[1]) WITH ORDINALITY x(v, o)",
+        "SELECT * FROM ROWS FROM (generate_series(1, 2), unnest(ARRAY[1])) x(a, b)",
+        "SELECT * FROM jsonb_to_recordset('[]') r(a int, b text, c numeric(10, 2), d int[])",
+        "DELETE FROM t USING (VALUES (1)) v(x) WHERE t.a = v.x",
+        "ALTER TABLE t RESET (fillfactor), RESET (autovacuum_enabled)",
+        "ALTER TABLE t RESET (autovacuum_vacuum_scale_factor); ALTER INDEX i RESET (fillfactor); ALTER VIEW s.v RESET (security_barrier)",
+        "ALTER TABLE ONLY t ALTER COLUMN a RESET (n_distinct), ALTER a SET (n_distinct = 1)",
+        "ALTER TABLE t ALTER a SET DEFAULT CURRENT_TIMESTAMP(3); INSERT INTO t VALUES (CURRENT_TIMESTAMP(3), LOCALTIME(1), \
+         LOCALTIMESTAMP(2), CURRENT_TIME(0))",
+        "CREATE INDEX i ON t USING gist (a gist_trgm_ops(siglen = 32), b)",
+        "CREATE TABLE IF NOT EXISTS s.t (a int, b geocode(10, 2)); ALTER TABLE t ADD COLUMN c geocode(3)",
+        "SELECT COLLATION FOR (a) FROM t TABLESAMPLE system (1) REPEATABLE (2)",
+        "SELECT regr_r2(a, a), xpath('/a', x), jsonb_set_lax(j, '{a}', '1'), cosd(1), multirange(r), xmlelement(name a) FROM t",
+        "CREATE FUNCTION vc() RETURNS trigger LANGUAGE plpgsql AS $$ #variable_conflict use_column BEGIN UPDATE t SET a = 1; RETURN NEW; END $$; \
+         CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION vc()",
+    ] {
+        stays(Provider::PostgreSql, text);
+    }
+}
+
+#[test]
+fn what_looks_like_no_call_on_postgresql_and_is_one() {
+    for text in [
+        "CREATE TABLE t (a int DEFAULT case_insensitive (1))",
+        "CREATE TEXT SEARCH TEMPLATE d (LEXIZE = pg_read_file)",
+        "CREATE TEXT SEARCH PARSER d (START = lo_import)",
+        "CREATE STATISTICS st (dependencies) ON a, (evil(b)) FROM t",
+        "CREATE STATISTICS st ON evil(b), a FROM t",
+        "SELECT DISTINCT ON (a) repeatable(a) FROM t",
+        "repeatable(a)",
+        "CREATE OPERATOR CLASS c FOR TYPE int4 USING btree AS OPERATOR 1 <, FUNCTION 1 pg_terminate_backend(int4, int8)",
+        "CREATE OPERATOR CLASS c FOR TYPE int4 USING btree AS OPERATOR 1 <, FUNCTION 1 (int4) lo_export(oid, text)",
+        "SELECT * FROM evil(1) x(a)",
+        "SELECT * FROM generate_series(1, 2) x(a) WHERE evil(a)",
+        "SELECT * FROM (SELECT evil(1)) x(a)",
+        "SELECT * FROM unnest(ARRAY[1]) WITH ORDINALITY x(v, o), evil(v)",
+        "SELECT * FROM t WHERE a IN (1) AND evil(a)",
+        "SELECT DISTINCT ON (a) evil(a) FROM t",
+        "SELECT 1 OPERATOR(pg_catalog.+) evil(a) FROM t",
+        "SELECT 1, OPERATOR(pg_catalog.-) evil(a) FROM t",
+        "SELECT * FROM t JOIN u ON (a = b) OR evil(a)",
+        "SELECT * FROM ROWS FROM (evil(1)) x(a)",
+        "SELECT * FROM jsonb_to_recordset('[]') r(a int, b evil(c))",
+        "SELECT * FROM LATERAL evil(a)",
+        "SELECT * FROM generate_series(1, 2) AS x(a), LATERAL pg_read_file(a)",
+        "SELECT * FROM generate_series(1, 2) pg_read_file(a)",
+        "SELECT reset(1)",
+        "SELECT raise(1)",
+        "ALTER TABLE t ALTER a SET DEFAULT reset(1)",
+        "ALTER TABLE t ALTER a SET DEFAULT coalesce(1, reset(2))",
+        "ALTER TABLE t ALTER a TYPE int USING reset(a)",
+        "SELECT repeatable(1), passing(2), for(3)",
+        "CREATE VIEW v AS SELECT evil(1)",
+        "CREATE TABLE t AS SELECT a, evil(1) FROM u",
+        "CREATE TABLE t (a int DEFAULT coalesce(evil(1)))",
+        "CREATE TABLE t (a int CHECK (evil(1) = 2))",
+        "CREATE VIEW v AS SELECT trim(both evil(1) from a) FROM t",
+        "CREATE INDEX i ON t USING btree (coalesce(evil(1)))",
+        "CREATE INDEX i ON t (evil(1))",
+        "CREATE INDEX i ON t (a gist_trgm_ops(siglen = 32), coalesce(a evil(1)))",
+        "CREATE INDEX i ON t (a) WHERE a IN (NOT evil(1))",
+        "CREATE TABLE t (a int) AS SELECT xmlroot(x, VERSION evil(1))",
+        "CREATE VIEW v AS SELECT xmlparse(DOCUMENT evil(1))",
+        "SELECT query_to_xml('select 1', true, true, ''), table_to_xml('t', true, true, '')",
+        "SELECT schema_to_xmlschema('public', true, true, '')",
+        "SELECT fmgr_c_validator(1)",
+        "SELECT ts_rewrite('a'::tsquery, 'SELECT evil()')",
+        "SELECT * FROM ts_stat('SELECT evil()') s(a, b, c)",
+        "CREATE FUNCTION vc() RETURNS trigger LANGUAGE plpgsql AS $$ #variable_conflict use_column BEGIN EXECUTE 'x'; RETURN NEW; END $$; \
+         CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION vc()",
+        "CREATE FUNCTION vc() RETURNS int LANGUAGE plpgsql AS $$ #variable_conflict use_column CREATE ROLE evil; $$; SELECT vc()",
+        "CREATE FUNCTION x() RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'x'; END $$; SELECT * FROM generate_series(1, 2) x(a)",
+    ] {
+        leaves(Provider::PostgreSql, text);
+    }
+}
+
+#[test]
+fn what_is_no_call_on_mysql() {
+    for text in [
+        "SELECT convert_tz(a, 'UTC', 'MET'), json_overlaps(a, b), export_set(1, 'a', 'b'), st_area(g), utc_date(), regexp_instr(a, 'b') FROM t",
+        "SELECT * FROM t WHERE MATCH (a) AGAINST ('x' IN BOOLEAN MODE)",
+        "SELECT * FROM (SELECT 1, 2) s(n, m)",
+        "CREATE TABLE t (a TEXT, b geocode(4), KEY k (a(10), b(5)), UNIQUE u USING BTREE (a(3)), INDEX (a(1)))",
+        "CREATE INDEX i ON s.t (a(10)); ALTER TABLE t ADD INDEX i (a(10)), ADD COLUMN c geocode(3)",
+        "CREATE TABLE t (a INT) PARTITION BY RANGE COLUMNS (a) (PARTITION p VALUES LESS THAN (1))",
+        "SELECT * FROM JSON_TABLE('[]', '$[*]' COLUMNS (a INT PATH '$')) AS j",
+        "CREATE TABLE t (a DATETIME(3) DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3), b TIME DEFAULT (LOCALTIME(0)))",
+    ] {
+        stays(Provider::MySql, text);
+    }
+    for text in [
+        "SELECT columns(1)",
+        "CREATE TABLE t AS SELECT get_lock(1, 2)",
+        "CREATE TABLE t (SELECT get_lock(1, 2))",
+        "CREATE TABLE IF NOT EXISTS t (SELECT a, NOT get_lock(1, 2) FROM u)",
+        "CREATE TABLE t (SELECT a, x evil(1) FROM u)",
+        "CREATE TABLE t (a INT, KEY k ((evil(1))))",
+        "CREATE VIEW v AS SELECT * FROM t JOIN u ON (evil(1))",
+        "CREATE VIEW v AS SELECT NOT evil(1)",
+        "CREATE VIEW v AS SELECT * FROM a USE INDEX (k) STRAIGHT_JOIN b ON evil(a)",
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.a = (SELECT 1 FROM a STRAIGHT_JOIN b ON evil(a))",
+        "SELECT raise(1)",
+        "SELECT reset(1)",
+        "SELECT release_lock('x')",
+        "SELECT master_pos_wait('a', 1)",
+        "SELECT wsrep_sync_wait_upto_gtid('x')",
+        "SELECT benchmark(1, evil())",
+        "SELECT regr_r2(a, a) FROM t",
+        "SELECT * FROM evil(1) x(a)",
+        "SELECT * FROM (SELECT evil(1)) s(n)",
+    ] {
+        leaves(Provider::MySql, text);
+    }
+}
+
+#[test]
+fn what_is_no_call_on_sqlite() {
+    for text in [
+        "CREATE TRIGGER tr BEFORE DELETE ON t BEGIN SELECT RAISE(ABORT, 'no'); END",
+        "PRAGMA foreign_key_check(\"t\"); PRAGMA main.table_info(\"t\"); PRAGMA journal_mode(WAL); PRAGMA temp_store = 2",
+        "SELECT name FROM pragma_table_info('t') AS p",
+        "SELECT likelihood(a, 0.5), cosh(1), json_group_array(a) FROM t",
+    ] {
+        stays(Provider::Sqlite, text);
+    }
+    for text in [
+        "SELECT foreign_key_check('t')",
+        "PRAGMA temp_store_directory('/x')",
+        "PRAGMA main.writable_schema(1)",
+        "PRAGMA foreign_key_check(\"t\"); SELECT evil(1)",
+        "SELECT * FROM pragma_evil('t')",
+        "CREATE TRIGGER tr BEFORE DELETE ON t BEGIN SELECT evil(1, RAISE(ABORT, 'no')); END",
+        "SELECT edit('x'), readfile('x')",
+        "SELECT fts3_tokenizer('x', 1)",
+        "SELECT regr_r2(a, a) FROM t",
+    ] {
+        leaves(Provider::Sqlite, text);
+    }
+}

@@ -9,7 +9,10 @@
 
 pub(crate) mod mysql;
 pub(crate) mod postgres;
+mod rebuilt;
 pub(crate) mod sqlite;
+
+pub use rebuilt::rebuilt;
 
 use crate::action::Name;
 use crate::catalog::Catalog;
@@ -149,6 +152,15 @@ pub enum Breakage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         column: Option<String>,
         /// The new name.
+        to: String,
+    },
+    /// A value of an enum is called otherwise: what writes it, or compares with it, fails.
+    ValueRenamed {
+        /// The type.
+        object: Name,
+        /// The value.
+        from: String,
+        /// What it is called now.
         to: String,
     },
     /// Writes that were taken are refused: a column that must be given, a stricter type, a constraint.

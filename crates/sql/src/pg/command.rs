@@ -440,12 +440,18 @@ pub(crate) enum Verb {
 pub(crate) enum TypeChange {
     /// ADD VALUE and what touches nothing: owner, options.
     Small,
-    RenameValue,
+    /// The texts of both, without quotes.
+    RenameValue {
+        from: String,
+        to: String,
+    },
     Rename(String),
     SetSchema(String),
     /// Of attributes.
     Attributes {
         cascade: bool,
+        /// One is dropped, or has another type.
+        loses: bool,
     },
 }
 

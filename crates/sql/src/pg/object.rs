@@ -238,12 +238,17 @@ fn is_element_of_schema(kind: SyntaxKind) -> bool {
 fn type_change(action: &SyntaxNode) -> Option<TypeChange> {
     Some(match action.kind() {
         SyntaxKind::ADD_VALUE | SyntaxKind::OWNER_TO | SyntaxKind::SET_OPTIONS => TypeChange::Small,
-        SyntaxKind::RENAME_VALUE => TypeChange::RenameValue,
+        SyntaxKind::RENAME_VALUE => {
+            let mut values = action.descendants().filter(|inner| inner.kind() == SyntaxKind::LITERAL);
+            let mut value = || unquote_string(&text(&values.next()?));
+            TypeChange::RenameValue { from: value()?, to: value()? }
+        }
         SyntaxKind::TYPE_RENAME_TO => TypeChange::Rename(name(action)?.name),
         SyntaxKind::SET_SCHEMA => TypeChange::SetSchema(part(action, SyntaxKind::SCHEMA_REF)?),
         SyntaxKind::RENAME_ATTRIBUTE | SyntaxKind::ALTER_TYPE_ATTRIBUTE_ACTION_LIST => {
             let cascade = action.descendants().any(|inner| inner.kind() == SyntaxKind::CASCADE);
-            TypeChange::Attributes { cascade }
+            let loses = |kind| matches!(kind, SyntaxKind::DROP_ATTRIBUTE | SyntaxKind::ALTER_ATTRIBUTE);
+            TypeChange::Attributes { cascade, loses: action.descendants().any(|inner| loses(inner.kind())) }
         }
         _ => return None,
     })

@@ -112,6 +112,54 @@ fn what_undoes_it_is_told() {
     }
 }
 
+#[test]
+fn changes_of_types_are_told_as_what_they_are() {
+    let catalog = after(150_000, "CREATE TYPE mood AS ENUM ('a'); CREATE TYPE comp AS (a int, b int)");
+    let renamed = of("ALTER TYPE mood RENAME VALUE 'a' TO 'it''s z'", &catalog);
+    let expected =
+        Breakage::ValueRenamed { object: name("public.mood"), from: "a".to_owned(), to: "it's z".to_owned() };
+    assert_eq!(renamed.breaks, [expected]);
+    for (change, reversible) in [
+        ("ADD ATTRIBUTE c int CASCADE", Reversible::Yes),
+        ("RENAME ATTRIBUTE a TO c", Reversible::Yes),
+        ("DROP ATTRIBUTE a", Reversible::DataLost),
+        ("ADD ATTRIBUTE c int, ALTER ATTRIBUTE a TYPE smallint", Reversible::DataLost),
+    ] {
+        assert_eq!(of(&format!("ALTER TYPE comp {change}"), &catalog).reversible, reversible, "{change}");
+    }
+}
+
+#[test]
+fn values_that_a_type_does_not_hold_are_lost() {
+    let catalog = after(
+        150_000,
+        "CREATE TABLE a (n numeric(10,2), m numeric, ts timestamp(6), i int, f double precision, v varchar(5), b bit(4), d date)",
+    );
+    for (change, reversible) in [
+        ("n TYPE numeric(12,4)", Reversible::WithFormerDefinition),
+        ("n TYPE numeric", Reversible::WithFormerDefinition),
+        ("n TYPE varchar(12)", Reversible::WithFormerDefinition),
+        ("i TYPE numeric(12,2)", Reversible::WithFormerDefinition),
+        ("i TYPE double precision", Reversible::WithFormerDefinition),
+        ("v TYPE text", Reversible::WithFormerDefinition),
+        ("b TYPE varbit", Reversible::WithFormerDefinition),
+        ("d TYPE timestamp", Reversible::WithFormerDefinition),
+        ("n TYPE numeric(10,0)", Reversible::DataLost),
+        ("n TYPE numeric(10,4)", Reversible::DataLost),
+        ("n TYPE int", Reversible::DataLost),
+        ("m TYPE numeric(10,2)", Reversible::DataLost),
+        ("ts TYPE date", Reversible::DataLost),
+        ("ts TYPE timestamp(0)", Reversible::DataLost),
+        ("i TYPE real", Reversible::DataLost),
+        ("i TYPE smallint", Reversible::DataLost),
+        ("f TYPE int", Reversible::DataLost),
+        ("v TYPE varchar(4)", Reversible::DataLost),
+    ] {
+        let text = format!("ALTER TABLE a ALTER COLUMN {change}");
+        assert_eq!(of(&text, &catalog).reversible, reversible, "{text}");
+    }
+}
+
 /// No server of these versions is needed to know what the documentation says of what they brought: ALTER TABLE of
 /// PostgreSQL 17 (SET EXPRESSION) and 18 (virtual columns, NOT NULL as a constraint, NOT ENFORCED).
 #[test]

@@ -6,6 +6,9 @@ use ops::plan::forecast::{BracketForecast, Forecast, StatementForecast, TableFor
 use ops::plan::{Bracket, Plan};
 use sql::{Breakage, Fact, Reversible};
 
+/// What is to be known of a bracket that is not tried again.
+pub(super) const ONE_ATTEMPT: &str = "one attempt for its locks: a rollback may not undo all of it";
+
 /// The lines.
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
     if plan.migrations.is_empty() {
@@ -14,18 +17,14 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let mut lines = vec![format!("Would apply to {}, in this order:", place(plan))];
     for forecast in &plan.migrations {
         lines.push(String::new());
-        let goes_on = match forecast.done {
-            0 => String::new(),
-            done => format!(", going on with statement {}", done + 1),
-        };
-        lines.push(format!("{} ({}{goes_on})", forecast.name, shape(forecast)));
+        lines.push(format!("{} ({})", forecast.name, shape(forecast)));
         for bracket in &forecast.brackets {
             let alone = forecast.brackets.len() > 1;
             if alone {
                 lines.push(format!("  {}:", sent(bracket)));
             }
             if !bracket.repeatable {
-                lines.push("  one attempt for its locks: a rollback may not undo all of it".to_owned());
+                lines.push(format!("  {ONE_ATTEMPT}"));
             }
             bracket.statements.iter().for_each(|statement| of_statement(statement, &mut lines));
         }
@@ -47,11 +46,18 @@ pub(super) fn place(plan: &Plan) -> String {
     format!("{} at {}{schema}, {}{role}{standby}", target.database, target.location, target.version)
 }
 
-/// How a migration is sent, in short.
+/// How a migration is sent, in short, and where it goes on.
 pub(super) fn shape(forecast: &Forecast) -> String {
+    match forecast.done {
+        0 => brackets(forecast),
+        done => format!("{}, going on with statement {}", brackets(forecast), done + 1),
+    }
+}
+
+fn brackets(forecast: &Forecast) -> String {
     let count = forecast.statements().count();
     let statements = if count == 1 { "1 statement".to_owned() } else { format!("{count} statements") };
-    let alone = |bracket: &&BracketForecast| bracket.bracket == Bracket::Single;
+    let alone = |bracket: &&BracketForecast| matches!(bracket.bracket, Bracket::Single | Bracket::Span);
     let single = forecast.brackets.iter().filter(alone).count();
     match (forecast.brackets.len(), single) {
         (0, _) => "no statements".to_owned(),
@@ -99,9 +105,12 @@ pub(super) fn of_table(table: &TableForecast) -> String {
             Fact::Unknown => line.push_str(&format!(", may {}", does.replacen('s', "", 1))),
         }
     }
-    let known = [table.rows.map(|rows| format!("{} rows", grouped(rows))), table.bytes.map(size)];
+    let rows = |rows: u64| if rows == 1 { "1 row".to_owned() } else { format!("{} rows", grouped(rows)) };
+    let known = [table.rows.map(rows), table.bytes.map(size)];
     let known: Vec<String> = known.into_iter().flatten().collect();
-    if !table.exists {
+    if table.unseen {
+        line.push_str(" (not seen: another database's, hidden from the role, or missing)");
+    } else if !table.exists {
         line.push_str(" (made by what runs before)");
     } else if !known.is_empty() {
         line.push_str(&format!(" ({})", known.join(", ")));
@@ -117,8 +126,17 @@ pub(super) fn remarks(statement: &StatementForecast) -> Vec<String> {
     }
     remarks
         .extend(statement.breaks.iter().map(|breakage| format!("breaks running code: {}", broken(breakage))));
-    if statement.may_commit {
+    if statement.commits_inside {
+        remarks.push(
+            "may commit inside of itself: then what stands before it is committed first, and it is sent outside of a transaction"
+                .to_owned(),
+        );
+    } else if statement.may_commit {
         remarks.push("is committed before a statement that uses the value, if there is one".to_owned());
+    }
+    if !statement.not_made_again.is_empty() {
+        let what = statement.not_made_again.join(", ");
+        remarks.push(format!("is gone with the old table, and not made again: {what}"));
     }
     if !statement.keeps.is_empty() {
         remarks.push(format!("keeps {}", statement.keeps.join(", ")));
@@ -140,6 +158,7 @@ fn broken(breakage: &Breakage) -> String {
     match breakage {
         Breakage::Gone { object, column } => format!("{} is gone", of(object, column)),
         Breakage::Renamed { object, column, to } => format!("{} is called {to}", of(object, column)),
+        Breakage::ValueRenamed { object, from, to } => format!("value '{from}' of {object} is called '{to}'"),
         Breakage::WritesRefused { table, column } => {
             format!("writes to {} may be refused", of(table, column))
         }

@@ -1,10 +1,10 @@
 //! A plan as Markdown: for a comment on a pull request.
 
-use super::human::{duration, of_table, place, remarks, sent, shape, total};
+use super::human::{ONE_ATTEMPT, duration, of_table, place, remarks, sent, shape, total};
 use ops::plan::Plan;
-use ops::plan::forecast::StatementForecast;
+use ops::plan::forecast::{Forecast, StatementForecast};
 
-/// The longest table of statements, in bytes.
+/// The most bytes of what is said of migrations. A comment on a pull request holds 65,536 characters.
 const LONGEST: usize = 50_000;
 
 /// The lines.
@@ -15,59 +15,117 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
         return lines;
     }
     lines.push(format!("**{}**", escaped(&total(plan))));
-    let (mut length, mut left_out) = (0, 0);
-    for forecast in &plan.migrations {
-        lines.extend([
-            String::new(),
-            format!("#### {}", escaped(&forecast.name)),
-            String::new(),
-            shape(forecast),
-            String::new(),
-            "| | statement | what it does | takes |".to_owned(),
-            "|--:|---|---|---|".to_owned(),
-        ]);
-        for bracket in &forecast.brackets {
-            if forecast.brackets.len() > 1 {
-                lines.push(format!("| | *{}* | | |", sent(bracket)));
-            }
-            for statement in &bracket.statements {
-                let row = row(statement);
-                // A comment on a pull request holds 65,536 characters.
-                length += row.len();
-                if length > LONGEST {
-                    left_out += 1;
-                } else {
-                    lines.push(row);
-                }
-            }
-        }
-    }
+    let mut told = Told::default();
+    plan.migrations.iter().for_each(|forecast| of_migration(forecast, &mut told));
+    lines.append(&mut told.lines);
     if !plan.findings.is_empty() {
         lines.extend([String::new(), "**Worth knowing**".to_owned(), String::new()]);
         lines.extend(plan.findings.iter().map(|finding| format!("- {}", escaped(&finding.message))));
     }
-    if left_out > 0 {
-        lines.extend([String::new(), format!("*{left_out} more statements: `cutover plan` shows all.*")]);
+    if told.left_out > 0 {
+        let (statements, migrations) = (told.left_out, told.left_out_of);
+        let of = if migrations == 1 { "1 migration".to_owned() } else { format!("{migrations} migrations") };
+        lines.extend([
+            String::new(),
+            format!("*{statements} more statements of {of}: `cutover plan` shows all.*"),
+        ]);
     }
     lines.extend([String::new(), format!("Made {} by cutover {}.", plan.at, plan.cutover)]);
     lines
+}
+
+/// What is said of migrations, as far as there is room.
+#[derive(Default)]
+struct Told {
+    lines: Vec<String>,
+    length: usize,
+    /// There was no room for something, and nothing more is said.
+    full: bool,
+    /// Statements that there was no room for, and of how many migrations they are.
+    left_out: usize,
+    left_out_of: usize,
+}
+
+impl Told {
+    /// Says these lines, if there is room for all of them.
+    fn say(&mut self, lines: Vec<String>) -> bool {
+        let length: usize = lines.iter().map(|line| line.len() + 1).sum();
+        self.full |= self.length + length > LONGEST;
+        if !self.full {
+            self.length += length;
+            self.lines.extend(lines);
+        }
+        !self.full
+    }
+}
+
+fn of_migration(forecast: &Forecast, told: &mut Told) {
+    let head = [
+        String::new(),
+        format!("#### {}", escaped(&forecast.name)),
+        String::new(),
+        shape(forecast),
+        String::new(),
+        "| | statement | what it does | takes |".to_owned(),
+        "|--:|---|---|---|".to_owned(),
+    ];
+    // What stands before a row is said together with it.
+    let mut before = head.to_vec();
+    let mut left_out = 0;
+    for bracket in &forecast.brackets {
+        if forecast.brackets.len() > 1 {
+            before.push(format!("| | *{}* | | |", sent(bracket)));
+        }
+        if !bracket.repeatable {
+            before.push(format!("| | *{ONE_ATTEMPT}* | | |"));
+        }
+        for statement in &bracket.statements {
+            before.push(row(statement));
+            left_out += usize::from(!told.say(std::mem::take(&mut before)));
+        }
+    }
+    // A file without statements has a head alone.
+    if !before.is_empty() {
+        told.say(before);
+    }
+    told.left_out += left_out;
+    told.left_out_of += usize::from(left_out > 0);
 }
 
 fn row(statement: &StatementForecast) -> String {
     let does: Vec<String> =
         statement.tables.iter().map(of_table).chain(remarks(statement)).map(|line| escaped(&line)).collect();
     let takes = duration(statement).trim_start_matches("takes").trim_start_matches(':').trim().to_owned();
+    format!(
+        "| {} | {} | {} | {} |",
+        statement.number,
+        code(&statement.sql),
+        does.join("<br>"),
+        escaped(&takes)
+    )
+}
+
+/// Text as code, just as it is: between more backticks than it has side by side.
+fn code(text: &str) -> String {
+    let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    let blank = if longest > 0 { " " } else { "" };
     // A pipe would end the cell also inside of code.
-    let sql = statement.sql.replace('|', "\\|").replace('`', "'");
-    format!("| {} | `{sql}` | {} | {} |", statement.number, does.join("<br>"), escaped(&takes))
+    format!("{fence}{blank}{}{blank}{fence}", text.replace('|', "\\|"))
 }
 
 /// Text in which nothing is Markdown.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
+    for (at, character) in text.char_indices() {
         match character {
-            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\' | '#' => out.extend(['\\', character]),
+            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\' | '#' | '~' | '$' => {
+                out.extend(['\\', character]);
+            }
+            '&' => out.push_str("&amp;"),
+            // No address becomes a link.
+            ':' if text[at..].starts_with("://") => out.push_str("&#58;"),
+            '.' if out.to_ascii_lowercase().ends_with("www") => out.push_str("&#46;"),
             // Nobody is called by the name of a table.
             '@' => out.push_str("&#64;"),
             character if character.is_control() => out.push(' '),
@@ -79,10 +137,19 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{code, escaped};
 
     #[test]
     fn what_stands_in_names_is_no_markup() {
         assert_eq!(escaped("a|b_c<d>"), "a\\|b\\_c\\<d\\>");
+        assert_eq!(escaped("~~a~~ & b"), "\\~\\~a\\~\\~ &amp; b");
+        assert_eq!(escaped("http://a www.b c:d a.b"), "http&#58;//a www&#46;b c:d a.b");
+    }
+
+    #[test]
+    fn statements_stand_there_as_they_are() {
+        assert_eq!(code("SELECT 1 | 2"), "`SELECT 1 \\| 2`");
+        assert_eq!(code("ALTER TABLE `orders`"), "`` ALTER TABLE `orders` ``");
+        assert_eq!(code("SELECT '``'"), "``` SELECT '``' ```");
     }
 }

@@ -29,6 +29,11 @@ fn is_refused(name: &str, expected: &str, movement: impl Fn(&Database<'_>, &Proj
     assert_eq!(database.psql(state), before, "{name}");
 }
 
+/// Gives a database a setting of its own.
+fn setting_of(database: &Database<'_>, name: &str, value: &str) -> String {
+    format!("ALTER DATABASE \"{}\" SET {name} = '{value}'", database.name())
+}
+
 #[test]
 fn whatever_a_plan_rests_on_moves_nothing_is_run_and_it_is_named() {
     is_refused("edited", "migration `2_next` has changed in the directory", |_, project| {
@@ -48,6 +53,15 @@ fn whatever_a_plan_rests_on_moves_nothing_is_run_and_it_is_named() {
         assert!(output.status.success(), "{}", text(&output));
         None
     });
+    is_refused(
+        "begun before",
+        "the plan was begun before, and not finished: `2_next` is applied; make a plan of the rest",
+        |database, project| {
+            let output = project.run(&database.url(), &["deploy", "--to", "2_next"]);
+            assert!(output.status.success(), "{}", text(&output));
+            None
+        },
+    );
     is_refused("taken back", "migration `1_base` has changed in the history", |database, _| {
         database.psql("UPDATE _prisma_migrations SET rolled_back_at = now(), finished_at = NULL");
         None
@@ -147,6 +161,127 @@ fn more_that_a_plan_rests_on() {
         std::fs::write(path, plan.replacen("\"version\": 1", "\"version\": 0", 1)).unwrap();
         None
     });
+}
+
+#[test]
+fn settings_of_postgresql_that_decide_what_statements_do_are_compared() {
+    for (name, value) in [
+        ("default_text_search_config", "pg_catalog.german"),
+        ("lc_numeric", "C.UTF-8"),
+        ("password_encryption", "md5"),
+        ("xmlbinary", "hex"),
+    ] {
+        is_refused(name, &format!("setting `{name}` of the session was"), |database, _| {
+            database.psql(&setting_of(database, name, value));
+            None
+        });
+    }
+    is_refused("PL/pgSQL", "setting `plpgsql.variable_conflict` is new of the session", |database, _| {
+        database.psql(&setting_of(database, "plpgsql.variable_conflict", "use_column"));
+        None
+    });
+}
+
+#[test]
+fn a_setting_of_the_application_counts_and_its_value_is_not_shown() {
+    let (database, project) = prepared();
+    let set = |value: &str| database.psql(&setting_of(&database, "app.tenant", value));
+    set("hunter12");
+    let made = project.run(&database.url(), &["plan", "--out", "plan.json"]);
+    assert!(made.status.success(), "{}", text(&made));
+    let plan = std::fs::read_to_string(project.path().join("plan.json")).unwrap();
+    assert!(plan.contains("\"app.tenant\": \"") && !plan.contains("hunter12"), "{plan}");
+    set("hunter13");
+    let refused = project.run(&database.url(), &["deploy", "--plan", "plan.json"]);
+    let said = text(&refused);
+    assert_eq!(refused.status.code(), Some(3), "{said}");
+    assert!(said.contains("setting `app.tenant` of the session has changed"), "{said}");
+    assert!(!said.contains("hunter"), "{said}");
+    set("hunter12");
+    let output = project.run(&database.url(), &["deploy", "--plan", "plan.json"]);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn settings_of_mariadb_that_decide_what_statements_do_are_compared() {
+    // Global settings are the whole server's: nobody else is on it.
+    let server = testkit::mariadb::Server::start();
+    let database = server.create_database("kept_plan");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id INT PRIMARY KEY);")]);
+    project.deploy(&database.url());
+    project.write("2_next", "ALTER TABLE a ADD COLUMN n INT;");
+    let made = project.run(&database.url(), &["plan", "--out", "plan.json"]);
+    assert!(made.status.success(), "{}", text(&made));
+    for (name, value) in [
+        ("check_constraint_checks", "0"),
+        ("auto_increment_increment", "7"),
+        ("group_concat_max_len", "4"),
+        ("old_mode", "'ZERO_DATE_TIME_CAST'"),
+        ("div_precision_increment", "8"),
+        ("default_week_format", "3"),
+        ("lc_time_names", "'de_DE'"),
+        ("sql_safe_updates", "1"),
+        ("sql_auto_is_null", "1"),
+        ("tx_isolation", "'SERIALIZABLE'"),
+        ("system_versioning_alter_history", "'KEEP'"),
+    ] {
+        let former = database.sql(&format!("SELECT @@GLOBAL.{name}")).trim().to_owned();
+        let former = if value.starts_with('\'') { format!("'{former}'") } else { former };
+        database.sql(&format!("SET GLOBAL {name} = {value}"));
+        let refused = project.run(&database.url(), &["deploy", "--plan", "plan.json"]);
+        let said = text(&refused);
+        assert_eq!(refused.status.code(), Some(3), "{name}: {said}");
+        assert!(said.contains(&format!("setting `{name}` of the session was")), "{name}: {said}");
+        database.sql(&format!("SET GLOBAL {name} = {former}"));
+    }
+    let output = project.run(&database.url(), &["deploy", "--plan", "plan.json"]);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn a_copy_of_the_server_is_another_one_and_the_same_one_by_another_address_is_not() {
+    let server = testkit::postgres::Server::private(&[], None);
+    let database = server.create_database("kept_copy");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int PRIMARY KEY);")]);
+    project.deploy(&database.url());
+    // Deploys by the plan that is made now, with what it says of its server changed.
+    let deploy_by = |change: &dyn Fn(&mut serde_json::Value)| {
+        let path = project.path().join("plan.json");
+        let mut plan: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        change(&mut plan["target"]);
+        std::fs::write(&path, plan.to_string()).unwrap();
+        let output = project.run(&database.url(), &["deploy", "--plan", "plan.json"]);
+        (output.status.code(), text(&output))
+    };
+    let plan = |name: &str| {
+        project.write(name, &format!("ALTER TABLE a ADD COLUMN n{name} int;"));
+        let made = project.run(&database.url(), &["plan", "--out", "plan.json"]);
+        assert!(made.status.success(), "{}", text(&made));
+    };
+    plan("2_next");
+    // A copy with the same port, on another machine.
+    let (code, said) = deploy_by(&|target| {
+        target["location"] = "elsewhere:5432".into();
+        target["started"] = "2026-01-01 00:00:00.000000".into();
+    });
+    assert!(code == Some(3) && said.contains("it is another database"), "{said}");
+    plan("2_next");
+    // One that was promoted, with the same address.
+    let (code, said) = deploy_by(&|target| {
+        let place = target["place"].as_str().unwrap().to_owned();
+        assert!(place.ends_with(", timeline 1"), "{place}");
+        target["place"] = place.replace("timeline 1", "timeline 2").into();
+    });
+    assert!(code == Some(3) && said.contains("it is another database"), "{said}");
+    plan("2_next");
+    server.stop_immediate();
+    server.start_again();
+    let (code, said) = deploy_by(&|_| ());
+    assert_eq!(code, Some(0), "started again it is the same: {said}");
+    plan("3_more");
+    let (code, said) = deploy_by(&|target| target["location"] = "elsewhere:6432".into());
+    assert_eq!(code, Some(0), "by another address it is the same: {said}");
 }
 
 #[test]

@@ -4,9 +4,12 @@ use super::{NAME, Place, Scene, postgres};
 use crate::support::{Project, text};
 use testkit::{mariadb, sqlite, wait_until};
 
+/// What stands behind the migration whose replay is looked at: a draft replays what stands before it alone.
+const LAST: (&str, &str) = ("3_last", "SELECT 1;");
+
 /// Drafts a way back of a project with this migration: refused, with the place of the statement.
 fn is_not_replayed(url: &str, base: &str, file: &str) {
-    let project = Project::new(&[("1_base", base), (NAME, file)]);
+    let project = Project::new(&[("1_base", base), (NAME, file), LAST]);
     let output = project.run(url, &["rollback", "--draft"]);
     let said = text(&output);
     assert!(!output.status.success() && said.contains("C2025"), "{file}\n{said}");
@@ -33,7 +36,7 @@ fn nothing_on_a_mariadb_server_is_changed_by_a_replay() {
         "CREATE OR REPLACE USER cutover_test_made;".to_owned(),
     ] {
         let line = file.lines().count();
-        let project = Project::new(&[("1_base", "CREATE TABLE a (id INT);"), (NAME, &file)]);
+        let project = Project::new(&[("1_base", "CREATE TABLE a (id INT);"), (NAME, &file), LAST]);
         let output = project.run(&database.url(), &["rollback", "--draft"]);
         let said = text(&output);
         assert!(said.contains("C2025") && said.contains(&format!("migration.sql:{line}")), "{file}\n{said}");
@@ -80,7 +83,7 @@ fn no_role_is_changed_by_a_replay() {
     // What stays inside is replayed.
     let inside =
         "DO $$ BEGIN CREATE TYPE b AS ENUM ('x'); EXCEPTION WHEN duplicate_object THEN null; END $$;\n";
-    let project = Project::new(&[("1_base", base), (NAME, inside)]);
+    let project = Project::new(&[("1_base", base), (NAME, inside), LAST]);
     let output = project.run(&database.url(), &["rollback", "--draft"]);
     assert!(output.status.success(), "{}", text(&output));
 }
@@ -91,7 +94,7 @@ fn what_is_the_servers_runs_on_another_server() {
     let other = testkit::postgres::Server::stranger();
     let scratch = other.create_database("scratch");
     let draft = |file: &str| {
-        let project = Project::new(&[("1_base", "CREATE TABLE a (id int);"), (NAME, file)]);
+        let project = Project::new(&[("1_base", "CREATE TABLE a (id int);"), (NAME, file), LAST]);
         project.run(&database.url(), &["rollback", "--draft", "--scratch-url", &scratch.url()])
     };
     let output = draft("CREATE ROLE cutover_test_there; GRANT SELECT ON a TO cutover_test_there;");
@@ -109,7 +112,7 @@ fn what_cannot_be_read_runs_on_another_mariadb_with_rights_on_one_database() {
     let other = mariadb::Server::start();
     let scratch = other.create_database("scratch");
     let file = "EXECUTE IMMEDIATE 'CREATE TABLE b (id INT)';";
-    let project = Project::new(&[("1_base", "CREATE TABLE a (id INT);"), (NAME, file)]);
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id INT);"), (NAME, file), LAST]);
     let draft = |url: &str| {
         text(&project.run(&database.url(), &["rollback", "--draft", "--overwrite", "--scratch-url", url]))
     };

@@ -283,15 +283,24 @@ pub(crate) fn in_the_way(
             )
         })
         .collect();
+    holding(conn, &conditions.join(" OR "), age)
+}
+
+/// Sessions that keep everybody else from reading a table.
+pub(crate) fn exclusive(conn: &mut dyn Conn) -> Result<Vec<Blocker>, DbError> {
+    holding(conn, "l.mode = 'AccessExclusiveLock'", Duration::ZERO)
+}
+
+/// Sessions whose transactions are older than `age` and hold a lock `l` on a relation that meets the condition.
+fn holding(conn: &mut dyn Conn, condition: &str, age: Duration) -> Result<Vec<Blocker>, DbError> {
     let rows = conn.query(&format!(
         "SELECT {}, pg_catalog.concat_ws('|', l.locktype, l.mode, {}) FROM {FROM_SESSIONS} JOIN \
          LATERAL (SELECT * FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.granted AND l.locktype = 'relation' AND l.database = \
-         (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) AND ({}) LIMIT 1) l ON true \
+         (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) AND ({condition}) LIMIT 1) l ON true \
          WHERE a.xact_start < pg_catalog.clock_timestamp() - interval '{} ms' AND a.pid <> pg_catalog.pg_backend_pid() ORDER BY \
          a.xact_start",
         session_columns(),
         relation_of("l"),
-        conditions.join(" OR "),
         age.as_millis()
     ))?;
     // Whoever yields does so only for those who wait inside of the server.

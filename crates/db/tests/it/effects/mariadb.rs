@@ -542,6 +542,7 @@ fn shape(catalog: &Catalog) -> Vec<String> {
             .collect();
         indexes.sort();
         lines.extend(indexes);
+        lines.extend(table.compressed.then(|| format!("{name} compressed")));
         let keys = table.constraints.iter().filter_map(|key| Some((&key.columns, key.references.as_ref()?)));
         let mut keys: Vec<String> =
             keys.map(|(columns, parent)| format!("{name} key {columns:?} {}", parent.name)).collect();

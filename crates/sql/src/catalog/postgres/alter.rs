@@ -270,7 +270,7 @@ pub(super) fn alter_type(catalog: &mut Catalog, name: &Name, change: &TypeChange
         TypeChange::Rename(to) => Name { schema: from.schema.clone(), name: to.clone() },
         TypeChange::SetSchema(schema) => Name { schema: Some(schema.clone()), name: from.name.clone() },
         // Columns of typed tables change with them.
-        TypeChange::Attributes { cascade: true } => {
+        TypeChange::Attributes { cascade: true, .. } => {
             catalog.complete = false;
             return;
         }

@@ -448,6 +448,21 @@ fn partitions(words: &mut Words<'_>) -> Option<Spec> {
     Some(Spec::Partitions { change, with })
 }
 
+/// ROW_FORMAT or KEY_BLOCK_SIZE of a table, in CREATE TABLE too: whether its rows are compressed. Where none of them stands, `words`
+/// stay where they are.
+pub(crate) fn compression(words: &mut Words<'_>) -> Option<bool> {
+    let format = words.take("ROW_FORMAT");
+    if !format && !words.take("KEY_BLOCK_SIZE") {
+        return None;
+    }
+    words.symbol(b'=');
+    if format {
+        return Some(words.part()?.eq_ignore_ascii_case("COMPRESSED"));
+    }
+    let size = words.advance()?;
+    Some(size.span.slice(words.text()) != "0")
+}
+
 /// An option of the table.
 fn option(words: &mut Words<'_>) -> Option<Spec> {
     if words.take("FORCE") {
@@ -457,16 +472,10 @@ fn option(words: &mut Words<'_>) -> Option<Spec> {
         words.symbol(b'=');
         return Some(Spec::Engine(words.part().or_else(|| words.string())?));
     }
-    if words
-        .take_any(&[
-            "ROW_FORMAT",
-            "KEY_BLOCK_SIZE",
-            "ENCRYPTED",
-            "ENCRYPTION",
-            "ENCRYPTION_KEY_ID",
-            "TABLESPACE",
-        ])
-        .is_some()
+    if let Some(compressed) = compression(words) {
+        return Some(Spec::Compress(compressed));
+    }
+    if words.take_any(&["ENCRYPTED", "ENCRYPTION", "ENCRYPTION_KEY_ID", "TABLESPACE"]).is_some()
         || words.take_any(&["PAGE_COMPRESSED", "PAGE_COMPRESSION_LEVEL", "COMPRESSION"]).is_some()
     {
         words.symbol(b'=');

@@ -6,7 +6,7 @@ use super::cost::Cost;
 use super::facts::{Facts, completed, type_of};
 use super::spec::{Alter, Asked, AskedLock, IndexType, PartitionChange, Spec};
 use super::types::{TypeChange, change as change_of_type};
-use super::{Builder, mariadb, mysql8};
+use super::{Builder, mariadb, mysql8, widen};
 use crate::action::Name;
 use crate::catalog::Table;
 use crate::effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect};
@@ -70,7 +70,11 @@ fn table(mut builder: Builder<'_>, alter: &Alter) -> Effect {
     }
     for spec in &alter.specs {
         relatives(&mut builder, alter, spec);
-        builder.reversible(reversible(spec));
+        builder.reversible(if loses_values(&builder, spec, known) {
+            Reversible::DataLost
+        } else {
+            reversible(spec)
+        });
         breaks(&mut builder, alter, spec, known);
     }
     builder.harmless()
@@ -173,6 +177,7 @@ fn reversible(spec: &Spec) -> Reversible {
         | Spec::DropConstraint { .. }
         | Spec::Engine(_)
         | Spec::Rebuild
+        | Spec::Compress(_)
         | Spec::Note => Reversible::WithFormerDefinition,
         Spec::DropColumn { .. } | Spec::DropVersioning | Spec::Tablespace => Reversible::DataLost,
         Spec::Partitions {
@@ -187,6 +192,14 @@ fn reversible(spec: &Spec) -> Reversible {
         // Characters that the new set does not have are lost.
         Spec::Convert { .. } | Spec::OrderBy | Spec::Other => Reversible::Unknown,
     }
+}
+
+/// A column gets a type that does not hold all values of its former one: rounded, cut or clamped they cannot be brought back.
+fn loses_values(builder: &Builder<'_>, spec: &Spec, known: Option<&Table>) -> bool {
+    let (Spec::ChangeColumn { from, column }, Some(table)) = (spec, known) else { return false };
+    let facts = Facts::new(builder.catalog, table);
+    let Some(old) = facts.column(from).filter(|old| old.generated.is_none()) else { return false };
+    type_of(old).is_some_and(|old| !widen::keeps(&old, &completed(&column.data_type, facts)))
 }
 
 fn breaks(builder: &mut Builder<'_>, alter: &Alter, spec: &Spec, known: Option<&Table>) {

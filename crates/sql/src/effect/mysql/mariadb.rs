@@ -20,8 +20,9 @@ pub(super) fn cost(specs: &[Spec], facts: Facts<'_>) -> Cost {
     if adds_virtual_beside_others(specs, facts) {
         total = total.and(Cost::COPY);
     }
-    // Rows of another form are not indexed on the way.
-    if total.scan == Fact::Yes && specs.iter().any(|spec| reforms(spec, facts)) {
+    // Rows of another form are not indexed on the way, and compressed rows have one form.
+    let one_form = total.scan == Fact::Yes || facts.table.compressed;
+    if one_form && specs.iter().any(|spec| reforms(spec, facts)) {
         total = total.and(Cost::REBUILD);
     }
     // A table with a full-text index is built anew without writers: its hidden columns are made for each row.
@@ -94,7 +95,7 @@ fn one(spec: &Spec, all: &[Spec], facts: Facts<'_>) -> Cost {
             convert(character_set.as_deref(), collation.as_deref(), facts)
         }
         Spec::Engine(engine) if !facts.engine_is(engine) => Cost::COPY,
-        Spec::Engine(_) | Spec::Rebuild => Cost::REBUILD,
+        Spec::Engine(_) | Spec::Rebuild | Spec::Compress(_) => Cost::REBUILD,
         Spec::Keys { .. } => Cost::EXCLUSIVE,
         Spec::RenameColumn { .. }
         | Spec::AlterDefault { .. }

@@ -20,6 +20,7 @@ mod rows;
 pub(crate) mod spec;
 mod tables;
 pub(crate) mod types;
+pub(crate) mod widen;
 
 use super::{Breakage, Effect, Fact, Lock, Reversible, TableEffect};
 use crate::action::Name;

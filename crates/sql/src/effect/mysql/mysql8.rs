@@ -65,7 +65,7 @@ fn one(spec: &Spec, all: &[Spec], facts: Facts<'_>) -> Cost {
         Spec::AddForeignKey { .. } => Cost::INDEX.as_inplace(),
         Spec::Convert { .. } => Cost::COPY,
         Spec::Engine(engine) if !facts.engine_is(engine) => Cost::COPY,
-        Spec::Engine(_) | Spec::Rebuild => Cost::REBUILD,
+        Spec::Engine(_) | Spec::Rebuild | Spec::Compress(_) => Cost::REBUILD,
         Spec::RenameColumn { .. }
         | Spec::AlterCheck { .. }
         | Spec::DropIndex { .. }
@@ -97,7 +97,7 @@ fn add_column(column: &ColumnDefinition, facts: Facts<'_>) -> Cost {
         Cost::REBUILD_SHARED
     } else if column.generated == Some(false) {
         Cost::INSTANT
-    } else if facts.has_fulltext() || !(at_end || facts.version >= ANY_PLACE) {
+    } else if facts.has_fulltext() || facts.table.compressed || !(at_end || facts.version >= ANY_PLACE) {
         Cost::REBUILD
     } else {
         Cost::INSTANT
@@ -108,8 +108,9 @@ fn add_column(column: &ColumnDefinition, facts: Facts<'_>) -> Cost {
 
 fn drop_column(name: &str, facts: Facts<'_>) -> Cost {
     let is_virtual = facts.column(name).is_some_and(|column| column.generated == Some(false));
-    let instant =
-        is_virtual || (facts.version >= ANY_PLACE && !facts.is_indexed(name) && !facts.has_fulltext());
+    // "ROW_FORMAT=COMPRESSED" and full-text indexes are among the limitations of INSTANT.
+    let bound = facts.is_indexed(name) || facts.has_fulltext() || facts.table.compressed;
+    let instant = is_virtual || (facts.version >= ANY_PLACE && !bound);
     if instant { Cost::INSTANT } else { Cost::REBUILD }
 }
 

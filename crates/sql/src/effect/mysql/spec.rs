@@ -112,8 +112,10 @@ pub(crate) enum Spec {
         character_set: Option<String>,
         collation: Option<String>,
     },
-    /// ROW_FORMAT, KEY_BLOCK_SIZE, FORCE and the like: the table is built anew.
+    /// FORCE, ENCRYPTED and the like: the table is built anew.
     Rebuild,
+    /// ROW_FORMAT and KEY_BLOCK_SIZE: the table is built anew, with rows that are compressed (true) or not.
+    Compress(bool),
     /// COMMENT, AUTO_INCREMENT, statistics, the default character set: a note in the definition.
     Note,
     OrderBy,

@@ -97,13 +97,13 @@ pub(super) fn drop(name: &str, cascade: bool, altered: &Altered, costs: &mut Cos
         return;
     }
     for table in &altered.family {
-        for other in foreign::of_column(table, name, costs) {
+        for (other, _) in foreign::of_column(table, name, costs) {
             foreign::remove(&other, costs);
         }
         let sequences = sequences_of(table, name, costs);
         costs.lock_all(&sequences, Lock::AccessExclusive);
         if cascade {
-            for other in foreign::pointing_to_column(table, name, costs) {
+            for (other, _) in foreign::pointing_to_column(table, name, costs) {
                 foreign::remove(&other, costs);
             }
         }
@@ -285,16 +285,14 @@ fn mentions(text: &str, name: &str) -> bool {
 
 /// The other tables of foreign keys over the column: their keys are made anew, and checked where values may differ.
 fn partners(table: &Name, column: &str, rewrite: Fact, costs: &mut Costs<'_>) {
-    let compared = rewrite;
     let mut others = foreign::of_column(table, column, costs);
     others.extend(foreign::pointing_to_column(table, column, costs));
-    let is_part = !others.is_empty();
-    for other in others {
+    for (other, validated) in others {
+        // A key that is NOT VALID is so afterwards too.
+        let compared = if validated { rewrite } else { Fact::No };
         for name in costs.below(&other) {
             costs.work(&name, Lock::AccessExclusive, Fact::No, compared);
         }
-    }
-    if is_part {
         costs.work(table, Lock::AccessExclusive, Fact::No, compared);
     }
 }

@@ -47,21 +47,21 @@ pub(super) fn remove(other: &Name, costs: &mut Costs<'_>) {
     costs.lock_all(&all, Lock::AccessExclusive);
 }
 
-/// The foreign keys of a table that name this column.
-pub(super) fn of_column(table: &Name, column: &str, costs: &Costs<'_>) -> Vec<Name> {
+/// The foreign keys of a table that name this column: the other table, and whether its rows were compared.
+pub(super) fn of_column(table: &Name, column: &str, costs: &Costs<'_>) -> Vec<(Name, bool)> {
     let keys = costs.table(table).map_or(&[][..], |table| &table.constraints);
     keys.iter()
         .filter(|key| key.kind == ConstraintKind::Foreign && key.columns.iter().any(|name| name == column))
-        .filter_map(|key| key.references.clone())
+        .filter_map(|key| Some((key.references.clone()?, key.validated)))
         .collect()
 }
 
-/// The tables whose foreign keys point to this column.
-pub(super) fn pointing_to_column(table: &Name, column: &str, costs: &Costs<'_>) -> Vec<Name> {
+/// The tables whose foreign keys point to this column, and whether their rows were compared.
+pub(super) fn pointing_to_column(table: &Name, column: &str, costs: &Costs<'_>) -> Vec<(Name, bool)> {
     costs
         .pointing_to(table)
         .into_iter()
         .filter(|(_, key)| referenced_columns(key).iter().any(|name| name == column))
-        .map(|(owner, _)| owner)
+        .map(|(owner, key)| (owner, key.validated))
         .collect()
 }

@@ -28,7 +28,7 @@ use diagnostics::Provider;
 
 pub(crate) use column::as_catalogued;
 pub(crate) use foreign::referenced_columns;
-pub(crate) use types::canonical;
+pub(crate) use types::{canonical, widens};
 
 /// The effect of a statement of `text`, in a database as `catalog` knows it.
 pub(super) fn effect(statement: &Statement, text: &str, catalog: &Catalog) -> Effect {

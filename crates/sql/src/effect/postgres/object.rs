@@ -154,7 +154,10 @@ pub(super) fn alter_type(name: &Name, change: &TypeChange, costs: &mut Costs<'_>
     match change {
         // A value that is there stays.
         TypeChange::Small => costs.undo(Reversible::WithFormerDefinition),
-        TypeChange::RenameValue => costs.breaks(Breakage::Gone { object: name, column: None }),
+        TypeChange::RenameValue { from, to } => {
+            let (from, to) = (from.clone(), to.clone());
+            costs.breaks(Breakage::ValueRenamed { object: name, from, to });
+        }
         TypeChange::Rename(to) => {
             costs.breaks(Breakage::Renamed { object: name, column: None, to: to.clone() });
         }
@@ -162,8 +165,10 @@ pub(super) fn alter_type(name: &Name, change: &TypeChange, costs: &mut Costs<'_>
             let to = format!("{to}.{}", name.name);
             costs.breaks(Breakage::Renamed { object: name, column: None, to });
         }
-        TypeChange::Attributes { cascade } => {
-            costs.undo(Reversible::DataLost);
+        TypeChange::Attributes { cascade, loses } => {
+            if *loses {
+                costs.undo(Reversible::DataLost);
+            }
             if *cascade {
                 costs.doubt("tables of the type are changed with it");
             }

@@ -192,12 +192,14 @@ fn between(old: &DataType, new: &DataType, catalog: &Catalog) -> Conversion {
                 "character" | "bit" => false,
                 _ => grows,
             };
-            Conversion { rewrite: rewrite(stays), keeps_indexes: true, narrows: !grows }
+            Conversion { rewrite: rewrite(stays), keeps_indexes: true, narrows: !holds(old, new) }
         }
         ("character varying", "text") => keeps(Fact::No),
-        ("text", "character varying") => {
-            Conversion { rewrite: rewrite(new.modifiers.is_empty()), keeps_indexes: true, narrows: true }
-        }
+        ("text", "character varying") | ("bit", "bit varying") => Conversion {
+            rewrite: rewrite(new.modifiers.is_empty()),
+            keeps_indexes: true,
+            narrows: !holds(old, new),
+        },
         ("cidr", "inet") => keeps(Fact::No),
         ("xml", "text" | "character varying") => {
             Conversion { rewrite: rewrite(new.modifiers.is_empty()), keeps_indexes: false, narrows: false }
@@ -221,7 +223,64 @@ fn between(old: &DataType, new: &DataType, catalog: &Catalog) -> Conversion {
         (one, other) if is_citext(one) && is_text(other) || is_text(one) && is_citext(other) => {
             Conversion { rewrite: rewrite(new.modifiers.is_empty()), keeps_indexes: false, narrows: false }
         }
-        (one, other) => Conversion { rewrite: Fact::Yes, keeps_indexes: false, narrows: !widens(one, other) },
+        _ => Conversion { rewrite: Fact::Yes, keeps_indexes: false, narrows: !holds(old, new) },
+    }
+}
+
+/// Whether every value of the type `from` is one of the type `to`, unchanged, or can be had back from it.
+pub(crate) fn widens(from: &str, to: &str, catalog: &Catalog) -> bool {
+    holds(&parse(from, catalog), &parse(to, catalog))
+}
+
+/// Whether every value of the one type is kept by the other.
+fn holds(old: &DataType, new: &DataType) -> bool {
+    if old == new {
+        return true;
+    }
+    if old.array != new.array {
+        return !new.array && new.base == "text";
+    }
+    if is_text(&new.base) {
+        return new.modifiers.is_empty() || longest(old).is_some_and(|length| length <= new.modifiers[0]);
+    }
+    match (old.base.as_str(), new.base.as_str()) {
+        ("numeric", "numeric") => holds_numeric(old, new),
+        (one, other) if one == other => grows(old, new),
+        ("smallint" | "integer" | "bigint", "numeric") => match (new.modifiers.as_slice(), longest(old)) {
+            ([precision, scale], Some(length)) => *scale >= 0 && length <= precision - scale + 1,
+            _ => true,
+        },
+        ("smallint", "integer" | "bigint" | "real" | "double precision")
+        | ("integer", "bigint" | "double precision" | "oid" | "regclass")
+        | ("oid" | "regclass", "integer" | "oid" | "regclass")
+        | ("real", "double precision")
+        | ("cidr", "inet")
+        | ("date", "timestamp without time zone") => true,
+        ("bit", "bit varying") => grows(old, new),
+        _ => false,
+    }
+}
+
+/// Neither a digit before the point nor one behind it is lost.
+fn holds_numeric(old: &DataType, new: &DataType) -> bool {
+    match (old.modifiers.as_slice(), new.modifiers.as_slice()) {
+        (_, []) => true,
+        ([digits, scale], [more, finer]) => finer >= scale && more - finer >= digits - scale,
+        _ => false,
+    }
+}
+
+/// The most characters of a value as a text, where that is known. Of whole numbers with their sign.
+fn longest(of: &DataType) -> Option<i32> {
+    match of.base.as_str() {
+        "character" | "character varying" | "bit" | "bit varying" => of.modifiers.first().copied(),
+        "boolean" => Some(5),
+        "smallint" => Some(6),
+        "integer" => Some(11),
+        "bigint" => Some(20),
+        "uuid" => Some(36),
+        "numeric" => of.modifiers.first().map(|digits| digits + 2),
+        _ => None,
     }
 }
 
@@ -235,12 +294,6 @@ fn grows(old: &DataType, new: &DataType) -> bool {
         (None, Some(_)) => false,
         (Some(old), Some(new)) => new >= old,
     }
-}
-
-fn widens(old: &str, new: &str) -> bool {
-    const WHOLE: [&str; 4] = ["smallint", "integer", "bigint", "numeric"];
-    let place = |name: &str| WHOLE.iter().position(|known| *known == name);
-    matches!((place(old), place(new)), (Some(old), Some(new)) if old < new) || is_text(new)
 }
 
 fn is_text(name: &str) -> bool {

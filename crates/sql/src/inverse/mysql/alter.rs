@@ -152,7 +152,7 @@ fn step(spec: &Spec, table: &Object, written: &str, state: &mut State) -> Step {
         Spec::DropForeignKey { name } => key::drop_foreign(name, table, state),
         Spec::DropConstraint { name } => key::drop_constraint(name, table, state),
         Spec::RenameIndex { from, to } => key::rename_index(from, to, table, state),
-        Spec::Engine(_) | Spec::Rebuild | Spec::Note => options(table, written, state),
+        Spec::Engine(_) | Spec::Rebuild | Spec::Compress(_) | Spec::Note => options(table, written, state),
         Spec::Convert { character_set, .. } => convert(table, character_set.as_deref(), written, state),
         Spec::OrderBy | Spec::Keys { .. } => Step::default(),
         Spec::AddVersioning => Step::changes(vec!["DROP SYSTEM VERSIONING".to_owned()]),

@@ -2,8 +2,9 @@
 
 use super::alter::Step;
 use super::render::{self, key_columns, quoted};
-use super::{MYSQL, key, widen};
+use super::{MYSQL, key};
 use crate::effect::mysql::column::{ColumnDefinition as Written, parse_type};
+use crate::effect::mysql::widen;
 use crate::inverse::state::State;
 use crate::inverse::{Loss, text};
 use crate::snapshot::{ColumnDefinition, Object, Part, PartKind};

@@ -9,7 +9,6 @@ pub(super) mod keep;
 mod key;
 mod object;
 mod render;
-mod widen;
 
 #[cfg(test)]
 mod tests;

@@ -142,11 +142,10 @@ fn definition(statement: &Statement, written: &str, state: &mut State) -> Undo {
         Command::Rewrite(tables) if statement.kind == Kind::Ddl(DdlVerb::Cluster) => {
             tables.first().map_or_else(Undo::default, |table| setting::cluster(table, state))
         }
-        Command::Lock { .. }
-        | Command::Rewrite(_)
-        | Command::Maintain(_)
-        | Command::Refresh { .. }
-        | Command::Reindex { .. } => Undo::default(),
+        Command::Lock { .. } | Command::Rewrite(_) | Command::Maintain(_) | Command::Reindex { .. } => {
+            Undo::default()
+        }
+        Command::Refresh { view, with_data, .. } => object::refresh(view, *with_data, state),
         Command::Opaque(why) => Undo::unknown(*why),
         Command::CreateFunction { .. }
         | Command::DropFunction { .. }

@@ -237,6 +237,25 @@ pub(super) fn drop(dropped: &Drop, state: &mut State) -> Undo {
     lost(objects, dropped.cascade, state)
 }
 
+/// REFRESH MATERIALIZED VIEW: what is in it comes of its query; whether there is anything is a part of what is known of it.
+pub(super) fn refresh(view: &Name, with_data: bool, state: &mut State) -> Undo {
+    const EMPTY: &str = " WITH NO DATA";
+    let Some(object) = state.find(ObjectKind::MaterializedView, view) else { return Undo::default() };
+    let text = state.definition(&object).map(|definition| definition.text.clone()).unwrap_or_default();
+    let was_empty = text.ends_with(EMPTY);
+    if was_empty != with_data {
+        return Undo::default();
+    }
+    state.change(&object, |definition| {
+        definition.text = match with_data {
+            true => text.trim_end_matches(EMPTY).to_owned(),
+            false => format!("{text}{EMPTY}"),
+        };
+    });
+    let how = if was_empty { EMPTY } else { "" };
+    Undo::with(vec![format!("REFRESH MATERIALIZED VIEW {}{how}", render::qualified(&object.name))])
+}
+
 /// Triggers, rules, policies.
 pub(super) fn belonging(
     what: (Belonging, Verb),

@@ -6,7 +6,7 @@ use super::alter::Altered;
 use super::counter;
 use super::render::{self, alter, alter_column, quoted, taken_apart};
 use crate::pg::command::Change;
-use crate::snapshot::{Object, ObjectKind, PartKind};
+use crate::snapshot::{Object, ObjectKind, Part, PartKind};
 use crate::words::Words;
 
 /// The words that switch row level security, with those that switch it off.
@@ -97,6 +97,10 @@ pub(super) fn set(object: &Object, name: &str, value: Option<&str>) -> Vec<Strin
         let value = value.unwrap_or("ENABLE");
         return vec![format!("ALTER EVENT TRIGGER {} {value}", render::qualified(&object.name))];
     }
+    // They have no names by which they could be switched one by one.
+    if name.starts_with(KEY_TRIGGERS) {
+        return Vec::new();
+    }
     if let Some((what, of)) = name.split_once(" of ") {
         return of_part(object, (what, of), value);
     }
@@ -185,9 +189,14 @@ fn storage(data_type: &str) -> Option<&'static str> {
 fn switched(word: &str, kind: PartKind, altered: &Altered<'_>, state: &State) -> Undo {
     let table = &altered.table;
     let parts = state.definition(table).into_iter().flat_map(|definition| &definition.parts);
-    let all = ["ALL", "USER"]
-        .iter()
-        .any(|all| altered.statement.to_ascii_uppercase().trim_end().ends_with(&format!("{word} {all}")));
+    let ends =
+        |all: &str| altered.statement.to_ascii_uppercase().trim_end().ends_with(&format!("{word} {all}"));
+    let every = kind == PartKind::Trigger && ends("ALL");
+    let all = every || ends("USER");
+    let differ = |(part, _): (&Part, &String)| part.name.starts_with(KEY_TRIGGERS);
+    if every && parts.clone().any(differ) {
+        return Undo::unknown("which triggers of foreign keys were switched off before is not said");
+    }
     let mentioned = parts.filter(|(part, _)| {
         part.kind == kind && (all || text::names_column(altered.statement, &part.name, state.provider()))
     });
@@ -195,5 +204,10 @@ fn switched(word: &str, kind: PartKind, altered: &Altered<'_>, state: &State) ->
         let state = taken_apart(held).1.unwrap_or("ENABLE");
         alter(table, &format!("{state} {word} {}", quoted(&part.name)))
     });
-    Undo::with(sql.collect())
+    // Those of foreign keys are switched together with the others alone.
+    let whole = every.then(|| alter(table, "ENABLE TRIGGER ALL"));
+    Undo::with(whole.into_iter().chain(sql).collect())
 }
+
+/// What a snapshot calls the triggers that check foreign keys, where they are switched.
+const KEY_TRIGGERS: &str = "triggers of foreign key ";

@@ -201,6 +201,67 @@ fn changes_of_columns_lead_back_to_what_they_were() {
 }
 
 #[test]
+fn a_type_that_holds_every_value_of_the_other_loses_none() {
+    for (from, to) in [
+        ("numeric(10,2)", "numeric(12,2)"),
+        ("numeric(10,2)", "numeric(12,4)"),
+        ("numeric(10)", "numeric(12,2)"),
+        ("numeric(10,2)", "numeric"),
+        ("numeric(10,2)[]", "numeric(12,2)[]"),
+        ("integer", "numeric(12,2)"),
+        ("integer", "bigint"),
+        ("smallint", "double precision"),
+        ("real", "double precision"),
+        ("varchar(100)", "varchar(200)"),
+        ("date", "timestamp"),
+        ("date", "timestamp(3) without time zone"),
+        ("timestamp(3)", "timestamp(6)"),
+        ("time(3)", "time"),
+        ("timestamp", "timestamp(6)"),
+        ("cidr", "inet"),
+    ] {
+        assert!(super::types::widens(from, to), "{from} -> {to}");
+    }
+    for (from, to) in [
+        ("numeric(12,2)", "numeric(10,2)"),
+        // One digit less before the point.
+        ("numeric(10,2)", "numeric(10,3)"),
+        ("numeric(10,2)", "numeric(12,1)"),
+        ("numeric", "numeric(12,2)"),
+        ("integer", "numeric(11,2)"),
+        ("numeric(10,2)", "bigint"),
+        ("numeric(4,2)", "double precision"),
+        ("bigint", "double precision"),
+        ("integer", "real"),
+        ("double precision", "real"),
+        // Which moment a day begins is a matter of the session.
+        ("date", "timestamptz"),
+        ("timestamp", "date"),
+        ("timestamp", "timestamptz"),
+        ("timestamp", "timestamp(3)"),
+        ("timestamp(6)", "timestamp(3)"),
+        ("varchar(200)", "varchar(100)"),
+        ("numeric(10,2)[]", "numeric(12,2)"),
+        ("inet", "cidr"),
+    ] {
+        assert!(!super::types::widens(from, to), "{from} -> {to}");
+    }
+}
+
+#[test]
+fn the_former_comment_of_an_extension_is_not_known() {
+    assert!(!back("CREATE EXTENSION pgcrypto; COMMENT ON EXTENSION pgcrypto IS 'x'").steps.is_empty());
+    assert!(back("CREATE EXTENSION pgcrypto; COMMENT ON EXTENSION pgcrypto IS 'x'").is_complete());
+    let mut before = shop();
+    let extension = Object { kind: ObjectKind::Extension, name: Name::unqualified("pgcrypto".to_owned()) };
+    before.objects.insert(extension, Definition::default());
+    let text = "COMMENT ON EXTENSION pgcrypto IS 'y'";
+    let script = split(text, &Options::new(Provider::PostgreSql)).unwrap();
+    let draft = draft(&script, text, &before);
+    assert!(!draft.is_complete() && draft.statements().next().is_none(), "{draft:?}");
+}
+
+#[test]
 fn names_follow_the_script() {
     undoes(
         "ALTER TABLE customer RENAME TO people; ALTER TABLE people RENAME COLUMN name TO title; DROP INDEX customer_name;",

@@ -7,7 +7,7 @@ use super::lost::Lost;
 use super::render::{self, alter_column, quoted};
 use crate::action::{Action, Name};
 use crate::catalog::Catalog;
-use crate::effect::postgres::canonical;
+use crate::effect;
 use crate::pg::command::{self, DomainChange, TypeChange, Using};
 use crate::snapshot::{ColumnDefinition, Object, ObjectKind, Part, PartKind};
 use crate::statement::Statement;
@@ -101,34 +101,7 @@ fn conversion(column: &str, from: &str, to: &str) -> String {
 
 /// Whether every value of one type is one of the other, unchanged.
 pub(super) fn widens(from: &str, to: &str) -> bool {
-    let catalog = Catalog::unknown(diagnostics::Provider::PostgreSql);
-    let (from, to) = (&*canonical(from, &catalog), &*canonical(to, &catalog));
-    let element = |data_type: &str| data_type.trim_end_matches("[]").to_ascii_lowercase();
-    if from.ends_with(']') != to.ends_with(']') {
-        return to == "text";
-    }
-    let (from, to) = (element(from), element(to));
-    let rank = |data_type: &str| {
-        ["smallint", "integer", "bigint", "numeric"].iter().position(|own| *own == data_type)
-    };
-    let length = |data_type: &str| {
-        let (head, rest) = data_type.split_once('(')?;
-        let number = rest.split([',', ')']).next()?.trim().parse::<u32>().ok()?;
-        (family(head) == Family::Text).then_some(number)
-    };
-    if let (Some(from), Some(to)) = (rank(&from), rank(&to)) {
-        return from <= to;
-    }
-    // `timestamp(3) without time zone` without its digits.
-    let bare = |data_type: &str| {
-        let (head, rest) = data_type.split_once('(').unwrap_or((data_type, ""));
-        format!("{head}{}", rest.split_once(')').map_or("", |(_, rest)| rest))
-    };
-    match (length(&from), length(&to)) {
-        _ if matches!(to.as_str(), "text" | "varchar" | "character varying") => true,
-        (Some(from), Some(to)) => from <= to,
-        _ => from == to || bare(&from) == to || (from == "cidr" && to == "inet"),
-    }
+    effect::postgres::widens(from, to, &Catalog::unknown(Provider::PostgreSql))
 }
 
 pub(super) fn set_type(
@@ -218,7 +191,7 @@ pub(super) fn alter(
     match change {
         TypeChange::Rename(to) => rename(&object, Some(to), None, state),
         TypeChange::SetSchema(to) => rename(&object, None, Some(to), state),
-        TypeChange::RenameValue => rename_value(&object, written, state),
+        TypeChange::RenameValue { .. } => rename_value(&object, written, state),
         TypeChange::Small => match statement.actions.first() {
             Some(Action::AddEnumValue { value, .. }) => enums::add_value(&object, value, state),
             _ if state.is_created(&object) => Undo::default(),

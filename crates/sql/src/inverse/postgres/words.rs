@@ -178,6 +178,16 @@ fn comment(written: &str, mut words: Words<'_>, state: &mut State) -> Undo {
             None => Undo::unknown("what the comment is of is not in the database"),
         };
     };
+    // A snapshot leaves out what an extension brings, and its comment with it.
+    if object.kind == ObjectKind::Extension {
+        return match state.is_created(&object) {
+            true => Undo::default(),
+            false => Undo::unknown(format!(
+                "the former comment of the extension {} is not known",
+                object.name.name
+            )),
+        };
+    }
     let key = Part { kind: PartKind::Comment, name: name.clone() };
     let former = state.definition(&object).and_then(|definition| definition.parts.get(&key)).cloned();
     let sql = match state.definition(&object) {

@@ -1,9 +1,9 @@
 //! Which types hold every value of another, as it is.
 
-use crate::effect::mysql::column::ColumnType;
+use super::column::ColumnType;
 
 /// Whether every value of the one type is the same as a value of the other.
-pub(super) fn keeps(from: &ColumnType, to: &ColumnType) -> bool {
+pub(crate) fn keeps(from: &ColumnType, to: &ColumnType) -> bool {
     if from == to {
         return true;
     }
@@ -21,6 +21,19 @@ pub(super) fn keeps(from: &ColumnType, to: &ColumnType) -> bool {
                 && digits.saturating_sub(scale) <= more.saturating_sub(finer)
                 && (unsigned || !positive)
         }
+        (Family::Whole(own), Family::Real(size)) => {
+            // What its mantissa holds to the last digit.
+            let most = 1_u128 << if size == 1 { 24 } else { 53 };
+            own.low.unsigned_abs().max(own.high.unsigned_abs()) <= most && (!to.unsigned || own.low >= 0)
+        }
+        (Family::Whole(own), Family::Text { sure, .. }) => {
+            let sign = u64::from(own.low < 0);
+            digits_of(own.low.unsigned_abs().max(own.high.unsigned_abs())) + sign <= sure
+        }
+        // A sign and a point.
+        (Family::Fixed { digits, .. }, Family::Text { sure, .. }) => digits + 2 <= sure,
+        (Family::Bits(own), Family::Bits(other)) => own <= other,
+        (Family::Other, Family::Time(_)) => from.base == "date" && to.base == "datetime",
         (Family::Real(own), Family::Real(other)) => own <= other && (from.unsigned || !to.unsigned),
         (Family::Time(own), Family::Time(other)) => from.base == to.base && own <= other,
         (Family::Text { most, .. }, Family::Text { sure, .. }) => {
@@ -67,6 +80,8 @@ enum Family {
     },
     /// By the number of their bytes.
     Bytes(u64),
+    /// BIT, by the number of its bits.
+    Bits(u64),
     /// ENUM and SET.
     Listed,
     Other,
@@ -100,6 +115,7 @@ fn family(data_type: &ColumnType) -> Family {
         "text" => characters(65_535, 4),
         "mediumtext" => characters(16_777_215, 4),
         "longtext" => characters(u64::from(u32::MAX), 1),
+        "bit" => Family::Bits(argument(0).unwrap_or(1)),
         "varbinary" => Family::Bytes(argument(0).unwrap_or_default()),
         "tinyblob" => Family::Bytes(255),
         "blob" => Family::Bytes(65_535),
@@ -152,6 +168,12 @@ mod tests {
             ("enum('a','bc')", "varchar(2)"),
             ("varchar(5) character set latin1", "varchar(5) character set utf8mb4"),
             ("varbinary(4)", "blob"),
+            ("int", "varchar(11)"),
+            ("decimal(10,2)", "varchar(12)"),
+            ("int", "double"),
+            ("smallint", "float"),
+            ("date", "datetime"),
+            ("bit(8)", "bit(16)"),
         ] {
             assert!(keeps(narrow, wide), "{narrow} to {wide}");
             assert!(!keeps(wide, narrow), "{wide} to {narrow}");
@@ -162,6 +184,12 @@ mod tests {
             ("int unsigned", "int"),
             ("varchar(10)", "int"),
             ("datetime(3)", "date"),
+            ("timestamp(6)", "date"),
+            ("int", "float"),
+            ("int", "varchar(10)"),
+            ("decimal(10,2)", "decimal(10,0)"),
+            ("decimal(10,2)", "int"),
+            ("float", "int"),
             ("varchar(3)", "char(5)"),
             ("double", "decimal(20,10)"),
             ("varchar(5) character set utf8mb4", "varchar(5) character set latin1"),
