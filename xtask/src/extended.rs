@@ -9,9 +9,13 @@ type Stage = fn() -> Result<(), String>;
 
 /// Runs every stage in order.
 pub(crate) fn run() -> crate::Result {
-    let stages: [(&str, Stage); 5] = [
+    let stages: [(&str, Stage); 6] = [
         ("oracle: our scanner against PostgreSQL's own parser", oracle),
         ("static binary: built, small, runs in an empty directory tree", static_binary),
+        (
+            "first process of a container: passes signals on, reaps, ends with the application's code",
+            first_process,
+        ),
         ("crash matrix, with its counts", crash_matrix),
         ("licences, bans and sources of dependencies", deny),
         ("numbers", numbers),
@@ -71,6 +75,55 @@ fn alone(binary: &Path) -> Result<(), String> {
     succeed(
         command.arg(empty.path()).args(arguments).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
     )
+}
+
+/// `cutover run` as process 1 of a PID namespace: a process that the application has left behind is reaped, a signal reaches the
+/// application, and its exit code is the container's.
+fn first_process() -> Result<(), String> {
+    let binary = release::build()?;
+    let project = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let failed = |error: std::io::Error| error.to_string();
+    let migration = project.path().join("migrations/1_a");
+    std::fs::create_dir_all(&migration).map_err(failed)?;
+    std::fs::write(migration.join("migration.sql"), "CREATE TABLE a (id INTEGER);\n").map_err(failed)?;
+    // A grandchild whose parent ends at once becomes a child of process 1, and a zombie where that reaps nothing.
+    let application = "(sleep 0.2 & echo $! > orphan); trap 'exit 9' TERM; sleep 1; test -e /proc/$(cat orphan) && echo zombie > left; \
+                       echo ready > ready; while :; do sleep 0.05; done";
+    let mut unshare = Command::new("unshare");
+    if !is_root() {
+        unshare.args(["--user", "--map-root-user"]);
+    }
+    unshare.args(["--pid", "--fork", "--mount-proc", "--kill-child"]).arg(&binary);
+    unshare.args([
+        "run",
+        "--url",
+        "file:./a.db",
+        "--migrations",
+        "migrations",
+        "--",
+        "/bin/sh",
+        "-c",
+        application,
+    ]);
+    let mut child = unshare.current_dir(project.path()).spawn().map_err(failed)?;
+    let began = Instant::now();
+    while !project.path().join("ready").exists() {
+        if began.elapsed().as_secs() > 60 {
+            return Err("the application was not started".to_owned());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    if project.path().join("left").exists() {
+        return Err("what the application had left was not reaped".to_owned());
+    }
+    // The one child of `unshare` is process 1 of the namespace.
+    let first =
+        std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).map_err(failed)?;
+    succeed(Command::new("kill").args(["-TERM", first.trim()]))?;
+    match child.wait().map_err(failed)?.code() {
+        Some(9) => Ok(()),
+        other => Err(format!("the application's exit code is 9, and {other:?} came")),
+    }
 }
 
 fn is_root() -> bool {

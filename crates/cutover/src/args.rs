@@ -4,6 +4,7 @@
 //! them. To add a command: a variant here, its file in `commands/`.
 
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +28,10 @@ pub(crate) enum Command {
     Deploy(DeployArguments),
     /// Show pending, failed and missing migrations (short for `migrate status`)
     Status(StatusArguments),
+    /// Apply pending migrations, then become the application: for the start of a container
+    Run(RunArguments),
+    /// Wait until the migrations of this image are applied: read-only, no lock
+    Wait(WaitForArguments),
     /// Show what a deploy would do: statements, transactions, locks, sizes, durations; no lock, no write
     Plan(PlanArguments),
     /// After a failure: what has really become of a migration, statement by statement, and the one safe thing to do
@@ -222,6 +227,36 @@ pub(crate) struct DeployArguments {
     pub(crate) locks: LockWaitArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) deploy: DeployArguments,
+    /// Answer to health checks here, [HOST:]PORT: /livez at once, /readyz once the migrations are applied
+    #[arg(long, value_name = "ADDRESS", help_heading = "The application")]
+    pub(crate) health: Option<String>,
+    /// The application, behind `--`: it is not started unless the migrations are applied
+    #[arg(last = true, required = true, value_name = "COMMAND", conflicts_with = "dry_run")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WaitForArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    /// Give up after this time; 0s: never
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10m", help_heading = "Waiting")]
+    pub(crate) timeout: Duration,
+    /// Go on for ever, and answer to health checks here, [HOST:]PORT: /readyz says whether they are applied now
+    #[arg(long, value_name = "ADDRESS", help_heading = "Waiting", conflicts_with = "timeout")]
+    pub(crate) serve: Option<String>,
+    /// Tell everything as one JSON object per line on stdout
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// Nothing on stderr but warnings and errors
+    #[arg(long, short, help_heading = "Output")]
+    pub(crate) quiet: bool,
 }
 
 /// What is done with what is kept.

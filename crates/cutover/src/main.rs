@@ -7,6 +7,7 @@
 
 mod args;
 mod commands;
+mod health;
 mod observe;
 mod settings;
 mod signals;

@@ -142,6 +142,26 @@ pub static C1007: Code = Code {
     way_out: "Run in the project's directory, or `cutover migrate deploy --url URL --migrations DIR`.",
 };
 
+/// Health checks cannot be answered.
+pub static C1008: Code = Code {
+    id: "C1008",
+    default_class: Class::Other,
+    title: "Health checks cannot be answered",
+    what: "The address of `--health` or `--serve` cannot be listened on.",
+    why: "Another process may have the port, the address may be of another machine, or the port below 1024 needs a right.",
+    way_out: "Name another port: `--health :9090`.",
+};
+
+/// The application cannot be started.
+pub static C1009: Code = Code {
+    id: "C1009",
+    default_class: Class::Other,
+    title: "The application cannot be started",
+    what: "`cutover run` has applied the migrations, and the command behind `--` could not be started.",
+    why: "The program may be missing in the image, or not be executable.",
+    way_out: "Correct the command behind `--`; starting again applies nothing twice.",
+};
+
 /// A migration file is not UTF-8.
 pub static C2001: Code = Code {
     id: "C2001",
@@ -472,6 +492,16 @@ pub static C2033: Code = Code {
     way_out: "Correct down.sql, or what stands in its way, then `cutover rollback`; `cutover rollback --continue` where a part of it is done.",
 };
 
+/// The migrations of this image are not applied.
+pub static C2034: Code = Code {
+    id: "C2034",
+    default_class: Class::Pending,
+    title: "The migrations of this image are not applied",
+    what: "`cutover wait` looked until its time was over, and something was in the way each time: the last reason is told, and decides the exit code.",
+    why: "An application that starts before its migrations are applied fails later, in ways that are harder to read.",
+    way_out: "`cutover status` shows what is missing; `cutover deploy` applies it; `--timeout` waits longer.",
+};
+
 /// Internal error.
 pub static C9001: Code = Code {
     id: "C9001",
@@ -714,11 +744,12 @@ pub static P3022: Code = Code {
 
 /// All codes, in the order of their ids.
 pub static ALL: &[&Code] = &[
-    &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C2001, &C2002, &C2003, &C2004, &C2005, &C2006,
-    &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017, &C2018, &C2019,
-    &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C2027, &C2028, &C2029, &C2030, &C2031, &C2032,
-    &C2033, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017,
-    &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018, &P3019, &P3022,
+    &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C1008, &C1009, &C2001, &C2002, &C2003, &C2004,
+    &C2005, &C2006, &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017,
+    &C2018, &C2019, &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C2027, &C2028, &C2029, &C2030,
+    &C2031, &C2032, &C2033, &C2034, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012,
+    &P1013, &P1014, &P1017, &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018,
+    &P3019, &P3022,
 ];
 
 #[cfg(test)]

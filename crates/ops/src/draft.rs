@@ -248,7 +248,7 @@ impl Trial<'_> {
             incomplete: true,
             origin: Origin::default(),
         };
-        rollback(&back, &crate::scratch::SilentObserver, self.interrupt, &|_| Ok(true)).map(drop)
+        rollback(&back, &crate::event::SilentObserver, self.interrupt, &|_| Ok(true)).map(drop)
     }
 }
 

@@ -49,6 +49,19 @@ pub enum Event {
         /// The names, in order.
         pending: Vec<String>,
     },
+    /// The migrations of this folder are not all applied yet; another look follows.
+    NotApplied {
+        /// Why.
+        cause: String,
+        /// Which look it was, from 1.
+        attempt: u32,
+        /// How long it has been waited.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+        /// How long it may go on; none: until a signal.
+        #[serde(serialize_with = "optional_seconds")]
+        remaining: Option<Duration>,
+    },
     /// Somebody else deploys.
     WaitingForLock {
         /// Who.
@@ -274,6 +287,13 @@ pub enum Event {
 pub trait Observer: Sync {
     /// Takes one event.
     fn on(&self, event: &Event);
+}
+
+/// Is told, and tells nobody.
+pub(crate) struct SilentObserver;
+
+impl Observer for SilentObserver {
+    fn on(&self, _: &Event) {}
 }
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

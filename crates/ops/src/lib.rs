@@ -49,6 +49,7 @@ mod scratch;
 mod side;
 pub mod status;
 pub mod trash;
+pub mod wait;
 mod watch;
 
 pub use execute::duration;

@@ -10,7 +10,7 @@ mod given;
 mod place;
 
 use crate::deploy::{Deploy, deploy};
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, SilentObserver};
 use crate::interrupt::Interrupt;
 use crate::migrations::Folder;
 use crate::plan::PlannedMigration;
@@ -53,13 +53,6 @@ pub(crate) struct Scratch {
     others: Vec<String>,
     observer: SilentObserver,
     interrupt: Arc<Interrupt>,
-}
-
-/// A replay has nothing to tell.
-pub(crate) struct SilentObserver;
-
-impl Observer for SilentObserver {
-    fn on(&self, _: &Event) {}
 }
 
 impl Scratch {

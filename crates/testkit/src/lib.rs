@@ -18,7 +18,7 @@ pub mod certificates;
 mod keeper;
 pub mod mariadb;
 pub mod pgbouncer;
-mod port;
+pub mod port;
 pub mod postgres;
 pub mod proxy;
 pub mod script;

@@ -10,7 +10,7 @@ const COUNT: u16 = 12_000;
 
 /// A port of 127.0.0.1 that nobody listens on now. Another process may still be faster: the caller
 /// tries again with the next one when its server cannot bind.
-pub(crate) fn free() -> u16 {
+pub fn free() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Test binaries that run at the same time begin at different places.
     let start = std::process::id().wrapping_mul(37) % u32::from(COUNT);

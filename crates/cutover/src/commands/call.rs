@@ -3,12 +3,13 @@
 use super::{Context, ExitCode};
 use crate::observe::{Human, JsonLines, Level};
 use crate::settings::{Arguments, Target};
+use crate::signals::Forwarding;
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 use ops::event::{Event, Observer};
 use ops::interrupt::Interrupt;
 use serde::Serialize;
 use std::io::{BufRead, IsTerminal};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The call.
 pub(super) struct Call<'a> {
@@ -17,6 +18,7 @@ pub(super) struct Call<'a> {
     pub(super) interrupt: Arc<Interrupt>,
     /// With `--json`: objects, a line each.
     pub(super) json: Option<JsonLines<'a>>,
+    signals: Mutex<Option<Forwarding>>,
 }
 
 #[derive(Serialize)]
@@ -35,7 +37,8 @@ impl<'a> Call<'a> {
         work: impl FnOnce(&Self) -> Result<ExitCode>,
     ) -> ExitCode {
         let json = json.then(|| JsonLines::new(context.terminal, ops::run_id()));
-        let call = Self { context, interrupt: context.interrupt(), json };
+        let (interrupt, signals) = context.interrupt();
+        let call = Self { context, interrupt, json, signals: Mutex::new(signals) };
         work(&call).unwrap_or_else(|failure| {
             let code = context.fail(&failure, detailed, Some(&call.interrupt));
             if let Some(json) = &call.json {
@@ -43,6 +46,23 @@ impl<'a> Call<'a> {
             }
             code
         })
+    }
+
+    /// From now on signals end the process; what came before has reached the interrupt.
+    pub(super) fn signals_end_the_process(&self) {
+        self.let_signals_go(true);
+    }
+
+    /// From now on signals are for whoever else has asked for them; what came before has reached the interrupt.
+    pub(super) fn signals_are_for_others(&self) {
+        self.let_signals_go(false);
+    }
+
+    fn let_signals_go(&self, ends_the_process: bool) {
+        let signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(signals) = signals {
+            signals.stop(ends_the_process);
+        }
     }
 
     /// The project that the arguments lead to.

@@ -16,21 +16,28 @@ pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCod
     // A plan is ours alone: who gives one wants to know why nothing was run.
     let detailed = output.detailed_exitcode || arguments.plan.is_some();
     Call::of(context, output.json, detailed, |call| {
+        if !arguments.dry_run {
+            return deployed(arguments, call).map(|()| 0);
+        }
         let operation = prepare(arguments, call)?;
         let human = Human::new(context.terminal, level(output), operation.target.provider, true);
-        let observer = call.observer(&human);
-        if arguments.dry_run {
-            let plan = dry_run(&operation, observer, &call.interrupt)?;
-            let format = if call.json.is_some() { PlanFormat::Json } else { PlanFormat::Human };
-            plan::tell(&plan, format, call);
-            return Ok(plan::exit_code(&plan, detailed));
-        }
-        let outcome = deploy(&operation, observer, &call.interrupt)?;
-        if call.json.is_none() {
-            applied(&outcome.applied).iter().for_each(|line| context.terminal.out(line));
-        }
-        Ok(0)
+        let plan = dry_run(&operation, call.observer(&human), &call.interrupt)?;
+        let format = if call.json.is_some() { PlanFormat::Json } else { PlanFormat::Human };
+        plan::tell(&plan, format, call);
+        Ok(plan::exit_code(&plan, detailed))
     })
+}
+
+/// Deploys, and says what was applied.
+pub(super) fn deployed(arguments: &DeployArguments, call: &Call<'_>) -> Result<()> {
+    let operation = prepare(arguments, call)?;
+    let terminal = call.context.terminal;
+    let human = Human::new(terminal, level(&arguments.output), operation.target.provider, true);
+    let outcome = deploy(&operation, call.observer(&human), &call.interrupt)?;
+    if call.json.is_none() {
+        applied(&outcome.applied).iter().for_each(|line| terminal.out(line));
+    }
+    Ok(())
 }
 
 fn prepare(arguments: &DeployArguments, call: &Call<'_>) -> Result<Deploy> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 pub(super) fn run(arguments: &DoctorArguments, context: &Context<'_>) -> ExitCode {
-    let interrupt = context.interrupt();
+    let (interrupt, _) = context.interrupt();
     let asked = Arguments::new(&arguments.project, &arguments.wait);
     let mut inspected = context.surroundings.inspect(&asked, context.terminal);
     if let Some(deadline) = inspected.deadline {

@@ -15,13 +15,16 @@ mod plan;
 mod recover;
 mod resolve;
 mod rollback;
+mod run;
 mod status;
 mod trash;
 mod version;
+mod wait;
 
 use crate::args::{Command, Migrate, OutputArguments};
 use crate::observe::Level;
 use crate::settings::{Arguments, Surroundings, Target};
+use crate::signals::Forwarding;
 use crate::terminal::Terminal;
 use diagnostics::{Class, Failure, Result};
 use ops::interrupt::{Interrupt, Reason};
@@ -46,6 +49,8 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
             status::run(&arguments, context)
         }
         Command::Migrate(Migrate::Resolve(arguments)) => resolve::run(&arguments, context),
+        Command::Run(arguments) => run::run(&arguments, context),
+        Command::Wait(arguments) => wait::run(&arguments, context),
         Command::Plan(arguments) => plan::run(&arguments, context),
         Command::Recover(arguments) => recover::run(&arguments, context),
         Command::Rollback(arguments) => rollback::run(&arguments, context),
@@ -63,10 +68,10 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
 
 impl Context<'_> {
     /// An interrupt that signals reach from now on; its deadline is set once the settings are known.
-    fn interrupt(&self) -> Arc<Interrupt> {
+    fn interrupt(&self) -> (Arc<Interrupt>, Option<Forwarding>) {
         let interrupt = Arc::new(Interrupt::default());
-        crate::signals::forward(&interrupt);
-        interrupt
+        let signals = crate::signals::forward(&interrupt);
+        (interrupt, signals)
     }
 
     /// The project that the arguments lead to; from now on the interrupt has its deadline.

@@ -81,6 +81,10 @@ fn waiting(event: &Event) -> Option<(Level, String)> {
         Event::WaitingForDatabase { reason, remaining } => {
             format!("waiting for the database for another {}: {}", time(*remaining), one_line(reason))
         }
+        Event::NotApplied { cause, remaining, .. } => {
+            let remaining = remaining.map_or(String::new(), |left| format!("; for another {}", time(left)));
+            format!("not yet: {}{remaining}", one_line(cause))
+        }
         Event::WaitingForLock { holder, lock, remaining } => {
             let who = holder
                 .as_ref()

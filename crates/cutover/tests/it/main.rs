@@ -8,6 +8,7 @@
 mod baseline;
 mod blocked;
 mod concurrency;
+mod containers;
 mod crash;
 mod half_done;
 mod history;

@@ -7,14 +7,14 @@
 use super::compare::{Comparison, compare};
 use super::rows::Rows;
 use crate::deploy::{Deploy, deploy};
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, SilentObserver};
 use crate::interrupt::Interrupt;
 use crate::migrations::{self, Folder};
 use crate::plan::PlannedMigration;
 use crate::plan::decide::Limit;
 use crate::record::{Origin, Tables};
 use crate::run::{self, Options};
-use crate::scratch::{Scratch, SilentObserver};
+use crate::scratch::Scratch;
 use db::snapshot::Outline;
 use db::target::{Kind, Target};
 use db::{Conn, DbError};

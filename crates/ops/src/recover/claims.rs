@@ -2,11 +2,11 @@
 
 use super::gather::{self, Findings, Room, Subject, counted};
 use crate::event::Event;
+use crate::event::SilentObserver;
 use crate::interrupt::Interrupt;
 use crate::migrations::{self, Folder};
 use crate::resolve::{Resolution, Resolve};
 use crate::run::Run;
-use crate::scratch::SilentObserver;
 use diagnostics::{Diagnostic, Result, shell_word};
 use std::sync::Arc;
 use std::time::Duration;
