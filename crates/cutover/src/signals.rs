@@ -1,14 +1,22 @@
-//! Signals: the first SIGINT or SIGTERM asks the operation to stop, the second ends the process.
+//! Signals: the first SIGINT, SIGTERM or SIGHUP asks the operation to stop, the second ends the process.
 
 use ops::interrupt::Interrupt;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// Both of them.
-const ENDING: [i32; 2] = [SIGINT, SIGTERM];
+/// All of them.
+const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
+
+/// Those of them that this process was not started to ignore, as by `nohup`.
+fn ending() -> impl Iterator<Item = i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    ENDING.into_iter().filter(move |signal| ignored & (1 << (signal - 1)) == 0)
+}
 
 /// Signals that go to an operation.
 pub(crate) struct Forwarding {
@@ -21,10 +29,10 @@ pub(crate) struct Forwarding {
 /// Hands signals over from now on. Without a thread for them the default applies: they end the process.
 pub(crate) fn forward(interrupt: &Arc<Interrupt>) -> Option<Forwarding> {
     let default = Arc::new(AtomicBool::new(false));
-    for signal in ENDING {
+    for signal in ending() {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&default)).ok()?;
     }
-    let mut signals = Signals::new(ENDING).ok()?;
+    let mut signals = Signals::new(ending()).ok()?;
     let handle = signals.handle();
     let interrupt = Arc::clone(interrupt);
     let spawned = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {

@@ -354,6 +354,10 @@ fn variables(conn: &mut dyn Conn) -> Result<Variables, DbError> {
     Ok(rows.into_iter().filter_map(pair).collect())
 }
 
+/// The server's answers to the setting of a variable that is not a session's: ER_GLOBAL_VARIABLE, ER_INCORRECT_GLOBAL_LOCAL_VAR (as
+/// for one that is read-only), ER_VARIABLE_IS_READONLY.
+const OF_THE_SERVER: [&str; 3] = ["1229", "1238", "1621"];
+
 /// Puts a MySQL or MariaDB session back after a script: every variable that differs, and the database. Never by resetting
 /// the connection, which drops the locks.
 pub fn put_back_mysql(conn: &mut dyn Conn, before: &Variables, database: &str) -> Result<(), DbError> {
@@ -367,7 +371,11 @@ pub fn put_back_mysql(conn: &mut dyn Conn, before: &Variables, database: &str) -
         } else {
             format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
         };
-        conn.execute(&format!("SET SESSION `{name}` = {literal}"))?;
+        match conn.execute(&format!("SET SESSION `{name}` = {literal}")) {
+            // What has no value of the session's own is listed with the server's, which anybody may have changed.
+            Err(error) if OF_THE_SERVER.contains(&error.code.as_str()) => {}
+            set => set?,
+        }
     }
     conn.execute(&format!("USE `{}`", database.replace('`', "``")))
 }

@@ -16,6 +16,7 @@ mod boundary;
 mod catalog;
 mod classify;
 mod code;
+mod computed;
 mod confine;
 mod custom;
 mod ddl;
@@ -43,6 +44,7 @@ pub use catalog::{
     Catalog, Column, Constraint, ConstraintKind, DataType, Index, Table, TableKind, Volatility,
 };
 pub use code::Code;
+pub use computed::computes;
 pub use confine::{Beyond, Confines, Escape};
 pub use custom::custom_settings;
 pub use directive::Directive;

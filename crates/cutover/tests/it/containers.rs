@@ -98,15 +98,19 @@ fn a_signal_during_a_migration_ends_it_and_nothing_is_started() {
     let database = server().create_database("run");
     let project = Project::new(&[("1_base", "CREATE TABLE a (id int); SELECT pg_sleep(600);")]);
     let marker = project.path().join("started");
-    let child = run(&project, &database.url(), &[], &format!("touch {}", marker.display())).spawn().unwrap();
-    wait_until("it sleeps", || {
-        database.psql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'") == "1"
-    });
-    signal(&child, rustix::process::Signal::TERM);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(143), "{}", text(&output));
-    assert!(!marker.exists());
-    assert_eq!(database.psql("SELECT to_regclass('a') IS NULL"), "t");
+    let sleeping =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    for (sent, code) in [(rustix::process::Signal::TERM, 143), (rustix::process::Signal::HUP, 129)] {
+        let child =
+            run(&project, &database.url(), &[], &format!("touch {}", marker.display())).spawn().unwrap();
+        wait_until("it sleeps", || database.psql(sleeping) == "1");
+        signal(&child, sent);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output));
+        assert!(!marker.exists());
+        assert_eq!(database.psql(sleeping), "0", "it is cancelled on the server");
+        assert_eq!(database.psql("SELECT to_regclass('a') IS NULL"), "t");
+    }
 }
 
 #[test]

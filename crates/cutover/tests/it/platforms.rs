@@ -155,6 +155,27 @@ fn a_statement_that_fails_as_on_a_platform_keeps_its_error_and_gets_a_note() {
     }
 }
 
+/// The server lists what is its own among a session's variables: the position of its binary log, which every write moves, and limits that
+/// a script or anybody else sets for the whole server.
+#[test]
+fn what_changes_on_the_server_is_not_put_back_into_the_session() {
+    let server = testkit::mariadb::Server::with(&["--log-bin", "--server-id=1"]);
+    let database = server.create_database("binlog");
+    let project = Project::new(&[
+        (
+            "1_a",
+            "CREATE TABLE a (id INT PRIMARY KEY); SET GLOBAL max_connections = 177; SET sql_mode = 'ANSI_QUOTES';",
+        ),
+        ("2_b", "INSERT INTO a VALUES (LENGTH(\"two\"));"),
+        ("3_c", "INSERT INTO a VALUES (4);"),
+    ]);
+    let output = project.run(&database.url(), &["migrate", "deploy"]);
+    assert!(output.status.success(), "{}", text(&output));
+    // The session's own were: a text in double quotes was one again.
+    assert_eq!(database.sql("SELECT GROUP_CONCAT(id ORDER BY id) FROM a"), "3,4");
+    server.sql("SET GLOBAL max_connections = DEFAULT");
+}
+
 /// What a server with binary logging, and with a demand for keys, would refuse in the middle of a file.
 #[test]
 fn what_the_servers_settings_refuse_is_told_before_anything_runs() {

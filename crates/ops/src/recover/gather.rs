@@ -250,7 +250,11 @@ pub(crate) fn look(
     };
     let unproven = match &verdict {
         Verdict::Applied(number) => {
-            let found = judge::unproven(&evidence.traces, &statements, *number, subject.proven(*number));
+            let text = subject.planned.source.text();
+            let computes = |at: usize| {
+                statements.get(at).is_some_and(|found| sql::computes(found, text, subject.provider))
+            };
+            let found = judge::unproven(&evidence.traces, &computes, *number, subject.proven(*number));
             let copied = copied(run, subject, *number);
             found.into_iter().filter(|at| !copied.contains(at)).collect()
         }

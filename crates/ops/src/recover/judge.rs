@@ -120,24 +120,16 @@ pub(crate) fn judge(evidence: &Evidence, told: Option<&[usize]>, borders: &[usiz
 
 /// Statements among the first `number`, from 0, that leave no trace and that nothing proves: what stands behind them is there, but a
 /// person may have run that by hand. The first `proven` are by the migration's own row, or by what Prisma Migrate has stored.
+///
+/// `computes` says of a statement that it makes rows or values beside what the catalogue shows of it.
 pub(crate) fn unproven(
     traces: &[Trace],
-    statements: &[&Statement],
+    computes: &dyn Fn(usize) -> bool,
     number: usize,
     proven: usize,
 ) -> Vec<usize> {
-    let hides = |at: &usize| {
-        traces.get(*at) == Some(&Trace::Hidden) || statements.get(*at).is_some_and(|found| is_filled(found))
-    };
+    let hides = |at: &usize| traces.get(*at) == Some(&Trace::Hidden) || computes(*at);
     (proven..number).filter(hides).collect()
-}
-
-/// What is made and filled by a query may be there without its rows.
-fn is_filled(statement: &Statement) -> bool {
-    statement
-        .actions
-        .iter()
-        .any(|action| matches!(action, Action::CreateTable { from_query: true, temporary: false, .. }))
 }
 
 /// A statement that may have done a part of its work is neither applied nor absent.
@@ -290,9 +282,9 @@ mod tests {
     #[test]
     fn what_leaves_no_trace_before_what_is_there_is_proven_by_a_row_alone() {
         let traces = [Seen, Hidden, Harmless, Seen];
-        assert_eq!(unproven(&traces, &[], 4, 0), [1]);
-        assert_eq!(unproven(&traces, &[], 4, 2), [0; 0]);
-        assert_eq!(unproven(&traces, &[], 1, 0), [0; 0]);
+        assert_eq!(unproven(&traces, &|_| false, 4, 0), [1]);
+        assert_eq!(unproven(&traces, &|_| false, 4, 2), [0; 0]);
+        assert_eq!(unproven(&traces, &|_| false, 1, 0), [0; 0]);
     }
 
     #[test]
