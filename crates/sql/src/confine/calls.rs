@@ -2,7 +2,7 @@
 
 use super::heads::is_known_pragma;
 use super::known::{is_defining, is_harmless};
-use super::{Confines, Escape, Tokens};
+use super::{Confines, Escape, Tokens, reading};
 use crate::functions;
 use crate::scanner::{Token, TokenKind};
 use diagnostics::Provider;
@@ -77,6 +77,10 @@ const NAMING: [&str; 26] = [
     "TYPE",
 ];
 
+/// Settings of a session of MySQL or MariaDB that decide what is written into the server's log.
+const LOGGING: [&str; 6] =
+    ["gtid_domain_id", "gtid_next", "gtid_seq_no", "pseudo_slave_mode", "server_id", "sql_log_bin"];
+
 /// What leads out, from the token `from` on.
 pub(super) fn escape(confines: &Confines, tokens: Tokens<'_>, from: usize) -> Option<Escape> {
     let about = tokens.any(0, &["DROP", "COMMENT", "GRANT", "REVOKE"]);
@@ -135,6 +139,9 @@ fn outward(confines: &Confines, tokens: Tokens<'_>, at: usize, name: &str) -> Op
     }
     match confines.provider() {
         Provider::PostgreSql => {
+            if let Some(found) = reading::of_postgres(tokens, at, name) {
+                return Some(found);
+            }
             if !name.starts_with("pg_") || name == "pg_catalog" {
                 return None;
             }
@@ -143,7 +150,7 @@ fn outward(confines: &Confines, tokens: Tokens<'_>, at: usize, name: &str) -> Op
             }
             of_catalogue(tokens, at, name)
         }
-        Provider::MySql => of_mysql(tokens, at),
+        Provider::MySql => of_mysql(tokens, at, name),
         Provider::Sqlite => None,
     }
 }
@@ -180,7 +187,7 @@ fn of_catalogue(tokens: Tokens<'_>, at: usize, name: &str) -> Option<Escape> {
         .then(|| Escape::server(format!("it names `{name}`, which is the server's")))
 }
 
-fn of_mysql(tokens: Tokens<'_>, at: usize) -> Option<Escape> {
+fn of_mysql(tokens: Tokens<'_>, at: usize, name: &str) -> Option<Escape> {
     let before = at.wrapping_sub(1);
     if tokens.any(at, &["OUTFILE", "DUMPFILE"]) && tokens.word(before, "INTO") {
         return Some(Escape::world("it writes a file"));
@@ -193,29 +200,18 @@ fn of_mysql(tokens: Tokens<'_>, at: usize) -> Option<Escape> {
             return Some(Escape::unknown("it works on users, or is a statement within a statement"));
         }
     }
-    if tokens.word(at, "SQL_MODE") && !reads_mode(tokens, at) {
-        return Some(Escape::unknown("how its texts are read is decided while it runs (sql_mode)"));
+    if let Some(found) = reading::of_mysql(tokens, at, name) {
+        return Some(found);
+    }
+    // What is written into the server's log is what replicas read, and in which order.
+    if LOGGING.contains(&name) && !tokens.symbol(before, b'.') {
+        return Some(Escape::server(format!("it works on `{name}`, by which the server's log is written")));
     }
     let sets = tokens.word(before, "SET") || tokens.symbol(before, b',') || tokens.symbol(before, b'@');
     if sets && tokens.any(at, &["GLOBAL", "PERSIST", "PERSIST_ONLY"]) {
         return Some(Escape::server("it changes a setting of the server"));
     }
     None
-}
-
-/// `sql_mode` that is asked for, or set to a text that changes nothing of how statements are read.
-fn reads_mode(tokens: Tokens<'_>, at: usize) -> bool {
-    let equals = at + 1 + usize::from(tokens.symbol(at + 1, b':'));
-    if !tokens.symbol(equals, b'=') {
-        return true;
-    }
-    let Some(value) = tokens.all.get(equals + 1).filter(|token| token.kind == TokenKind::String) else {
-        return false;
-    };
-    let ends = tokens.all.get(equals + 2).is_none_or(|token| token.is_symbol(b',') || token.is_symbol(b';'));
-    let text = value.span.slice(tokens.text).to_uppercase();
-    let changing = ["ANSI", "NO_BACKSLASH", "ORACLE", "MSSQL", "DB2", "MAXDB", "POSTGRESQL", "MYSQL"];
-    ends && !changing.iter().any(|mode| text.contains(mode))
 }
 
 /// A name with one of the server's databases before its dot.

@@ -1,9 +1,8 @@
 //! Whether a statement stays inside of its database. Pure.
 //!
 //! It is asked before migrations are replayed beside others' data. The answer is an allow list: what is not known to stay
-//! inside counts as reaching beyond. `heads` knows the commands, `calls` the functions and names (`known` are those that are harmless), `body` the
-//! languages of blocks
-//! and routines.
+//! inside counts as reaching beyond. `heads` knows the commands, `calls` the functions and names (`known` are those that are
+//! harmless), `reading` the settings that decide what is a text, `body` the languages of blocks and routines.
 //!
 //! A routine of the project's may be called where every definition of its name stays inside; one that does not may be made
 //! (making it runs nothing), and whatever names it afterwards is refused.
@@ -12,6 +11,7 @@ mod body;
 mod calls;
 mod heads;
 mod known;
+mod reading;
 
 use crate::classify;
 use crate::kind::{DdlVerb, Kind};

@@ -190,6 +190,7 @@ fn what_stays_in_a_database_of_postgresql() {
         "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'x'; END $$; COMMENT ON FUNCTION f() IS 'x'",
         "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$; CALL p()",
         "SELECT set_config('search_path', '', false)",
+        "SET standard_conforming_strings = on; SET client_encoding = 'UTF8'; SET backslash_quote = safe_encoding; RESET client_encoding",
         "SELECT setval('s', nextval('s')), now(), gen_random_uuid(), pg_catalog.format('%s', 'x')",
         "SELECT pg_catalog.setval(pg_get_serial_sequence('t', 'id'), coalesce(max(id), 1)) FROM t",
         "WITH a (b, c) AS (SELECT 1, 2), d (e) AS (SELECT 3) INSERT INTO t (a, b) SELECT b, c FROM a, d",
@@ -282,6 +283,15 @@ fn nothing_hides_in_a_body_of_mysql() {
         "SET sql_mode='ANSI_QUOTES'; INSERT INTO \"mysql\".\"global_priv\" VALUES ('%')",
         "SET sql_mode=CONCAT(@@sql_mode,',ANSI_QUOTES')",
         "SET @@sql_mode=4",
+        "SET SESSION `sql_mode` = \"ANSI_QUOTES\"; INSERT INTO \"mysql\".\"global_priv\" VALUES ('%','evil8b','{}');",
+        "SET NAMES gbk",
+        "SET NAMES @x",
+        "SET CHARACTER SET gbk",
+        "SET CHARSET sjis",
+        "SET @@session.character_set_client = sjis",
+        "SET SESSION `character_set_client` := gbk",
+        "SET gtid_seq_no=900000; CREATE TABLE a(id int);",
+        "SET SESSION sql_log_bin = 0",
     ] {
         leaves(Provider::MySql, text);
     }
@@ -291,6 +301,10 @@ fn nothing_hides_in_a_body_of_mysql() {
         "ALTER DATABASE CHARACTER SET utf8mb4",
         "SET sql_mode='NO_AUTO_VALUE_ON_ZERO'",
         "/*!40101 SET NAMES utf8 */",
+        "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci",
+        "/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */",
+        "SET character_set_client = utf8mb4",
+        "CREATE TABLE t (server_ids int, names varchar(9)) CHARACTER SET latin1",
         "CREATE TABLE t (a int) /*!50100 PARTITION BY HASH (a) PARTITIONS 4 */",
     ] {
         stays(Provider::MySql, text);
@@ -300,6 +314,18 @@ fn nothing_hides_in_a_body_of_mysql() {
 #[test]
 fn nothing_hides_in_a_body_of_postgresql() {
     for text in [
+        "SET standard_conforming_strings = off; DO $$ BEGIN PERFORM 1; END $$;",
+        "SET standard_conforming_strings TO DEFAULT",
+        "SELECT set_config('standard_conforming_strings','off',false);",
+        "SELECT set_config('standard_conforming' || '_strings','off',false);",
+        "SELECT set_config(setting_name => 'standard_conforming_strings', new_value => 'off', is_local => false)",
+        "SELECT set_config('Client_Encoding', 'GBK', true)",
+        "CREATE AGGREGATE a (text, bool) (SFUNC = set_config, STYPE = text, INITCOND = 'standard_conforming_strings')",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql SET standard_conforming_strings = off AS $$ BEGIN RETURN 1; END $$; SELECT f();",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$; ALTER FUNCTION f() SET standard_conforming_strings = off;",
+        "ALTER FUNCTION f() SET \"standard_conforming_strings\" = off;",
+        "SET client_encoding='GBK'; SELECT 1",
+        "SET NAMES 'SJIS'",
         "DO $$ BEGIN IF (SELECT 1 AS case) = 1 THEN CREATE ROLE evil; END IF; END $$;",
         "DO $$ BEGIN FOR i IN 1..(SELECT 1 AS case) LOOP CREATE ROLE evil; END LOOP; END $$;",
         "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF (SELECT 1 AS case)=1 THEN ALTER ROLE postgres SET work_mem='5MB'; \
