@@ -403,6 +403,7 @@ fn attempt(run: &mut Run<'_>, statements: &[String]) -> std::result::Result<(), 
         }
         Provider::MySql => {
             conn.execute("SET SESSION lock_wait_timeout = 1")?;
+            sql::ZERO_STAYS.iter().try_for_each(|statement| conn.execute(statement))?;
             statements.iter().try_for_each(|statement| conn.execute(statement))
         }
     }

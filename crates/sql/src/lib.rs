@@ -54,7 +54,7 @@ pub use index_name::default_index_name;
 pub use inverse::{Draft, Loss, Obstacle, Rebuild, Undo, draft, rebuilds};
 pub use inverse::{
     KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution, Unkept,
-    bring_back, keep, restored,
+    ZERO_STAYS, bring_back, keep, restored,
 };
 pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
 pub use literal::inserts_literals;

@@ -189,9 +189,12 @@ fn restore(url: &str, kept: &[Kept]) -> Result<(), String> {
             let now = snapshot(url);
             let texts = sql::restored(&group, &now).into_iter().chain(triggers);
             let mut conn = connect(url);
-            // As `cutover trash --restore` does: a table that is built anew takes no rows of others with it.
+            // As `cutover trash restore` does: a table that is built anew takes no rows of others with it.
             if now.provider == Provider::Sqlite {
                 conn.execute("PRAGMA foreign_keys=OFF").map_err(|error| error.to_string())?;
+            }
+            if now.provider == Provider::MySql {
+                sql::ZERO_STAYS.iter().for_each(|text| conn.execute(text).unwrap());
             }
             for text in texts {
                 conn.execute(&text).map_err(|error| format!("{error}\nin {text}"))?;

@@ -123,7 +123,8 @@ pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt
     if action != Action::Undo {
         let options = Options { keep_dropped: subject.keeps(&deploy.options), ..deploy.options.clone() };
         let deploy = Deploy { options, ..deploy.clone() };
-        report.applied = deploy::deploy(&deploy, observer, interrupt)?.applied;
+        let deployed = deploy::deploy(&deploy, observer, interrupt);
+        report.applied = deployed.map_err(|failure| held_up(failure, &subject.planned.name))?.applied;
     }
     Ok(report)
 }
@@ -154,11 +155,22 @@ fn in_range(subject: &Subject, statement: usize) -> Result<()> {
     ))
 }
 
-/// What stands before it comes first: the deploy behind this would run it later.
+/// Another failed migration keeps the deploy from what was taken over.
+fn held_up(failure: Failure, name: &str) -> Failure {
+    if failure.diagnostic().code.is_none_or(|code| code.id != codes::P3009.id) {
+        return failure;
+    }
+    failure
+        .map(|told| told.note(format!("`{name}` is taken over, and goes on once the other is recovered too")))
+}
+
+/// What stands before it and is not ours yet comes first: the deploy behind this would run it later. What is ours goes on in its
+/// place.
 fn refuse_out_of_order(run: &Run<'_>, folder: &Folder, name: &str) -> Result<()> {
     let before = folder.migrations.iter().take_while(|migration| migration.name != name);
-    let unfinished =
-        |migration: &&Migration| run.history.rows_of(&migration.name).any(|row| row.is_unfinished());
+    let unfinished = |migration: &&Migration| {
+        run.history.rows_of(&migration.name).any(|row| row.is_unfinished() && row.progress().is_none())
+    };
     let Some(earlier) = before.into_iter().find(unfinished) else { return Ok(()) };
     Err(Failure::new(
         Diagnostic::error(format!("migration `{}` is unfinished, and stands before `{name}`", earlier.name))

@@ -27,6 +27,7 @@ pub use keep::{
     KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution, Unkept,
     bring_back, keep, restored,
 };
+pub use mysql::keep::ZERO_STAYS;
 pub use rebuilds::{Rebuild, rebuilds};
 
 use crate::action::Name;

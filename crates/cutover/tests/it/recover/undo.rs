@@ -127,6 +127,30 @@ fn a_table_that_a_query_fills_may_be_there_without_its_rows() {
     assert_eq!(answer.code, Some(3), "{}", answer.said);
     assert!(answer.said.contains("statement 1 (`CREATE TABLE copy AS SELECT * FROM g`)"), "{}", answer.said);
     assert_eq!(scene.database.sql("SELECT count(*) FROM g"), "2");
+    // The same where it takes the place of another.
+    let file = ["CREATE OR REPLACE TABLE copy AS SELECT * FROM g;\n", "DROP TABLE g;\n"];
+    let scene = mariadb::scene(&file.concat());
+    scene.left_by_prisma(None, &["CREATE TABLE copy AS SELECT * FROM g LIMIT 0"]);
+    let answer = scene.look(&[]);
+    assert_eq!(answer.code, Some(3), "{}", answer.said);
+    assert!(answer.said.contains("statement 1 (`CREATE OR REPLACE TABLE copy AS"), "{}", answer.said);
+}
+
+#[test]
+fn a_type_that_was_changed_by_hand_may_have_other_values() {
+    let file = [
+        "ALTER TABLE held ALTER COLUMN n TYPE bigint USING (n * 100);\n",
+        "CREATE INDEX CONCURRENTLY gn ON held (n);\n",
+    ];
+    let scene = postgres::scene(&file.concat());
+    scene.left_by_prisma(None, &["ALTER TABLE held ALTER COLUMN n TYPE bigint"]);
+    let answer = scene.look(&[]);
+    assert_eq!(answer.code, Some(3), "{}", answer.said);
+    assert!(
+        answer.said.contains("statement 1 (`ALTER TABLE held ALTER COLUMN n TYPE bigint USING"),
+        "{}",
+        answer.said
+    );
 }
 
 #[test]
@@ -144,6 +168,23 @@ fn what_stands_before_is_recovered_before() {
     assert_eq!(refused.status.code(), Some(3), "{said}");
     assert!(said.contains("migration `2_m` is unfinished, and stands before `3_later`"), "{said}");
     assert!(said.contains("cutover recover 2_m"), "{said}");
+    // One after the other, as printed: the first is taken over, and goes on together with the second.
+    let first = scene.run_as_printed("recover 2_m --continue-from 2");
+    let said = text(&first);
+    assert_eq!(first.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("P3009")
+            && said.contains("`2_m` is taken over")
+            && said.contains("cutover recover 3_later"),
+        "{said}"
+    );
+    let second = scene.run_as_printed("recover 3_later --continue-from 2");
+    assert!(second.status.success(), "{}", text(&second));
+    let tables = "SELECT GROUP_CONCAT(table_name ORDER BY table_name) FROM information_schema.tables \
+                  WHERE table_schema = DATABASE() AND table_name IN ('a', 'b', 'c', 'd')";
+    assert_eq!(scene.database.sql(tables), "a,b,c,d");
+    let open = "SELECT COUNT(*) FROM _prisma_migrations WHERE finished_at IS NULL";
+    assert_eq!(scene.database.sql(open), "0");
 }
 
 #[test]

@@ -325,6 +325,15 @@ fn restored(table: &Object, kept: &Kept, keys: &KeyChanges, state: &State) -> Ve
     fill(name, column, place).into_iter().chain([alter(name, &changes)]).collect()
 }
 
+/// A counted number 0 is one like any other, and no demand for the next one.
+pub const ZERO_STAYS: [&str; 2] = [
+    "SET @cutover_sql_mode = @@SESSION.sql_mode",
+    "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'NO_AUTO_VALUE_ON_ZERO')",
+];
+
+/// Takes [`ZERO_STAYS`] back.
+const ZERO_AGAIN: &str = "SET SESSION sql_mode = @cutover_sql_mode";
+
 /// Rows that came without it get its default.
 fn fill(table: &str, column: &ColumnDefinition, place: &str) -> Option<String> {
     let default = column.default.as_ref().filter(|default| !default.eq_ignore_ascii_case("NULL"))?;
@@ -347,7 +356,10 @@ pub(in crate::inverse) fn bring_back(
                 .and_then(|pieces| values(&pieces, (&tokens, running.text), &state, kept)),
             _ => None,
         };
-        found.extend(sent.map(|sent| Substitution { statement: number, sent, own: None }));
+        found.extend(sent.map(|sent| {
+            let sent = [ZERO_STAYS.map(str::to_owned).to_vec(), sent, vec![ZERO_AGAIN.to_owned()]].concat();
+            Substitution { statement: number, sent, own: None }
+        }));
         super::one(statement, running.text, &mut state);
     }
     found
