@@ -125,11 +125,13 @@ fn read_only(run: &mut Run<'_>) -> Result<()> {
         Provider::MySql => "START TRANSACTION READ ONLY".to_owned(),
         Provider::Sqlite => return Ok(()),
     };
+    run.asks_once = run.target.provider == Provider::PostgreSql;
     run.conn.execute(&begin).map_err(|error| run.failed(error))
 }
 
 /// Ends it.
 fn end(run: &mut Run<'_>) -> Result<()> {
+    run.asks_once = false;
     match run.target.provider {
         Provider::PostgreSql | Provider::MySql => {
             run.conn.execute("ROLLBACK").map_err(|error| run.failed(error))

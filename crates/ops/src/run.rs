@@ -93,6 +93,8 @@ pub(crate) struct Run<'a> {
     pub(crate) held: Option<Held>,
     /// A pooler gives the server's sessions to several connections in turn: nothing may be left in one, and none is ours.
     pub(crate) shared: bool,
+    /// It looks, in a transaction that a wait in vain has ended: nothing is asked again.
+    pub(crate) asks_once: bool,
     /// Settings of the URL's start-up options that a pooler has refused.
     pub(crate) own_settings: Vec<(String, String)>,
     /// What shows that this run is there while it holds the lock.
@@ -162,6 +164,7 @@ impl<'a> Run<'a> {
             last_start: None,
             held: None,
             shared: false,
+            asks_once: false,
             own_settings: Vec::new(),
             life: None,
             heartbeat: None,
@@ -245,7 +248,7 @@ impl<'a> Run<'a> {
                 Err(error)
                     if error.kind == ErrorKind::LockTimeout && self.target.provider != Provider::MySql =>
                 {
-                    if !busy.pause(self)? {
+                    if self.asks_once || !busy.pause(self)? {
                         return Err(self.failed(error));
                     }
                 }

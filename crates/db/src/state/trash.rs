@@ -3,7 +3,7 @@
 
 use super::name;
 use crate::history::literal;
-use crate::{Conn, DbError};
+use crate::{Conn, DbError, ErrorKind};
 use diagnostics::Provider;
 use sql::{Kept, KeptKind, Name};
 
@@ -149,8 +149,18 @@ pub fn find(conn: &mut dyn Conn, kept: &Kept) -> Result<Option<Kept>, DbError> {
         && kept.kind == KeptKind::Column
         && let Some(column) = &kept.place_column
     {
-        let place = table_of(conn, column)?;
-        return Ok(place.map(|place| Kept { place, ..kept.clone() }));
+        let mut places = tables_of(conn, column)?;
+        // A copy of the table has copied the column with its name.
+        if places.contains(&kept.place) {
+            return Ok(Some(kept.clone()));
+        }
+        if places.len() > 1 {
+            let told = format!(
+                "several tables have the kept column {column}: which of them is the one is not known"
+            );
+            return Err(DbError::new(ErrorKind::Other, told));
+        }
+        return Ok(places.pop().map(|place| Kept { place, ..kept.clone() }));
     }
     // A table may be back already, and not all that goes with it.
     let there =
@@ -158,8 +168,8 @@ pub fn find(conn: &mut dyn Conn, kept: &Kept) -> Result<Option<Kept>, DbError> {
     Ok(there.then(|| kept.clone()))
 }
 
-/// The table that has a column of this name, which no other one has.
-fn table_of(conn: &mut dyn Conn, column: &str) -> Result<Option<Name>, DbError> {
+/// The tables that have a column of this name, which is made to be the only one.
+fn tables_of(conn: &mut dyn Conn, column: &str) -> Result<Vec<Name>, DbError> {
     let column = literal(conn.provider(), column);
     let query = match conn.provider() {
         Provider::PostgreSql => format!(
@@ -173,12 +183,12 @@ fn table_of(conn: &mut dyn Conn, column: &str) -> Result<Option<Name>, DbError> 
              c.COLUMN_NAME = {column}"
         ),
     };
-    let row = conn.query(&query)?.into_iter().next();
-    Ok(row.and_then(|row| {
+    let name = |row: crate::Row| {
         let mut values = row.into_iter();
         let schema = values.next().flatten();
         Some(Name { schema, name: values.next().flatten()? })
-    }))
+    };
+    Ok(conn.query(&query)?.into_iter().filter_map(name).collect())
 }
 
 /// Columns that are kept in a table, with their types.

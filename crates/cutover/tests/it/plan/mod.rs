@@ -332,6 +332,16 @@ fn a_table_that_nobody_may_look_at_is_told_with_who_holds_it() {
         assert!(said.contains(words), "{words}\n{said}");
     }
     session.run("ROLLBACK");
+    // The history itself is such a table.
+    session.run("BEGIN");
+    session.run("LOCK TABLE _prisma_migrations IN ACCESS EXCLUSIVE MODE");
+    let output = project.run(&database.url(), &["plan"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    for words in ["C2019", "holds ACCESS EXCLUSIVE on public._prisma_migrations"] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    session.run("ROLLBACK");
 }
 
 #[test]
