@@ -127,6 +127,15 @@ fn columns_come_back_however_the_way_back_says_them() {
             "ALTER TABLE t ADD COLUMN email text NOT NULL CONSTRAINT t_email_key UNIQUE;",
             "1|b\n2|c",
         ),
+        // What follows changes follows none of these.
+        (
+            "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.at = 'NOW'; RETURN NEW; END $$; CREATE TABLE t (id int \
+             PRIMARY KEY, at text, email text UNIQUE); CREATE TRIGGER tu BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch(); INSERT INTO \
+             t VALUES (1, '2001', 'b'), (2, '2002', 'c');",
+            "ALTER TABLE t DROP COLUMN email;",
+            "ALTER TABLE t ADD COLUMN email text UNIQUE;",
+            "1|2001|b\n2|2002|c",
+        ),
         (
             "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text); INSERT INTO t (v) VALUES ('a'), ('b'); UPDATE t SET v = v WHERE id = 1;",
             "ALTER TABLE t DROP COLUMN id;",

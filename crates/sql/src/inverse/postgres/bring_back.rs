@@ -6,7 +6,7 @@ use super::super::text;
 use super::counter::counted;
 use super::keep::{fill, own_type};
 use super::render::{self, alter, alter_column, quoted};
-use super::types;
+use super::{setting, types};
 use crate::action::Name;
 use crate::pg;
 use crate::pg::command::{self, Alter, Change, Command, Object as Relation};
@@ -249,7 +249,11 @@ fn filled_anew(
     }
     // A policy that its owner is under as well would leave rows without theirs.
     sent.push("SET LOCAL row_security = off".to_owned());
+    // No row is changed: what follows changes, as a time or a log, follows this one not.
+    let (off, on): (Vec<String>, Vec<String>) = setting::triggers_off_and_on(table, state).unzip();
+    sent.extend(off);
     sent.push(format!("UPDATE {whole} SET {name} = {value}"));
+    sent.extend(on);
     sent.push("SET LOCAL row_security TO DEFAULT".to_owned());
     if always {
         sent.push(alter_column(table, own, "SET GENERATED ALWAYS"));

@@ -209,5 +209,20 @@ fn switched(word: &str, kind: PartKind, altered: &Altered<'_>, state: &State) ->
     Undo::with(whole.into_iter().chain(sql).collect())
 }
 
+/// What switches each trigger of the project off that a table has switched on, and what switches it on again as it was.
+pub(super) fn triggers_off_and_on<'a>(
+    table: &'a Object,
+    state: &'a State,
+) -> impl Iterator<Item = (String, String)> + 'a {
+    let parts = state.definition(table).into_iter().flat_map(|definition| &definition.parts);
+    let triggers =
+        parts.filter(|(part, _)| part.kind == PartKind::Trigger && !part.name.starts_with(KEY_TRIGGERS));
+    triggers.filter_map(|(part, held)| {
+        let switched = taken_apart(held).1.unwrap_or("ENABLE");
+        let switch = |word: &str| alter(table, &format!("{word} TRIGGER {}", quoted(&part.name)));
+        (switched != "DISABLE").then(|| (switch("DISABLE"), switch(switched)))
+    })
+}
+
 /// What a snapshot calls the triggers that check foreign keys, where they are switched.
 const KEY_TRIGGERS: &str = "triggers of foreign key ";
