@@ -180,8 +180,9 @@ fn moved() -> Failure {
 
 /// What is stored, where the tables are there.
 fn stored(run: &mut Run<'_>) -> Result<Vec<Scripts>> {
+    let owner = run.table.owner().to_owned();
     match run.patiently(state::standing)? {
-        Standing::Ready | Standing::Newer(_) => run.patiently(scripts::read),
+        Standing::Ready | Standing::Newer(_) => run.patiently(|conn| scripts::read(conn, &owner)),
         Standing::Absent | Standing::Older => Ok(Vec::new()),
     }
 }
@@ -263,8 +264,11 @@ fn not_applied(name: &str) -> Failure {
 
 /// How many of the newest were applied by the last recorded deploy.
 fn last_deploy(run: &mut Run<'_>, applied: &[HistoryRow]) -> Result<usize> {
-    let recorded = run.patiently(state::standing)? != Standing::Absent;
-    let rows = if recorded { run.patiently(|conn| runs::newest(conn, 50))? } else { Vec::new() };
+    let owner = run.table.owner().to_owned();
+    let rows = match run.patiently(state::standing)? {
+        Standing::Ready | Standing::Newer(_) => run.patiently(|conn| runs::newest(conn, &owner, 50))?,
+        Standing::Absent | Standing::Older => Vec::new(),
+    };
     for row in rows.iter().filter(|row| row.command == "deploy") {
         let records: Vec<record::MigrationRecord> =
             row.migrations.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
@@ -338,13 +342,19 @@ fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(So
         let from = source.name().to_owned();
         return Ok((source, from));
     }
-    let text = stored.iter().find(|scripts| scripts.id == row.id).and_then(|scripts| scripts.down.clone());
-    match text {
-        Some(text) => {
-            Ok((Source::new(format!("{name}/down.sql (stored)"), text), "stored at its deploy".to_owned()))
-        }
-        None => Err(no_way_back(name)),
+    let scripts = stored.iter().find(|scripts| scripts.id == row.id);
+    let Some((scripts, text)) = scripts.and_then(|scripts| Some((scripts, scripts.down.clone()?))) else {
+        return Err(no_way_back(name));
+    };
+    // A row that was deleted and made again by `resolve` has its former id, and may stand for another text.
+    if !migrations::is_of(&scripts.up, &scripts.checksum, &row.checksum) {
+        return Err(no_way_back(name).map(|told| {
+            told.note(
+                "the way back that is stored is that of another text than the one that the history says was applied",
+            )
+        }));
     }
+    Ok((Source::new(format!("{name}/down.sql (stored)"), text), "stored at its deploy".to_owned()))
 }
 
 pub(crate) fn no_way_back(name: &str) -> Failure {
