@@ -19,6 +19,7 @@ use crate::plan::{PlannedMigration, State, decide, unfinished};
 use crate::progress::{self, Progress};
 use crate::record::{self, Origin, Recorder};
 use crate::run::{self, Options, Run};
+use crate::schemas;
 use db::history::HistoryRow;
 use db::state::runs;
 use db::state::scripts::{self, Scripts};
@@ -125,6 +126,7 @@ pub fn rollback(
         for way in &steps {
             let up = stored.iter().find(|scripts| scripts.migration == way.planned.name);
             refuse_empty(&way.planned, up.map(|scripts| scripts.up.as_str()))?;
+            schemas::refuse_others(&mut run, &way.planned, way.up.as_deref())?;
         }
     }
     let intent = intent(&mut run, &steps)?;
@@ -285,6 +287,8 @@ fn last_deploy(run: &mut Run<'_>, applied: &[HistoryRow]) -> Result<usize> {
 struct Way {
     planned: PlannedMigration,
     from: String,
+    /// The text of the migration, where it is there or stored.
+    up: Option<String>,
     /// What is kept of what the migration dropped.
     kept: Vec<Kept>,
 }
@@ -307,7 +311,7 @@ fn steps(
                 decide::way_back(&row.migration_name, &source, state, &options, run.target.provider)?;
             refuse_edited(&planned)?;
             let kept = keep::of_row(run, &row.id)?;
-            Ok(Way { planned, from, kept })
+            Ok(Way { planned, from, up: up_text(row, folder, stored), kept })
         })
         .collect()
 }
@@ -355,6 +359,18 @@ fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(So
         }));
     }
     Ok((Source::new(format!("{name}/down.sql (stored)"), text), "stored at its deploy".to_owned()))
+}
+
+/// The text that was applied: of the file, if it is still that one; else what was stored.
+fn up_text(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Option<String> {
+    let same = folder
+        .migrations
+        .iter()
+        .find(|migration| migration.name == row.migration_name && migration.matches(&row.checksum));
+    match same.map(|migration| &migration.content) {
+        Some(migrations::Content::Text { source, .. }) => Some(source.text().to_owned()),
+        _ => stored.iter().find(|scripts| scripts.id == row.id).map(|scripts| scripts.up.clone()),
+    }
 }
 
 pub(crate) fn no_way_back(name: &str) -> Failure {

@@ -101,3 +101,73 @@ fn a_stored_way_back_of_another_text_is_none() {
         assert!(text(&refused).contains(said), "{}", text(&refused));
     }
 }
+
+fn down(project: &Project, name: &str) -> String {
+    fs::read_to_string(project.path().join("prisma/migrations").join(name).join("down.sql")).unwrap()
+}
+
+/// Names of another app's tables, in the schema in which the draft was made.
+#[test]
+fn a_draft_of_one_schema_undoes_in_another() {
+    let (database, a, b) = two("drafted_elsewhere");
+    let base = "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE w (id serial PRIMARY KEY, m mood NOT NULL DEFAULT 'ok', up_id int REFERENCES w (id), CHECK (id > 0));
+CREATE INDEX w_m ON w (m); CREATE VIEW v AS SELECT id, m FROM w;";
+    let project = Project::new(&[("1_base", base)]);
+    project.write("2_more", "CREATE TABLE x (id int PRIMARY KEY, v text);\nALTER TYPE mood ADD VALUE 'bad';");
+    project.write("3_less", "DROP VIEW v;\nDROP TABLE w;");
+    let drafted = project.run(&b, &["rollback", "--draft"]);
+    assert!(drafted.status.success(), "{}", text(&drafted));
+    for name in ["1_base", "2_more", "3_less"] {
+        let statements = down(&project, name);
+        let statements: Vec<&str> = statements.lines().filter(|line| !line.starts_with("--")).collect();
+        let named = statements.iter().find(|line| line.contains("b.") || line.contains("\"b\""));
+        assert_eq!(named, None, "{name}: {statements:#?}");
+        let whole = down(&project, name).replace("-- cutover:irreversible", "--");
+        fs::write(project.path().join("prisma/migrations").join(name).join("down.sql"), whole).unwrap();
+    }
+    let tried = project.run(&b, &["rollback", "--verify"]);
+    assert!(tried.status.success(), "{}", text(&tried));
+    for (url, schema) in [(&a, "a"), (&b, "b")] {
+        project.run(url, &["deploy", "--to", "2_more"]);
+        database.psql(&format!("INSERT INTO {schema}.x VALUES (1, 'of {schema}')"));
+        project.deploy(url);
+    }
+    let undone = project.run(&a, &["rollback", "--yes", "--to", "1_base"]);
+    assert!(undone.status.success(), "{}", text(&undone));
+    assert_eq!(
+        database.psql("SELECT to_regclass('a.x') IS NULL, to_regclass('a.w') IS NOT NULL, to_regclass('a.v') IS NOT NULL, to_regclass('b.w') IS NULL, v FROM b.x"),
+        "t|t|t|t|of b"
+    );
+}
+
+#[test]
+fn a_way_back_that_changes_another_schema_is_refused() {
+    let (database, a, b) = two("another_schema");
+    let project = Project::new(&[("1_base", "CREATE TABLE b.x (id int);")]);
+    // The migration names the schema, and so does its draft, which holds there alone.
+    assert!(project.run(&b, &["rollback", "--draft"]).status.success());
+    let line = "-- cutover:drafted-in b";
+    assert!(
+        down(&project, "1_base").contains("DROP TABLE \"b\".\"x\"")
+            && down(&project, "1_base").contains(line)
+    );
+    project.deploy(&a);
+    let refused = project.run(&a, &["rollback", "--yes"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+    assert!(text(&refused).contains("C2029") && text(&refused).contains(line), "{}", text(&refused));
+    fs::write(project.path().join("prisma/migrations/1_base/down.sql"), "DROP TABLE b.x;").unwrap();
+    let undone = project.run(&a, &["rollback", "--yes"]);
+    assert!(undone.status.success(), "{}", text(&undone));
+    // By hand: the migration does not name it.
+    write(&project, "1_base", "CREATE TABLE x (id int);", "DROP TABLE b.x;");
+    project.deploy(&a);
+    database.psql("CREATE TABLE b.x (id int)");
+    let refused = project.run(&a, &["rollback", "--yes"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+    assert!(text(&refused).contains("-- cutover:other-schema b"), "{}", text(&refused));
+    assert_eq!(database.psql("SELECT to_regclass('b.x') IS NULL"), "f");
+    write(&project, "1_base", "CREATE TABLE x (id int);", "-- cutover:other-schema b\nDROP TABLE b.x;");
+    let undone = project.run(&a, &["rollback", "--yes"]);
+    assert!(undone.status.success(), "{}", text(&undone));
+    assert_eq!(database.psql("SELECT to_regclass('b.x') IS NULL"), "t");
+}
