@@ -192,6 +192,12 @@ impl Table {
         }
     }
 
+    /// What tells its rows from another history's in tables that several share. On PostgreSQL every schema of a database may have a
+    /// history, and the ids of their rows are the same; elsewhere a database has one, and a copy of it may have another name.
+    pub fn owner(&self) -> &str {
+        if self.provider == Provider::PostgreSql { &self.schema } else { "" }
+    }
+
     /// The statement that creates it: the reference's own columns, types and defaults.
     pub fn create(&self) -> String {
         match self.provider {

@@ -11,6 +11,7 @@ use crate::plan::{PlannedMigration, State, decide};
 use crate::record::{Origin, Tables};
 use crate::rollback::{NOTHING_TO_UNDO, Rollback, Which, no_way_back, refuse_empty, rollback};
 use crate::run::Options;
+use crate::schemas;
 use crate::scratch::Scratch;
 use db::target::Target;
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
@@ -90,13 +91,21 @@ pub fn draft(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> 
     let mut drafted = Vec::new();
     for at in wanted {
         let migration = &folder.migrations[at];
-        let before = before(&scratch, &folder, &ask.schemas, at)?;
+        let mut before = before(&scratch, &folder, &ask.schemas, at)?;
+        let schema = schemas::of_target(&ask.target);
+        // The first deploy makes it.
+        if let Some(schema) = schema.filter(|_| before.search_path.is_empty()) {
+            before.search_path.push(schema.to_owned());
+        }
         let options = sql::Options::new(ask.target.provider);
         let planned = decide::pending(migration, &options, ask.target.provider)?;
         let text = planned.source.text();
         // It was split when it was planned.
         let Ok(script) = sql::split(text, &options) else { continue };
-        let draft = sql::draft(&script, text, &before);
+        let mut draft = sql::draft(&script, text, &before);
+        if let Some(schema) = schema {
+            draft = draft.in_own_schema(text, schema);
+        }
         let told = |undo: &sql::Undo| {
             let number = undo.statement + 1;
             undo.obstacles.iter().map(|told| format!("statement {number}: {told}")).collect::<Vec<_>>()
@@ -104,7 +113,7 @@ pub fn draft(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> 
         let obstacles: Vec<String> = draft.steps.iter().flat_map(told).collect();
         let losses = draft.steps.iter().flat_map(|undo| &undo.losses).map(ToString::to_string).collect();
         let path = down_path(migration);
-        write(&path, &written(&draft, &obstacles), ask.overwrite)?;
+        write(&path, &written(&draft, &obstacles, schema), ask.overwrite)?;
         drafted.push(Drafted {
             name: migration.name.clone(),
             path,
@@ -147,12 +156,15 @@ fn write(path: &Path, text: &str, overwrite: bool) -> Result<()> {
 }
 
 /// The file: what it does not bring back keeps it from being run until a person has read that.
-fn written(draft: &sql::Draft, obstacles: &[String]) -> String {
+fn written(draft: &sql::Draft, obstacles: &[String], schema: Option<&str>) -> String {
     let mut text = String::from(
         "-- The way back, drafted by `cutover rollback --draft`. Read it, try it with `cutover rollback --verify`.\n",
     );
     for obstacle in obstacles {
         let _ = writeln!(text, "-- cutover:irreversible {obstacle}");
+    }
+    if let Some(schema) = schema.filter(|schema| schemas::is_bound_to(draft, schema)) {
+        let _ = writeln!(text, "{}{schema}", schemas::DRAFTED_IN);
     }
     if draft.is_complete() && draft.statements().next().is_none() {
         let _ = writeln!(text, "{NOTHING_TO_UNDO}");
@@ -222,7 +234,7 @@ impl Trial<'_> {
             verified.after_down = refused;
             return Ok(verified);
         }
-        verified.after_down = differences(&first, &scratch.snapshot()?, ["before", "after up and down"]);
+        verified.after_down = differences(&first, &self.back_as(&first)?, ["before", "after up and down"]);
         // What came back may not be what the migration was written for.
         verified.after_up =
             match failed_step(scratch.replay_again(self.folder, schemas, name), "the second up")? {
@@ -230,6 +242,19 @@ impl Trial<'_> {
                 None => differences(&up, &scratch.snapshot()?, ["after the first up", "after the second"]),
             };
         Ok(verified)
+    }
+
+    /// The database after the way back, without the history's own schema where that was not there `first`: the deploy makes it, and
+    /// not the migration.
+    fn back_as(&self, first: &Snapshot) -> Result<Snapshot> {
+        let mut now = self.scratch.snapshot()?;
+        let own = schemas::of_target(&self.ask.target);
+        now.objects.retain(|object, _| {
+            object.kind != sql::ObjectKind::Schema
+                || Some(object.name.name.as_str()) != own
+                || first.objects.contains_key(object)
+        });
+        Ok(now)
     }
 
     /// Down: refused as `rollback` would, but for what it says of rows and values, of which there are none here.

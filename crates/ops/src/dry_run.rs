@@ -69,7 +69,7 @@ fn locked(failure: Failure, deploy: &Deploy) -> Failure {
 fn planned(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Plan> {
     let observer = run.observer;
     // Before the transaction, which an answer of no would end.
-    let past = Past::read(run.conn.as_mut());
+    let past = Past::read(run.conn.as_mut(), run.table.owner());
     let shared = begin(run)?;
     let table = run.table.clone();
     let mut findings = Vec::new();

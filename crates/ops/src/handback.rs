@@ -59,7 +59,14 @@ fn tables(run: &mut Run<'_>, dry_run: bool) -> Result<Vec<String>> {
     if there.is_empty() {
         return Ok(Vec::new());
     }
+    let owner = run.table.owner().to_owned();
+    let others = run.patiently(|conn| state::others(conn, &owner))?;
     let removed = match run.target.provider {
+        Provider::PostgreSql if !others.is_empty() => vec![format!(
+            "the rows of schema {owner} in schema {} (which is that of {} as well)",
+            state::SCHEMA,
+            others.join(", ")
+        )],
         Provider::PostgreSql => vec![format!("schema {}", state::SCHEMA)],
         Provider::MySql | Provider::Sqlite => there.iter().map(|table| format!("table {table}")).collect(),
     };
@@ -72,7 +79,11 @@ fn tables(run: &mut Run<'_>, dry_run: bool) -> Result<Vec<String>> {
     refuse_unfinished(run)?;
     // A lease is given back while its tables are there.
     run.heartbeat = None;
-    run.patiently(state::remove)?;
+    if others.is_empty() {
+        run.patiently(state::remove)?;
+    } else {
+        run.patiently(|conn| state::remove_rows(conn, &owner))?;
+    }
     Ok(removed)
 }
 

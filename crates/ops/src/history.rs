@@ -167,7 +167,8 @@ enum Found {
 }
 
 fn recorded_runs(run: &mut Run<'_>, ask: &Ask) -> Result<Found> {
-    run.patiently(|conn| match read(conn, ask) {
+    let owner = run.table.owner().to_owned();
+    run.patiently(|conn| match read(conn, &owner, ask) {
         // A run that was asked for is not to be had elsewhere.
         Err(error) if error.kind == ErrorKind::InsufficientPrivilege && ask.run.is_none() => {
             Ok(Found::Hidden)
@@ -176,13 +177,13 @@ fn recorded_runs(run: &mut Run<'_>, ask: &Ask) -> Result<Found> {
     })
 }
 
-fn read(conn: &mut dyn Conn, ask: &Ask) -> std::result::Result<Found, DbError> {
+fn read(conn: &mut dyn Conn, owner: &str, ask: &Ask) -> std::result::Result<Found, DbError> {
     if !matches!(state::standing(conn)?, Standing::Ready | Standing::Newer(_)) {
         return Ok(Found::Absent);
     }
     Ok(Found::Runs(match &ask.run {
-        Some(id) => runs::find(conn, id)?.into_iter().collect(),
-        None => runs::newest(conn, ask.limit)?,
+        Some(id) => runs::find(conn, owner, id)?.into_iter().collect(),
+        None => runs::newest(conn, owner, ask.limit)?,
     }))
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn decide_from(
     Ok(())
 }
 
-/// The places in which something is kept already.
+/// The places in which something is kept already, by whichever history of the database.
 fn taken(run: &mut Run<'_>) -> Result<HashSet<String>> {
     // Whoever only looks may have no right to the list.
     if run.held.is_none() || !matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_))
@@ -176,6 +176,7 @@ fn rows_of(migration: &PlannedMigration, run: &Run<'_>, lifetime: Duration) -> V
     }
     let row = |(place, kept): (String, Vec<&Kept>)| TrashRow {
         id: place,
+        history: run.table.owner().to_owned(),
         row: id.clone(),
         migration: migration.name.clone(),
         statement: kept.first().map(|kept| kept.statement + 1).unwrap_or_default().to_string(),
@@ -208,7 +209,8 @@ pub(crate) fn of_row(run: &mut Run<'_>, row: &str) -> Result<Vec<Kept>> {
     if !matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_)) {
         return Ok(Vec::new());
     }
-    let rows = run.patiently(trash::read)?;
+    let owner = run.table.owner().to_owned();
+    let rows = run.patiently(|conn| trash::of(conn, &owner))?;
     let guards = guards(run)?;
     let mut there = Vec::new();
     for kept in rows.iter().filter(|found| found.row == row).flat_map(read) {

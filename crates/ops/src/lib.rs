@@ -45,6 +45,7 @@ pub mod resolve;
 pub mod retry;
 pub mod rollback;
 mod run;
+mod schemas;
 mod scratch;
 mod side;
 pub mod status;

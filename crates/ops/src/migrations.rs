@@ -86,20 +86,24 @@ impl Migration {
         let Content::Text { source, checksum } = &self.content else {
             return self.checksum() == Some(stored);
         };
-        if stored == checksum {
-            return true;
-        }
-        // A byte order mark counts in the hash.
-        let marked = hex(&Sha256::digest(source.text().as_bytes())) != *checksum;
-        let text = if marked { format!("\u{feff}{}", source.text()) } else { source.text().to_owned() };
-        let unix = text.replace("\r\n", "\n");
-        let variants = [unix.clone(), unix.replace('\n', "\r\n"), text];
-        variants.iter().any(|variant| {
-            let digest = Sha256::digest(variant.as_bytes());
-            hex(&digest) == stored
-                || (stored.len() != 64 && !stored.is_empty() && short_hex(&digest) == stored)
-        })
+        is_of(source.text(), checksum, stored)
     }
+}
+
+/// Whether a `stored` checksum is that of a text which had this checksum when it was read from its file.
+pub(crate) fn is_of(text: &str, checksum: &str, stored: &str) -> bool {
+    if stored == checksum {
+        return true;
+    }
+    // A byte order mark counts in the hash.
+    let marked = hex(&Sha256::digest(text.as_bytes())) != *checksum;
+    let text = if marked { format!("\u{feff}{text}") } else { text.to_owned() };
+    let unix = text.replace("\r\n", "\n");
+    let variants = [unix.clone(), unix.replace('\n', "\r\n"), text];
+    variants.iter().any(|variant| {
+        let digest = Sha256::digest(variant.as_bytes());
+        hex(&digest) == stored || (stored.len() != 64 && !stored.is_empty() && short_hex(&digest) == stored)
+    })
 }
 
 fn hex(digest: &[u8]) -> String {

@@ -294,6 +294,7 @@ pub(crate) fn begin(run: &mut Run<'_>, scripts: &[Scripts]) -> Result<()> {
     {
         let mut kept = recorder.kept();
         kept.row.id.clone_from(&run.id);
+        run.table.owner().clone_into(&mut kept.row.history);
         if let Some((place, role)) = &place {
             kept.row.place = place.stored();
             kept.row.server = place.server().map(str::to_owned);
@@ -369,6 +370,7 @@ pub(crate) fn scripts_of(
                 State::Pending => run.history.next_id(&migration.name),
                 State::Resume { id, .. } => id.clone(),
             },
+            history: run.table.owner().to_owned(),
             migration: migration.name.clone(),
             checksum: migration.checksum.clone(),
             up: migration.source.text().to_owned(),

@@ -19,6 +19,7 @@ use crate::plan::{PlannedMigration, State, decide, unfinished};
 use crate::progress::{self, Progress};
 use crate::record::{self, Origin, Recorder};
 use crate::run::{self, Options, Run};
+use crate::schemas;
 use db::history::HistoryRow;
 use db::state::runs;
 use db::state::scripts::{self, Scripts};
@@ -125,6 +126,7 @@ pub fn rollback(
         for way in &steps {
             let up = stored.iter().find(|scripts| scripts.migration == way.planned.name);
             refuse_empty(&way.planned, up.map(|scripts| scripts.up.as_str()))?;
+            schemas::refuse_others(&mut run, &way.planned, way.up.as_deref())?;
         }
     }
     let intent = intent(&mut run, &steps)?;
@@ -180,8 +182,9 @@ fn moved() -> Failure {
 
 /// What is stored, where the tables are there.
 fn stored(run: &mut Run<'_>) -> Result<Vec<Scripts>> {
+    let owner = run.table.owner().to_owned();
     match run.patiently(state::standing)? {
-        Standing::Ready | Standing::Newer(_) => run.patiently(scripts::read),
+        Standing::Ready | Standing::Newer(_) => run.patiently(|conn| scripts::read(conn, &owner)),
         Standing::Absent | Standing::Older => Ok(Vec::new()),
     }
 }
@@ -263,8 +266,11 @@ fn not_applied(name: &str) -> Failure {
 
 /// How many of the newest were applied by the last recorded deploy.
 fn last_deploy(run: &mut Run<'_>, applied: &[HistoryRow]) -> Result<usize> {
-    let recorded = run.patiently(state::standing)? != Standing::Absent;
-    let rows = if recorded { run.patiently(|conn| runs::newest(conn, 50))? } else { Vec::new() };
+    let owner = run.table.owner().to_owned();
+    let rows = match run.patiently(state::standing)? {
+        Standing::Ready | Standing::Newer(_) => run.patiently(|conn| runs::newest(conn, &owner, 50))?,
+        Standing::Absent | Standing::Older => Vec::new(),
+    };
     for row in rows.iter().filter(|row| row.command == "deploy") {
         let records: Vec<record::MigrationRecord> =
             row.migrations.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
@@ -281,6 +287,8 @@ fn last_deploy(run: &mut Run<'_>, applied: &[HistoryRow]) -> Result<usize> {
 struct Way {
     planned: PlannedMigration,
     from: String,
+    /// The text of the migration, where it is there or stored.
+    up: Option<String>,
     /// What is kept of what the migration dropped.
     kept: Vec<Kept>,
 }
@@ -303,7 +311,7 @@ fn steps(
                 decide::way_back(&row.migration_name, &source, state, &options, run.target.provider)?;
             refuse_edited(&planned)?;
             let kept = keep::of_row(run, &row.id)?;
-            Ok(Way { planned, from, kept })
+            Ok(Way { planned, from, up: up_text(row, folder, stored), kept })
         })
         .collect()
 }
@@ -338,12 +346,30 @@ fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(So
         let from = source.name().to_owned();
         return Ok((source, from));
     }
-    let text = stored.iter().find(|scripts| scripts.id == row.id).and_then(|scripts| scripts.down.clone());
-    match text {
-        Some(text) => {
-            Ok((Source::new(format!("{name}/down.sql (stored)"), text), "stored at its deploy".to_owned()))
-        }
-        None => Err(no_way_back(name)),
+    let scripts = stored.iter().find(|scripts| scripts.id == row.id);
+    let Some((scripts, text)) = scripts.and_then(|scripts| Some((scripts, scripts.down.clone()?))) else {
+        return Err(no_way_back(name));
+    };
+    // A row that was deleted and made again by `resolve` has its former id, and may stand for another text.
+    if !migrations::is_of(&scripts.up, &scripts.checksum, &row.checksum) {
+        return Err(no_way_back(name).map(|told| {
+            told.note(
+                "the way back that is stored is that of another text than the one that the history says was applied",
+            )
+        }));
+    }
+    Ok((Source::new(format!("{name}/down.sql (stored)"), text), "stored at its deploy".to_owned()))
+}
+
+/// The text that was applied: of the file, if it is still that one; else what was stored.
+fn up_text(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Option<String> {
+    let same = folder
+        .migrations
+        .iter()
+        .find(|migration| migration.name == row.migration_name && migration.matches(&row.checksum));
+    match same.map(|migration| &migration.content) {
+        Some(migrations::Content::Text { source, .. }) => Some(source.text().to_owned()),
+        _ => stored.iter().find(|scripts| scripts.id == row.id).map(|scripts| scripts.up.clone()),
     }
 }
 

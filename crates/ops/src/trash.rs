@@ -248,7 +248,8 @@ fn found(run: &mut Run<'_>) -> Result<Vec<(TrashRow, Vec<Kept>)>> {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    for row in run.patiently(trash::read)? {
+    let owner = run.table.owner().to_owned();
+    for row in run.patiently(|conn| trash::of(conn, &owner))? {
         let mut there = Vec::new();
         for kept in keep::read(&row) {
             there.extend(run.patiently(|conn| trash::find(conn, &kept))?);

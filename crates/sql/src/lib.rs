@@ -51,7 +51,7 @@ pub use directive::Directive;
 pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect, effect, rebuilt};
 pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;
-pub use inverse::{Draft, Loss, Obstacle, Rebuild, Undo, draft, rebuilds};
+pub use inverse::{Draft, Loss, Obstacle, Rebuild, Undo, changed_schemas, draft, names_schema, rebuilds};
 pub use inverse::{
     KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution, Unkept,
     ZERO_STAYS, bring_back, keep, restored,

@@ -13,6 +13,7 @@ pub mod runs;
 pub mod scripts;
 pub mod trash;
 
+use crate::history::literal;
 use crate::{Conn, DbError, ErrorKind};
 use diagnostics::Provider;
 
@@ -39,10 +40,16 @@ const LEASE: &str = "CREATE SCHEMA IF NOT EXISTS cutover; \
      INSERT INTO cutover.heartbeat VALUES ('deploy', 0, '-infinity', '-infinity'); \
      GRANT USAGE ON SCHEMA cutover TO PUBLIC; GRANT SELECT ON cutover.version, cutover.lease, cutover.heartbeat TO PUBLIC";
 
-/// The tables that every database can have, with their columns. The first column is the key; every value is a text, times are in
+/// The tables that every database can have, with their columns. The first column is a key; every value is a text, times are in
 /// RFC 3339, what has parts is JSON: the same on every database, and readable with nothing but a client.
+///
+/// The second column belongs to the key: the history ([`crate::history::Table::owner`]) whose rows these are. Several schemas of
+/// one PostgreSQL database have their histories, with rows of the same ids, and all of them write here.
 const SHARED: [(&str, &[&str]); 3] =
     [("runs", &runs::COLUMNS), ("scripts", &scripts::COLUMNS), ("trash", &trash::COLUMNS)];
+
+/// So many columns are the key.
+const KEYS: usize = 2;
 
 /// PostgreSQL: what stands beside them.
 const OF_LEASE: [&str; 3] = ["heartbeat", "lease", "version"];
@@ -72,20 +79,21 @@ pub fn name(provider: Provider, table: &str) -> String {
 /// The statement that makes a table of the set.
 fn create(provider: Provider, table: &str, columns: &[&str]) -> String {
     let (key, text, rest) = match provider {
-        Provider::PostgreSql => ("pg_catalog.text PRIMARY KEY NOT NULL", "pg_catalog.text", ""),
+        Provider::PostgreSql => ("pg_catalog.text NOT NULL", "pg_catalog.text", ""),
         Provider::MySql => (
-            "VARCHAR(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY NOT NULL",
+            "VARCHAR(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL",
             "LONGTEXT",
             " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
         ),
-        Provider::Sqlite => ("TEXT PRIMARY KEY NOT NULL", "TEXT", ""),
+        Provider::Sqlite => ("TEXT NOT NULL", "TEXT", ""),
     };
+    let keys = columns[..KEYS].join(", ");
     let columns: Vec<String> = columns
         .iter()
         .enumerate()
-        .map(|(at, column)| format!("{column} {}", if at == 0 { key } else { text }))
+        .map(|(at, column)| format!("{column} {}", if at < KEYS { key } else { text }))
         .collect();
-    format!("CREATE TABLE {} ({}){rest}", name(provider, table), columns.join(", "))
+    format!("CREATE TABLE {} ({}, PRIMARY KEY ({keys})){rest}", name(provider, table), columns.join(", "))
 }
 
 /// The statements that make the set where it is not there.
@@ -206,6 +214,35 @@ pub fn tables(conn: &mut dyn Conn) -> Result<Vec<String>, DbError> {
         }
     }
     Ok(there)
+}
+
+/// The other histories of the database that have rows here.
+///
+/// # Errors
+/// The role may have no right to look.
+pub fn others(conn: &mut dyn Conn, owner: &str) -> Result<Vec<String>, DbError> {
+    if !matches!(standing(conn)?, Standing::Ready | Standing::Newer(_)) {
+        return Ok(Vec::new());
+    }
+    let provider = conn.provider();
+    let own = literal(provider, owner);
+    let of = |(table, _): &(&str, &[&str])| {
+        format!("SELECT history FROM {} WHERE history <> {own}", name(provider, table))
+    };
+    let all: Vec<String> = SHARED.iter().map(of).collect();
+    Ok(conn.query(&format!("{} ORDER BY 1", all.join(" UNION ")))?.into_iter().flatten().flatten().collect())
+}
+
+/// Removes the rows of one history, where the set is that of others as well.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn remove_rows(conn: &mut dyn Conn, owner: &str) -> Result<(), DbError> {
+    let provider = conn.provider();
+    let own = literal(provider, owner);
+    SHARED.iter().try_for_each(|(table, _)| {
+        conn.execute(&format!("DELETE FROM {} WHERE history = {own}", name(provider, table)))
+    })
 }
 
 /// Removes the set; true if it was there. A schema of that name in which something else stands is left.

@@ -7,8 +7,9 @@ use crate::{Conn, DbError};
 use diagnostics::Provider;
 
 /// The columns.
-pub(super) const COLUMNS: [&str; 15] = [
+pub(super) const COLUMNS: [&str; 16] = [
     "id",
+    "history",
     "command",
     "started_at",
     "ended_at",
@@ -30,6 +31,8 @@ pub(super) const COLUMNS: [&str; 15] = [
 pub struct RunRow {
     /// The run's id, as its events have it.
     pub id: String,
+    /// Whose it is: [`crate::history::Table::owner`].
+    pub history: String,
     /// `deploy`, `rollback` ...
     pub command: String,
     /// RFC 3339, by the clock of the machine that ran it.
@@ -62,9 +65,10 @@ pub struct RunRow {
 
 impl RunRow {
     /// The values in the order of the columns.
-    fn values(&self) -> [Option<&str>; 15] {
+    fn values(&self) -> [Option<&str>; 16] {
         [
             Some(&self.id),
+            Some(&self.history),
             Some(&self.command),
             Some(&self.started_at),
             self.ended_at.as_deref(),
@@ -87,6 +91,7 @@ impl RunRow {
         let mut next = || values.next().flatten();
         Self {
             id: next().unwrap_or_default(),
+            history: next().unwrap_or_default(),
             command: next().unwrap_or_default(),
             started_at: next().unwrap_or_default(),
             ended_at: next(),
@@ -128,7 +133,7 @@ pub fn insert(conn: &mut dyn Conn, run: &RunRow) -> Result<(), DbError> {
 /// How a run ended that has not said so, and that somebody else has held the lock after.
 pub const KILLED: &str = "killed";
 
-/// The runs that have not said how they ended.
+/// The runs that have not said how they ended, of every history: one deploy lock is the whole database's.
 ///
 /// # Errors
 /// The role may have no right to.
@@ -161,7 +166,7 @@ pub fn update(conn: &mut dyn Conn, run: &RunRow) -> Result<(), DbError> {
     let sets: Vec<String> = COLUMNS
         .iter()
         .zip(run.values())
-        .skip(1)
+        .skip(super::KEYS)
         .map(|(column, value)| format!("{column} = {}", written(provider, value)))
         .collect();
     conn.execute(&format!(
@@ -172,30 +177,32 @@ pub fn update(conn: &mut dyn Conn, run: &RunRow) -> Result<(), DbError> {
     ))
 }
 
-/// The newest runs, newest first; without their logs.
+/// The newest runs of a history, newest first; without their logs.
 ///
 /// # Errors
 /// The role may have no right to.
-pub fn newest(conn: &mut dyn Conn, count: usize) -> Result<Vec<RunRow>, DbError> {
+pub fn newest(conn: &mut dyn Conn, owner: &str, count: usize) -> Result<Vec<RunRow>, DbError> {
     let columns = COLUMNS.map(|column| if column == "log" { "NULL" } else { column });
     let rows = conn.query(&format!(
-        "SELECT {} FROM {} ORDER BY started_at DESC, id DESC LIMIT {count}",
+        "SELECT {} FROM {} WHERE history = {} ORDER BY started_at DESC, id DESC LIMIT {count}",
         columns.join(", "),
-        name(conn.provider(), "runs")
+        name(conn.provider(), "runs"),
+        literal(conn.provider(), owner)
     ))?;
     Ok(rows.into_iter().map(RunRow::of).collect())
 }
 
-/// The run whose id begins with `id`, with its log; the newest of several.
+/// The run of a history whose id begins with `id`, with its log; the newest of several.
 ///
 /// # Errors
 /// The role may have no right to.
-pub fn find(conn: &mut dyn Conn, id: &str) -> Result<Option<RunRow>, DbError> {
+pub fn find(conn: &mut dyn Conn, owner: &str, id: &str) -> Result<Option<RunRow>, DbError> {
     let provider = conn.provider();
     let rows = conn.query(&format!(
-        "SELECT {} FROM {} WHERE substr(id, 1, {}) = {} ORDER BY started_at DESC LIMIT 1",
+        "SELECT {} FROM {} WHERE history = {} AND substr(id, 1, {}) = {} ORDER BY started_at DESC LIMIT 1",
         COLUMNS.join(", "),
         name(provider, "runs"),
+        literal(provider, owner),
         id.chars().count(),
         literal(provider, id)
     ))?;

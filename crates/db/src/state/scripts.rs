@@ -5,14 +5,16 @@ use crate::history::literal;
 use crate::{Conn, DbError};
 
 /// The columns.
-pub(super) const COLUMNS: [&str; 7] =
-    ["id", "migration_name", "checksum", "up_sql", "down_sql", "run", "stored_at"];
+pub(super) const COLUMNS: [&str; 8] =
+    ["id", "history", "migration_name", "checksum", "up_sql", "down_sql", "run", "stored_at"];
 
 /// The scripts of one applied migration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scripts {
     /// The id of its row in the history: another attempt of the same migration has another one.
     pub id: String,
+    /// Whose history that is: [`crate::history::Table::owner`].
+    pub history: String,
     /// The migration's name.
     pub migration: String,
     /// Of its file.
@@ -38,13 +40,14 @@ pub fn store(conn: &mut dyn Conn, all: &[Scripts]) -> Result<(), DbError> {
     let provider = conn.provider();
     let table = name(provider, "scripts");
     let text = |value: &str| literal(provider, &value.replace('\0', ""));
-    let (mut ids, mut rows, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let (mut replaced, mut rows, mut bytes) = (Vec::new(), Vec::new(), 0);
     for (at, scripts) in all.iter().enumerate() {
         let down = scripts.down.as_deref().map_or_else(|| "NULL".to_owned(), text);
-        ids.push(text(&scripts.id));
+        replaced.push(format!("(id = {} AND history = {})", text(&scripts.id), text(&scripts.history)));
         rows.push(format!(
-            "({}, {}, {}, {}, {down}, {}, {})",
+            "({}, {}, {}, {}, {}, {down}, {}, {})",
             text(&scripts.id),
+            text(&scripts.history),
             text(&scripts.migration),
             text(&scripts.checksum),
             text(&scripts.up),
@@ -53,33 +56,35 @@ pub fn store(conn: &mut dyn Conn, all: &[Scripts]) -> Result<(), DbError> {
         ));
         bytes += rows.last().map_or(0, String::len);
         if bytes >= LONGEST || at + 1 == all.len() {
-            conn.execute(&format!("DELETE FROM {table} WHERE id IN ({})", ids.join(", ")))?;
+            conn.execute(&format!("DELETE FROM {table} WHERE {}", replaced.join(" OR ")))?;
             conn.execute(&format!(
                 "INSERT INTO {table} ({}) VALUES {}",
                 COLUMNS.join(", "),
                 rows.join(", ")
             ))?;
-            (ids, rows, bytes) = (Vec::new(), Vec::new(), 0);
+            (replaced, rows, bytes) = (Vec::new(), Vec::new(), 0);
         }
     }
     Ok(())
 }
 
-/// All that is stored, oldest first.
+/// All that is stored of a history, oldest first.
 ///
 /// # Errors
 /// The role may have no right to.
-pub fn read(conn: &mut dyn Conn) -> Result<Vec<Scripts>, DbError> {
+pub fn read(conn: &mut dyn Conn, owner: &str) -> Result<Vec<Scripts>, DbError> {
     let rows = conn.query(&format!(
-        "SELECT {} FROM {} ORDER BY stored_at, migration_name",
+        "SELECT {} FROM {} WHERE history = {} ORDER BY stored_at, migration_name",
         COLUMNS.join(", "),
-        name(conn.provider(), "scripts")
+        name(conn.provider(), "scripts"),
+        literal(conn.provider(), owner)
     ))?;
     let scripts = rows.into_iter().map(|row| {
         let mut values = row.into_iter();
         let mut next = || values.next().flatten();
         Scripts {
             id: next().unwrap_or_default(),
+            history: next().unwrap_or_default(),
             migration: next().unwrap_or_default(),
             checksum: next().unwrap_or_default(),
             up: next().unwrap_or_default(),

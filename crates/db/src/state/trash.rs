@@ -8,14 +8,16 @@ use diagnostics::Provider;
 use sql::{Kept, KeptKind, Name};
 
 /// The columns.
-pub(super) const COLUMNS: [&str; 8] =
-    ["id", "row_id", "migration_name", "statement", "kept", "kept_at", "expires_at", "run"];
+pub(super) const COLUMNS: [&str; 9] =
+    ["id", "history", "row_id", "migration_name", "statement", "kept", "kept_at", "expires_at", "run"];
 
 /// Something that is kept, or several things that are kept in one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrashRow {
     /// Where it is: the name of the place.
     pub id: String,
+    /// Whose it is: [`crate::history::Table::owner`].
+    pub history: String,
     /// The row in the history of the migration that dropped it.
     pub row: String,
     /// The migration's name.
@@ -43,6 +45,7 @@ pub fn store(conn: &mut dyn Conn, rows: &[TrashRow]) -> Result<(), DbError> {
     for row in rows {
         let values = [
             &row.id,
+            &row.history,
             &row.row,
             &row.migration,
             &row.statement,
@@ -62,7 +65,7 @@ pub fn store(conn: &mut dyn Conn, rows: &[TrashRow]) -> Result<(), DbError> {
     Ok(())
 }
 
-/// The whole list, oldest first.
+/// The whole list, of every history of the database, oldest first: no place is given twice.
 ///
 /// # Errors
 /// The role may have no right to.
@@ -77,6 +80,7 @@ pub fn read(conn: &mut dyn Conn) -> Result<Vec<TrashRow>, DbError> {
         let mut next = || values.next().flatten().unwrap_or_default();
         TrashRow {
             id: next(),
+            history: next(),
             row: next(),
             migration: next(),
             statement: next(),
@@ -87,6 +91,16 @@ pub fn read(conn: &mut dyn Conn) -> Result<Vec<TrashRow>, DbError> {
         }
     });
     Ok(trash.collect())
+}
+
+/// What a history has kept, oldest first.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn of(conn: &mut dyn Conn, owner: &str) -> Result<Vec<TrashRow>, DbError> {
+    let mut rows = read(conn)?;
+    rows.retain(|row| row.history == owner);
+    Ok(rows)
 }
 
 /// Says anew what is kept in one place.

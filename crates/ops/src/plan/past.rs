@@ -26,10 +26,10 @@ pub struct Past {
 
 impl Past {
     /// Reads it; nothing is known where the records cannot be read.
-    pub(crate) fn read(conn: &mut dyn Conn) -> Self {
+    pub(crate) fn read(conn: &mut dyn Conn, owner: &str) -> Self {
         match state::standing(conn) {
             Ok(Standing::Ready | Standing::Newer(_)) => {
-                runs::newest(conn, RUNS).map(|runs| Self::of(&runs)).unwrap_or_default()
+                runs::newest(conn, owner, RUNS).map(|runs| Self::of(&runs)).unwrap_or_default()
             }
             _ => Self::default(),
         }

@@ -13,6 +13,7 @@
 mod copy;
 mod keep;
 mod mysql;
+mod own_schema;
 mod postgres;
 mod rebuilds;
 mod rows;
@@ -28,6 +29,7 @@ pub use keep::{
     bring_back, keep, restored,
 };
 pub use mysql::keep::ZERO_STAYS;
+pub use own_schema::{changed_schemas, names_schema};
 pub use rebuilds::{Rebuild, rebuilds};
 
 use crate::action::Name;
@@ -156,6 +158,18 @@ impl Draft {
     /// Running the way back throws nothing away.
     pub fn is_lossless_down(&self) -> bool {
         self.steps.iter().all(|undo| undo.losses.is_empty())
+    }
+
+    /// PostgreSQL: the same without the history's own schema before names, where the migration does not name it either: it runs in
+    /// whatever schema the URL names.
+    #[must_use]
+    pub fn in_own_schema(mut self, script: &str, schema: &str) -> Self {
+        if !names_schema(script, schema) {
+            for statement in self.steps.iter_mut().flat_map(|undo| &mut undo.sql) {
+                *statement = own_schema::without_schema(statement, schema);
+            }
+        }
+        self
     }
 
     /// The statements in the order in which they run, without closing semicolons.

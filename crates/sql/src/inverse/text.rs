@@ -12,11 +12,11 @@ pub(super) struct Mention {
     /// Where it stands.
     pub(super) span: Span,
     /// It is the content of a string: what `nextval` is given.
-    quoted: bool,
+    pub(super) quoted: bool,
     /// A parenthesis follows at once: a function, a type or a table with its columns.
     calls: bool,
     /// It stands without quotes and with capitals: PostgreSQL prints keywords so, and names never.
-    keyword: bool,
+    pub(super) keyword: bool,
 }
 
 /// How quotes are read in definitions that a server prints.

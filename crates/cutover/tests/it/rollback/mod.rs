@@ -3,6 +3,7 @@
 mod drafts;
 mod killed;
 mod projects;
+mod schemas;
 
 use crate::support::{Project, text};
 use testkit::postgres::{Database, Server, server};
