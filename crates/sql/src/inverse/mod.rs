@@ -24,8 +24,8 @@ mod text;
 mod tests;
 
 pub use keep::{
-    KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution, Unkept,
-    bring_back, keep, restored,
+    Guard, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution,
+    Unkept, bring_back, guard_on, is_nobodys, keep, leave_nobodys, restored,
 };
 pub use rebuilds::{Rebuild, rebuilds};
 

@@ -2,7 +2,8 @@
 //! from triggers, views and foreign keys, and would take them along.
 
 use super::super::keep::{
-    KEPT_PREFIX, Keeping, Kept, KeptKind, Pieces, Running, Substitution, Unkept, kept_name, left, listed,
+    Guard, KEPT_PREFIX, Keeping, Kept, KeptKind, Pieces, Running, Substitution, Unkept, kept_name, left,
+    listed,
 };
 use super::super::state::State;
 use super::super::text;
@@ -243,6 +244,86 @@ fn matching(kept: &Kept, of: &str) -> String {
         same.collect::<Vec<_>>().join(" AND "),
         quoted(GONE)
     )
+}
+
+/// No row has this key, or another one has it.
+pub(in crate::inverse) fn is_nobodys(kept: &Kept) -> String {
+    let same = kept.keys.iter().map(|(own, there)| format!("own.{} IS kept.{}", quoted(own), quoted(there)));
+    format!(
+        "(kept.{} <> 0 OR NOT EXISTS (SELECT 1 FROM {} AS own WHERE {}))",
+        quoted(GONE),
+        quoted(&kept.name.name),
+        same.collect::<Vec<_>>().join(" AND ")
+    )
+}
+
+pub(in crate::inverse) fn leave_nobodys(kept: &Kept) -> String {
+    format!("DELETE FROM {} AS kept WHERE NOT {}", quoted(&kept.place.name), is_nobodys(kept))
+}
+
+/// A table that is built anew: what it was called, and what its rows are in.
+struct Anew {
+    into: Object,
+    guards: Vec<Guard>,
+}
+
+pub(in crate::inverse) fn guard_on(
+    running: Running<'_>,
+    before: &Snapshot,
+    guards: &[Guard],
+) -> Vec<Substitution> {
+    let mut state = State::new(before, BTreeSet::new());
+    let mut walk = Walk { state: &mut state, undone: Vec::new(), rebuilt: Vec::new() };
+    let (mut anew, mut writes, mut found) = (Vec::<Anew>::new(), Vec::new(), Vec::new());
+    for (number, statement) in left(running) {
+        let own = statement.span.slice(running.text);
+        let tokens = tokens(statement.span, running.text);
+        let words = Words::new(running.text, &tokens, SQLITE);
+        match &statement.kind {
+            Kind::Data(_) => writes.push(own),
+            Kind::Ddl(DdlVerb::Drop) => anew.extend(built_anew(words, &walk, guards)),
+            Kind::Ddl(DdlVerb::Alter) => {
+                let from = renamed(words).and_then(|(from, to)| Some((table(walk.state, &from)?, to)));
+                let of = |anew: &&Anew| from.as_ref().is_some_and(|(from, _)| anew.into == *from);
+                let to = |guard: &&Guard| {
+                    from.as_ref().is_some_and(|(_, to)| text::same(&guard.table, to, SQLITE))
+                };
+                // Its rows are those that were copied, and nothing but these was written.
+                let copied = |anew: &&Anew| {
+                    writes.iter().filter(|text| text::names(text, &anew.into.name, SQLITE)).count() == 1
+                };
+                let texts = anew.iter().filter(of).filter(copied).flat_map(|anew| &anew.guards).filter(to);
+                let mut sent = vec![own.to_owned()];
+                sent.extend(texts.map(|guard| guard.text.clone()));
+                if sent.len() > 1 {
+                    found.push(Substitution { statement: number, sent, own: Some(0) });
+                }
+            }
+            _ => {}
+        }
+        let undo = super::one(statement, running.text, &mut walk);
+        walk.undone.push(undo);
+    }
+    found
+}
+
+/// A table is dropped whose rows are in another one, with the keys that they had.
+fn built_anew(words: Words<'_>, walk: &Walk<'_>, guards: &[Guard]) -> Option<Anew> {
+    let (object, definition) = dropped(words, walk)?;
+    let rebuilt = Rebuilt::of(&object, definition, walk)?;
+    let keeps = |guard: &&Guard| {
+        text::same(&guard.table, &object.name.name, SQLITE) && guard.keys.iter().all(|key| rebuilt.keeps(key))
+    };
+    let guards = guards.iter().filter(keeps).cloned().collect();
+    Some(Anew { into: rebuilt.into, guards })
+}
+
+/// ALTER TABLE ... RENAME TO.
+fn renamed(mut words: Words<'_>) -> Option<(Name, String)> {
+    words.take_all(&["ALTER", "TABLE"]).then_some(())?;
+    let from = plain(&words.name()?);
+    words.take_all(&["RENAME", "TO"]).then_some(())?;
+    Some((from, words.part()?))
 }
 
 pub(in crate::inverse) fn bring_back(
