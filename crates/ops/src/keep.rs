@@ -12,7 +12,7 @@ use crate::progress;
 use crate::run::Run;
 use db::state::trash::{self, TrashRow};
 use db::state::{self, Standing};
-use diagnostics::{Diagnostic, Failure, Result, codes};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 use sql::{Action, Kept, Kind, Running, Script, Snapshot};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -23,6 +23,7 @@ use std::time::Duration;
 /// # Errors
 /// C2031 for what cannot be kept; the list cannot be written.
 pub(crate) fn for_deploy(run: &mut Run<'_>, planned: &mut [PlannedMigration]) -> Result<()> {
+    tell_unguarded(run, planned)?;
     let begun = planned.iter().find_map(|migration| match &migration.state {
         State::Resume { progress, .. } => progress.keep_dropped,
         State::Pending => None,
@@ -223,9 +224,76 @@ pub(crate) fn of_row(run: &mut Run<'_>, row: &str) -> Result<Vec<Kept>> {
     Ok(there)
 }
 
+/// What was to come back with a migration must be known still when its turn comes.
+///
+/// # Errors
+/// C2033 if some of it is not: undoing the later migrations has built its table anew.
+pub(crate) fn refuse_less(name: &str, agreed: &[Kept], now: &[Kept]) -> Result<()> {
+    let same = |one: &Kept, other: &Kept| {
+        (one.statement, one.kind, &one.name, &one.column)
+            == (other.statement, other.kind, &other.name, &other.column)
+    };
+    let Some(lost) = agreed.iter().find(|one| !now.iter().any(|other| same(one, other))) else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        Diagnostic::error(format!(
+            "migration `{name}` was not undone: whose the kept values of {} are is not known any more since its table was built anew",
+            told(lost)
+        ))
+        .code(&codes::C2033)
+        .meta("migration", name)
+        .note(format!("they are in {}, beside the keys of their rows", lost.place))
+        .help("`cutover rollback` goes on without them, and says what that loses; copy them by hand"),
+    ))
+}
+
 /// The names of the triggers that guard what is kept.
 pub(crate) fn guards(run: &mut Run<'_>) -> Result<HashSet<String>> {
     Ok(run.patiently(trash::guards)?.into_iter().map(|(name, ..)| name).collect())
+}
+
+/// What guards what is kept, with what tells the rows of its table.
+fn guarding(run: &mut Run<'_>) -> Result<Vec<sql::Guard>> {
+    if run.target.provider != Provider::Sqlite
+        || !matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_))
+    {
+        return Ok(Vec::new());
+    }
+    let kept: Vec<Kept> = run.patiently(trash::read)?.iter().flat_map(read).collect();
+    let guards = run.patiently(trash::guards)?.into_iter().filter_map(|(name, table, text)| {
+        let keys = kept.iter().find(|kept| kept.guards.contains(&name))?.keys.iter();
+        Some(sql::Guard { table, keys: keys.map(|(own, _)| own.clone()).collect(), text })
+    });
+    Ok(guards.collect())
+}
+
+/// Tells what of what is kept will be known of no row any more, once these migrations have built its table anew or dropped it.
+///
+/// # Errors
+/// What the server or the connection says.
+fn tell_unguarded(run: &mut Run<'_>, planned: &[PlannedMigration]) -> Result<()> {
+    for guard in guarding(run)?.iter().filter(|guard| guard.text.contains("AFTER DELETE")) {
+        let drops = |migration: &&PlannedMigration| {
+            migration.statements().skip(migration.state.done()).any(|statement| {
+                statement.actions.iter().any(|action| {
+                    matches!(action, Action::DropTable { names, .. }
+                        if names.iter().any(|name| name.name.eq_ignore_ascii_case(&guard.table)))
+                })
+            })
+        };
+        if let Some(migration) = planned.iter().find(drops) {
+            let warning = Diagnostic::warning(format!(
+                "migration `{}` builds table {} anew: whose the values are that are kept of it will not be known afterwards",
+                migration.name, guard.table
+            ))
+            .meta("migration", migration.name.clone())
+            .note("no rollback will give them back by itself; they stay in the copy, beside the keys of their rows")
+            .help("`cutover trash restore` them before, if they are wanted");
+            run.observer.on(&Event::Warning { warning });
+        }
+    }
+    Ok(())
 }
 
 /// What a row of the list holds; what a newer program has written is not understood, and left alone.
@@ -238,7 +306,8 @@ pub(crate) fn read(row: &TrashRow) -> Vec<Kept> {
 /// # Errors
 /// What the server or the connection says.
 pub(crate) fn bring_back(run: &mut Run<'_>, back: &mut PlannedMigration, kept: &[Kept]) -> Result<()> {
-    if kept.is_empty() {
+    let guards = guarding(run)?;
+    if kept.is_empty() && guards.is_empty() {
         return Ok(());
     }
     run.patiently(trash::tidy)?;
@@ -252,7 +321,10 @@ pub(crate) fn bring_back(run: &mut Run<'_>, back: &mut PlannedMigration, kept: &
         let place = leaf.map_or(&table.place, |partition| &partition.place).clone();
         table.held = run.patiently(|conn| trash::columns(conn, &place))?;
     }
-    let substitutions = sql::bring_back(running, &before, &kept);
+    let mut substitutions = sql::bring_back(running, &before, &kept);
+    // What other migrations have kept stays known while its table is built anew.
+    substitutions.extend(sql::guard_on(running, &before, &guards));
+    substitutions.sort_by_key(|one| one.statement);
     for segment in &mut back.segments {
         segment.substitutions.clone_from(&substitutions);
     }
@@ -293,6 +365,10 @@ pub(crate) fn told(kept: &Kept) -> String {
         (sql::KeptKind::Column, Some(column)) if kept.keys.is_empty() && kept.place != kept.name => {
             format!("column {}.{column} (in table {} now)", kept.name, kept.place)
         }
+        (sql::KeptKind::Column, Some(column)) if kept.nobodys > 0 => format!(
+            "column {}.{column} (without {} kept value(s) whose rows are gone, or not known for sure: table {})",
+            kept.name, kept.nobodys, kept.place
+        ),
         (sql::KeptKind::Column, Some(column)) => format!("column {}.{column}", kept.name),
         (sql::KeptKind::Type, _) => format!("type {}", kept.name),
         _ => format!("table {}", kept.name),

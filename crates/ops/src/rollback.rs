@@ -156,20 +156,23 @@ fn undo_all(run: &mut Run<'_>, wanted: &[HistoryRow], steps: &mut [Way]) -> Resu
     for (row, way) in wanted.iter().zip(steps) {
         run.interrupt.check()?;
         // What was undone before it may have brought back what holds it.
-        way.kept = keep::of_row(run, &row.id)?;
+        let agreed = std::mem::replace(&mut way.kept, keep::of_row(run, &row.id)?);
+        keep::refuse_less(&way.planned.name, &agreed, &way.kept)
+            .map_err(|failure| after(failure, &outcome))?;
         keep::bring_back(run, &mut way.planned, &way.kept)?;
-        execute::undo(run, &way.planned, row).map_err(|failure| {
-            failure.map(|told| match outcome.rolled_back.is_empty() {
-                true => told,
-                false => {
-                    told.note(format!("undone before it in this run: {}", outcome.rolled_back.join(", ")))
-                }
-            })
-        })?;
+        execute::undo(run, &way.planned, row).map_err(|failure| after(failure, &outcome))?;
         outcome.rolled_back.push(way.planned.name.clone());
         run.read_history()?;
     }
     Ok(outcome)
+}
+
+/// What stopped a rollback, with what was undone before.
+fn after(failure: Failure, outcome: &Outcome) -> Failure {
+    failure.map(|told| match outcome.rolled_back.is_empty() {
+        true => told,
+        false => told.note(format!("undone before it in this run: {}", outcome.rolled_back.join(", "))),
+    })
 }
 
 fn moved() -> Failure {

@@ -13,10 +13,11 @@ use crate::run::{self, Options, Run};
 use db::state::trash::{self, TrashRow};
 use db::state::{self, Standing};
 use db::target::Target;
-use db::{DbError, ErrorKind};
+use db::{Conn, DbError, ErrorKind};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use serde::Serialize;
 use sql::{Kept, KeptKind};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -86,13 +87,25 @@ pub fn restore(ask: &Trash, id: &str, observer: &dyn Observer, interrupt: &Arc<I
     run.patiently(trash::tidy)?;
     refuse_foreign_triggers(&mut run, id, kept)?;
     refuse_unguarded(&mut run, id, kept)?;
-    let statements = restoring(&mut run, kept)?;
+    let mut statements = restoring(&mut run, kept)?;
+    let left = kept.iter().find(|kept| kept.nobodys > 0);
+    if let Some(left) = left {
+        // What is of no row is not lost: the copy stays for it.
+        let dropped = format!("DROP TABLE {}", quoted(&run, &left.place.name));
+        let leave = sql::leave_nobodys(left);
+        statements
+            .iter_mut()
+            .filter(|statement| **statement == dropped)
+            .for_each(|last| last.clone_from(&leave));
+    }
     if run.target.provider == Provider::MySql {
         // What is interrupted can be said again.
         begin_restoring(&mut run, row, kept)?;
     }
     carry_out(&mut run, &statements).map_err(|error| not_done(&run, "restored", id, &error))?;
-    forget(&mut run, &row.id)?;
+    if left.is_none() {
+        forget(&mut run, &row.id)?;
+    }
     Ok(thing(row, kept))
 }
 
@@ -393,10 +406,7 @@ fn attempt(run: &mut Run<'_>, statements: &[String]) -> std::result::Result<(), 
             // A table that is dropped takes no rows of others with it, and none is looked for.
             conn.execute("PRAGMA foreign_keys=OFF")?;
             conn.execute("BEGIN IMMEDIATE")?;
-            let done = statements
-                .iter()
-                .try_for_each(|statement| conn.execute(statement))
-                .and_then(|()| conn.execute("COMMIT"));
+            let done = on_sqlite(conn, statements).and_then(|()| conn.execute("COMMIT"));
             if done.is_err() {
                 let _ = conn.execute("ROLLBACK");
             }
@@ -408,6 +418,44 @@ fn attempt(run: &mut Run<'_>, statements: &[String]) -> std::result::Result<(), 
             statements.iter().try_for_each(|statement| conn.execute(statement))
         }
     }
+}
+
+/// Runs statements in a transaction. With foreign keys off nobody else tells that a row leads to one that does not exist.
+fn on_sqlite(conn: &mut dyn Conn, statements: &[String]) -> std::result::Result<(), DbError> {
+    if !statements.iter().any(|statement| statement.starts_with("INSERT ")) {
+        return statements.iter().try_for_each(|statement| conn.execute(statement));
+    }
+    let before = wrong_keys(conn)?;
+    statements.iter().try_for_each(|statement| conn.execute(statement))?;
+    let (Some(before), Some(now)) = (before, wrong_keys(conn)?) else { return Ok(()) };
+    let fresh = now.iter().find(|(tables, count)| before.get(*tables).is_none_or(|known| known < *count));
+    match fresh {
+        None => Ok(()),
+        Some(((table, to), count)) => Err(DbError::new(
+            ErrorKind::Other,
+            format!(
+                "{} row(s) of table {table} would lead to rows of table {to} that do not exist",
+                count - before.get(&(table.clone(), to.clone())).copied().unwrap_or_default()
+            ),
+        )),
+    }
+}
+
+/// How many rows of which table lead to rows of which other that do not exist. None where some key is wrong, and nothing can be
+/// said.
+fn wrong_keys(
+    conn: &mut dyn Conn,
+) -> std::result::Result<Option<BTreeMap<(String, String), usize>>, DbError> {
+    let rows = match conn.query("PRAGMA foreign_key_check") {
+        Err(error) if error.kind == ErrorKind::Other => return Ok(None),
+        rows => rows?,
+    };
+    let mut found = BTreeMap::new();
+    for row in rows {
+        let name = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+        *found.entry((name(0), name(2))).or_default() += 1;
+    }
+    Ok(Some(found))
 }
 
 /// Takes something off the list that is not there any more.

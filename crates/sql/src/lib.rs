@@ -53,8 +53,8 @@ pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;
 pub use inverse::{Draft, Loss, Obstacle, Rebuild, Undo, changed_schemas, draft, names_schema, rebuilds};
 pub use inverse::{
-    KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution, Unkept,
-    ZERO_STAYS, bring_back, keep, restored,
+    Guard, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution,
+    Unkept, ZERO_STAYS, bring_back, guard_on, is_nobodys, keep, leave_nobodys, restored,
 };
 pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
 pub use literal::inserts_literals;

@@ -179,7 +179,26 @@ pub fn find(conn: &mut dyn Conn, kept: &Kept) -> Result<Option<Kept>, DbError> {
     // A table may be back already, and not all that goes with it.
     let there =
         is_there(conn, &kept.place, kept.kind)? || (kept.restoring && is_there(conn, &kept.name, kept.kind)?);
-    Ok(there.then(|| kept.clone()))
+    if !there {
+        return Ok(None);
+    }
+    Ok(Some(Kept { nobodys: nobodys(conn, kept)?, ..kept.clone() }))
+}
+
+/// How many of the values in a copy are of no row any more.
+fn nobodys(conn: &mut dyn Conn, kept: &Kept) -> Result<u64, DbError> {
+    if conn.provider() != Provider::Sqlite || kept.keys.is_empty() {
+        return Ok(0);
+    }
+    let copy = crate::history::quote_identifier(&kept.place.name);
+    let all = format!("SELECT count(*) FROM {copy} AS kept");
+    let rows = match conn.query(&format!("{all} WHERE {}", sql::is_nobodys(kept))) {
+        // The table or its key has another name, or none.
+        Err(error) if error.kind == ErrorKind::Other => conn.query(&all)?,
+        rows => rows?,
+    };
+    let count = rows.into_iter().flatten().flatten().next();
+    Ok(count.and_then(|count| count.parse().ok()).unwrap_or_default())
 }
 
 /// The tables that have a column of this name, which is made to be the only one.

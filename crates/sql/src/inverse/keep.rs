@@ -93,6 +93,20 @@ pub struct Kept {
     /// is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<String>,
+    /// SQLite: how many of the copied values are of no row any more, as it is when it is looked at.
+    #[serde(skip)]
+    pub nobodys: u64,
+}
+
+/// A trigger that guards what is kept (SQLite).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// The table that it is on.
+    pub table: String,
+    /// The columns that tell the rows of it.
+    pub keys: Vec<String>,
+    /// The trigger.
+    pub text: String,
 }
 
 /// A partition of a table that is kept.
@@ -167,6 +181,25 @@ pub fn bring_back(running: Running<'_>, before: &Snapshot, kept: &[Kept]) -> Vec
         Provider::MySql => mysql::keep::bring_back(running, before, kept),
         Provider::Sqlite => sqlite::keep::bring_back(running, before, kept),
     }
+}
+
+/// What is sent in place of statements that build tables anew (SQLite), so that what guards their kept values goes with their
+/// rows: where all of them keep their keys. `before` is the database before that.
+pub fn guard_on(running: Running<'_>, before: &Snapshot, guards: &[Guard]) -> Vec<Substitution> {
+    if guards.is_empty() || before.provider != Provider::Sqlite {
+        return Vec::new();
+    }
+    sqlite::keep::guard_on(running, before, guards)
+}
+
+/// The statement that leaves nothing in a copy (SQLite) but the values that are of no row.
+pub fn leave_nobodys(kept: &Kept) -> String {
+    sqlite::keep::leave_nobodys(kept)
+}
+
+/// The condition, in a query of a copy (`kept`), that a value is of no row (SQLite).
+pub fn is_nobodys(kept: &Kept) -> String {
+    sqlite::keep::is_nobodys(kept)
 }
 
 /// The statements that bring back what was `kept` in one place, in a database that is `now`.

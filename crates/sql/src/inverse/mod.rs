@@ -25,8 +25,8 @@ mod text;
 mod tests;
 
 pub use keep::{
-    KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution, Unkept,
-    bring_back, keep, restored,
+    Guard, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution,
+    Unkept, bring_back, guard_on, is_nobodys, keep, leave_nobodys, restored,
 };
 pub use mysql::keep::ZERO_STAYS;
 pub use own_schema::{changed_schemas, names_schema};

@@ -2,6 +2,7 @@
 
 mod places;
 mod rows;
+mod told;
 
 use crate::support::{Project, text};
 use std::fs;

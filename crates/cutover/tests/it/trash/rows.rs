@@ -190,3 +190,117 @@ ALTER TABLE c ENABLE ROW LEVEL SECURITY; ALTER TABLE c FORCE ROW LEVEL SECURITY;
     let asked = text(&project.run(&url, &["rollback"]));
     assert!(asked.contains("loses an unknown number of rows of public.c"), "{asked}");
 }
+
+const BACK: &str = "ALTER TABLE u ADD COLUMN nick TEXT;";
+const GOES: &str = "ALTER TABLE u DROP COLUMN nick;";
+
+#[test]
+fn words_in_strings_and_expressions_make_no_key() {
+    let rows = "INSERT INTO u VALUES ('multi', 'ann', 'a'), ('multi', 'bob', 'b');";
+    for table in [
+        "CREATE TABLE u (kind TEXT NOT NULL CHECK (kind IN ('unique', 'multi')), name TEXT, nick TEXT);",
+        "CREATE TABLE u (kind TEXT NOT NULL DEFAULT 'UNIQUE', name TEXT, nick TEXT);",
+        "CREATE TABLE u (kind TEXT NOT NULL DEFAULT 'PRIMARY KEY', name TEXT, nick TEXT);",
+        "CREATE TABLE u (kind TEXT NOT NULL, name TEXT, nick TEXT); CREATE UNIQUE INDEX i ON u (kind) WHERE name = 'ann';",
+        "CREATE TABLE u (kind TEXT NOT NULL, name TEXT, nick TEXT); CREATE UNIQUE INDEX i ON u (kind, coalesce(name, ''));",
+    ] {
+        let database = sqlite::Database::create("rows");
+        let project = Project::new(&[("1_base", &format!("{table}\n{rows}")), ("2_drop", GOES)]);
+        runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
+        let refused = text(&project.run(&database.url(), &["deploy", "--keep-dropped"]));
+        assert!(refused.contains("C2031") && refused.contains("u has no key"), "{table}\n{refused}");
+        assert_eq!(database.query("SELECT nick FROM u"), "a\nb", "{table}");
+    }
+}
+
+#[test]
+fn a_value_is_given_to_nobody_but_the_row_that_it_was_of() {
+    let number = "CREATE TABLE u (id INTEGER PRIMARY KEY, name TEXT UNIQUE, nick TEXT);";
+    let counted = "CREATE TABLE u (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, nick TEXT);";
+    let natural = "CREATE TABLE u (id TEXT PRIMARY KEY NOT NULL, name TEXT, nick TEXT);";
+    let index =
+        "CREATE TABLE u (id INTEGER NOT NULL, name TEXT, nick TEXT); CREATE UNIQUE INDEX k ON u (id);";
+    for (table, writes, expected) in [
+        (
+            number,
+            "REPLACE INTO u (name) VALUES ('bob'); DELETE FROM u WHERE name = 'bob'; INSERT INTO u (name) VALUES ('dee')",
+            "1|ann|a\n2|dee|",
+        ),
+        (number, "REPLACE INTO u (id, name) VALUES (2, 'dee')", "1|ann|a\n2|dee|"),
+        (
+            number,
+            "UPDATE u SET rowid = 9 WHERE name = 'ann'; INSERT INTO u (id, name) VALUES (1, 'dee')",
+            "1|dee|\n2|bob|b\n9|ann|a",
+        ),
+        (number, "UPDATE OR REPLACE u SET id = 2 WHERE id = 1", "2|ann|a"),
+        (
+            number,
+            "INSERT INTO u VALUES (2, 'x') ON CONFLICT DO UPDATE SET name = 'bobby'",
+            "1|ann|a\n2|bobby|b",
+        ),
+        (
+            counted,
+            "DELETE FROM u; DELETE FROM sqlite_sequence; INSERT INTO u (name) VALUES ('dee')",
+            "1|dee|",
+        ),
+        (natural, "DELETE FROM u WHERE id = '1'; INSERT INTO u VALUES ('1', 'dee')", "1|dee|\n2|bob|b"),
+        (
+            natural,
+            "UPDATE u SET id = '3' WHERE id = '1'; DELETE FROM u WHERE id = '2'; UPDATE u SET id = '2'",
+            "2|ann|a",
+        ),
+        (
+            natural,
+            "UPDATE u SET id = '0' WHERE id = '1'; UPDATE u SET id = '1' WHERE id = '2'; UPDATE u SET id = '2' WHERE id = '0'",
+            "1|bob|b\n2|ann|a",
+        ),
+        (
+            index,
+            "DROP INDEX k; INSERT INTO u VALUES (1, 'dee'); UPDATE u SET id = -id",
+            "-2|bob|b\n-1|ann|\n-1|dee|",
+        ),
+    ] {
+        let base = format!("{table}\nINSERT INTO u VALUES (1, 'ann', 'a'), (2, 'bob', 'b');");
+        let (database, project) = kept(&base, GOES, BACK);
+        database.query(writes);
+        let saved = std::fs::read(database.path()).unwrap();
+        runs(&project, &database.url(), &["rollback", "--yes"]);
+        assert_eq!(database.query("SELECT * FROM u ORDER BY id, name"), expected, "{table}\n{writes}");
+        std::fs::write(database.path(), saved).unwrap();
+        let id = place(&project, &database.url());
+        runs(&project, &database.url(), &["trash", "restore", &id]);
+        assert_eq!(database.query("SELECT * FROM u ORDER BY id, name"), expected, "{table}\n{writes}");
+    }
+}
+
+/// What is kept first in the list.
+fn place(project: &Project, url: &str) -> String {
+    let listed = runs(project, url, &["trash", "list"]);
+    let mut words = listed.split_whitespace();
+    words.find(|word| word.starts_with("_cutover_kept_")).unwrap().to_owned()
+}
+
+#[test]
+fn the_triggers_of_the_application_do_not_fire_when_values_come_back() {
+    let table = "CREATE TABLE u (id INTEGER PRIMARY KEY, name TEXT, nick TEXT DEFAULT 'z', at TEXT); CREATE TABLE log (what TEXT);
+INSERT INTO u VALUES (1, 'ann', 'a', '2001'), (2, 'bob', NULL, '2002');";
+    for trigger in [
+        "CREATE TRIGGER t AFTER UPDATE ON u BEGIN UPDATE u SET at = 'now' WHERE id = NEW.id; INSERT INTO log VALUES ('u'); END;",
+        "CREATE TRIGGER t BEFORE UPDATE ON u BEGIN SELECT RAISE(ABORT, 'no updates'); END;",
+    ] {
+        let back = "ALTER TABLE u ADD COLUMN nick TEXT DEFAULT 'z';";
+        let (database, project) = kept(&format!("{table}\n{trigger}"), GOES, back);
+        database.query("INSERT INTO u VALUES (3, 'cy', '2003')");
+        let saved = std::fs::read(database.path()).unwrap();
+        let trash = place(&project, &database.url());
+        for back in [vec!["rollback", "--yes"], vec!["trash", "restore", &trash]] {
+            std::fs::write(database.path(), &saved).unwrap();
+            runs(&project, &database.url(), &back);
+            let rows = database.query("SELECT id, name, quote(nick), at FROM u ORDER BY id");
+            assert_eq!(rows, "1|ann|'a'|2001\n2|bob|NULL|2002\n3|cy|'z'|2003", "{back:?} {trigger}");
+            assert_eq!(database.query("SELECT count(*) FROM log"), "0");
+            let there = database.query("SELECT sql FROM sqlite_schema WHERE name = 't'");
+            assert_eq!(there, trigger.trim_end_matches(';'), "{back:?}");
+        }
+    }
+}

@@ -2,11 +2,13 @@
 //! from triggers, views and foreign keys, and would take them along.
 
 use super::super::keep::{
-    KEPT_PREFIX, Keeping, Kept, KeptKind, Pieces, Running, Substitution, Unkept, kept_name, left, listed,
+    Guard, KEPT_PREFIX, Keeping, Kept, KeptKind, Pieces, Running, Substitution, Unkept, kept_name, left,
+    listed,
 };
 use super::super::state::State;
 use super::super::text;
 use super::Copied;
+use super::keys::{GONE, guarded, keys};
 use super::rebuild::{self, Rebuilt};
 use super::{SQLITE, Walk, quoted, table};
 use crate::action::Name;
@@ -96,7 +98,7 @@ fn of_column_alone(pieces: &Pieces<'_>, walk: &Walk<'_>, tag: &str) -> Found {
     columns((&object, &object), definition, &[column], (tag, &stays))
 }
 
-fn stored(definition: &Definition) -> impl Iterator<Item = &ColumnDefinition> {
+pub(super) fn stored(definition: &Definition) -> impl Iterator<Item = &ColumnDefinition> {
     definition.columns.iter().filter(|column| column.generated.is_none())
 }
 
@@ -124,61 +126,6 @@ fn whole(table: &Object, definition: &Definition, tag: &str) -> (Vec<String>, Ve
     (vec![copy], vec![kept])
 }
 
-/// What tells the rows of a table.
-struct Keys {
-    /// The name there, the name in a copy.
-    names: Vec<(String, String)>,
-    /// SQLite gives the numbers of rows that are gone to others.
-    given_again: bool,
-}
-
-/// The primary key, or another key whose columns are never NULL. The number of a row is none: VACUUM deals them anew.
-fn keys(definition: &Definition, stays: &dyn Fn(&str) -> bool) -> Option<Keys> {
-    let upper = |text: &str| text.to_ascii_uppercase();
-    let column = |name: &str| stored(definition).find(|column| text::same(&column.name, name, SQLITE));
-    // `id INTEGER PRIMARY KEY` is the number of the row.
-    let is_number = |names: &[String]| match names {
-        [one] => column(one).is_some_and(|column| column.data_type.eq_ignore_ascii_case("INTEGER")),
-        _ => false,
-    };
-    let told = |names: Vec<String>, primary: bool| {
-        let number = primary && is_number(&names) && !upper(&definition.text).contains("WITHOUT ROWID");
-        // A primary key is NULL nowhere but by mistake; the copy refuses that.
-        let never_null = |name: &String| column(name).is_some_and(|column| column.not_null || primary);
-        let tells = !names.is_empty() && names.iter().all(|name| never_null(name) && stays(name));
-        let counts_on = names
-            .iter()
-            .any(|name| column(name).is_some_and(|column| upper(&column.text).contains("AUTOINCREMENT")));
-        let keyed = names.into_iter().map(|name| (name.clone(), format!("key_{name}"))).collect();
-        tells.then_some(Keys { names: keyed, given_again: number && !counts_on })
-    };
-    let inline = stored(definition).find(|column| upper(&column.text).contains("PRIMARY KEY"));
-    if let Some(found) = inline.and_then(|column| told(vec![column.name.clone()], true)) {
-        return Some(found);
-    }
-    let parts = || definition.parts.iter();
-    let key = |word: &'static str| {
-        parts().filter(move |(part, held)| part.kind == PartKind::Constraint && upper(held).starts_with(word))
-    };
-    let primary = key("PRIMARY KEY").find_map(|(_, held)| told(text::key_columns(held, SQLITE), true));
-    let unique = || key("UNIQUE").find_map(|(_, held)| told(text::key_columns(held, SQLITE), false));
-    let index = || {
-        parts()
-            .filter(|(part, held)| {
-                part.kind == PartKind::Index
-                    && upper(held).starts_with("CREATE UNIQUE INDEX")
-                    && !upper(held).contains(" WHERE ")
-            })
-            .find_map(|(_, held)| told(text::key_columns(held, SQLITE), false))
-    };
-    let column_alone = || {
-        stored(definition)
-            .filter(|column| upper(&column.text).contains("UNIQUE"))
-            .find_map(|column| told(vec![column.name.clone()], false))
-    };
-    primary.or_else(index).or_else(unique).or_else(column_alone)
-}
-
 /// A copy of columns, with what tells the rows. `table` is there now, `into` will have the rows.
 fn columns(
     (table, into): (&Object, &Object),
@@ -190,7 +137,7 @@ fn columns(
         return Ok(None);
     }
     let place = kept_name(KEPT_PREFIX, tag, &table.name.name);
-    let Some(Keys { names: keys, given_again }) = keys(definition, stays) else {
+    let Some(keys) = keys(definition, stays) else {
         return Err(format!(
             "{} has no key by which its rows could be told apart later; give it one before, or keep the whole table",
             table.name
@@ -202,17 +149,22 @@ fn columns(
     let list = told.chain(values).collect::<Vec<_>>().join(", ");
     let there = keys.iter().map(|(_, there)| quoted(there)).collect::<Vec<_>>().join(", ");
     let made = keys.iter().map(|(_, there)| format!("{} NOT NULL", quoted(there)));
-    let made = made.chain(gone.iter().map(|column| quoted(&column.name))).collect::<Vec<_>>().join(", ");
+    let made = made.chain(gone.iter().map(|column| quoted(&column.name)));
+    let made = made.chain([format!("{} NOT NULL DEFAULT 0", quoted(GONE))]).collect::<Vec<_>>().join(", ");
+    let filled = gone.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ");
     let mut sent = vec![
         // Without types every value stays what it is.
         format!("CREATE TABLE {} ({made})", quoted(&place)),
-        format!("INSERT INTO {} SELECT {list} FROM {name}", quoted(&place)),
-        format!("CREATE INDEX {} ON {} ({there})", quoted(&format!("{place}_key")), quoted(&place)),
+        format!("INSERT INTO {} ({there}, {filled}) SELECT {list} FROM {name}", quoted(&place)),
+        // What is no key fails here, before anything is dropped.
+        format!(
+            "CREATE UNIQUE INDEX {} ON {} ({there}) WHERE {} = 0",
+            quoted(&format!("{place}_key")),
+            quoted(&place),
+            quoted(GONE)
+        ),
     ];
-    let guards = match keys.first().filter(|_| given_again) {
-        Some(key) => guarded(&place, into, key, &mut sent),
-        None => Vec::new(),
-    };
+    let guards = guarded(&place, into, &keys, &mut sent);
     let indexes = |column: &ColumnDefinition| -> Vec<String> {
         let parts = definition.parts.iter();
         let own = parts.filter(|(part, held)| {
@@ -235,22 +187,6 @@ fn columns(
     Ok(Some((sent, kept.collect())))
 }
 
-/// Triggers that let a kept value go with its row, whose number is given to another then.
-fn guarded(place: &str, table: &Object, key: &(String, String), sent: &mut Vec<String>) -> Vec<String> {
-    let (own, there) = (quoted(&key.0), quoted(&key.1));
-    let (kept, table) = (quoted(place), quoted(&table.name.name));
-    let (gone, moved) = (format!("{place}_gone"), format!("{place}_moved"));
-    sent.push(format!(
-        "CREATE TRIGGER {} AFTER DELETE ON {table} BEGIN DELETE FROM {kept} WHERE {there} IS OLD.{own}; END",
-        quoted(&gone)
-    ));
-    sent.push(format!(
-        "CREATE TRIGGER {} AFTER UPDATE OF {own} ON {table} BEGIN UPDATE {kept} SET {there} = NEW.{own} WHERE {there} IS OLD.{own}; END",
-        quoted(&moved)
-    ));
-    vec![gone, moved]
-}
-
 /// What puts columns of one table back by themselves: they are added, filled, and built in as they were, with their indexes.
 pub(in crate::inverse) fn restored(kept: &[Kept], now: &Snapshot) -> Vec<String> {
     let Some(first) = kept.first() else { return Vec::new() };
@@ -261,27 +197,27 @@ pub(in crate::inverse) fn restored(kept: &[Kept], now: &Snapshot) -> Vec<String>
     };
     let name = quoted(&object.name.name);
     let mut definition = state.definition(&object).cloned().unwrap_or_default();
-    let mut columns: Vec<(String, String)> =
-        stored(&definition).map(|column| (column.name.clone(), column.name.clone())).collect();
-    let mut sent = Vec::new();
+    let mut values: Vec<(String, String)> =
+        stored(&definition).map(|column| (column.name.clone(), quoted(&column.name))).collect();
     for one in kept {
         let Some(column) = &one.column else { continue };
         let own = quoted(column);
         let held = format!("CREATE TABLE t ({own} {})", one.definition.as_deref().unwrap_or_default());
         let Some(made) = table_text(&held).and_then(|made| made.columns.into_iter().next()) else { continue };
-        sent.push(format!("ALTER TABLE {name} ADD COLUMN {own} {}", made.data_type));
-        let value = taken(column, &one.place.name, &one.keys, &name);
+        let value = taken(&own, one, &name);
         // Rows that came without it get what the column has of itself.
-        sent.push(match &made.default {
-            Some(default) => format!("UPDATE {name} SET {own} = coalesce({value}, {default})"),
-            None => format!("UPDATE {name} SET {own} = {value}"),
-        });
-        columns.push((column.clone(), column.clone()));
+        let value = match &made.default {
+            Some(default) => {
+                format!("CASE WHEN {} THEN {value} ELSE {default} END", is_kept(one, &name))
+            }
+            None => value,
+        };
+        values.push((column.clone(), value));
         definition.columns.push(made);
     }
     // Written anew from its columns.
     definition.source = None;
-    sent.extend(rebuild::rebuilt(&object, &definition, &columns, &state));
+    let mut sent = rebuild::rebuilt_with(&object, &definition, &values, &state);
     let mut indexes: Vec<&String> = kept.iter().flat_map(|one| &one.indexes).collect();
     indexes.dedup();
     sent.extend(indexes.into_iter().cloned());
@@ -290,15 +226,104 @@ pub(in crate::inverse) fn restored(kept: &[Kept], now: &Snapshot) -> Vec<String>
     sent
 }
 
-/// The kept value of a row; what came later has none.
-fn taken(column: &str, place: &str, keys: &[(String, String)], of: &str) -> String {
-    let same = keys.iter().map(|(own, there)| format!("kept.{} IS {of}.{}", quoted(there), quoted(own)));
+/// The kept value of a row; what came later has none. `column` is in quotes.
+fn taken(column: &str, kept: &Kept, of: &str) -> String {
+    format!("(SELECT kept.{column} {})", matching(kept, of))
+}
+
+/// A row has a kept value, which may be NULL.
+fn is_kept(kept: &Kept, of: &str) -> String {
+    format!("EXISTS (SELECT 1 {})", matching(kept, of))
+}
+
+fn matching(kept: &Kept, of: &str) -> String {
+    let same = kept.keys.iter().map(|(own, there)| format!("kept.{} IS {of}.{}", quoted(there), quoted(own)));
     format!(
-        "(SELECT kept.{} FROM {} AS kept WHERE {})",
-        quoted(column),
-        quoted(place),
+        "FROM {} AS kept WHERE {} AND kept.{} = 0",
+        quoted(&kept.place.name),
+        same.collect::<Vec<_>>().join(" AND "),
+        quoted(GONE)
+    )
+}
+
+/// No row has this key, or another one has it.
+pub(in crate::inverse) fn is_nobodys(kept: &Kept) -> String {
+    let same = kept.keys.iter().map(|(own, there)| format!("own.{} IS kept.{}", quoted(own), quoted(there)));
+    format!(
+        "(kept.{} <> 0 OR NOT EXISTS (SELECT 1 FROM {} AS own WHERE {}))",
+        quoted(GONE),
+        quoted(&kept.name.name),
         same.collect::<Vec<_>>().join(" AND ")
     )
+}
+
+pub(in crate::inverse) fn leave_nobodys(kept: &Kept) -> String {
+    format!("DELETE FROM {} AS kept WHERE NOT {}", quoted(&kept.place.name), is_nobodys(kept))
+}
+
+/// A table that is built anew: what it was called, and what its rows are in.
+struct Anew {
+    into: Object,
+    guards: Vec<Guard>,
+}
+
+pub(in crate::inverse) fn guard_on(
+    running: Running<'_>,
+    before: &Snapshot,
+    guards: &[Guard],
+) -> Vec<Substitution> {
+    let mut state = State::new(before, BTreeSet::new());
+    let mut walk = Walk { state: &mut state, undone: Vec::new(), rebuilt: Vec::new() };
+    let (mut anew, mut writes, mut found) = (Vec::<Anew>::new(), Vec::new(), Vec::new());
+    for (number, statement) in left(running) {
+        let own = statement.span.slice(running.text);
+        let tokens = tokens(statement.span, running.text);
+        let words = Words::new(running.text, &tokens, SQLITE);
+        match &statement.kind {
+            Kind::Data(_) => writes.push(own),
+            Kind::Ddl(DdlVerb::Drop) => anew.extend(built_anew(words, &walk, guards)),
+            Kind::Ddl(DdlVerb::Alter) => {
+                let from = renamed(words).and_then(|(from, to)| Some((table(walk.state, &from)?, to)));
+                let of = |anew: &&Anew| from.as_ref().is_some_and(|(from, _)| anew.into == *from);
+                let to = |guard: &&Guard| {
+                    from.as_ref().is_some_and(|(_, to)| text::same(&guard.table, to, SQLITE))
+                };
+                // Its rows are those that were copied, and nothing but these was written.
+                let copied = |anew: &&Anew| {
+                    writes.iter().filter(|text| text::names(text, &anew.into.name, SQLITE)).count() == 1
+                };
+                let texts = anew.iter().filter(of).filter(copied).flat_map(|anew| &anew.guards).filter(to);
+                let mut sent = vec![own.to_owned()];
+                sent.extend(texts.map(|guard| guard.text.clone()));
+                if sent.len() > 1 {
+                    found.push(Substitution { statement: number, sent, own: Some(0) });
+                }
+            }
+            _ => {}
+        }
+        let undo = super::one(statement, running.text, &mut walk);
+        walk.undone.push(undo);
+    }
+    found
+}
+
+/// A table is dropped whose rows are in another one, with the keys that they had.
+fn built_anew(words: Words<'_>, walk: &Walk<'_>, guards: &[Guard]) -> Option<Anew> {
+    let (object, definition) = dropped(words, walk)?;
+    let rebuilt = Rebuilt::of(&object, definition, walk)?;
+    let keeps = |guard: &&Guard| {
+        text::same(&guard.table, &object.name.name, SQLITE) && guard.keys.iter().all(|key| rebuilt.keeps(key))
+    };
+    let guards = guards.iter().filter(keeps).cloned().collect();
+    Some(Anew { into: rebuilt.into, guards })
+}
+
+/// ALTER TABLE ... RENAME TO.
+fn renamed(mut words: Words<'_>) -> Option<(Name, String)> {
+    words.take_all(&["ALTER", "TABLE"]).then_some(())?;
+    let from = plain(&words.name()?);
+    words.take_all(&["RENAME", "TO"]).then_some(())?;
+    Some((from, words.part()?))
 }
 
 pub(in crate::inverse) fn bring_back(
@@ -354,17 +379,52 @@ fn with_values(
             let pieces = Pieces::read(text, &tokens, SQLITE)?;
             let [piece] = &pieces.pieces[..] else { return None };
             let object = table(walk.state, &plain(&pieces.table))?;
-            let (name, _) = piece.added_column()?;
+            let (name, told) = piece.added_column()?;
             let from = of_column(&object, &name, kept)?;
-            let (table, column) = (quoted(&object.name.name), quoted(&name));
-            let value = taken(from.column.as_deref()?, &from.place.name, &from.keys, &table);
-            // Rows that came later keep what the column has of itself.
-            let fill = format!("UPDATE {table} SET {column} = coalesce({value}, {column})");
-            Some((vec![own.to_owned(), fill], Some(0)))
+            let mut sent = vec![own.to_owned()];
+            sent.extend(filling(&object, (&name, told), from, walk));
+            Some((sent, Some(0)))
         }
         Kind::Data(DataVerb::Insert) => rebuilt(own, walk, kept),
         _ => None,
     }
+}
+
+/// Gives a column that was added the values that are kept. The application's triggers do not fire: it has changed nothing.
+fn filling(table: &Object, (column, told): (&str, &str), from: &Kept, walk: &Walk<'_>) -> Vec<String> {
+    let Some(kept) = &from.column else { return Vec::new() };
+    let (name, own) = (quoted(&table.name.name), quoted(column));
+    let made = table_text(&format!("CREATE TABLE t ({own} {told})"));
+    let must = made.is_some_and(|made| made.columns.iter().any(|column| column.not_null));
+    let value = taken(&quoted(kept), from, &name);
+    let value = if must { format!("coalesce({value}, {own})") } else { value };
+    let parts = walk.state.definition(table).map(|definition| definition.parts.iter());
+    let triggers: Vec<_> = parts
+        .into_iter()
+        .flatten()
+        .filter(|(part, held)| part.kind == PartKind::Trigger && fires_on_update(held))
+        .collect();
+    let mut sent: Vec<String> =
+        triggers.iter().map(|(part, _)| format!("DROP TRIGGER {}", quoted(&part.name))).collect();
+    // Rows that came later keep what the column has of itself.
+    sent.push(format!("UPDATE {name} SET {own} = {value} WHERE {}", is_kept(from, &name)));
+    sent.extend(triggers.into_iter().map(|(_, held)| held.clone()));
+    sent
+}
+
+fn fires_on_update(trigger: &str) -> bool {
+    let tokens = text::tokens(trigger, SQLITE);
+    let mut words = Words::new(trigger, &tokens, SQLITE);
+    words.skip_to("TRIGGER");
+    words.if_not_exists();
+    words.name();
+    while words.look(0).is_some() {
+        if let Some(event) = words.take_any(&["UPDATE", "INSERT", "DELETE"]) {
+            return event == "UPDATE";
+        }
+        words.advance();
+    }
+    false
 }
 
 fn has(names: &[String], name: &str) -> bool {
@@ -387,7 +447,7 @@ fn rebuilt(own: &str, walk: &Walk<'_>, kept: &[Kept]) -> Option<(Vec<String>, Op
     let (mut names, mut values) = (Vec::new(), Vec::new());
     for column in stored(definition).filter(|column| !has(&targets, &column.name)) {
         let Some(found) = of_column(&from, &column.name, kept) else { continue };
-        let value = taken(found.column.as_deref()?, &found.place.name, &found.keys, &of);
+        let value = taken(&quoted(found.column.as_deref()?), found, &of);
         names.push(quoted(&column.name));
         values.push(match &column.default {
             Some(default) => format!("coalesce({value}, {default})"),

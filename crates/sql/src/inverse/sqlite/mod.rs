@@ -6,6 +6,7 @@
 
 mod alter;
 pub(super) mod keep;
+mod keys;
 mod rebuild;
 
 #[cfg(test)]

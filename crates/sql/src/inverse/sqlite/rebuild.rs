@@ -180,16 +180,18 @@ fn named(source: &str, name: &str) -> String {
 
 /// The rows of one table into another.
 fn filled(into: &str, from: &str, columns: &[(String, String)]) -> String {
-    let list = |pick: fn(&(String, String)) -> &String| {
-        columns.iter().map(|pair| quoted(pick(pair))).collect::<Vec<_>>().join(", ")
-    };
-    format!(
-        "INSERT INTO {} ({}) SELECT {} FROM {}",
-        quoted(into),
-        list(|pair| &pair.0),
-        list(|pair| &pair.1),
-        quoted(from)
-    )
+    filled_with(into, from, &plainly(columns))
+}
+
+/// The same with expressions for the values.
+fn filled_with(into: &str, from: &str, values: &[(String, String)]) -> String {
+    let names = values.iter().map(|(name, _)| quoted(name)).collect::<Vec<_>>().join(", ");
+    let chosen = values.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ");
+    format!("INSERT INTO {} ({names}) SELECT {chosen} FROM {}", quoted(into), quoted(from))
+}
+
+fn plainly(columns: &[(String, String)]) -> Vec<(String, String)> {
+    columns.iter().map(|(to, from)| (to.clone(), quoted(from))).collect()
 }
 
 /// A table that is there is built anew with this definition and keeps these columns.
@@ -197,6 +199,16 @@ pub(super) fn rebuilt(
     table: &Object,
     definition: &Definition,
     columns: &[(String, String)],
+    state: &State,
+) -> Vec<String> {
+    rebuilt_with(table, definition, &plainly(columns), state)
+}
+
+/// The same; its columns get these values, which are expressions over the table as it was. No trigger fires.
+pub(super) fn rebuilt_with(
+    table: &Object,
+    definition: &Definition,
+    values: &[(String, String)],
     state: &State,
 ) -> Vec<String> {
     let name = &table.name.name;
@@ -209,7 +221,7 @@ pub(super) fn rebuilt(
     }
     let parts = whole.split_off(1.min(whole.len()));
     sql.extend(whole);
-    sql.push(filled(&aside, name, columns));
+    sql.push(filled_with(&aside, name, values));
     sql.push(format!("DROP TABLE {}", quoted(name)));
     sql.push(format!("ALTER TABLE {} RENAME TO {}", quoted(&aside), quoted(name)));
     sql.extend(parts);
