@@ -122,7 +122,8 @@ pub fn rollback(
     }
     let mut steps = steps(&mut run, &wanted, (&folder, &stored))?;
     if !rollback.incomplete {
-        steps.iter().try_for_each(refuse_irreversible)?;
+        let own = schemas::of_target(target);
+        steps.iter().try_for_each(|way| refuse_irreversible(way, own))?;
         for way in &steps {
             let up = stored.iter().find(|scripts| scripts.migration == way.planned.name);
             refuse_empty(&way.planned, up.map(|scripts| scripts.up.as_str()))?;
@@ -387,7 +388,7 @@ pub(crate) fn no_way_back(name: &str) -> Failure {
 }
 
 /// `-- cutover:irreversible reason` in a way back says that it is none yet.
-fn refuse_irreversible(way: &Way) -> Result<()> {
+fn refuse_irreversible(way: &Way, own: Option<&str>) -> Result<()> {
     let planned = &way.planned;
     // One that was begun has passed this, and some of what was kept is back already.
     if matches!(planned.state, State::Resume { .. }) {
@@ -398,8 +399,10 @@ fn refuse_irreversible(way: &Way) -> Result<()> {
     // What a draft says of rows and values does not hold where these are kept.
     let is_kept = |reason: &str| {
         let said = reason.trim().strip_prefix("statement ").and_then(|said| said.split_once(": "));
-        said.and_then(|(_, why)| why.strip_prefix("Does not bring back "))
-            .is_some_and(|what| keep::holds(&way.kept, what))
+        said.and_then(|(_, why)| why.strip_prefix("Does not bring back ")).is_some_and(|what| {
+            let here = own.map(|own| schemas::here(what, own, way.up.as_deref().unwrap_or_default()));
+            keep::holds(&way.kept, what) || here.is_some_and(|here| keep::holds(&way.kept, &here))
+        })
     };
     let Some(reason) = reasons.find(|reason| !is_kept(reason)) else { return Ok(()) };
     Err(Failure::new(

@@ -73,6 +73,22 @@ pub(crate) fn refuse_others(run: &mut Run<'_>, way: &PlannedMigration, up: Optio
     }))
 }
 
+/// What a draft says is gone (`the rows of public.orders, the values of public.users.nick`), for the history's `own` schema: what the
+/// migration (`up`) names without a schema is in that one, wherever the draft was made.
+pub(crate) fn here(gone: &str, own: &str, up: &str) -> String {
+    let up = up.to_lowercase();
+    let moved = |thing: &str| match thing.split_once(" of ") {
+        Some((what, name)) => match name.split_once('.') {
+            Some((schema, rest)) if !rest.is_empty() && !says(&up, &schema.to_lowercase()) => {
+                format!("{what} of {own}.{rest}")
+            }
+            _ => thing.to_owned(),
+        },
+        None => thing.to_owned(),
+    };
+    gone.split(", the ").map(moved).collect::<Vec<_>>().join(", the ")
+}
+
 /// Whether a word stands anywhere in a text, be it in a string or in a body.
 fn says(text: &str, word: &str) -> bool {
     let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';

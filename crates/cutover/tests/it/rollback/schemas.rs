@@ -171,3 +171,19 @@ fn a_way_back_that_changes_another_schema_is_refused() {
     assert!(undone.status.success(), "{}", text(&undone));
     assert_eq!(database.psql("SELECT to_regclass('b.x') IS NULL"), "t");
 }
+
+#[test]
+fn what_a_draft_of_one_schema_says_is_gone_comes_back_in_another_where_it_was_kept() {
+    let (database, a, b) = two("kept_elsewhere");
+    let project = Project::new(&[("1_base", "CREATE TABLE w (id int, nick text); CREATE TABLE o (id int);")]);
+    project.write("2_drop", "ALTER TABLE w DROP COLUMN nick;\nDROP TABLE o;");
+    let drafted = project.run(&b, &["rollback", "--draft", "2_drop"]);
+    assert!(drafted.status.success(), "{}", text(&drafted));
+    assert!(down(&project, "2_drop").contains("the values of b.w.nick"), "{}", down(&project, "2_drop"));
+    project.run(&a, &["deploy", "--to", "1_base"]);
+    database.psql("INSERT INTO a.w VALUES (1, 'of a'); INSERT INTO a.o VALUES (7)");
+    assert!(project.run(&a, &["deploy", "--keep-dropped"]).status.success());
+    let undone = project.run(&a, &["rollback", "--yes"]);
+    assert!(undone.status.success(), "{}", text(&undone));
+    assert_eq!(database.psql("SELECT nick, o.id FROM a.w, a.o"), "of a|7");
+}
