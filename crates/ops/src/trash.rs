@@ -439,11 +439,12 @@ fn on_sqlite(conn: &mut dyn Conn, statements: &[String]) -> std::result::Result<
     }
 }
 
+/// How many rows, by their table and the one that they lead to.
+type WrongKeys = BTreeMap<(String, String), usize>;
+
 /// How many rows of which table lead to rows of which other that do not exist. None where some key is wrong, and nothing can be
 /// said.
-fn wrong_keys(
-    conn: &mut dyn Conn,
-) -> std::result::Result<Option<BTreeMap<(String, String), usize>>, DbError> {
+fn wrong_keys(conn: &mut dyn Conn) -> std::result::Result<Option<WrongKeys>, DbError> {
     let rows = match conn.query("PRAGMA foreign_key_check") {
         Err(error) if error.kind == ErrorKind::Other => return Ok(None),
         rows => rows?,

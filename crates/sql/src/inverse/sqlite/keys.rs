@@ -53,11 +53,9 @@ fn has_words(column: &ColumnDefinition, wanted: &[&str]) -> bool {
         if words.take_all(wanted) {
             return true;
         }
-        if words.take_any(&["CONSTRAINT", "DEFAULT", "COLLATE", "REFERENCES"]).is_none() {
-            words.skip_one();
-        } else if words.look(0).is_some() {
-            words.skip_one();
-        }
+        // What follows these is a name or a value.
+        words.take_any(&["CONSTRAINT", "DEFAULT", "COLLATE", "REFERENCES"]);
+        words.skip_one();
     }
     false
 }
