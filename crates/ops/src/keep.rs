@@ -207,6 +207,19 @@ pub(crate) fn place(kept: &Kept) -> String {
 /// # Errors
 /// What the server or the connection says.
 pub(crate) fn of_row(run: &mut Run<'_>, row: &str) -> Result<Vec<Kept>> {
+    Ok(there(run, row)?.into_iter().filter_map(|(kept, known)| known.then_some(kept)).collect())
+}
+
+/// The rest of it: whose its values are is not known any more, and they are not given to anybody by themselves.
+///
+/// # Errors
+/// What the server or the connection says.
+pub(crate) fn unknown_of_row(run: &mut Run<'_>, row: &str) -> Result<Vec<Kept>> {
+    Ok(there(run, row)?.into_iter().filter_map(|(kept, known)| (!known).then_some(kept)).collect())
+}
+
+/// What is kept of a migration, and whether it is known whose it is.
+fn there(run: &mut Run<'_>, row: &str) -> Result<Vec<(Kept, bool)>> {
     if !matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_)) {
         return Ok(Vec::new());
     }
@@ -215,11 +228,9 @@ pub(crate) fn of_row(run: &mut Run<'_>, row: &str) -> Result<Vec<Kept>> {
     let guards = guards(run)?;
     let mut there = Vec::new();
     for kept in rows.iter().filter(|found| found.row == row).flat_map(read) {
-        // Whose its values are is not known any more: they are not given to anybody by themselves.
-        let guarded = kept.guards.iter().all(|guard| guards.contains(guard));
-        if guarded {
-            there.extend(run.patiently(|conn| trash::find(conn, &kept))?);
-        }
+        let known = kept.guards.iter().all(|guard| guards.contains(guard));
+        let found = run.patiently(|conn| trash::find(conn, &kept))?;
+        there.extend(found.map(|kept| (kept, known)));
     }
     Ok(there)
 }
@@ -284,7 +295,7 @@ fn tell_unguarded(run: &mut Run<'_>, planned: &[PlannedMigration]) -> Result<()>
         };
         if let Some(migration) = planned.iter().find(drops) {
             let warning = Diagnostic::warning(format!(
-                "migration `{}` builds table {} anew: whose the values are that are kept of it will not be known afterwards",
+                "migration `{}` drops table {}, or builds it anew: whose the values are that are kept of it will not be known afterwards",
                 migration.name, guard.table
             ))
             .meta("migration", migration.name.clone())

@@ -295,6 +295,8 @@ struct Way {
     up: Option<String>,
     /// What is kept of what the migration dropped.
     kept: Vec<Kept>,
+    /// What is kept of it too, and whose that is is not known any more.
+    unknown: Vec<Kept>,
 }
 
 fn steps(
@@ -315,7 +317,8 @@ fn steps(
                 decide::way_back(&row.migration_name, &source, state, &options, run.target.provider)?;
             refuse_edited(&planned)?;
             let kept = keep::of_row(run, &row.id)?;
-            Ok(Way { planned, from, up: up_text(row, folder, stored), kept })
+            let unknown = keep::unknown_of_row(run, &row.id)?;
+            Ok(Way { planned, from, up: up_text(row, folder, stored), kept, unknown })
         })
         .collect()
 }
@@ -450,6 +453,10 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
             }
             catalog.apply(statement, text);
         }
+        losses.extend(way.unknown.iter().map(|kept| {
+            format!("the kept values of column {}.{}, which are given to nobody: whose they are is not known any more (table {})",
+                kept.name, kept.column.as_deref().unwrap_or_default(), kept.place)
+        }));
         migrations.push(Step {
             name: way.planned.name.clone(),
             from: way.from.clone(),

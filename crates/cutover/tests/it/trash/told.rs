@@ -81,7 +81,10 @@ fn a_deploy_says_that_a_rebuild_leaves_kept_values_without_rows() {
     let (database, project) = deployed(&[("1_base", USERS, "DROP TABLE u;"), ("2_drop", GOES, BACK)]);
     project.write("3_anew", ANEW);
     let said = runs(&project, &database.url(), &["deploy"]);
-    assert!(said.contains("migration `3_anew` builds table u anew"), "{said}");
+    assert!(said.contains("migration `3_anew` drops table u, or builds it anew"), "{said}");
+    std::fs::write(project.path().join("prisma/migrations/3_anew/down.sql"), "SELECT 1;").unwrap();
+    let asked = text(&project.run(&database.url(), &["rollback", "--to", "1_base"]));
+    assert!(asked.contains("loses the kept values of column u.nick, which are given to nobody"), "{asked}");
 }
 
 #[test]
