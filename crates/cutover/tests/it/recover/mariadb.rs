@@ -39,7 +39,16 @@ pub(super) fn killed_at(scene: &Here, hold: &str, orphan: Orphan) {
     let mut holder = scene.database.session();
     holder.run(hold);
     let mut deployer = scene.project.spawn(&scene.database.url(), &["migrate", "deploy"]);
-    wait_until("the statement waits", || !waiting(scene).is_empty());
+    // The same statement, looked at twice: one that is not in anybody's way has ended by then.
+    let query = || {
+        let process = waiting(scene);
+        let id = format!("SELECT query_id FROM information_schema.processlist WHERE id = {process}");
+        if process.is_empty() { process } else { scene.database.try_sql(&id).unwrap_or_default() }
+    };
+    wait_until("the statement waits", || {
+        let found = query();
+        !found.is_empty() && found == query()
+    });
     deployer.kill();
     let process = waiting(scene);
     if orphan == Orphan::Killed && !process.is_empty() {
