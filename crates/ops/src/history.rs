@@ -9,8 +9,8 @@ use crate::place::{Likeness, Place};
 use crate::record::{MigrationRecord, Origin};
 use crate::run::{self, Options, Run};
 use db::history::HistoryRow;
+use db::state;
 use db::state::runs::{self, RunRow};
-use db::state::{self, Standing};
 use db::target::Target;
 use db::{Conn, DbError, ErrorKind};
 use diagnostics::{Diagnostic, Failure, Result, codes};
@@ -178,7 +178,7 @@ fn recorded_runs(run: &mut Run<'_>, ask: &Ask) -> Result<Found> {
 }
 
 fn read(conn: &mut dyn Conn, owner: &str, ask: &Ask) -> std::result::Result<Found, DbError> {
-    if !matches!(state::standing(conn)?, Standing::Ready | Standing::Newer(_)) {
+    if !state::standing(conn)?.can_be_read() {
         return Ok(Found::Absent);
     }
     Ok(Found::Runs(match &ask.run {

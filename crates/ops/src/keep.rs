@@ -57,10 +57,7 @@ pub(crate) fn decide_from(
     let options = script_options(run);
     let taken = taken(run)?;
     for migration in planned {
-        let id = match &migration.state {
-            State::Pending => run.history.next_id(&migration.name),
-            State::Resume { id, .. } => id.clone(),
-        };
+        let id = migration.row_id(&run.history);
         let Some(script) = script_of(migration, &options) else { continue };
         let running =
             Running { script: &script, text: migration.source.text(), done: migration.state.done() };
@@ -77,8 +74,7 @@ pub(crate) fn decide_from(
 /// The places in which something is kept already, by whichever history of the database.
 fn taken(run: &mut Run<'_>) -> Result<HashSet<String>> {
     // Whoever only looks may have no right to the list.
-    if run.held.is_none() || !matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_))
-    {
+    if run.held.is_none() || !run.patiently(state::standing)?.can_be_read() {
         return Ok(HashSet::new());
     }
     let mut taken = HashSet::new();
@@ -165,10 +161,7 @@ pub(crate) fn list(run: &mut Run<'_>, planned: &[PlannedMigration], lifetime: Du
 }
 
 fn rows_of(migration: &PlannedMigration, run: &Run<'_>, lifetime: Duration) -> Vec<TrashRow> {
-    let id = match &migration.state {
-        State::Pending => run.history.next_id(&migration.name),
-        State::Resume { id, .. } => id.clone(),
-    };
+    let id = migration.row_id(&run.history);
     let now = jiff::Timestamp::now();
     let expires = now.checked_add(lifetime).unwrap_or(jiff::Timestamp::MAX);
     let mut places: BTreeMap<String, Vec<&Kept>> = BTreeMap::new();
@@ -202,37 +195,37 @@ pub(crate) fn place(kept: &Kept) -> String {
     }
 }
 
-/// What is kept of the migration with this row in the history, and there still.
+/// What is kept of a migration, and there still.
+#[derive(Debug, Default)]
+pub(crate) struct OfRow {
+    /// It comes back with the migration's way back.
+    pub(crate) known: Vec<Kept>,
+    /// Whose its values are is not known any more, and they are not given to anybody by themselves.
+    pub(crate) unknown: Vec<Kept>,
+}
+
+/// What is kept of the migration with this row in the history.
 ///
 /// # Errors
 /// What the server or the connection says.
-pub(crate) fn of_row(run: &mut Run<'_>, row: &str) -> Result<Vec<Kept>> {
-    Ok(there(run, row)?.into_iter().filter_map(|(kept, known)| known.then_some(kept)).collect())
-}
-
-/// The rest of it: whose its values are is not known any more, and they are not given to anybody by themselves.
-///
-/// # Errors
-/// What the server or the connection says.
-pub(crate) fn unknown_of_row(run: &mut Run<'_>, row: &str) -> Result<Vec<Kept>> {
-    Ok(there(run, row)?.into_iter().filter_map(|(kept, known)| (!known).then_some(kept)).collect())
-}
-
-/// What is kept of a migration, and whether it is known whose it is.
-fn there(run: &mut Run<'_>, row: &str) -> Result<Vec<(Kept, bool)>> {
-    if !matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_)) {
-        return Ok(Vec::new());
+pub(crate) fn of_row(run: &mut Run<'_>, row: &str) -> Result<OfRow> {
+    let mut found = OfRow::default();
+    if !run.patiently(state::standing)?.can_be_read() {
+        return Ok(found);
     }
     let owner = run.table.owner().to_owned();
     let rows = run.patiently(|conn| trash::of(conn, &owner))?;
     let guards = guards(run)?;
-    let mut there = Vec::new();
     for kept in rows.iter().filter(|found| found.row == row).flat_map(read) {
-        let known = kept.guards.iter().all(|guard| guards.contains(guard));
-        let found = run.patiently(|conn| trash::find(conn, &kept))?;
-        there.extend(found.map(|kept| (kept, known)));
+        let there = run.patiently(|conn| trash::find(conn, &kept))?;
+        if is_guarded(&kept, &guards) { &mut found.known } else { &mut found.unknown }.extend(there);
     }
-    Ok(there)
+    Ok(found)
+}
+
+/// Whether it is known whose its values are, given the guards that are there.
+pub(crate) fn is_guarded(kept: &Kept, guards: &HashSet<String>) -> bool {
+    kept.guards.iter().all(|guard| guards.contains(guard))
 }
 
 /// What was to come back with a migration must be known still when its turn comes.
@@ -266,9 +259,7 @@ pub(crate) fn guards(run: &mut Run<'_>) -> Result<HashSet<String>> {
 
 /// What guards what is kept, with what tells the rows of its table.
 fn guarding(run: &mut Run<'_>) -> Result<Vec<sql::Guard>> {
-    if run.target.provider != Provider::Sqlite
-        || !matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_))
-    {
+    if run.target.provider != Provider::Sqlite || !run.patiently(state::standing)?.can_be_read() {
         return Ok(Vec::new());
     }
     let kept: Vec<Kept> = run.patiently(trash::read)?.iter().flat_map(read).collect();

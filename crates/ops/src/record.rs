@@ -11,7 +11,7 @@ use crate::event::{Event, Observer};
 use crate::json::each_value;
 use crate::migrations::{self, Folder};
 use crate::place::{Likeness, Place};
-use crate::plan::{PlannedMigration, State};
+use crate::plan::PlannedMigration;
 use crate::run::Run;
 use db::lock::Held;
 use db::state::runs::{self, RunRow};
@@ -366,10 +366,7 @@ pub(crate) fn scripts_of(
     let stored_at = now();
     let one = |migration: &PlannedMigration| {
         Ok(Scripts {
-            id: match &migration.state {
-                State::Pending => run.history.next_id(&migration.name),
-                State::Resume { id, .. } => id.clone(),
-            },
+            id: migration.row_id(&run.history),
             history: run.table.owner().to_owned(),
             migration: migration.name.clone(),
             checksum: migration.checksum.clone(),

@@ -11,7 +11,7 @@
 use crate::event::Observer;
 use crate::execute;
 use crate::interrupt::Interrupt;
-use crate::keep;
+use crate::keep::{self, OfRow};
 use crate::lock;
 use crate::losses;
 use crate::migrations::{self, Folder};
@@ -21,9 +21,9 @@ use crate::record::{self, Origin, Recorder};
 use crate::run::{self, Options, Run};
 use crate::schemas;
 use db::history::HistoryRow;
+use db::state;
 use db::state::runs;
 use db::state::scripts::{self, Scripts};
-use db::state::{self, Standing};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Result, Source, codes, shell_word};
 use serde::Serialize;
@@ -142,7 +142,7 @@ pub fn rollback(
     }
     for (row, way) in wanted.iter().zip(&steps) {
         // What was purged meanwhile does not come back.
-        if keep::of_row(&mut run, &row.id)? != way.kept {
+        if keep::of_row(&mut run, &row.id)?.known != way.kept {
             return Err(moved());
         }
     }
@@ -157,7 +157,7 @@ fn undo_all(run: &mut Run<'_>, wanted: &[HistoryRow], steps: &mut [Way]) -> Resu
     for (row, way) in wanted.iter().zip(steps) {
         run.interrupt.check()?;
         // What was undone before it may have brought back what holds it.
-        let agreed = std::mem::replace(&mut way.kept, keep::of_row(run, &row.id)?);
+        let agreed = std::mem::replace(&mut way.kept, keep::of_row(run, &row.id)?.known);
         keep::refuse_less(&way.planned.name, &agreed, &way.kept)
             .map_err(|failure| after(failure, &outcome))?;
         keep::bring_back(run, &mut way.planned, &way.kept)?;
@@ -187,9 +187,9 @@ fn moved() -> Failure {
 /// What is stored, where the tables are there.
 fn stored(run: &mut Run<'_>) -> Result<Vec<Scripts>> {
     let owner = run.table.owner().to_owned();
-    match run.patiently(state::standing)? {
-        Standing::Ready | Standing::Newer(_) => run.patiently(|conn| scripts::read(conn, &owner)),
-        Standing::Absent | Standing::Older => Ok(Vec::new()),
+    match run.patiently(state::standing)?.can_be_read() {
+        true => run.patiently(|conn| scripts::read(conn, &owner)),
+        false => Ok(Vec::new()),
     }
 }
 
@@ -271,9 +271,9 @@ fn not_applied(name: &str) -> Failure {
 /// How many of the newest were applied by the last recorded deploy.
 fn last_deploy(run: &mut Run<'_>, applied: &[HistoryRow]) -> Result<usize> {
     let owner = run.table.owner().to_owned();
-    let rows = match run.patiently(state::standing)? {
-        Standing::Ready | Standing::Newer(_) => run.patiently(|conn| runs::newest(conn, &owner, 50))?,
-        Standing::Absent | Standing::Older => Vec::new(),
+    let rows = match run.patiently(state::standing)?.can_be_read() {
+        true => run.patiently(|conn| runs::newest(conn, &owner, 50))?,
+        false => Vec::new(),
     };
     for row in rows.iter().filter(|row| row.command == "deploy") {
         let records: Vec<record::MigrationRecord> =
@@ -316,8 +316,7 @@ fn steps(
             let planned =
                 decide::way_back(&row.migration_name, &source, state, &options, run.target.provider)?;
             refuse_edited(&planned)?;
-            let kept = keep::of_row(run, &row.id)?;
-            let unknown = keep::unknown_of_row(run, &row.id)?;
+            let OfRow { known: kept, unknown } = keep::of_row(run, &row.id)?;
             Ok(Way { planned, from, up: up_text(row, folder, stored), kept, unknown })
         })
         .collect()

@@ -6,18 +6,19 @@
 //! What does not live here: keeping (`keep`), and bringing back what a rollback undoes (`rollback`).
 
 use crate::event::Observer;
+use crate::execute::guard;
 use crate::interrupt::Interrupt;
 use crate::keep;
 use crate::lock;
+use crate::losses;
 use crate::run::{self, Options, Run};
+use db::state;
 use db::state::trash::{self, TrashRow};
-use db::state::{self, Standing};
 use db::target::Target;
-use db::{Conn, DbError, ErrorKind};
+use db::{Conn, DbError, ErrorKind, Row, Rows};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use serde::Serialize;
 use sql::{Kept, KeptKind};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -91,7 +92,7 @@ pub fn restore(ask: &Trash, id: &str, observer: &dyn Observer, interrupt: &Arc<I
     let left = kept.iter().find(|kept| kept.nobodys > 0);
     if let Some(left) = left {
         // What is of no row is not lost: the copy stays for it.
-        let dropped = format!("DROP TABLE {}", quoted(&run, &left.place.name));
+        let dropped = format!("DROP TABLE {}", losses::quoted(run.target.provider, &left.place.name));
         let leave = sql::leave_nobodys(left);
         statements
             .iter_mut()
@@ -180,7 +181,7 @@ fn refuse_foreign_triggers(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result
 /// SQLite: without its guards it is not known whose values they are.
 fn refuse_unguarded(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result<()> {
     let guards = keep::guards(run)?;
-    match kept.iter().find(|kept| !kept.guards.iter().all(|guard| guards.contains(guard))) {
+    match kept.iter().find(|kept| !keep::is_guarded(kept, &guards)) {
         None => Ok(()),
         Some(one) => Err(Failure::new(
             Diagnostic::error(format!(
@@ -257,7 +258,7 @@ fn opened<'r>(ask: &'r Trash, observer: &'r dyn Observer, interrupt: &'r Arc<Int
 
 /// What is listed and there.
 fn found(run: &mut Run<'_>) -> Result<Vec<(TrashRow, Vec<Kept>)>> {
-    if !matches!(run.patiently(state::standing)?, Standing::Ready | Standing::Newer(_)) {
+    if !run.patiently(state::standing)?.can_be_read() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
@@ -324,26 +325,18 @@ fn not_done(run: &Run<'_>, done: &str, id: &str, error: &DbError) -> Failure {
     )
 }
 
-fn quoted(run: &Run<'_>, name: &str) -> String {
-    match run.target.provider {
-        Provider::MySql => format!("`{}`", name.replace('`', "``")),
-        _ => db::history::quote_identifier(name),
-    }
-}
-
 /// The statements that drop something for good.
 fn dropping(run: &Run<'_>, kept: &[Kept]) -> Vec<String> {
+    let quoted = |name: &str| losses::quoted(run.target.provider, name);
     let mut statements = Vec::new();
     let guards: std::collections::BTreeSet<&String> = kept.iter().flat_map(|one| &one.guards).collect();
-    statements
-        .extend(guards.into_iter().map(|guard| format!("DROP TRIGGER IF EXISTS {}", quoted(run, guard))));
+    statements.extend(guards.into_iter().map(|guard| format!("DROP TRIGGER IF EXISTS {}", quoted(guard))));
     for one in kept {
-        let schema = one.place.schema.as_ref().map(|schema| format!("{}.", quoted(run, schema)));
-        let place = format!("{}{}", schema.unwrap_or_default(), quoted(run, &one.place.name));
+        let place = losses::qualified(run.target.provider, &one.place);
         let statement = match (one.kind, &one.place_column) {
             (KeptKind::Type, _) => format!("DROP TYPE {place}"),
             (_, Some(column)) if one.keys.is_empty() => {
-                format!("ALTER TABLE {place} DROP COLUMN {}", quoted(run, column))
+                format!("ALTER TABLE {place} DROP COLUMN {}", quoted(column))
             }
             _ => format!("DROP TABLE {place}"),
         };
@@ -425,38 +418,26 @@ fn on_sqlite(conn: &mut dyn Conn, statements: &[String]) -> std::result::Result<
     if !statements.iter().any(|statement| statement.starts_with("INSERT ")) {
         return statements.iter().try_for_each(|statement| conn.execute(statement));
     }
-    let before = wrong_keys(conn)?;
+    let before = violations(conn)?;
     statements.iter().try_for_each(|statement| conn.execute(statement))?;
-    let (Some(before), Some(now)) = (before, wrong_keys(conn)?) else { return Ok(()) };
-    let fresh = now.iter().find(|(tables, count)| before.get(*tables).is_none_or(|known| known < *count));
-    match fresh {
-        None => Ok(()),
-        Some(((table, to), count)) => Err(DbError::new(
-            ErrorKind::Other,
-            format!(
-                "{} row(s) of table {table} would lead to rows of table {to} that do not exist",
-                count - before.get(&(table.clone(), to.clone())).copied().unwrap_or_default()
-            ),
-        )),
-    }
+    let (Some(before), Some(now)) = (before, violations(conn)?) else { return Ok(()) };
+    let fresh = guard::new_violations(&before, &now, &[]);
+    let Some(first) = fresh.first() else { return Ok(()) };
+    let tables = |row: &Row| [0, 2].map(|at| row.get(at).cloned().flatten().unwrap_or_default());
+    let [table, to] = tables(first);
+    let count = fresh.iter().filter(|row| tables(row) == tables(first)).count();
+    Err(DbError::new(
+        ErrorKind::Other,
+        format!("{count} row(s) of table {table} would lead to rows of table {to} that do not exist"),
+    ))
 }
 
-/// How many rows, by their table and the one that they lead to.
-type WrongKeys = BTreeMap<(String, String), usize>;
-
-/// How many rows of which table lead to rows of which other that do not exist. None where some key is wrong, and nothing can be
-/// said.
-fn wrong_keys(conn: &mut dyn Conn) -> std::result::Result<Option<WrongKeys>, DbError> {
-    let rows = match conn.query("PRAGMA foreign_key_check") {
-        Err(error) if error.kind == ErrorKind::Other => return Ok(None),
-        rows => rows?,
-    };
-    let mut found = BTreeMap::new();
-    for row in rows {
-        let name = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
-        *found.entry((name(0), name(2))).or_default() += 1;
+/// Rows that lead to rows that do not exist. None where some key is wrong, and nothing can be said.
+fn violations(conn: &mut dyn Conn) -> std::result::Result<Option<Rows>, DbError> {
+    match conn.query(guard::CHECK) {
+        Err(error) if error.kind == ErrorKind::Other => Ok(None),
+        rows => rows.map(Some),
     }
-    Ok(Some(found))
 }
 
 /// Takes something off the list that is not there any more.

@@ -4,8 +4,8 @@ use crate::action::Action;
 use crate::kind::{DdlVerb, Kind};
 use crate::pg;
 use crate::pg::command::{Change, Command, Using};
-use crate::scanner::{Mode, Scanner, TokenKind};
-use crate::statement::Statement;
+use crate::scanner::{Scanner, Token, TokenKind};
+use crate::statement::{Options, Statement};
 use diagnostics::Provider;
 
 /// Whether a statement of `text` makes rows by a query, or values by an expression, beside the definition that is seen: a person may
@@ -31,20 +31,9 @@ fn converts(statement: &str) -> bool {
 
 /// MariaDB: `CREATE OR REPLACE TABLE a ... SELECT`, which is no action of its own.
 fn replaces_by_query(statement: &Statement, text: &str) -> bool {
-    let mode = Mode {
-        provider: Provider::MySql,
-        standard_conforming_strings: true,
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-    };
-    let mut scanner = Scanner::new(text, statement.span, mode);
-    let mut words = Vec::new();
-    // What is not read any further may be anything.
-    while let Some(token) = scanner.next_token().unwrap_or_default() {
-        if token.kind == TokenKind::Word {
-            words.push(token);
-        }
-    }
+    let mut scanner = Scanner::new(text, statement.span, Options::new(Provider::MySql).mode());
+    let tokens = std::iter::from_fn(|| scanner.next_token().ok().flatten());
+    let words: Vec<Token> = tokens.filter(|token| token.kind == TokenKind::Word).collect();
     let head = ["CREATE", "OR", "REPLACE", "TABLE"];
     let begins =
         words.len() >= head.len() && words.iter().zip(head).all(|(token, word)| token.is_word(text, word));

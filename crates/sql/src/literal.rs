@@ -1,8 +1,8 @@
 //! Rows that a statement has in its own text.
 
 use crate::kind::{DataVerb, Kind};
-use crate::scanner::{Mode, Scanner, TokenKind};
-use crate::statement::Statement;
+use crate::scanner::{Scanner, TokenKind};
+use crate::statement::{Options, Statement};
 use diagnostics::Provider;
 
 /// Words that begin a query.
@@ -18,9 +18,7 @@ pub fn inserts_literals(statement: &Statement, text: &str, provider: Provider) -
     if !QUERIES.iter().any(|word| lower.contains(&word.to_ascii_lowercase())) {
         return true;
     }
-    let mode =
-        Mode { provider, standard_conforming_strings: true, ansi_quotes: false, no_backslash_escapes: false };
-    let mut scanner = Scanner::new(text, statement.span, mode);
+    let mut scanner = Scanner::new(text, statement.span, Options::new(provider).mode());
     loop {
         match scanner.next_token() {
             Ok(Some(token)) => {

@@ -67,6 +67,13 @@ pub enum Standing {
     Newer(i64),
 }
 
+impl Standing {
+    /// It can be read: what a newer program has added is not asked for.
+    pub fn can_be_read(&self) -> bool {
+        matches!(self, Self::Ready | Self::Newer(_))
+    }
+}
+
 /// A table's qualified name.
 pub fn name(provider: Provider, table: &str) -> String {
     match provider {

@@ -11,7 +11,7 @@ use sql::{Action, Kind, Name, Statement};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Lists rows that point to rows that do not exist.
-pub(super) const CHECK: &str = "PRAGMA foreign_key_check";
+pub(crate) const CHECK: &str = "PRAGMA foreign_key_check";
 
 /// Which look it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,23 @@ impl Guard {
             });
         Ok(Self { renames: renames.collect(), count: relations.counts(), check })
     }
+}
+
+/// The violations of `now` that are more than there were `before`, between the same tables: these were renamed meanwhile, in lower
+/// case and in this order.
+pub(crate) fn new_violations<'r>(before: &Rows, now: &'r Rows, renames: &[(String, String)]) -> Vec<&'r Row> {
+    let mut known: BTreeMap<[String; 2], usize> = BTreeMap::new();
+    for row in before {
+        *known.entry(tables_of(row, renames)).or_default() += 1;
+    }
+    let mut fresh = Vec::new();
+    for row in now {
+        match known.get_mut(&tables_of(row, &[])) {
+            Some(left) if *left > 0 => *left -= 1,
+            _ => fresh.push(row),
+        }
+    }
+    fresh
 }
 
 /// What the looks saw.
@@ -193,17 +210,7 @@ impl Looks {
                 None
             }
             Look::Violations => {
-                let mut known: BTreeMap<[String; 2], usize> = BTreeMap::new();
-                for row in &self.before {
-                    *known.entry(tables_of(row, renames)).or_default() += 1;
-                }
-                let mut fresh: Vec<&Row> = Vec::new();
-                for row in &now {
-                    match known.get_mut(&tables_of(row, &[])) {
-                        Some(left) if *left > 0 => *left -= 1,
-                        _ => fresh.push(row),
-                    }
-                }
+                let fresh = new_violations(&self.before, &now, renames);
                 let first = fresh.first()?;
                 let part = |index: usize| first.get(index).cloned().flatten().unwrap_or_default();
                 Some(DbError::new(

@@ -12,7 +12,7 @@ mod concurrent;
 mod failure;
 pub use failure::duration;
 mod going;
-mod guard;
+pub(crate) mod guard;
 mod ledger;
 mod limits;
 mod patience;

@@ -25,6 +25,7 @@ pub use segments::Segment;
 pub use waits::Waits;
 
 use crate::progress::Progress;
+use db::history::History;
 use diagnostics::Source;
 use serde::{Deserialize, Serialize};
 use sql::Kept;
@@ -91,6 +92,14 @@ impl State {
 }
 
 impl PlannedMigration {
+    /// The id of the row that it has in the history, or will have.
+    pub(crate) fn row_id(&self, history: &History) -> String {
+        match &self.state {
+            State::Pending => history.next_id(&self.name),
+            State::Resume { id, .. } => id.clone(),
+        }
+    }
+
     /// How many statements the file has.
     pub fn statement_count(&self) -> usize {
         self.segments.iter().map(|segment| segment.statements.len()).sum()

@@ -6,8 +6,8 @@
 
 use crate::record::MigrationRecord;
 use db::Conn;
+use db::state;
 use db::state::runs::{self, RunRow};
-use db::state::{self, Standing};
 use std::collections::BTreeMap;
 
 /// So many of the newest runs are looked at.
@@ -28,7 +28,7 @@ impl Past {
     /// Reads it; nothing is known where the records cannot be read.
     pub(crate) fn read(conn: &mut dyn Conn, owner: &str) -> Self {
         match state::standing(conn) {
-            Ok(Standing::Ready | Standing::Newer(_)) => {
+            Ok(standing) if standing.can_be_read() => {
                 runs::newest(conn, owner, RUNS).map(|runs| Self::of(&runs)).unwrap_or_default()
             }
             _ => Self::default(),

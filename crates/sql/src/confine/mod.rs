@@ -15,7 +15,7 @@ mod reading;
 
 use crate::classify;
 use crate::kind::{DdlVerb, Kind};
-use crate::scanner::{Scanner, Token, TokenKind};
+use crate::scanner::{self, Token, TokenKind};
 use crate::statement::{Options, Statement};
 use crate::words::Words;
 use diagnostics::{Provider, Span};
@@ -210,15 +210,7 @@ impl Confines {
     }
 
     fn tokens(&self, text: &str) -> Option<Vec<Token>> {
-        let mut scanner = Scanner::new(text, Span::new(0, text.len()), self.options.mode());
-        let mut tokens = Vec::new();
-        loop {
-            match scanner.next_token() {
-                Ok(Some(token)) => tokens.push(token),
-                Ok(None) => return Some(tokens),
-                Err(_) => return None,
-            }
-        }
+        scanner::tokens(text, Span::new(0, text.len()), self.options.mode()).ok()
     }
 }
 

@@ -8,8 +8,8 @@ use super::{Breakage, Effect, Fact, Lock, Reversible, TableEffect};
 use crate::action::Name;
 use crate::catalog::{Catalog, Table, TableKind};
 use crate::kind::{DataVerb, DdlVerb, Kind};
-use crate::scanner::{Mode, Scanner, Token, TokenKind};
-use crate::statement::Statement;
+use crate::scanner::{Scanner, Token, TokenKind};
+use crate::statement::{Options, Statement};
 use crate::words::Words;
 use diagnostics::{Provider, Span};
 
@@ -30,13 +30,7 @@ pub(super) fn effect(statement: &Statement, text: &str, catalog: &Catalog) -> Ef
 
 /// The tokens of the statement at `span`; as far as they can be read.
 pub(crate) fn tokens(span: Span, text: &str) -> Vec<Token> {
-    let mode = Mode {
-        provider: Provider::Sqlite,
-        standard_conforming_strings: true,
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-    };
-    let mut scanner = Scanner::new(text, span, mode);
+    let mut scanner = Scanner::new(text, span, Options::new(Provider::Sqlite).mode());
     std::iter::from_fn(|| scanner.next_token().ok().flatten()).take(MOST_TOKENS).collect()
 }
 

@@ -141,6 +141,21 @@ pub struct Keeping {
     pub kept: Vec<Kept>,
 }
 
+/// What is sent in place of one statement, where in that the statement itself is, if it is, and what that keeps. None: the statement
+/// drops nothing that can be kept. An error is the reason why something cannot be.
+pub(super) type Instead = Result<Option<(Vec<String>, Option<usize>, Vec<Kept>)>, String>;
+
+impl Keeping {
+    /// Takes what was found for a statement.
+    pub(super) fn take(&mut self, statement: usize, found: Instead) -> Result<(), Unkept> {
+        if let Some((sent, own, kept)) = found.map_err(|reason| Unkept { statement, reason })? {
+            self.substitutions.push(Substitution { statement, sent, own });
+            self.kept.extend(kept.into_iter().map(|kept| Kept { statement, ..kept }));
+        }
+        Ok(())
+    }
+}
+
 /// Of what runs: the script, its text, and how many of its statements have run already.
 #[derive(Clone, Copy, Debug)]
 pub struct Running<'r> {

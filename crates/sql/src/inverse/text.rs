@@ -1,7 +1,8 @@
 //! Names inside of definitions: where they stand, and putting others in their place.
 
 use crate::action::Name;
-use crate::scanner::{Mode, Scanner, Token, TokenKind};
+use crate::scanner::{Scanner, Token, TokenKind};
+use crate::statement::Options;
 use crate::words::{Words, unquote_string};
 use diagnostics::{Provider, Span};
 
@@ -19,14 +20,9 @@ pub(super) struct Mention {
     pub(super) keyword: bool,
 }
 
-/// How quotes are read in definitions that a server prints.
-pub(super) const fn mode(provider: Provider) -> Mode {
-    Mode { provider, standard_conforming_strings: true, ansi_quotes: false, no_backslash_escapes: false }
-}
-
 /// The tokens of a text; as far as they can be read.
 pub(super) fn tokens(text: &str, provider: Provider) -> Vec<Token> {
-    let mut scanner = Scanner::new(text, Span::new(0, text.len()), mode(provider));
+    let mut scanner = Scanner::new(text, Span::new(0, text.len()), Options::new(provider).mode());
     let tokens = std::iter::from_fn(|| scanner.next_token().ok().flatten());
     tokens.filter(|token| !matches!(token.kind, TokenKind::CodeOpen | TokenKind::CodeClose)).collect()
 }

@@ -15,7 +15,8 @@ mod table;
 mod tree;
 
 use crate::action::Action;
-use crate::scanner::{Mode, Scanner};
+use crate::scanner::Scanner;
+use crate::statement::Options;
 use command::Command;
 use diagnostics::{Provider, Span};
 use squawk_syntax::ast::AstNode;
@@ -66,13 +67,8 @@ pub(crate) fn read(statement: &str) -> Result<Command, &'static str> {
 /// Whether a parser that recurses can read it: between two commas that stand in no more than one pair of parentheses there
 /// are not too many tokens, so that nothing stands deeper than that.
 fn is_shallow(statement: &str) -> bool {
-    let mode = Mode {
-        provider: Provider::PostgreSql,
-        // As the parser takes it, whatever the session's setting is.
-        standard_conforming_strings: true,
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-    };
+    // As the parser takes it, whatever the session's setting is.
+    let mode = Options::new(Provider::PostgreSql).mode();
     let mut scanner = Scanner::new(statement, Span::new(0, statement.len()), mode);
     let (mut all, mut run, mut depth) = (0_usize, 0_usize, 0_usize);
     loop {

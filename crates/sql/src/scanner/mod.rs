@@ -120,6 +120,15 @@ pub(crate) struct Scanner<'t> {
     pub(crate) directives: Vec<Span>,
 }
 
+/// All tokens of the bytes `span` of a text.
+///
+/// # Errors
+/// A quote or comment that is not closed.
+pub(crate) fn tokens(text: &str, span: Span, mode: Mode) -> Result<Vec<Token>, ScanError> {
+    let mut scanner = Scanner::new(text, span, mode);
+    std::iter::from_fn(|| scanner.next_token().transpose()).collect()
+}
+
 impl<'t> Scanner<'t> {
     /// A scanner over the bytes `span` of `text`.
     pub(crate) fn new(text: &'t str, span: Span, mode: Mode) -> Self {

@@ -2,7 +2,7 @@
 //! differs from one database to the next.
 
 use super::{ColumnDefinition, Definition, Part, PartKind};
-use crate::scanner::{Scanner, Token, TokenKind};
+use crate::scanner::{self, Token, TokenKind};
 use crate::statement::Options;
 use diagnostics::{Provider, Span};
 
@@ -190,12 +190,7 @@ fn without(text: &str, cuts: &[Span]) -> String {
 }
 
 fn tokens(text: &str) -> Option<Vec<Token>> {
-    let mut scanner = Scanner::new(text, Span::new(0, text.len()), Options::new(Provider::MySql).mode());
-    let mut tokens = Vec::new();
-    while let Some(token) = scanner.next_token().ok()? {
-        tokens.push(token);
-    }
-    Some(tokens)
+    scanner::tokens(text, Span::new(0, text.len()), Options::new(Provider::MySql).mode()).ok()
 }
 
 fn change(token: &Token) -> i32 {

@@ -1,7 +1,8 @@
 //! Column definitions of MySQL and MariaDB, as a text or the catalogue has them.
 
 use crate::action::Name;
-use crate::scanner::{Mode, Scanner, Token, TokenKind};
+use crate::scanner::{self, Token, TokenKind};
+use crate::statement::Options;
 use crate::words::Words;
 use diagnostics::{Provider, Span};
 
@@ -57,17 +58,8 @@ pub(crate) enum Position {
 
 /// Reads a type as the catalogue prints it.
 pub(crate) fn parse_type(text: &str) -> Option<ColumnType> {
-    let mode = Mode {
-        provider: Provider::MySql,
-        standard_conforming_strings: true,
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-    };
-    let mut scanner = Scanner::new(text, Span::new(0, text.len()), mode);
-    let mut tokens = Vec::new();
-    while let Some(token) = scanner.next_token().ok()? {
-        tokens.push(token);
-    }
+    let mode = Options::new(Provider::MySql).mode();
+    let tokens = scanner::tokens(text, Span::new(0, text.len()), mode).ok()?;
     let mut words = Words::new(text, &tokens, Provider::MySql);
     let mut column = ColumnDefinition { data_type: read_type(&mut words)?, ..ColumnDefinition::default() };
     while words.look(0).is_some() {

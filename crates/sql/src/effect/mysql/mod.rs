@@ -27,7 +27,7 @@ use crate::action::Name;
 use crate::catalog::{Catalog, Table, TableKind};
 use crate::kind::{DdlVerb, Kind};
 use crate::scanner::{Mode, Scanner, Token, TokenKind};
-use crate::statement::Statement;
+use crate::statement::{Options, Statement};
 use crate::words::Words;
 use diagnostics::Provider;
 
@@ -46,12 +46,7 @@ pub(super) fn effect(statement: &Statement, text: &str, catalog: &Catalog) -> Ef
 
 /// The tokens of a statement, with `"` around strings or around names; none where it cannot be read so.
 pub(crate) fn tokens(statement: &Statement, text: &str, ansi_quotes: bool) -> Option<Vec<Token>> {
-    let mode = Mode {
-        provider: Provider::MySql,
-        standard_conforming_strings: true,
-        ansi_quotes,
-        no_backslash_escapes: false,
-    };
+    let mode = Mode { ansi_quotes, ..Options::new(Provider::MySql).mode() };
     let mut scanner = Scanner::new(text, statement.span, mode);
     let mut tokens = Vec::new();
     while let Some(token) = scanner.next_token().ok()? {

@@ -29,10 +29,7 @@ pub(in crate::inverse) fn keep(
     for (number, statement) in left(running) {
         let tag = format!("{tag}_{}", number + 1);
         let found = one(statement, running.text, state, &tag);
-        if let Some((sent, kept)) = found.map_err(|reason| Unkept { statement: number, reason })? {
-            keeping.substitutions.push(Substitution { statement: number, sent, own: None });
-            keeping.kept.extend(kept.into_iter().map(|kept| Kept { statement: number, ..kept }));
-        }
+        keeping.take(number, found.map(|found| found.map(|(sent, kept)| (sent, None, kept))))?;
         super::one(statement, running.text, state);
     }
     Ok(())

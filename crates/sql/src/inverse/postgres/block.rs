@@ -10,6 +10,7 @@
 
 use super::super::state::State;
 use super::super::{Undo, text};
+use super::POSTGRES;
 use super::one;
 use crate::action::Name;
 use crate::kind::{DdlVerb, Kind};
@@ -19,9 +20,6 @@ use crate::scanner::TokenKind;
 use crate::snapshot::PartKind;
 use crate::statement::{Options, Statement, split};
 use crate::words::{Words, unquote_string};
-use diagnostics::Provider;
-
-const POSTGRES: Provider = Provider::PostgreSql;
 
 pub(super) fn undo(written: &str, state: &mut State) -> Undo {
     let unknown = || Undo::unknown("it runs a block of code that may do anything");

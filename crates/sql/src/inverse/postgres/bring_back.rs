@@ -3,6 +3,7 @@
 use super::super::keep::{Kept, KeptKind, Piece, Pieces, Running, Substitution, left, listed};
 use super::super::state::State;
 use super::super::text;
+use super::POSTGRES;
 use super::counter::counted;
 use super::keep::{fill, own_type};
 use super::render::{self, alter, alter_column, quoted};
@@ -11,10 +12,7 @@ use crate::action::Name;
 use crate::pg;
 use crate::pg::command::{self, Alter, Change, Command, Object as Relation};
 use crate::snapshot::{ColumnDefinition, Object, ObjectKind, Snapshot};
-use diagnostics::Provider;
 use std::collections::BTreeSet;
-
-const POSTGRES: Provider = Provider::PostgreSql;
 
 pub(in crate::inverse) fn bring_back(
     running: Running<'_>,

@@ -3,15 +3,13 @@
 use super::super::state::State;
 use super::super::text::{self, string};
 use super::super::{Obstacle, Undo};
+use super::POSTGRES;
 use super::alter::Altered;
 use super::lost::Lost;
 use super::render::{self, alter, alter_column};
 use crate::action::Name;
 use crate::snapshot::{Object, ObjectKind, PartKind};
 use crate::words::Words;
-use diagnostics::Provider;
-
-const POSTGRES: Provider = Provider::PostgreSql;
 
 /// How a counter counts, as far as its options say it.
 #[derive(Default)]

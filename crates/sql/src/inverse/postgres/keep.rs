@@ -2,11 +2,12 @@
 //! the catalogue alone, under the lock that DROP takes, in the migration's transaction.
 
 use super::super::keep::{
-    KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Pieces, Running, Substitution,
+    Instead, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Pieces, Running,
     Unkept, kept_name, left,
 };
 use super::super::state::State;
 use super::super::text;
+use super::POSTGRES;
 use super::counter::counted;
 use super::lost::{Lost, names};
 use super::render::{self, alter, alter_column, quoted};
@@ -16,13 +17,7 @@ use crate::pg;
 use crate::pg::command::{Alter, Change, Command, Drop, Object as Relation};
 use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, Part, PartKind};
 use crate::statement::Statement;
-use diagnostics::Provider;
 use std::collections::BTreeSet;
-
-const POSTGRES: Provider = Provider::PostgreSql;
-
-/// What is sent in place of one statement, and what that keeps.
-type Found = Result<Option<(Vec<String>, Option<usize>, Vec<Kept>)>, String>;
 
 pub(in crate::inverse) fn keep(
     running: Running<'_>,
@@ -34,16 +29,13 @@ pub(in crate::inverse) fn keep(
     for (number, statement) in left(running) {
         let tag = format!("{tag}_{}", number + 1);
         let found = one(statement, running.text, state, (&tag, &mut types));
-        if let Some((sent, own, kept)) = found.map_err(|reason| Unkept { statement: number, reason })? {
-            keeping.substitutions.push(Substitution { statement: number, sent, own });
-            keeping.kept.extend(kept.into_iter().map(|kept| Kept { statement: number, ..kept }));
-        }
+        keeping.take(number, found)?;
         super::one(statement, running.text, state);
     }
     Ok(())
 }
 
-fn one(statement: &Statement, text: &str, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Found {
+fn one(statement: &Statement, text: &str, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Instead {
     let written = statement.span.slice(text);
     if !matches!(statement.kind, Kind::Ddl(DdlVerb::Drop | DdlVerb::Alter)) {
         return Ok(None);
@@ -99,7 +91,7 @@ fn trial(tables: &str, drop: &str) -> String {
     )
 }
 
-fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Found {
+fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Instead {
     let named: Vec<Object> =
         dropped.names.iter().filter_map(|name| state.find(ObjectKind::Table, name)).collect();
     // What the script itself has made was not there before it.
@@ -260,7 +252,7 @@ fn depends(default: &str, table: &Object, state: &State) -> bool {
 }
 
 /// A type is kept where a kept table or column has it.
-fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Found {
+fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Instead {
     let kinds = [ObjectKind::Enum, ObjectKind::Domain, ObjectKind::Type];
     let named: Vec<Object> = dropped.names.iter().filter_map(|name| state.find_any(&kinds, name)).collect();
     let used = |object: &Object| {
@@ -308,7 +300,7 @@ fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<Strin
     Ok(Some((sent, None, kept)))
 }
 
-fn columns(change: &Alter, written: &str, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Found {
+fn columns(change: &Alter, written: &str, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Instead {
     let Some(table) = state.find(ObjectKind::Table, &change.target.name) else { return Ok(None) };
     // What is computed is computed again.
     let drops = |name: &str| {

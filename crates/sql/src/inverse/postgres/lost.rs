@@ -2,13 +2,11 @@
 
 use super::super::state::{State, base_name};
 use super::super::{Obstacle, Undo, text};
+use super::POSTGRES;
 use super::{counter, render};
 use crate::action::Name;
 use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, Part, PartKind};
-use diagnostics::Provider;
 use std::collections::BTreeMap;
-
-const POSTGRES: Provider = Provider::PostgreSql;
 
 /// Objects, columns and parts that are there no more.
 #[derive(Default)]

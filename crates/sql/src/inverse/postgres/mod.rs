@@ -33,6 +33,9 @@ use crate::pg;
 use crate::pg::command::Command;
 use crate::snapshot::Snapshot;
 use crate::statement::{Script, Statement};
+use diagnostics::Provider;
+
+const POSTGRES: Provider = Provider::PostgreSql;
 
 /// How each statement of the script is undone.
 pub(super) fn undo(script: &Script, text: &str, before: &Snapshot) -> Vec<Undo> {

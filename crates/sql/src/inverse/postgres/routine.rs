@@ -2,15 +2,13 @@
 
 use super::super::state::{State, base_name};
 use super::super::{Undo, text};
+use super::POSTGRES;
 use super::{object, types};
 use crate::action::Name;
 use crate::catalog::Catalog;
 use crate::effect::postgres::canonical;
 use crate::snapshot::{Definition, Object, ObjectKind};
 use crate::words::Words;
-use diagnostics::Provider;
-
-const POSTGRES: Provider = Provider::PostgreSql;
 
 /// The kinds of routine that the next word stands for.
 pub(super) fn kind(words: &mut Words<'_>) -> Option<&'static [ObjectKind]> {

@@ -2,13 +2,11 @@
 
 use super::super::state::State;
 use super::super::{Undo, text};
+use super::POSTGRES;
 use super::{object, render, rights, routine};
 use crate::action::Name;
 use crate::snapshot::{Object, ObjectKind, Part, PartKind};
 use crate::words::Words;
-use diagnostics::Provider;
-
-const POSTGRES: Provider = Provider::PostgreSql;
 
 /// SET search_path.
 pub(super) fn search_path(value: Option<&str>, state: &mut State) {

@@ -28,14 +28,13 @@ pub(in crate::inverse) fn keep(
     let mut walk = Walk { state, undone: Vec::new(), rebuilt: Vec::new() };
     for (number, statement) in left(running) {
         let tag = format!("{tag}_{}", number + 1);
-        let own = statement.span.slice(running.text).to_owned();
         let found = one(statement, running.text, &walk, &tag);
-        if let Some((mut sent, kept)) = found.map_err(|reason| Unkept { statement: number, reason })? {
-            let at = sent.len();
-            sent.push(own);
-            keeping.substitutions.push(Substitution { statement: number, sent, own: Some(at) });
-            keeping.kept.extend(kept.into_iter().map(|kept| Kept { statement: number, ..kept }));
-        }
+        let before = |(mut sent, kept): (Vec<String>, Vec<Kept>)| {
+            let own = sent.len();
+            sent.push(statement.span.slice(running.text).to_owned());
+            (sent, Some(own), kept)
+        };
+        keeping.take(number, found.map(|found| found.map(before)))?;
         let undo = super::one(statement, running.text, &mut walk);
         walk.undone.push(undo);
     }
