@@ -3,6 +3,10 @@
 //! The compatible commands take the reference's flags under the reference's names; what is ours is added beside
 //! them. To add a command: a variant here, its file in `commands/`.
 
+mod telling;
+
+pub(crate) use telling::{Annotate, ReportFile, TellingArguments};
+
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -225,6 +229,8 @@ pub(crate) struct DeployArguments {
     pub(crate) wait: WaitArguments,
     #[command(flatten)]
     pub(crate) locks: LockWaitArguments,
+    #[command(flatten)]
+    pub(crate) telling: TellingArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

@@ -162,6 +162,16 @@ pub static C1009: Code = Code {
     way_out: "Correct the command behind `--`; starting again applies nothing twice.",
 };
 
+/// A report cannot be written.
+pub static C1010: Code = Code {
+    id: "C1010",
+    default_class: Class::Other,
+    title: "A report cannot be written",
+    what: "The file of a `--report` cannot be made where it was asked for.",
+    why: "A directory on the way may be a file, read-only, or another user's. It is tried before anything runs, so that no run goes without the report that a pipeline waits for.",
+    way_out: "Name another file, or leave `--report` out.",
+};
+
 /// A migration file is not UTF-8.
 pub static C2001: Code = Code {
     id: "C2001",
@@ -744,12 +754,12 @@ pub static P3022: Code = Code {
 
 /// All codes, in the order of their ids.
 pub static ALL: &[&Code] = &[
-    &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C1008, &C1009, &C2001, &C2002, &C2003, &C2004,
-    &C2005, &C2006, &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016, &C2017,
-    &C2018, &C2019, &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C2027, &C2028, &C2029, &C2030,
-    &C2031, &C2032, &C2033, &C2034, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011, &P1012,
-    &P1013, &P1014, &P1017, &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017, &P3018,
-    &P3019, &P3022,
+    &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C1008, &C1009, &C1010, &C2001, &C2002, &C2003,
+    &C2004, &C2005, &C2006, &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016,
+    &C2017, &C2018, &C2019, &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C2027, &C2028, &C2029,
+    &C2030, &C2031, &C2032, &C2033, &C2034, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011,
+    &P1012, &P1013, &P1014, &P1017, &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017,
+    &P3018, &P3019, &P3022,
 ];
 
 #[cfg(test)]

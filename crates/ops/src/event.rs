@@ -287,6 +287,24 @@ pub enum Event {
 pub trait Observer: Sync {
     /// Takes one event.
     fn on(&self, event: &Event);
+
+    /// The id of the run that it has told of already; none where it names none.
+    fn run(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Tells several, in this order.
+pub struct Several<'o>(pub Vec<&'o dyn Observer>);
+
+impl Observer for Several<'_> {
+    fn on(&self, event: &Event) {
+        self.0.iter().for_each(|observer| observer.on(event));
+    }
+
+    fn run(&self) -> Option<String> {
+        self.0.iter().find_map(|observer| observer.run())
+    }
 }
 
 /// Is told, and tells nobody.

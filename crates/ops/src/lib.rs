@@ -41,6 +41,7 @@ mod pooler;
 pub mod progress;
 pub mod record;
 pub mod recover;
+pub mod report;
 pub mod resolve;
 pub mod retry;
 pub mod rollback;

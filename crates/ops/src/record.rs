@@ -7,6 +7,11 @@
 //!
 //! What does not live here: the tables (`db::state`), showing them (`history`).
 
+mod fold;
+
+pub(crate) use fold::Fold;
+pub use fold::{MigrationRecord, StatementRecord, WaitRecord};
+
 use crate::event::{Event, Observer};
 use crate::json::each_value;
 use crate::migrations::{self, Folder};
@@ -60,46 +65,6 @@ pub struct Origin {
     pub actor: Option<String>,
 }
 
-/// What a run did with one migration.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct MigrationRecord {
-    /// Its name.
-    pub name: String,
-    /// Of the file that ran; none in records of older versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checksum: Option<String>,
-    /// When it began: RFC 3339.
-    pub started_at: String,
-    /// How long it took, once that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seconds: Option<f64>,
-    /// `applied`, `failed`, `rolled_back`, `marked` (as applied, without being run); none while it goes on, or where the run was killed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<String>,
-    /// How many attempts did not get their locks.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub retries: u32,
-    /// How long each of its statements took in the attempt that counts, in order.
-    #[serde(default)]
-    pub statements: Vec<StatementRecord>,
-}
-
-/// What one statement took.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StatementRecord {
-    /// Its number in the file, from 1.
-    pub number: usize,
-    /// How long.
-    pub seconds: f64,
-    /// Rows affected or returned.
-    pub rows: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
 /// How often it is written at most while the run goes on.
 const EVERY: Duration = Duration::from_secs(2);
 /// The longest log in bytes; what is in the middle of a longer one is left out.
@@ -115,7 +80,7 @@ pub(crate) struct Recorder<'o> {
 #[derive(Default)]
 struct Kept {
     row: RunRow,
-    migrations: Vec<MigrationRecord>,
+    migrations: Fold,
     log: String,
     /// How many lines were left out of the log.
     left_out: usize,
@@ -151,12 +116,8 @@ impl<'o> Recorder<'o> {
     /// The row as it is to be written now.
     fn row(&self) -> RunRow {
         let kept = self.kept();
-        let next = kept.next.as_ref().map(|name| MigrationRecord {
-            name: name.clone(),
-            started_at: now(),
-            ..MigrationRecord::default()
-        });
-        let migrations: Vec<&MigrationRecord> = kept.migrations.iter().chain(&next).collect();
+        let next = kept.next.as_deref().map(MigrationRecord::begun);
+        let migrations: Vec<&MigrationRecord> = kept.migrations.all().iter().chain(&next).collect();
         RunRow {
             migrations: serde_json::to_string(&migrations).ok(),
             log: Some(kept.log.clone()),
@@ -169,64 +130,16 @@ impl Observer for Recorder<'_> {
     fn on(&self, event: &Event) {
         self.inner.on(event);
         let mut kept = self.kept();
-        kept.note(event);
+        kept.migrations.note(event);
         kept.add_line(event, &self.secrets);
+    }
+
+    fn run(&self) -> Option<String> {
+        self.inner.run()
     }
 }
 
 impl Kept {
-    /// What an event says of migrations.
-    fn note(&mut self, event: &Event) {
-        match event {
-            Event::Started { migration, checksum, .. } => {
-                self.next = None;
-                // Begun again after a lost connection: what counts is the last time.
-                self.migrations.retain(|found| found.name != *migration || found.outcome.is_some());
-                self.migrations.push(MigrationRecord {
-                    name: migration.clone(),
-                    checksum: Some(checksum.clone()),
-                    started_at: now(),
-                    ..MigrationRecord::default()
-                });
-            }
-            Event::StatementFinished { migration, statement, rows, elapsed } => {
-                if let Some(found) = self.of(migration) {
-                    // An attempt that was rolled back has told of the same statements.
-                    found.statements.retain(|other| other.number < *statement);
-                    let seconds = rounded(*elapsed);
-                    found.statements.push(StatementRecord { number: *statement, seconds, rows: *rows });
-                }
-            }
-            Event::AttemptEnded { migration, .. } => {
-                if let Some(found) = self.of(migration) {
-                    found.retries += 1;
-                }
-            }
-            Event::Finished { migration, elapsed, .. } => {
-                if let Some(found) = self.of(migration) {
-                    found.seconds = Some(rounded(*elapsed));
-                    found.outcome = Some("applied".to_owned());
-                }
-            }
-            Event::RolledBack { migration, elapsed } => {
-                if let Some(found) = self.of(migration) {
-                    found.seconds = Some(rounded(*elapsed));
-                    found.outcome = Some("rolled_back".to_owned());
-                }
-            }
-            Event::FoundApplied { migration } => {
-                if let Some(found) = self.of(migration) {
-                    found.outcome = Some("applied".to_owned());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn of(&mut self, migration: &str) -> Option<&mut MigrationRecord> {
-        self.migrations.iter_mut().rev().find(|found| found.name == migration)
-    }
-
     fn add_line(&mut self, event: &Event, secrets: &[Secret]) {
         let last = matches!(event, Event::Failed { .. } | Event::Done { .. } | Event::Cancelling { .. });
         self.add(&event, secrets, last);
@@ -265,12 +178,8 @@ impl Kept {
     }
 }
 
-fn now() -> String {
+pub(crate) fn now() -> String {
     jiff::Timestamp::now().to_string()
-}
-
-fn rounded(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e6
 }
 
 /// Records that the run begins, with the scripts of what it will run.
@@ -396,13 +305,7 @@ pub(crate) fn keep_up(run: &mut Run<'_>, next: Option<&str>) {
 /// Keeps for the record that these were marked as applied without being run.
 pub(crate) fn marked<'n>(run: &Run<'_>, names: impl Iterator<Item = &'n str>) {
     let Some(recorder) = run.recorder else { return };
-    let record = |name: &str| MigrationRecord {
-        name: name.to_owned(),
-        started_at: now(),
-        outcome: Some("marked".to_owned()),
-        ..MigrationRecord::default()
-    };
-    recorder.kept().migrations.extend(names.map(record));
+    recorder.kept().migrations.mark(names);
 }
 
 /// Records how the run has ended.
@@ -415,21 +318,13 @@ pub(crate) fn end(run: &mut Run<'_>, failure: Option<&Failure>) {
         }
         kept.next = None;
         kept.row.ended_at = Some(now());
-        let stopped = failure
-            .map(Failure::get_class)
-            .is_some_and(|class| matches!(class, Class::Cancelled | Class::Deadline));
-        kept.row.result = Some(match failure {
-            None => "ok".to_owned(),
-            Some(_) if stopped => "stopped".to_owned(),
-            Some(_) => "failed".to_owned(),
-        });
+        let result = result(failure);
+        kept.row.result = Some(result.to_owned());
         if let Some(failure) = failure {
             let text = redact(&told(failure), &recorder.secrets);
             kept.row.error = Some(text);
             kept.add_failure(failure, &recorder.secrets);
-            if let Some(last) = kept.migrations.last_mut().filter(|last| last.outcome.is_none()) {
-                last.outcome = Some(if stopped { "stopped" } else { "failed" }.to_owned());
-            }
+            kept.migrations.end(result);
         }
     }
     if run.begun {
@@ -445,6 +340,15 @@ pub(crate) fn end(run: &mut Run<'_>, failure: Option<&Failure>) {
         }
     }
     write(run, recorder);
+}
+
+/// How a run ended, in a word: `ok`, `stopped` (a signal, the deadline), `failed`.
+pub(crate) fn result(failure: Option<&Failure>) -> &'static str {
+    match failure.map(Failure::get_class) {
+        None => "ok",
+        Some(Class::Cancelled | Class::Deadline) => "stopped",
+        Some(_) => "failed",
+    }
 }
 
 /// A failure in words.

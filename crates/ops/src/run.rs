@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
             quiet_until: None,
             told_cancelling: false,
             keeps: None,
-            id: new_id(),
+            id: observer.run().unwrap_or_else(new_id),
             watch: None,
         }
     }

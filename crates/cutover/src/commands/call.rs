@@ -18,6 +18,10 @@ pub(super) struct Call<'a> {
     pub(super) interrupt: Arc<Interrupt>,
     /// With `--json`: objects, a line each.
     pub(super) json: Option<JsonLines<'a>>,
+    /// What every object and report of this call names.
+    pub(super) run: String,
+    /// What is printed last of all, behind the failure too.
+    pub(super) last_line: Mutex<Option<String>>,
     signals: Mutex<Option<Forwarding>>,
 }
 
@@ -36,16 +40,27 @@ impl<'a> Call<'a> {
         detailed: bool,
         work: impl FnOnce(&Self) -> Result<ExitCode>,
     ) -> ExitCode {
-        let json = json.then(|| JsonLines::new(context.terminal, ops::run_id()));
+        let run = ops::run_id();
+        let json = json.then(|| JsonLines::new(context.terminal, run.clone()));
         let (interrupt, signals) = context.interrupt();
-        let call = Self { context, interrupt, json, signals: Mutex::new(signals) };
-        work(&call).unwrap_or_else(|failure| {
+        let last_line = Mutex::default();
+        let call = Self { context, interrupt, json, run, last_line, signals: Mutex::new(signals) };
+        let code = work(&call).unwrap_or_else(|failure| {
             let code = context.fail(&failure, detailed, Some(&call.interrupt));
             if let Some(json) = &call.json {
                 json.on(&Event::Failed { failure });
             }
             code
-        })
+        });
+        call.say_last();
+        code
+    }
+
+    /// Prints what is to be printed last of all.
+    pub(super) fn say_last(&self) {
+        if let Some(line) = self.last_line.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.context.terminal.talk(&line);
+        }
     }
 
     /// From now on signals end the process; what came before has reached the interrupt.

@@ -1,6 +1,7 @@
 //! `migrate deploy`.
 
 use super::call::Call;
+use super::report::Reporting;
 use super::{Context, ExitCode, level, plan};
 use crate::args::{DeployArguments, PlanFormat};
 use crate::observe::Human;
@@ -8,6 +9,7 @@ use crate::settings::{self, Arguments};
 use diagnostics::{Failure, Result};
 use ops::deploy::{Deploy, deploy};
 use ops::dry_run::dry_run;
+use ops::event::Several;
 use ops::plan::decide::Limit;
 use std::time::Duration;
 
@@ -17,9 +19,9 @@ pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCod
     let detailed = output.detailed_exitcode || arguments.plan.is_some();
     Call::of(context, output.json, detailed, |call| {
         if !arguments.dry_run {
-            return deployed(arguments, call).map(|()| 0);
+            return deployed(arguments, "deploy", detailed, call).map(|()| 0);
         }
-        let operation = prepare(arguments, call)?;
+        let operation = prepare(arguments, call, |_| {})?;
         let human = Human::new(context.terminal, level(output), operation.target.provider, true);
         let plan = dry_run(&operation, call.observer(&human), &call.interrupt)?;
         let format = if call.json.is_some() { PlanFormat::Json } else { PlanFormat::Human };
@@ -28,19 +30,36 @@ pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCod
     })
 }
 
-/// Deploys, and says what was applied.
-pub(super) fn deployed(arguments: &DeployArguments, call: &Call<'_>) -> Result<()> {
-    let operation = prepare(arguments, call)?;
+/// Deploys, says what was applied, and reports.
+pub(super) fn deployed(
+    arguments: &DeployArguments,
+    command: &str,
+    detailed: bool,
+    call: &Call<'_>,
+) -> Result<()> {
+    let reporting = Reporting::begin(&arguments.telling, command, call)?;
+    let ended = told(arguments, &reporting, call);
+    reporting.end(ended.as_ref().err(), detailed, call);
+    ended
+}
+
+fn told(arguments: &DeployArguments, reporting: &Reporting<'_>, call: &Call<'_>) -> Result<()> {
+    let operation = prepare(arguments, call, |project| reporting.about(project))?;
     let terminal = call.context.terminal;
     let human = Human::new(terminal, level(&arguments.output), operation.target.provider, true);
-    let outcome = deploy(&operation, call.observer(&human), &call.interrupt)?;
+    let observer = Several(vec![call.observer(&human), reporting.observer()]);
+    let outcome = deploy(&operation, &observer, &call.interrupt)?;
     if call.json.is_none() {
         applied(&outcome.applied).iter().for_each(|line| terminal.out(line));
     }
     Ok(())
 }
 
-fn prepare(arguments: &DeployArguments, call: &Call<'_>) -> Result<Deploy> {
+fn prepare(
+    arguments: &DeployArguments,
+    call: &Call<'_>,
+    found: impl FnOnce(&settings::Target),
+) -> Result<Deploy> {
     let asked = Arguments::new(&arguments.project, &arguments.wait)
         .locks(&arguments.locks)
         .keeping(arguments.keep_dropped)
@@ -51,6 +70,7 @@ fn prepare(arguments: &DeployArguments, call: &Call<'_>) -> Result<Deploy> {
         call.context.terminal.out("");
     }
     let project = project?;
+    found(&project);
     let plan = arguments.plan.as_deref().map(plan::read).transpose()?;
     let limit = plan.as_ref().map(|plan| plan.base.limit());
     let keep_dropped = match &plan {

@@ -13,6 +13,7 @@ mod lock;
 mod new;
 mod plan;
 mod recover;
+mod report;
 mod resolve;
 mod rollback;
 mod run;

@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &RunArguments, context: &Context<'_>) -> ExitCode {
         let health = arguments.health.as_deref();
         let health =
             health.map(|address| Health::serve(address, "migrations are being applied")).transpose()?;
-        deploy::deployed(&arguments.deploy, call)?;
+        deploy::deployed(&arguments.deploy, "run", true, call)?;
         // Nothing stands before the application any more.
         if health.is_some() || getpid().is_init() {
             stay_in_front(arguments, health.as_ref(), call)

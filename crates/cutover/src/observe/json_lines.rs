@@ -49,4 +49,8 @@ impl Observer for JsonLines<'_> {
     fn on(&self, event: &Event) {
         self.write(event);
     }
+
+    fn run(&self) -> Option<String> {
+        Some(self.run.clone())
+    }
 }

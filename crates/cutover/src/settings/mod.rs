@@ -94,6 +94,11 @@ impl Surroundings {
         self.variable("CI").is_some_and(|value| value != "false")
     }
 
+    /// The file of this variable, if it is set: where GitHub Actions takes a summary or outputs.
+    pub(crate) fn file_of(&self, variable: &str) -> Option<PathBuf> {
+        self.variable(variable).map(PathBuf::from)
+    }
+
     /// Whether the environment asks for no colours.
     pub(crate) fn no_colour(&self) -> bool {
         self.variable("NO_COLOR").is_some()

@@ -22,6 +22,8 @@ pub(crate) struct Target {
     pub(crate) deadline: Option<Duration>,
     /// Whether to stop where the reference only warns.
     pub(crate) strict: bool,
+    /// The environment of `cutover.toml`.
+    pub(crate) environment: Option<String>,
 }
 
 /// Migrations, and the database that they are for, as far as that is said.
@@ -88,7 +90,9 @@ impl Surroundings {
         };
         let options = self.options_of(&given);
         let deadline = given.waits.chosen("deadline");
-        Ok(Target { target, migrations, schemas, options, deadline, strict: given.strict.value_or(false) })
+        let strict = given.strict.value_or(false);
+        let environment = given.environment.map(|setting| setting.value);
+        Ok(Target { target, migrations, schemas, options, deadline, strict, environment })
     }
 
     /// The database of `--scratch-url`; its password is masked from now on.

@@ -21,6 +21,7 @@ mod projects;
 mod recover;
 mod refusals;
 mod renewed_urls;
+mod reports;
 mod rollback;
 mod scripts;
 mod servers;

@@ -1,0 +1,148 @@
+//! What of a run is told beyond the terminal once it has ended: files of reports, annotations, the last line.
+//!
+//! That a file can be written is tried before anything runs. Written is when the connection, and with it the deploy lock, is gone.
+
+use super::call::Call;
+use super::{ExitCode, exit_code};
+use crate::args::{Annotate, ReportFile, TellingArguments};
+use crate::settings;
+use diagnostics::{Failure, Result, Secret, codes};
+use ops::event::Observer;
+use ops::report::{Collector, Database, Format, Report, github_annotations};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// What is to be told.
+pub(super) struct Reporting<'a> {
+    arguments: &'a TellingArguments,
+    collector: Collector,
+    secrets: Mutex<Vec<Secret>>,
+}
+
+impl<'a> Reporting<'a> {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// C1010 for a file that cannot be written.
+    pub(super) fn begin(arguments: &'a TellingArguments, command: &str, call: &Call<'_>) -> Result<Self> {
+        for report in &arguments.report {
+            try_out(&report.file).map_err(|error| {
+                Failure::coded(
+                    &codes::C1010,
+                    format!("the report {} cannot be written", report.file.display()),
+                )
+                .because(error)
+                .or_help(codes::C1010.way_out)
+            })?;
+        }
+        let origin = settings::origin(call.context.surroundings);
+        let collector = Collector::new(command, call.run.clone(), origin);
+        Ok(Self { arguments, collector, secrets: Mutex::default() })
+    }
+
+    /// Hears what happens.
+    pub(super) fn observer(&self) -> &dyn Observer {
+        &self.collector
+    }
+
+    /// What is known once the settings are.
+    pub(super) fn about(&self, project: &settings::Target) {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).extend(project.target.secrets());
+        self.collector.about(Database::of(&project.target), project.environment.clone());
+    }
+
+    /// Tells how it has ended. What cannot be told is a warning: the run is what it is.
+    pub(super) fn end(&self, failure: Option<&Failure>, detailed: bool, call: &Call<'_>) {
+        let code =
+            failure.map_or(0, |failure| exit_code(failure.get_class(), detailed, call.interrupt.reason()));
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let report = self.collector.report(failure, code, &secrets);
+        let terminal = call.context.terminal;
+        for ReportFile { format, file } in &self.arguments.report {
+            if let Err(error) = write(file, &format.render(&report)) {
+                terminal.talk(&format!("warning: the report {} cannot be written: {error}", file.display()));
+            }
+        }
+        if self.arguments.annotate == Some(Annotate::Github) {
+            github(&report, call);
+        }
+        if self.arguments.result_line {
+            *call.last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(result_line(&report, code));
+            if failure.is_none() {
+                call.say_last();
+            }
+        }
+    }
+}
+
+/// For platforms that hide exit codes; words are added, never renamed.
+fn result_line(report: &Report, code: ExitCode) -> String {
+    let id = report.failure.as_ref().and_then(|failure| failure.code);
+    let id = id.map_or(String::new(), |id| format!(" code={id}"));
+    format!(
+        "result={} exit_code={code} applied={} run={}{id}",
+        report.result,
+        report.applied().count(),
+        report.run
+    )
+}
+
+/// Annotations on stderr, where GitHub's runner reads them as well as on stdout; summary and outputs into the files that it names.
+fn github(report: &Report, call: &Call<'_>) {
+    let terminal = call.context.terminal;
+    github_annotations(report).iter().for_each(|line| terminal.err(line));
+    let outputs = format!(
+        "result={}\nexit-code={}\napplied={}\nrun={}\n",
+        report.result,
+        report.exit_code,
+        report.applied().count(),
+        report.run
+    );
+    let files = [("GITHUB_STEP_SUMMARY", Format::Markdown.render(report)), ("GITHUB_OUTPUT", outputs)];
+    for (variable, text) in files {
+        let Some(file) = call.context.surroundings.file_of(variable) else { continue };
+        let appended = std::fs::OpenOptions::new().append(true).create(true).open(&file);
+        if let Err(error) = appended.and_then(|mut file| file.write_all(text.as_bytes())) {
+            terminal.talk(&format!("warning: {variable} ({}) cannot be written: {error}", file.display()));
+        }
+    }
+}
+
+/// Whether the file can be written, as far as that can be known without doing so.
+fn try_out(file: &Path) -> std::io::Result<()> {
+    match std::fs::metadata(file) {
+        Ok(found) if found.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
+        // A pipe or a terminal is written to as it is.
+        Ok(found) if !found.is_file() => Ok(()),
+        _ => {
+            std::fs::create_dir_all(directory(file))?;
+            let beside = beside(file);
+            std::fs::File::create(&beside)?;
+            std::fs::remove_file(beside)
+        }
+    }
+}
+
+/// Writes all of it or nothing: who looks at the file never sees half of it.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    if std::fs::metadata(file).is_ok_and(|found| !found.is_file()) {
+        return std::fs::OpenOptions::new().write(true).open(file)?.write_all(text.as_bytes());
+    }
+    let beside = beside(file);
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, file));
+    written.inspect_err(|_| {
+        // It may not have come that far.
+        let _ = std::fs::remove_file(&beside);
+    })
+}
+
+fn directory(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    directory(file).join(name)
+}

@@ -1,0 +1,247 @@
+//! `deploy --report`: what is left of a run for those who read it afterwards.
+
+use crate::support::{Project, is, text};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::Output;
+use testkit::postgres::server;
+use testkit::sqlite;
+
+/// What a name or a message may hold that a format could take for its own.
+const HOSTILE: &str = "2_a<b>&\"c'd|e`f";
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn read(project: &Project, file: &str) -> String {
+    std::fs::read_to_string(project.path().join(file)).unwrap()
+}
+
+/// The JSON report, which is what its schema says.
+fn report(project: &Project, file: &str) -> Value {
+    let report: Value = serde_json::from_str(&read(project, file)).unwrap();
+    let mut schemas = boon::Schemas::new();
+    let schema = root().join("docs/report.schema.json").canonicalize().unwrap();
+    let mut compiler = boon::Compiler::new();
+    compiler.enable_format_assertions();
+    let schema = compiler.compile(schema.to_str().unwrap(), &mut schemas).unwrap();
+    if let Err(error) = schemas.validate(&report, schema) {
+        panic!("{error:#}\n{report:#}");
+    }
+    report
+}
+
+fn outcomes(report: &Value) -> Vec<(&str, &str)> {
+    report["migrations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|migration| (migration["name"].as_str().unwrap(), migration["outcome"].as_str().unwrap()))
+        .collect()
+}
+
+const ALL: [&str; 7] = [
+    "json=r/run.json",
+    "junit=r/run.xml",
+    "markdown=r/run.md",
+    "html=r/run.html",
+    "sarif=r/run.sarif",
+    "gitlab=r/gl-code-quality-report.json",
+    "prometheus=r/run.prom",
+];
+
+fn deploy(project: &Project, url: &str, more: &[&str]) -> Output {
+    let mut arguments = vec!["deploy", "--detailed-exitcode"];
+    for report in ALL {
+        arguments.extend(["--report", report]);
+    }
+    arguments.extend(more);
+    project.run(url, &arguments)
+}
+
+#[test]
+fn a_failed_deploy_is_told_alike_in_every_form() {
+    let database = server().create_database("reports");
+    let project = Project::new(&[
+        ("1_base", "CREATE TABLE a (id int);"),
+        (HOSTILE, "CREATE TABLE b (id int);\nSELECT 'x'::int AS \"]]><script>\u{1}\";"),
+        ("3_last", "CREATE TABLE c (id int);"),
+    ]);
+    let output = deploy(&project, &database.url(), &["--result-line"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+
+    let report = report(&project, "r/run.json");
+    assert_eq!(outcomes(&report), [("1_base", "applied"), (HOSTILE, "failed"), ("3_last", "not_run")]);
+    assert_eq!(report["exit_code"], 2);
+    assert_eq!(report["failure"]["code"], "P3018");
+    assert_eq!(report["failure"]["locations"][0]["line"], 2);
+    assert_eq!(report["database"]["provider"], "postgresql");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let last = format!(
+        "cutover: result=failed exit_code=2 applied=1 run={} code=P3018",
+        report["run"].as_str().unwrap()
+    );
+    assert_eq!(stderr.lines().last(), Some(last.as_str()));
+
+    let junit = read(&project, "r/run.xml");
+    let junit = roxmltree::Document::parse(&junit).unwrap();
+    let suite = junit.descendants().find(|node| node.has_tag_name("testsuite")).unwrap();
+    let count = |name| suite.attribute(name).unwrap().to_owned();
+    assert_eq!([count("tests"), count("failures"), count("errors"), count("skipped")], ["3", "1", "0", "1"]);
+    let failure = junit.descendants().find(|node| node.has_tag_name("failure")).unwrap();
+    assert_eq!(failure.parent().unwrap().attribute("name"), Some(HOSTILE));
+    assert!(failure.attribute("message").unwrap().contains("invalid input syntax"));
+    assert!(failure.text().unwrap().contains("migration.sql:2:"));
+
+    let sarif: Value = serde_json::from_str(&read(&project, "r/run.sarif")).unwrap();
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!((&result["ruleId"], &result["level"]), (&"P3018".into(), &"error".into()));
+    let place = &result["locations"][0]["physicalLocation"];
+    assert_eq!(
+        place["artifactLocation"]["uri"],
+        "prisma/migrations/2_a%3Cb%3E%26%22c%27d%7Ce%60f/migration.sql"
+    );
+    assert_eq!(place["region"]["startLine"], 2);
+
+    let gitlab: Value = serde_json::from_str(&read(&project, "r/gl-code-quality-report.json")).unwrap();
+    assert_eq!(gitlab[0]["location"]["path"], format!("prisma/migrations/{HOSTILE}/migration.sql"));
+    assert_eq!(
+        (&gitlab[0]["severity"], &gitlab[0]["location"]["lines"]["begin"]),
+        (&"blocker".into(), &2.into())
+    );
+
+    let markdown = read(&project, "r/run.md");
+    assert!(markdown.starts_with("### ❌ 2\\_a\\<b\\>&amp;\"c'd\\|e\\`f failed"), "{markdown}");
+    assert!(markdown.contains("| 3\\_last | not run |"), "{markdown}");
+
+    let page = read(&project, "r/run.html");
+    assert!(!page.contains("<script") && page.contains("&lt;b&gt;&amp;&quot;c&#39;d|e`f"), "{page}");
+    assert!(!page.contains("http://") && !page.contains("https://"), "it needs nothing from anywhere");
+
+    let metrics = read(&project, "r/run.prom");
+    let name = database.name();
+    let labels = format!("{{command=\"deploy\",database=\"{name}\",environment=\"\"}}");
+    for (metric, value) in [("success", "0.0"), ("exit_code", "2.0"), ("applied", "1.0"), ("not_run", "1.0")]
+    {
+        assert!(
+            metrics.contains(&format!("cutover_last_run_{metric}{labels} {value}\n")),
+            "{metric}: {metrics}"
+        );
+    }
+    assert!(
+        metrics.contains("cutover_migration_duration_seconds{") && metrics.contains("migration=\"1_base\"} ")
+    );
+    // Nothing is left beside them.
+    assert_eq!(std::fs::read_dir(project.path().join("r")).unwrap().count(), ALL.len());
+}
+
+#[test]
+fn waits_are_reported_with_who_was_in_the_way_and_without_what_they_run() {
+    let database = server().create_database("reports");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
+    project.deploy(&database.url());
+    project.write("2_next", "ALTER TABLE a ADD COLUMN n int;");
+    let mut holder = database.session();
+    let process = holder.run("BEGIN; SELECT 'confidential' FROM a; SELECT pg_backend_pid()");
+    let process = process.lines().last().unwrap();
+    let mut deployer = project.spawn(&database.url(), &["deploy", "--report", "json=run.json"]);
+    deployer.wait_for("an attempt to end", |event| is(event, "attempt_ended"));
+    drop(holder);
+    let (status, stderr, _) = deployer.finish();
+    assert!(status.success(), "{stderr}");
+    let report = report(&project, "run.json");
+    let migration = &report["migrations"][0];
+    assert!(migration["retries"].as_u64().unwrap() >= 1);
+    let wait = &migration["waits"][0];
+    assert!(wait["blockers"][0].as_str().unwrap().starts_with(&format!("pid {process},")), "{wait}");
+    assert!(!read(&project, "run.json").contains("confidential"));
+    assert!(wait["seconds"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_run_that_does_not_reach_its_database_is_reported_without_the_password() {
+    let port = testkit::port::free();
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
+    let url = format!("postgresql://anna:hunter2secret@127.0.0.1:{port}/shop");
+    let output = deploy(&project, &url, &[]);
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    let report = report(&project, "r/run.json");
+    assert_eq!((&report["failure"]["code"], &report["database"]["name"]), (&"P1001".into(), &"shop".into()));
+    assert_eq!(report["migrations"], Value::Array(Vec::new()));
+    for file in ALL {
+        let (_, file) = file.split_once('=').unwrap();
+        assert!(!read(&project, file).contains("hunter2secret"), "{file}");
+    }
+    // What has no migration to stand for it is a case of its own.
+    let junit = read(&project, "r/run.xml");
+    let junit = roxmltree::Document::parse(&junit).unwrap();
+    let error = junit.descendants().find(|node| node.has_tag_name("error")).unwrap();
+    assert_eq!(error.attribute("type"), Some("P1001"));
+    // So is one without a URL at all.
+    let output = project
+        .plain_command(&["deploy", "--report", "json=none.json", "--migrations", "prisma/migrations"])
+        .output();
+    assert_eq!(output.unwrap().status.code(), Some(1));
+    assert_eq!(self::report(&project, "none.json")["result"], "failed");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_found_out_before_anything_runs() {
+    let database = sqlite::Database::create("reports");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
+    std::fs::write(project.path().join("file"), "").unwrap();
+    for place in ["json=file/run.json", "json=prisma", "json=/proc/nowhere/run.json"] {
+        let output = project.run(&database.url(), &["deploy", "--report", place]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert!(text(&output).contains("C1010"), "{}", text(&output));
+    }
+    assert_eq!(database.query("SELECT count(*) FROM sqlite_master"), "0");
+    for wrong in ["json", "json=", "pdf=run.pdf"] {
+        let output = project.run(&database.url(), &["deploy", "--report", wrong]);
+        assert!(text(&output).contains("--report <FORMAT=FILE>"));
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    }
+    // What is no file is written to as it is.
+    let output = project.run(&database.url(), &["deploy", "--report", "json=/dev/null"]);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn a_job_of_github_gets_annotations_summary_and_outputs() {
+    let database = sqlite::Database::create("reports");
+    let project =
+        Project::new(&[("1_base", "CREATE TABLE a (id int);\n\nINSERT INTO nope\n  VALUES ('50%, x');")]);
+    let mut command = project.command(&database.url(), &["deploy", "--annotate", "github"]);
+    command.env("GITHUB_STEP_SUMMARY", project.path().join("summary.md"));
+    command.env("GITHUB_OUTPUT", project.path().join("outputs"));
+    std::fs::write(project.path().join("outputs"), "before=1\n").unwrap();
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let annotation = stderr.lines().find(|line| line.starts_with("::error ")).unwrap();
+    assert!(
+        annotation.starts_with(
+            "::error file=prisma/migrations/1_base/migration.sql,line=3,col=1,title=P3018::no such table: nope%0A"
+        ),
+        "{annotation}"
+    );
+    let outputs = read(&project, "outputs");
+    assert!(outputs.starts_with("before=1\nresult=failed\nexit-code=1\napplied=0\nrun="), "{outputs}");
+    assert!(read(&project, "summary.md").starts_with("### ❌ 1\\_base failed"));
+}
+
+#[test]
+fn the_record_in_the_database_the_events_and_the_report_name_one_run() {
+    let database = server().create_database("reports");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
+    let mut command = project.command(&database.url(), &["deploy", "--json", "--report", "json=run.json"]);
+    let output = command.env("CUTOVER_TABLES", "on").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let run = report(&project, "run.json")["run"].as_str().unwrap().to_owned();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let first: Value = serde_json::from_str(stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(first["run"], run.as_str());
+    let recorded = project.run(&database.url(), &["history", "--json"]);
+    assert!(String::from_utf8_lossy(&recorded.stdout).contains(&format!("\"{run}\"")), "{}", text(&recorded));
+}

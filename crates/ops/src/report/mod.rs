@@ -1,0 +1,325 @@
+//! What a run did, as one [`Report`], for those who read it afterwards: a CI system, a colleague, a dashboard.
+//!
+//! The [`Collector`] hears the run's events; [`Collector::report`] makes the report once it has ended. A format is a file of this folder
+//! and a function from a report to text ([`Format::render`]). Nothing in here writes a file or prints.
+//!
+//! What does not live here: the record of a run in the database (`record`, which folds the same events), single diagnostics
+//! (`diagnostics::render`), sending anything anywhere.
+//!
+//! To add a format: its file, its variant of [`Format`], its line in [`FORMATS`].
+
+mod annotations;
+mod html;
+mod junit;
+mod markdown;
+mod prometheus;
+mod sarif;
+
+pub use annotations::github as github_annotations;
+
+use crate::event::{Event, Observer};
+use crate::json::each_value;
+use crate::record::{self, Fold, MigrationRecord, Origin};
+use diagnostics::render::json::Json;
+use diagnostics::{Failure, Provider, Secret, redact};
+use serde::Serialize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The version of the form of reports. Fields are added without changing it.
+pub const VERSION: u32 = 1;
+
+/// The forms that a report can be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The report itself, by `docs/report.schema.json`.
+    Json,
+    /// JUnit's XML: a test case for each migration.
+    Junit,
+    /// A summary to be shown beside a job or in a pull request.
+    Markdown,
+    /// One page that needs nothing else.
+    Html,
+    /// SARIF 2.1.0: what is wrong, with its place in a file.
+    Sarif,
+    /// GitLab's code quality report: the same.
+    Gitlab,
+    /// Prometheus' text format, for the textfile collector of its node exporter.
+    Prometheus,
+}
+
+/// The names of the formats, as they are written on a command line.
+pub const FORMATS: [(&str, Format); 7] = [
+    ("json", Format::Json),
+    ("junit", Format::Junit),
+    ("markdown", Format::Markdown),
+    ("html", Format::Html),
+    ("sarif", Format::Sarif),
+    ("gitlab", Format::Gitlab),
+    ("prometheus", Format::Prometheus),
+];
+
+impl Format {
+    /// The format of this name.
+    pub fn of(name: &str) -> Option<Self> {
+        FORMATS.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
+    }
+
+    /// The report in this form.
+    pub fn render(self, report: &Report) -> String {
+        match self {
+            // A struct of texts and numbers always serialises.
+            Self::Json => serde_json::to_string_pretty(report).unwrap_or_default() + "\n",
+            Self::Junit => junit::render(report),
+            Self::Markdown => markdown::render(report),
+            Self::Html => html::render(report),
+            Self::Sarif => sarif::render(report),
+            Self::Gitlab => annotations::gitlab(report),
+            Self::Prometheus => prometheus::render(report),
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The version of the program.
+    pub cutover: &'static str,
+    /// The run's id, as its events have it.
+    pub run: String,
+    /// What was run: `deploy`.
+    pub command: String,
+    /// `ok`, `failed`, or `stopped` by a signal or the deadline.
+    pub result: &'static str,
+    /// What the process ends with.
+    pub exit_code: u8,
+    /// When it began: RFC 3339.
+    pub started_at: String,
+    /// When it ended: RFC 3339.
+    pub ended_at: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// The environment of `cutover.toml`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The database; none where the run ended before it was known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
+    /// Where the run came from.
+    pub origin: Origin,
+    /// How long the deploy lock was waited for.
+    pub lock_wait_seconds: f64,
+    /// How many migrations the folder has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<usize>,
+    /// What was done with each migration, and behind those that were begun the ones that were to follow, with the outcome `not_run`.
+    pub migrations: Vec<MigrationRecord>,
+    /// What a person should know.
+    pub warnings: Vec<Json>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Json>,
+}
+
+/// A database, without anything secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Database {
+    /// The product.
+    pub provider: Provider,
+    /// Its name; SQLite: the file's.
+    pub name: String,
+    /// Where: `host:port`; SQLite: the file's path.
+    pub location: String,
+    /// The server's version, once a connection stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl Database {
+    /// What `target` leads to.
+    pub fn of(target: &db::target::Target) -> Self {
+        Self {
+            provider: target.provider,
+            name: target.database().to_owned(),
+            location: target.location(),
+            version: None,
+        }
+    }
+
+    /// `shop at localhost:5432`.
+    pub fn described(&self) -> String {
+        if self.name == self.location {
+            self.name.clone()
+        } else {
+            format!("{} at {}", self.name, self.location)
+        }
+    }
+}
+
+impl Report {
+    /// The migrations that this run has applied.
+    pub fn applied(&self) -> impl Iterator<Item = &MigrationRecord> {
+        self.migrations.iter().filter(|migration| migration.outcome.as_deref() == Some("applied"))
+    }
+
+    /// The migration that the failure is about: the one that was at work.
+    fn failed(&self) -> Option<&MigrationRecord> {
+        self.migrations
+            .iter()
+            .find(|migration| matches!(migration.outcome.as_deref(), Some("failed" | "stopped")))
+    }
+
+    /// One line: `3 migrations applied to shop at localhost:5432 in 1.2 s`.
+    pub fn headline(&self) -> String {
+        let applied = match self.applied().count() {
+            0 => "no migration".to_owned(),
+            1 => "1 migration".to_owned(),
+            count => format!("{count} migrations"),
+        };
+        let place = self.database.as_ref().map_or("an unknown database".to_owned(), Database::described);
+        let took = seconds(self.seconds);
+        match (self.result, self.failed()) {
+            ("ok", _) => format!("{applied} applied to {place} in {took}"),
+            (result, Some(failed)) => {
+                format!("{} {result} on {place} after {took}; {applied} applied", failed.name)
+            }
+            (result, None) => {
+                format!("The {} {result} on {place} after {took}; {applied} applied", self.command)
+            }
+        }
+    }
+
+    /// What is wrong, the failure first.
+    fn findings(&self) -> impl Iterator<Item = &Json> {
+        self.failure.iter().chain(&self.warnings)
+    }
+}
+
+/// A duration of a report for a reader.
+fn seconds(seconds: f64) -> String {
+    crate::duration(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+/// Hears what happens, for a report.
+pub struct Collector {
+    began: Instant,
+    started_at: String,
+    command: String,
+    heard: Mutex<Heard>,
+}
+
+#[derive(Default)]
+struct Heard {
+    origin: Origin,
+    environment: Option<String>,
+    database: Option<Database>,
+    run: String,
+    found: Option<usize>,
+    pending: Vec<String>,
+    waited: f64,
+    migrations: Fold,
+    warnings: Vec<Json>,
+}
+
+impl Collector {
+    /// Begins now. `run` is the id that the run's events have.
+    pub fn new(command: &str, run: String, origin: Origin) -> Self {
+        Self {
+            began: Instant::now(),
+            started_at: record::now(),
+            command: command.to_owned(),
+            heard: Mutex::new(Heard { run, origin, ..Heard::default() }),
+        }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known once the settings are.
+    pub fn about(&self, database: Database, environment: Option<String>) {
+        let mut heard = self.heard();
+        heard.database = Some(database);
+        heard.environment = environment;
+    }
+
+    /// The report of a run that has ended so, without these secrets.
+    pub fn report(&self, failure: Option<&Failure>, exit_code: u8, secrets: &[Secret]) -> Report {
+        let mut heard = self.heard();
+        let result = record::result(failure);
+        heard.migrations.end(result);
+        let mut migrations = heard.migrations.all().to_vec();
+        let begun = |name: &String| migrations.iter().any(|migration| migration.name == *name);
+        let left: Vec<String> = heard.pending.iter().filter(|name| !begun(name)).cloned().collect();
+        migrations.extend(left.into_iter().map(|name| MigrationRecord {
+            name,
+            outcome: Some("not_run".to_owned()),
+            ..MigrationRecord::default()
+        }));
+        migrations.iter_mut().for_each(|migration| {
+            for wait in &mut migration.waits {
+                wait.blockers.iter_mut().for_each(|blocker| *blocker = redact(blocker, secrets));
+            }
+        });
+        let hidden = |text: &mut String| *text = redact(text, secrets);
+        Report {
+            version: VERSION,
+            cutover: env!("CARGO_PKG_VERSION"),
+            run: heard.run.clone(),
+            command: self.command.clone(),
+            result,
+            exit_code,
+            started_at: self.started_at.clone(),
+            ended_at: record::now(),
+            seconds: (self.began.elapsed().as_secs_f64() * 1e6).round() / 1e6,
+            environment: heard.environment.clone(),
+            database: heard.database.clone(),
+            origin: without_secrets(&heard.origin, secrets),
+            lock_wait_seconds: heard.waited,
+            found: heard.found,
+            migrations,
+            warnings: heard.warnings.iter().cloned().map(|warning| hide(warning, &hidden)).collect(),
+            failure: failure.map(|failure| hide(Json::from(failure), &hidden)),
+        }
+    }
+}
+
+/// An address of a CI system may hold what opens it.
+fn without_secrets(origin: &Origin, secrets: &[Secret]) -> Origin {
+    serde_json::to_string(origin)
+        .ok()
+        .and_then(|text| serde_json::from_str(&each_value(&text, &|value| redact(value, secrets))).ok())
+        .unwrap_or_default()
+}
+
+fn hide(mut told: Json, hidden: &impl Fn(&mut String)) -> Json {
+    hidden(&mut told.message);
+    told.notes.iter_mut().chain(&mut told.causes).chain(&mut told.help).for_each(hidden);
+    told.meta.values_mut().for_each(hidden);
+    told
+}
+
+impl Observer for Collector {
+    fn run(&self) -> Option<String> {
+        Some(self.heard().run.clone())
+    }
+
+    fn on(&self, event: &Event) {
+        let mut heard = self.heard();
+        heard.migrations.note(event);
+        match event {
+            Event::Connected { version, .. } => {
+                if let Some(database) = &mut heard.database {
+                    database.version = Some(version.clone());
+                }
+            }
+            Event::Found { migrations } => heard.found = Some(*migrations),
+            Event::Planned { pending } => heard.pending.clone_from(pending),
+            Event::Locked { waited } | Event::LockNotNeeded { waited } => heard.waited = waited.as_secs_f64(),
+            Event::Warning { warning } => heard.warnings.push(Json::from(warning)),
+            _ => {}
+        }
+    }
+}
