@@ -5,7 +5,7 @@
 
 mod telling;
 
-pub(crate) use telling::{Annotate, ReportFile, TellingArguments};
+pub(crate) use telling::{Annotate, NotifyFlag, ReportFile, TellingArguments};
 
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;

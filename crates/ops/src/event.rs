@@ -210,6 +210,17 @@ pub enum Event {
         #[serde(serialize_with = "seconds")]
         elapsed: Duration,
     },
+    /// A migration takes longer than it was expected to.
+    Slow {
+        /// Its name.
+        migration: String,
+        /// How long it has been running.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+        /// How long it was expected to take.
+        #[serde(serialize_with = "seconds")]
+        expected: Duration,
+    },
     /// The attempt was rolled back and is made again.
     Retried {
         /// The migration.

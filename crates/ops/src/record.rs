@@ -65,6 +65,22 @@ pub struct Origin {
     pub actor: Option<String>,
 }
 
+impl Origin {
+    /// The same without these: the address of a CI system's run may hold what opens it.
+    pub(crate) fn without(&self, secrets: &[Secret]) -> Self {
+        let hidden = |text: &Option<String>| text.as_ref().map(|text| redact(text, secrets));
+        Self {
+            host: hidden(&self.host),
+            user: hidden(&self.user),
+            ci: hidden(&self.ci),
+            url: hidden(&self.url),
+            commit: hidden(&self.commit),
+            branch: hidden(&self.branch),
+            actor: hidden(&self.actor),
+        }
+    }
+}
+
 /// How often it is written at most while the run goes on.
 const EVERY: Duration = Duration::from_secs(2);
 /// The longest log in bytes; what is in the middle of a longer one is left out.
@@ -100,10 +116,8 @@ impl<'o> Recorder<'o> {
             host: origin.host.clone(),
             client: origin.user.as_ref().map(|user| format!("{user}, process {}", std::process::id())),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            // A struct of strings always serialises. An address may hold what opens it.
-            origin: serde_json::to_string(origin)
-                .ok()
-                .map(|origin| each_value(&origin, &|value| redact(value, &secrets))),
+            // A struct of strings always serialises.
+            origin: serde_json::to_string(&origin.without(&secrets)).ok(),
             ..RunRow::default()
         };
         Self { inner, secrets, kept: Mutex::new(Kept { row, ..Kept::default() }) }

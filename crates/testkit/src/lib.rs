@@ -25,6 +25,7 @@ pub mod script;
 pub mod sqlite;
 mod template;
 mod wait;
+pub mod web;
 pub mod wildcard;
 
 pub use wait::{DEADLINE, wait_until};

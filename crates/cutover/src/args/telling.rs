@@ -3,9 +3,10 @@
 use clap::Args;
 use ops::report::{FORMATS, Format};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Reports, annotations, the last line.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Reports")]
 pub(crate) struct TellingArguments {
     /// Write a report when the run has ended, also behind a failure; may be given several times. FORMAT is json, junit, markdown,
@@ -15,6 +16,13 @@ pub(crate) struct TellingArguments {
     /// Annotate the files of the commit with what is wrong, and fill in the summary and outputs of the job
     #[arg(long, value_name = "SYSTEM", value_enum)]
     pub(crate) annotate: Option<Annotate>,
+    /// Tell people, besides whom cutover.toml names; may be given several times. RECEIVER is slack, discord, teams, webhook (an
+    /// address) or pagerduty (a key); VALUE may be env:NAME or file:PATH
+    #[arg(long, value_name = "RECEIVER=VALUE", value_parser = notify)]
+    pub(crate) notify: Vec<NotifyFlag>,
+    /// How long the end of the run waits for people to be told, at most: 5s unless given. Nothing is waited for before
+    #[arg(long, value_name = "TIME", value_parser = super::time, default_value = "5s", hide_default_value = true)]
+    pub(crate) notify_wait: Duration,
     /// End with a line for platforms that hide exit codes: `cutover: result=ok exit_code=0 applied=3 ...`
     #[arg(long)]
     pub(crate) result_line: bool,
@@ -25,6 +33,34 @@ pub(crate) struct TellingArguments {
 pub(crate) struct ReportFile {
     pub(crate) format: Format,
     pub(crate) file: PathBuf,
+}
+
+/// Somebody who is told, by a flag.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct NotifyFlag {
+    /// One of [`RECEIVERS`].
+    pub(crate) kind: String,
+    /// An address or a key, or where it is to be had: not for output.
+    pub(crate) value: String,
+}
+
+impl std::fmt::Debug for NotifyFlag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NotifyFlag").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+const RECEIVERS: [&str; 5] = ["slack", "discord", "teams", "pagerduty", "webhook"];
+
+fn notify(text: &str) -> Result<NotifyFlag, String> {
+    let known = || RECEIVERS.join(", ");
+    // What was given is not repeated: it may be the secret.
+    let (kind, value) =
+        text.split_once('=').ok_or("RECEIVER=VALUE is expected, such as slack=env:SLACK_URL")?;
+    if !RECEIVERS.contains(&kind) || value.is_empty() {
+        return Err(format!("RECEIVER=VALUE is expected, with one of {}", known()));
+    }
+    Ok(NotifyFlag { kind: kind.to_owned(), value: value.to_owned() })
 }
 
 /// Systems that show annotations.

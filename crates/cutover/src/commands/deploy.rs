@@ -44,10 +44,10 @@ pub(super) fn deployed(
 }
 
 fn told(arguments: &DeployArguments, reporting: &Reporting<'_>, call: &Call<'_>) -> Result<()> {
-    let operation = prepare(arguments, call, |project| reporting.about(project))?;
+    let operation = prepare(arguments, call, |project| reporting.about(project, call.context.terminal))?;
     let terminal = call.context.terminal;
     let human = Human::new(terminal, level(&arguments.output), operation.target.provider, true);
-    let observer = Several(vec![call.observer(&human), reporting.observer()]);
+    let observer = Several(vec![call.observer(&human), reporting]);
     let outcome = deploy(&operation, &observer, &call.interrupt)?;
     if call.json.is_none() {
         applied(&outcome.applied).iter().for_each(|line| terminal.out(line));

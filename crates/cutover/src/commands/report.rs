@@ -1,4 +1,4 @@
-//! What of a run is told beyond the terminal once it has ended: files of reports, annotations, the last line.
+//! What of a run is told beyond the terminal: files of reports, annotations, the last line, and people.
 //!
 //! That a file can be written is tried before anything runs. Written is when the connection, and with it the deploy lock, is gone.
 
@@ -6,18 +6,39 @@ use super::call::Call;
 use super::{ExitCode, exit_code};
 use crate::args::{Annotate, ReportFile, TellingArguments};
 use crate::settings;
+use crate::terminal::Terminal;
 use diagnostics::{Failure, Result, Secret, codes};
-use ops::event::Observer;
+use ops::event::{Event, Observer};
+use ops::notify::{Notifier, Notifying};
+use ops::record::Origin;
 use ops::report::{Collector, Database, Format, Report, github_annotations};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What is to be told.
 pub(super) struct Reporting<'a> {
     arguments: &'a TellingArguments,
     collector: Collector,
     secrets: Mutex<Vec<Secret>>,
+    command: &'a str,
+    run: String,
+    origin: Origin,
+    /// Once the settings are known.
+    notifying: OnceLock<Notifying>,
+}
+
+impl Observer for Reporting<'_> {
+    fn on(&self, event: &Event) {
+        self.collector.on(event);
+        if let Some(notifying) = self.notifying.get() {
+            notifying.on(event);
+        }
+    }
+
+    fn run(&self) -> Option<String> {
+        Some(self.run.clone())
+    }
 }
 
 impl<'a> Reporting<'a> {
@@ -25,7 +46,7 @@ impl<'a> Reporting<'a> {
     ///
     /// # Errors
     /// C1010 for a file that cannot be written.
-    pub(super) fn begin(arguments: &'a TellingArguments, command: &str, call: &Call<'_>) -> Result<Self> {
+    pub(super) fn begin(arguments: &'a TellingArguments, command: &'a str, call: &Call<'_>) -> Result<Self> {
         for report in &arguments.report {
             try_out(&report.file).map_err(|error| {
                 Failure::coded(
@@ -37,19 +58,28 @@ impl<'a> Reporting<'a> {
             })?;
         }
         let origin = settings::origin(call.context.surroundings);
-        let collector = Collector::new(command, call.run.clone(), origin);
-        Ok(Self { arguments, collector, secrets: Mutex::default() })
-    }
-
-    /// Hears what happens.
-    pub(super) fn observer(&self) -> &dyn Observer {
-        &self.collector
+        let run = call.run.clone();
+        let collector = Collector::new(command, run.clone(), origin.clone());
+        let (secrets, notifying) = (Mutex::default(), OnceLock::new());
+        Ok(Self { arguments, collector, secrets, command, run, origin, notifying })
     }
 
     /// What is known once the settings are.
-    pub(super) fn about(&self, project: &settings::Target) {
-        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).extend(project.target.secrets());
-        self.collector.about(Database::of(&project.target), project.environment.clone());
+    pub(super) fn about(&self, project: &settings::Target, terminal: &Terminal) {
+        let database = Database::of(&project.target);
+        self.collector.about(database.clone(), project.environment.clone());
+        let (notifiers, warnings) = project.extras.notifiers(&self.arguments.notify);
+        warnings.iter().for_each(|warning| terminal.warn(warning));
+        let mut secrets = project.target.secrets();
+        secrets.extend(notifiers.iter().flat_map(Notifier::secrets));
+        terminal.hide(secrets.clone());
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets.clone());
+        if !notifiers.is_empty() {
+            let notifying = Notifying::new(notifiers, self.command, self.run.clone(), self.origin.clone());
+            notifying.about(database, project.environment.clone(), secrets);
+            // It is called once.
+            let _ = self.notifying.set(notifying);
+        }
     }
 
     /// Tells how it has ended. What cannot be told is a warning: the run is what it is.
@@ -66,6 +96,10 @@ impl<'a> Reporting<'a> {
         }
         if self.arguments.annotate == Some(Annotate::Github) {
             github(&report, call);
+        }
+        if let Some(notifying) = self.notifying.get() {
+            let lost = notifying.finish(failure, self.arguments.notify_wait);
+            lost.iter().for_each(|warning| terminal.warn(warning));
         }
         if self.arguments.result_line {
             *call.last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(result_line(&report, code));

@@ -67,7 +67,7 @@ impl Observer for Human<'_> {
         if self.level >= Level::Normal {
             blocked(event).iter().for_each(|line| self.terminal.talk(line));
         }
-        if let Some((level, line)) = waiting(event).or_else(|| working(event))
+        if let Some((level, line)) = waiting(event).or_else(|| attempts(event)).or_else(|| working(event))
             && self.level >= level
         {
             self.terminal.talk(&line);
@@ -145,22 +145,9 @@ fn cause(word: &str, queued: usize) -> &str {
     }
 }
 
-/// What is said of migrations.
-fn working(event: &Event) -> Option<(Level, String)> {
+/// What is said of attempts, and of who was in their way.
+fn attempts(event: &Event) -> Option<(Level, String)> {
     let line = match event {
-        Event::Started { migration, statements, first, .. } if *first > 1 => {
-            format!("{migration} was interrupted and goes on with statement {first} of {statements}")
-        }
-        Event::StatementFinished { migration, statement, rows, elapsed } => {
-            let line = format!("{migration} statement {statement}: {rows} row(s) in {}", time(*elapsed));
-            return Some((Level::Verbose, line));
-        }
-        Event::Notice { migration, notice, .. } => {
-            format!("{migration} {}: {}", notice.severity.to_lowercase(), one_line(&notice.message))
-        }
-        Event::SettingSetAside { name, value } => {
-            format!("{name} is {value} by default here; for migrations it is off")
-        }
         Event::AttemptEnded {
             migration,
             attempt,
@@ -191,9 +178,37 @@ fn working(event: &Event) -> Option<(Level, String)> {
         Event::SessionSpared { session, reason } => {
             format!("a session that is in the way was not ended, because: {reason}: {}", session.line())
         }
+        _ => return None,
+    };
+    Some((Level::Normal, line))
+}
+
+/// What is said of migrations.
+fn working(event: &Event) -> Option<(Level, String)> {
+    let line = match event {
+        Event::Started { migration, statements, first, .. } if *first > 1 => {
+            format!("{migration} was interrupted and goes on with statement {first} of {statements}")
+        }
+        Event::StatementFinished { migration, statement, rows, elapsed } => {
+            let line = format!("{migration} statement {statement}: {rows} row(s) in {}", time(*elapsed));
+            return Some((Level::Verbose, line));
+        }
+        Event::Notice { migration, notice, .. } => {
+            format!("{migration} {}: {}", notice.severity.to_lowercase(), one_line(&notice.message))
+        }
+        Event::SettingSetAside { name, value } => {
+            format!("{name} is {value} by default here; for migrations it is off")
+        }
         Event::StatementProgress { migration, statement, progress, elapsed } => {
             let percent = progress.percent.map_or(String::new(), |percent| format!(" {percent:.0} %"));
             format!("{migration} statement {statement}: {}{percent}, for {}", progress.phase, time(*elapsed))
+        }
+        Event::Slow { migration, elapsed, expected } => {
+            format!(
+                "{migration} has been running for {} and was expected to take {}",
+                time(*elapsed),
+                time(*expected)
+            )
         }
         Event::Retried { migration, reason } => {
             format!("{migration} was rolled back and runs again: {reason}")

@@ -10,10 +10,17 @@ use diagnostics::{Diagnostic, Failure, Result, codes};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Process environment and `.env` files together.
+/// Process environment and `.env` files together. Its values are not for output.
+#[derive(Default)]
 pub(super) struct Environment {
     process: BTreeMap<String, String>,
     files: Vec<EnvFile>,
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Environment").finish_non_exhaustive()
+    }
 }
 
 struct EnvFile {

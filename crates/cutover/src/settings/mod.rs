@@ -27,6 +27,7 @@ mod renewal;
 mod schema;
 mod schema_files;
 mod siblings;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -207,6 +208,10 @@ struct Given {
     ways_around: Vec<String>,
     /// Why a file that has a place for the URL names none.
     url_is_undefined: Option<String>,
+    /// The tables of `cutover.toml`, those of the environment first.
+    tables: tables::Tables,
+    /// What else they need: the variables, and the directory of the file.
+    environment_of_tables: Option<(Environment, PathBuf)>,
 }
 
 impl Given {
@@ -288,7 +293,10 @@ fn read_into(
         source(&context, given, told)?;
     }
     given.ways_around = siblings::ways_around(&context, given);
+    let directory = context.cutover_toml.as_ref().map(cutover_toml::CutoverToml::directory);
+    let directory = directory.unwrap_or_else(|| surroundings.current_dir.clone());
     tell_stronger_variable(given, told);
+    given.environment_of_tables = Some((context.environment, directory));
     Ok(())
 }
 

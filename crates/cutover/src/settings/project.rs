@@ -1,6 +1,7 @@
 //! What a command needs of the settings: the database and its migrations, ready to use.
 
 use super::offers::{DatabaseUrl, Origin, Setting};
+use super::tables::Extras;
 use super::{Arguments, Given, Surroundings, Told, read, schema_files};
 use crate::terminal::Terminal;
 use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, codes};
@@ -24,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) strict: bool,
     /// The environment of `cutover.toml`.
     pub(crate) environment: Option<String>,
+    /// What else the settings say, for the commands that need it.
+    pub(crate) extras: Extras,
 }
 
 /// Migrations, and the database that they are for, as far as that is said.
@@ -92,7 +95,9 @@ impl Surroundings {
         let deadline = given.waits.chosen("deadline");
         let strict = given.strict.value_or(false);
         let environment = given.environment.map(|setting| setting.value);
-        Ok(Target { target, migrations, schemas, options, deadline, strict, environment })
+        let (variables, directory) = given.environment_of_tables.unwrap_or_default();
+        let extras = Extras { tables: given.tables, environment: variables, directory };
+        Ok(Target { target, migrations, schemas, options, deadline, strict, environment, extras })
     }
 
     /// The database of `--scratch-url`; its password is masked from now on.

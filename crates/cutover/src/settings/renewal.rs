@@ -41,10 +41,15 @@ impl RenewedBy {
     /// # Errors
     /// C1004 if the file cannot be read, or the command fails, says nothing or takes longer than 30 s.
     pub(super) fn ask(&self) -> Result<Secret> {
-        let failed = |why: String| {
-            Failure::coded(&codes::C1004, format!("The database URL was not given by {self}: {why}"))
+        self.text().map_err(|why| {
+            Failure::coded(&codes::C1004, format!("The database URL was not given by {why}"))
                 .or_help("Correct `url` in cutover.toml, or give the URL with `--url`.")
-        };
+        })
+    }
+
+    /// The text as it is now, without what stands around it; else by what it was not given, and why.
+    pub(super) fn text(&self) -> std::result::Result<Secret, String> {
+        let failed = |why: String| format!("{self}: {why}");
         let text = match self {
             RenewedBy::File(path) => {
                 std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?
@@ -53,7 +58,7 @@ impl RenewedBy {
         };
         match text.trim() {
             "" => Err(failed("it is empty".to_owned())),
-            url => Ok(Secret::new(url)),
+            text => Ok(Secret::new(text)),
         }
     }
 }

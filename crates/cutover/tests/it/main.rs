@@ -13,6 +13,7 @@ mod crash;
 mod half_done;
 mod history;
 mod lock_command;
+mod notify;
 mod orphans;
 mod plan;
 mod platforms;

@@ -156,9 +156,14 @@ impl Fold {
                     found.statements.push(StatementRecord { number, seconds, rows, offset });
                 }
             }
-            Event::AttemptEnded { migration, .. } => {
+            Event::AttemptEnded { migration, attempt, .. } => {
+                let now = self.offset(Duration::ZERO);
                 if let Some(found) = self.of(migration) {
                     found.retries += 1;
+                    // It was told when it began; it has lasted until now.
+                    if let Some(wait) = found.waits.last_mut().filter(|wait| wait.attempt == *attempt) {
+                        wait.seconds = wait.seconds.max(now - wait.offset);
+                    }
                 }
             }
             Event::Blocked { migration, .. } => self.waits(migration, event),

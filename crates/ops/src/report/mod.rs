@@ -18,7 +18,6 @@ mod sarif;
 pub use annotations::github as github_annotations;
 
 use crate::event::{Event, Observer};
-use crate::json::each_value;
 use crate::record::{self, Fold, MigrationRecord, Origin};
 use diagnostics::render::json::Json;
 use diagnostics::{Failure, Provider, Secret, redact};
@@ -276,7 +275,7 @@ impl Collector {
             seconds: (self.began.elapsed().as_secs_f64() * 1e6).round() / 1e6,
             environment: heard.environment.clone(),
             database: heard.database.clone(),
-            origin: without_secrets(&heard.origin, secrets),
+            origin: heard.origin.without(secrets),
             lock_wait_seconds: heard.waited,
             found: heard.found,
             migrations,
@@ -286,15 +285,8 @@ impl Collector {
     }
 }
 
-/// An address of a CI system may hold what opens it.
-fn without_secrets(origin: &Origin, secrets: &[Secret]) -> Origin {
-    serde_json::to_string(origin)
-        .ok()
-        .and_then(|text| serde_json::from_str(&each_value(&text, &|value| redact(value, secrets))).ok())
-        .unwrap_or_default()
-}
-
-fn hide(mut told: Json, hidden: &impl Fn(&mut String)) -> Json {
+/// A diagnostic in which every text was changed.
+pub(crate) fn hide(mut told: Json, hidden: &impl Fn(&mut String)) -> Json {
     hidden(&mut told.message);
     told.notes.iter_mut().chain(&mut told.causes).chain(&mut told.help).for_each(hidden);
     told.meta.values_mut().for_each(hidden);

@@ -12,7 +12,7 @@ pub(crate) use reference::{json_schema, page};
 
 use super::offers::{DatabaseUrl, Origin, Setting};
 use super::renewal::RenewedBy;
-use super::{Context, Given, Surroundings, Told, paths, similar};
+use super::{Context, Given, Surroundings, Told, paths, similar, tables};
 use crate::args::time;
 use diagnostics::{Failure, Result, Secret, Source, codes};
 use keys::{KEYS, Key, Kind};
@@ -71,6 +71,8 @@ pub(super) fn read(context: &Context<'_>, given: &mut Given, _: &mut Told) -> Re
     let general = table.get_ref();
     reader.check(general, "", true)?;
     let environments = reader.environments(general)?;
+    let of_all: tables::Tables = toml::from_str(text).map_err(|error| file.misread(&error))?;
+    let tables: tables::Environments = toml::from_str(text).map_err(|error| file.misread(&error))?;
     for (name, environment) in &environments {
         reader.check(environment, &format!("{ENVIRONMENTS}.{name}."), false)?;
     }
@@ -84,8 +86,10 @@ pub(super) fn read(context: &Context<'_>, given: &mut Given, _: &mut Told) -> Re
             ));
         };
         reader.offer(environment, &format!("{ENVIRONMENTS}.{name}."), given)?;
+        given.tables = tables.environments.get(&name).cloned().unwrap_or_default();
         given.environment = Some(Setting { value: name, origin });
     }
+    given.tables = std::mem::take(&mut given.tables).or(&of_all);
     reader.offer(general, "", given)
 }
 
@@ -106,6 +110,18 @@ fn unknown_environment<'n>(
 }
 
 impl CutoverToml {
+    /// What its paths are relative to.
+    pub(super) fn directory(&self) -> PathBuf {
+        self.path.parent().map(Path::to_path_buf).unwrap_or_default()
+    }
+
+    /// A table that is not of its form.
+    fn misread(&self, error: &toml::de::Error) -> Failure {
+        let place = self.source.locate(error.span().map_or(0, |span| span.start));
+        Failure::coded(&codes::C1004, format!("{place}: {}", error.message().replace('\n', " ")))
+            .or_help(format!("Correct {}.", self.source.name()))
+    }
+
     /// No line of the file is shown: a URL in it may hold a password.
     fn syntax(&self, error: &toml::de::Error) -> Failure {
         let place = self.source.locate(error.span().map_or(0, |span| span.start));
@@ -136,10 +152,11 @@ impl Reader<'_> {
     fn check(&self, table: &Table<'_>, prefix: &str, general: bool) -> Result<()> {
         for key in table.keys() {
             let name = key.get_ref().as_ref();
-            if KEYS.iter().any(|known| known.name == name) || (general && name == ENVIRONMENTS) {
+            let known = KEYS.iter().map(|known| known.name).chain(tables::NAMES);
+            let known = known.chain(general.then_some(ENVIRONMENTS));
+            if known.clone().any(|known| known == name) {
                 continue;
             }
-            let known = KEYS.iter().map(|known| known.name).chain(general.then_some(ENVIRONMENTS));
             let names: Vec<&str> = known.collect();
             let help = match similar(name, names.iter().copied()) {
                 Some(meant) => format!("Did you mean `{meant}`?"),

@@ -1,0 +1,192 @@
+//! The one runner of other programs: with a time limit, in a process group of their own that ends as a whole, their last words kept
+//! and without secrets.
+//!
+//! What does not live here: becoming another program (`cutover run`), asking one for a URL (settings).
+
+use diagnostics::{Secret, redact};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// So much is kept of what a program says, its end.
+const LAST_WORDS: usize = 4096;
+/// How long a program that was asked to end may take before it is ended.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long the rest of what it said is waited for once it has ended.
+const REST: Duration = Duration::from_millis(200);
+/// How often a running one is looked at.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A program to be run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// The program and its arguments; no shell is involved.
+    pub words: Vec<String>,
+    /// Where it runs.
+    pub directory: Option<PathBuf>,
+}
+
+/// What a run of one gives to it, and how long it may take.
+pub(crate) struct Setting<'s> {
+    /// Variables beside ours.
+    pub(crate) variables: Vec<(String, String)>,
+    /// What it reads on stdin.
+    pub(crate) input: String,
+    /// After this time it is ended.
+    pub(crate) limit: Duration,
+    /// What is masked in its last words.
+    pub(crate) secrets: &'s [Secret],
+    /// Asked now and then: ends it.
+    pub(crate) stop: &'s dyn Fn() -> bool,
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// With exit code 0.
+    pub(crate) success: bool,
+    /// In words: `exit status: 3`, `it did not end within 30 s`.
+    pub(crate) how: String,
+    /// The end of what it wrote to stdout and stderr.
+    pub(crate) said: String,
+}
+
+/// Runs it, and waits for its end.
+pub(crate) fn run(program: &Program, setting: &Setting<'_>) -> Ended {
+    let failed = |how: String| Ended { success: false, how, said: String::new() };
+    let Some((name, arguments)) = program.words.split_first() else {
+        return failed("no program is named".to_owned());
+    };
+    let mut command = Command::new(name);
+    command.args(arguments).envs(setting.variables.iter().cloned()).process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some(directory) = &program.directory {
+        command.current_dir(directory);
+    }
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return failed(format!("`{name}` cannot be started: {error}")),
+    };
+    let said = listen(&mut child, setting.input.clone());
+    let how = wait(&mut child, setting);
+    let success = how.is_ok();
+    // Until both streams end; whatever it has left behind may keep them open.
+    let said: Vec<u8> = std::iter::from_fn(|| said.recv_timeout(REST).ok()).flatten().collect();
+    let end = said.len().saturating_sub(LAST_WORDS);
+    let said = redact(String::from_utf8_lossy(&said[end..]).trim(), setting.secrets);
+    Ended { success, how: how.unwrap_or_else(|how| how), said }
+}
+
+/// Writes its input and reads what it says while it runs, so that it blocks on no pipe.
+fn listen(child: &mut Child, input: String) -> Receiver<Vec<u8>> {
+    if let Some(mut stdin) = child.stdin.take() {
+        // It may not care for its input, and end before it is read.
+        std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    }
+    let (sender, receiver) = channel();
+    let streams: [Option<Box<dyn Read + Send>>; 2] = [
+        child.stdout.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>),
+        child.stderr.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>),
+    ];
+    for mut stream in streams.into_iter().flatten() {
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(read @ 1..) = stream.read(&mut buffer) {
+                if sender.send(buffer[..read].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    receiver
+}
+
+/// `Ok` with exit code 0.
+fn wait(child: &mut Child, setting: &Setting<'_>) -> Result<String, String> {
+    let began = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(status.to_string()),
+            Ok(Some(status)) => return Err(status.to_string()),
+            Err(error) => return Err(error.to_string()),
+            Ok(None) => {}
+        }
+        let over = began.elapsed() >= setting.limit;
+        if over || (setting.stop)() {
+            end(child);
+            return Err(if over {
+                format!("it did not end within {}", crate::duration(setting.limit))
+            } else {
+                "it was ended, because the run is".to_owned()
+            });
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Ends it and all that it has started: asked first, then for certain.
+fn end(child: &mut Child) {
+    let group = Pid::from_child(child);
+    // It may be gone already.
+    let _ = kill_process_group(group, Signal::TERM);
+    let asked = Instant::now();
+    while asked.elapsed() < GRACE && matches!(child.try_wait(), Ok(None)) {
+        std::thread::sleep(PAUSE);
+    }
+    let _ = kill_process_group(group, Signal::KILL);
+    let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(words: &[&str], input: &str, limit: Duration) -> Ended {
+        let words = words.iter().map(|&word| word.to_owned()).collect();
+        let secrets = [Secret::new("hunter2")];
+        let setting = Setting {
+            variables: vec![("CUTOVER_EVENT".to_owned(), "failed".to_owned())],
+            input: input.to_owned(),
+            limit,
+            secrets: &secrets,
+            stop: &|| false,
+        };
+        run(&Program { words, directory: None }, &setting)
+    }
+
+    #[test]
+    fn a_program_reads_its_input_and_its_last_words_are_kept_without_secrets() {
+        let ended = ran(
+            &["sh", "-c", "cat; echo $CUTOVER_EVENT hunter2 >&2; exit 3"],
+            "hello",
+            Duration::from_secs(60),
+        );
+        assert!(!ended.success && ended.how == "exit status: 3", "{ended:?}");
+        assert!(ended.said.contains("hello") && ended.said.contains("failed ***"), "{ended:?}");
+        assert!(ran(&["true"], &"x".repeat(1 << 20), Duration::from_secs(60)).success);
+    }
+
+    #[test]
+    fn what_takes_too_long_ends_with_all_that_it_has_started() {
+        let directory = std::env::temp_dir().join(format!("cutover-process-{}", std::process::id()));
+        let script = format!("sh -c 'echo $$ > {}; sleep 600' & wait", directory.display());
+        let ended = ran(&["sh", "-c", &script], "", Duration::from_millis(300));
+        assert_eq!(ended.how, "it did not end within 300 ms");
+        let grandchild = std::fs::read_to_string(&directory).unwrap();
+        let _ = std::fs::remove_file(directory);
+        let state = std::fs::read_to_string(format!("/proc/{}/stat", grandchild.trim()));
+        assert!(state.is_err() || state.is_ok_and(|state| state.contains(") Z ")), "it is still there");
+    }
+
+    #[test]
+    fn what_cannot_be_started_says_so() {
+        let ended = ran(&["/no/such/program"], "", Duration::from_secs(60));
+        assert!(ended.how.starts_with("`/no/such/program` cannot be started: "), "{ended:?}");
+        assert!(!ran(&[], "", Duration::from_secs(60)).success);
+    }
+}
