@@ -3,12 +3,15 @@
 //! The compatible commands take the reference's flags under the reference's names; what is ours is added beside
 //! them. To add a command: a variant here, its file in `commands/`.
 
+mod containers;
 mod telling;
 
-pub(crate) use telling::{Annotate, NotifyFlag, ReportFile, TellingArguments};
+pub(crate) use containers::{RunArguments, WaitForArguments};
+pub(crate) use telling::{
+    Annotate, GateArguments, NotifyFlag, PreflightArguments, ReportFile, TellingArguments,
+};
 
 use clap::{Args, Parser, Subcommand};
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,7 +32,7 @@ pub(crate) enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Migrate(Migrate),
     /// Apply pending migrations (short for `migrate deploy`)
-    Deploy(DeployArguments),
+    Deploy(Box<DeployArguments>),
     /// Show pending, failed and missing migrations (short for `migrate status`)
     Status(StatusArguments),
     /// Apply pending migrations, then become the application: for the start of a container
@@ -38,6 +41,8 @@ pub(crate) enum Command {
     Wait(WaitForArguments),
     /// Show what a deploy would do: statements, transactions, locks, sizes, durations; no lock, no write
     Plan(PlanArguments),
+    /// The checklist of a deploy: what it would refuse, and every gate of cutover.toml; changes nothing
+    Preflight(PreflightArguments),
     /// After a failure: what has really become of a migration, statement by statement, and the one safe thing to do
     Recover(RecoverArguments),
     /// Undo the last deploy by the ways back (down.sql) of its migrations; draft such ways, and try them
@@ -79,7 +84,7 @@ pub(crate) enum Generated {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Migrate {
     /// Apply pending migrations
-    Deploy(DeployArguments),
+    Deploy(Box<DeployArguments>),
     /// Show pending, failed and missing migrations
     Status(StatusArguments),
     /// Record that a migration was applied or rolled back by hand
@@ -230,39 +235,11 @@ pub(crate) struct DeployArguments {
     #[command(flatten)]
     pub(crate) locks: LockWaitArguments,
     #[command(flatten)]
+    pub(crate) gates: GateArguments,
+    #[command(flatten)]
     pub(crate) telling: TellingArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct RunArguments {
-    #[command(flatten)]
-    pub(crate) deploy: DeployArguments,
-    /// Answer to health checks here, [HOST:]PORT: /livez at once, /readyz once the migrations are applied
-    #[arg(long, value_name = "ADDRESS", help_heading = "The application")]
-    pub(crate) health: Option<String>,
-    /// The application, behind `--`: it is not started unless the migrations are applied
-    #[arg(last = true, required = true, value_name = "COMMAND", conflicts_with = "dry_run")]
-    pub(crate) command: Vec<OsString>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct WaitForArguments {
-    #[command(flatten)]
-    pub(crate) project: ProjectArguments,
-    /// Give up after this time; 0s: never
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10m", help_heading = "Waiting")]
-    pub(crate) timeout: Duration,
-    /// Go on for ever, and answer to health checks here, [HOST:]PORT: /readyz says whether they are applied now
-    #[arg(long, value_name = "ADDRESS", help_heading = "Waiting", conflicts_with = "timeout")]
-    pub(crate) serve: Option<String>,
-    /// Tell everything as one JSON object per line on stdout
-    #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
-    /// Nothing on stderr but warnings and errors
-    #[arg(long, short, help_heading = "Output")]
-    pub(crate) quiet: bool,
 }
 
 /// What is done with what is kept.

@@ -230,9 +230,14 @@ pub fn progress(conn: &mut dyn Conn, process: i64) -> Result<Option<Progress>, D
     }
 }
 
-/// PostgreSQL: how long the oldest transaction of another session of this database has been open; none if there is none.
+/// How long the oldest transaction of another session has been open; none if there is none. PostgreSQL: of this database; MySQL and MariaDB:
+/// of the server.
 pub fn oldest_transaction(conn: &mut dyn Conn) -> Result<Option<Duration>, DbError> {
-    postgres::activity::oldest_transaction(conn)
+    match conn.provider() {
+        Provider::PostgreSql => postgres::activity::oldest_transaction(conn),
+        Provider::MySql => mysql::activity::oldest_transaction(conn),
+        Provider::Sqlite => Ok(None),
+    }
 }
 
 /// PostgreSQL: sessions whose transactions are older than `age` and hold a lock that conflicts with one of `wanted`, the

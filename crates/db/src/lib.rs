@@ -23,6 +23,7 @@ pub mod lock;
 pub mod options;
 pub mod platform;
 pub mod probe;
+pub mod replication;
 pub mod server;
 pub mod session;
 pub mod sharing;
@@ -32,5 +33,7 @@ pub mod target;
 mod values;
 
 pub use conn::{Answer, Batch, Cancel, Conn, Flow, Notice, Outcome, Reply, Row, Rows, ServerInfo, Step};
-pub use engine::{Refusal, connect, create_database, create_schema, drop_database, is_empty, server_refusal};
+pub use engine::{
+    Refusal, connect, copy_sqlite, create_database, create_schema, drop_database, is_empty, server_refusal,
+};
 pub use error::{DIRECT_DDL, DbError, ErrorDetail, ErrorKind, location_of};

@@ -512,6 +512,46 @@ pub static C2034: Code = Code {
     way_out: "`cutover status` shows what is missing; `cutover deploy` applies it; `--timeout` waits longer.",
 };
 
+/// A gate does not pass.
+pub static C2035: Code = Code {
+    id: "C2035",
+    default_class: Class::Refused,
+    title: "A gate does not pass",
+    what: "Something that `[gates]` in cutover.toml asks for before a deploy does not hold, and nothing was changed.",
+    why: "The message says which and why: the migrations are not applied in staging, it is no time for deploys, a transaction has been open for long, a replica lags behind, there is no backup.",
+    way_out: "Do what the message says, then `cutover deploy`; `cutover preflight` asks all gates and changes nothing. `--skip-gate ID --reason TEXT` goes past one, and the history keeps the reason.",
+};
+
+/// A hook before the migrations failed.
+pub static C2036: Code = Code {
+    id: "C2036",
+    default_class: Class::Refused,
+    title: "A hook before the migrations failed",
+    what: "A hook with `when = \"before\"` failed, and nothing was changed. Hooks with `failed` and `always` have run.",
+    why: "The message quotes its last words, or the answer of the server that it asked.",
+    way_out: "Correct the hook in cutover.toml, or what it looks at; then `cutover deploy`.",
+};
+
+/// A hook behind the migrations failed.
+pub static C2037: Code = Code {
+    id: "C2037",
+    default_class: Class::Other,
+    title: "A hook behind the migrations failed",
+    what: "The migrations are applied and recorded; a hook with `when = \"after\"` or `\"always\"` failed, such as a smoke test.",
+    why: "The message quotes its last words, or the answer of the server that it asked.",
+    way_out: "Find out whether the application works: deploying again runs no hook, because nothing is pending. `cutover rollback` undoes the last deploy.",
+};
+
+/// An environment is bound to something else.
+pub static C2038: Code = Code {
+    id: "C2038",
+    default_class: Class::Refused,
+    title: "The environment may not be reached from here",
+    what: "`only_when` of the environment in cutover.toml names variables with values that they do not have here; nothing was connected to.",
+    why: "It keeps a build of a branch, a preview or a laptop away from production, whatever URL it was given.",
+    way_out: "Run it where the variables have these values, or choose another environment with `--env`.",
+};
+
 /// Internal error.
 pub static C9001: Code = Code {
     id: "C9001",
@@ -757,9 +797,9 @@ pub static ALL: &[&Code] = &[
     &C1001, &C1002, &C1003, &C1004, &C1005, &C1006, &C1007, &C1008, &C1009, &C1010, &C2001, &C2002, &C2003,
     &C2004, &C2005, &C2006, &C2007, &C2008, &C2009, &C2010, &C2011, &C2012, &C2013, &C2014, &C2015, &C2016,
     &C2017, &C2018, &C2019, &C2020, &C2021, &C2022, &C2023, &C2024, &C2025, &C2026, &C2027, &C2028, &C2029,
-    &C2030, &C2031, &C2032, &C2033, &C2034, &C9001, &P1000, &P1001, &P1002, &P1003, &P1008, &P1010, &P1011,
-    &P1012, &P1013, &P1014, &P1017, &P3000, &P3004, &P3005, &P3008, &P3009, &P3011, &P3012, &P3015, &P3017,
-    &P3018, &P3019, &P3022,
+    &C2030, &C2031, &C2032, &C2033, &C2034, &C2035, &C2036, &C2037, &C2038, &C9001, &P1000, &P1001, &P1002,
+    &P1003, &P1008, &P1010, &P1011, &P1012, &P1013, &P1014, &P1017, &P3000, &P3004, &P3005, &P3008, &P3009,
+    &P3011, &P3012, &P3015, &P3017, &P3018, &P3019, &P3022,
 ];
 
 #[cfg(test)]

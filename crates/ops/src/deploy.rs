@@ -3,13 +3,20 @@
 //! 1. Read the folder; connect. A database that does not exist is created once nothing in the folder would be refused.
 //! 2. Check the folder's provider, read the history, decide.
 //! 3. Nothing pending and nothing unfinished: done. No lock, no write.
-//! 4. Take the deploy lock, create schema and history table, read the history again, decide again.
+//! 4. Take the deploy lock, read the history again, decide again; ask the gates, run the hooks before it; create schema and history table.
 //! 5. Run each migration; stop at the first failure.
-//! 6. Give the lock back by ending the session.
+//! 6. Give the lock back by ending the session; run the hooks behind it.
+
+mod opening;
+
+pub(crate) use opening::{IfAbsent, check_folder, open};
 
 use crate::event::{Event, Observer};
 use crate::execute::{self, Done};
+use crate::expect::Expecting;
+use crate::gates::{self, Conditions};
 use crate::held;
+use crate::hooks::{Around, Beside};
 use crate::interrupt::Interrupt;
 use crate::keep;
 use crate::lease;
@@ -19,7 +26,7 @@ use crate::plan::{self, Findings, Plan, PlannedMigration, decide::Limit, demands
 use crate::record::{self, Origin, Recorder};
 use crate::run::{self, Options, Run, Trouble};
 use db::history;
-use db::target::{Kind, Target};
+use db::target::Target;
 use db::{Conn, ErrorKind};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use std::collections::{HashSet, VecDeque};
@@ -50,6 +57,8 @@ pub struct Deploy {
     pub strict: bool,
     /// What was planned: that is run, or nothing.
     pub plan: Option<Plan>,
+    /// What has to hold before it, and what is done around it.
+    pub conditions: Conditions,
     /// Where it comes from, for its record.
     pub origin: Origin,
 }
@@ -66,7 +75,16 @@ pub struct Outcome {
 /// Runs a deploy.
 pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
     let kept = deploy.options.keep_dropped.is_some();
-    work(deploy, observer, interrupt).map_err(|failure| if kept { keeping(failure) } else { failure })
+    let environment = deploy.conditions.environment.as_deref();
+    let id = observer.run().unwrap_or_else(run::new_id);
+    let around = Around::new(&deploy.conditions.hooks, &deploy.target, environment, id);
+    let expecting = Expecting::new(observer);
+    let ended = match &deploy.conditions.gates.applied_in {
+        None => work(deploy, (&around, &expecting), observer, interrupt),
+        Some(_) => expecting.watching(|| work(deploy, (&around, &expecting), &expecting, interrupt)),
+    };
+    let ended = ended.map_err(|failure| if kept { keeping(failure) } else { failure });
+    around.behind(ended, observer, interrupt)
 }
 
 /// Whoever keeps what is dropped wants to go on so.
@@ -80,7 +98,12 @@ fn keeping(failure: Failure) -> Failure {
     })
 }
 
-fn work(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
+fn work<'a>(
+    deploy: &'a Deploy,
+    beside: Beside<'a>,
+    observer: &'a dyn Observer,
+    interrupt: &'a Arc<Interrupt>,
+) -> Result<Outcome> {
     let began = Instant::now();
     let recorder = Recorder::new(observer, "deploy", &deploy.origin, deploy.target.secrets());
     let observer: &dyn Observer = &recorder;
@@ -91,6 +114,7 @@ fn work(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) ->
     let Some(conn) = conn else { return Ok(Outcome::default()) };
     let mut run = Run::new(&deploy.target, &deploy.options, observer, interrupt, conn);
     run.recorder = Some(&recorder);
+    run.around = Some(beside);
     let applied = match begin_until_kept(deploy, &folder, &mut run)? {
         Some(planned) => {
             if !planned.is_empty() {
@@ -128,88 +152,6 @@ pub(crate) fn tell_found(
         observer.on(&Event::Warning { warning: warning.clone() });
     }
     Ok(())
-}
-
-/// What is done about a database that does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IfAbsent {
-    /// It is created.
-    Create,
-    /// Nothing.
-    Leave,
-}
-
-/// Connects. None: the database does not exist, and is left so.
-pub(crate) fn open(
-    deploy: &Deploy,
-    folder: &Folder,
-    observer: &dyn Observer,
-    interrupt: &Interrupt,
-    absent: IfAbsent,
-) -> Result<Option<Box<dyn Conn>>> {
-    let target = &deploy.target;
-    let failed = |error| run::failure(target, error);
-    match run::connect(target, &deploy.options, observer, interrupt)? {
-        Ok(conn) => Ok(Some(conn)),
-        Err(error) if error.kind == ErrorKind::NoSuchDatabase => {
-            if absent == IfAbsent::Leave {
-                return Ok(None);
-            }
-            if let Some(plan) = deploy.plan.as_ref().filter(|plan| plan.base.objects.is_some()) {
-                return Err(plan::file::refusal(vec![format!(
-                    "database `{}` is gone",
-                    plan.target.database
-                )]));
-            }
-            if let Some(plan) = &deploy.plan {
-                let base = plan::file::Base::default().with_files(folder);
-                let moved = plan::file::moved_files(plan, &base);
-                if !moved.is_empty() {
-                    return Err(plan::file::refusal(moved));
-                }
-            }
-            check_folder(deploy, folder).inspect_err(|_| {
-                observer.on(&Event::Found { migrations: folder.migrations.len() });
-            })?;
-            db::create_database(target).map_err(|error| create_failure(target, error))?;
-            let (database, location) = match &target.kind {
-                Kind::Postgres(postgres) => (postgres.database.clone(), target.location()),
-                Kind::Sqlite(sqlite) => (sqlite.display_name.clone(), sqlite.display_url.clone()),
-                Kind::MySql(mysql) => (mysql.database.clone(), target.location()),
-            };
-            observer.on(&Event::DatabaseCreated { database, location });
-            db::connect(target).map(Some).map_err(failed)
-        }
-        Err(error) => {
-            // A file that is no database is found out when it is read, after the folder.
-            if error.kind == ErrorKind::NotADatabase {
-                observer.on(&Event::Found { migrations: folder.migrations.len() });
-            }
-            Err(failed(error))
-        }
-    }
-}
-
-/// What can be refused without a database.
-pub(crate) fn check_folder(deploy: &Deploy, folder: &Folder) -> Result<Vec<PlannedMigration>> {
-    let provider = deploy.target.provider;
-    migrations::check_lock_file(&folder.path, provider)?;
-    let history = history::History::default();
-    let findings = plan::decide(folder, &history);
-    plan::decide::plan(folder, &history, &findings, provider, &deploy.limit, &sql::Options::new(provider))
-}
-
-fn create_failure(target: &Target, error: db::DbError) -> Failure {
-    if error.kind == ErrorKind::InsufficientPrivilege {
-        let text = format!("Schema engine error:\n{}", error.text());
-        return Failure::new(
-            Diagnostic::error("the database does not exist, and the role may not create it")
-                .code(&codes::P3000)
-                .reference(text)
-                .help(codes::P3000.way_out),
-        );
-    }
-    run::failure(target, error)
 }
 
 /// [`begin`], and again on a new connection where one is lost before anything has run.
@@ -276,11 +218,12 @@ fn begin(
         Ok(run.history.exists && nothing_to_do(&findings, &deploy.limit))
     })?;
     if locked {
-        // A plan that does not hold changes nothing: before the history is made.
+        // What does not hold changes nothing: before the history is made.
+        let planned = self::plan(deploy, folder, run, &options)?;
         if let Some(plan) = &deploy.plan {
-            let planned = self::plan(deploy, folder, run, &options)?;
             held::hold_to(plan, folder, &planned, run)?;
         }
+        gates::before(&deploy.conditions, &planned, run)?;
         create_history(deploy, run)?;
         run.read_history()?;
     }

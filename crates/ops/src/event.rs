@@ -210,6 +210,24 @@ pub enum Event {
         #[serde(serialize_with = "seconds")]
         elapsed: Duration,
     },
+    /// A gate has answered.
+    Gate {
+        /// How.
+        #[serde(flatten)]
+        answer: crate::gates::Answer,
+    },
+    /// A hook has run.
+    Hook {
+        /// Its name.
+        name: String,
+        /// When it runs.
+        when: crate::hooks::When,
+        /// Why it failed; none: it has not.
+        failed: Option<String>,
+        /// How long it took.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+    },
     /// A migration takes longer than it was expected to.
     Slow {
         /// Its name.

@@ -11,6 +11,7 @@
 //!
 //! To add an operation: a file here, a command in `cutover/src/commands/`.
 
+mod backup;
 pub mod baseline;
 mod busy;
 pub mod deploy;
@@ -20,10 +21,13 @@ pub mod dry_run;
 pub mod entrypoints;
 pub mod event;
 mod execute;
+mod expect;
+pub mod gates;
 pub mod handback;
 mod heartbeat;
 mod held;
 pub mod history;
+pub mod hooks;
 mod http;
 pub mod interrupt;
 mod json;
@@ -40,6 +44,7 @@ pub mod notify;
 mod place;
 pub mod plan;
 mod pooler;
+pub mod preflight;
 pub mod process;
 pub mod progress;
 pub mod record;

@@ -13,6 +13,7 @@ pub(crate) use fold::Fold;
 pub use fold::{MigrationRecord, StatementRecord, WaitRecord};
 
 use crate::event::{Event, Observer};
+use crate::gates::Word;
 use crate::json::each_value;
 use crate::migrations::{self, Folder};
 use crate::place::{Likeness, Place};
@@ -63,6 +64,9 @@ pub struct Origin {
     /// Who has started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
+    /// The gates that were skipped, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped_gates: Vec<String>,
 }
 
 impl Origin {
@@ -77,6 +81,7 @@ impl Origin {
             commit: hidden(&self.commit),
             branch: hidden(&self.branch),
             actor: hidden(&self.actor),
+            skipped_gates: self.skipped_gates.iter().map(|text| redact(text, secrets)).collect(),
         }
     }
 }
@@ -96,6 +101,7 @@ pub(crate) struct Recorder<'o> {
 #[derive(Default)]
 struct Kept {
     row: RunRow,
+    origin: Origin,
     migrations: Fold,
     log: String,
     /// How many lines were left out of the log.
@@ -116,11 +122,10 @@ impl<'o> Recorder<'o> {
             host: origin.host.clone(),
             client: origin.user.as_ref().map(|user| format!("{user}, process {}", std::process::id())),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            // A struct of strings always serialises.
-            origin: serde_json::to_string(&origin.without(&secrets)).ok(),
             ..RunRow::default()
         };
-        Self { inner, secrets, kept: Mutex::new(Kept { row, ..Kept::default() }) }
+        let origin = origin.without(&secrets);
+        Self { inner, secrets, kept: Mutex::new(Kept { row, origin, ..Kept::default() }) }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -133,6 +138,8 @@ impl<'o> Recorder<'o> {
         let next = kept.next.as_deref().map(MigrationRecord::begun);
         let migrations: Vec<&MigrationRecord> = kept.migrations.all().iter().chain(&next).collect();
         RunRow {
+            // Structs of strings and numbers always serialise.
+            origin: serde_json::to_string(&kept.origin).ok(),
             migrations: serde_json::to_string(&migrations).ok(),
             log: Some(kept.log.clone()),
             ..kept.row.clone()
@@ -145,6 +152,12 @@ impl Observer for Recorder<'_> {
         self.inner.on(event);
         let mut kept = self.kept();
         kept.migrations.note(event);
+        if let Event::Gate { answer } = event
+            && answer.verdict == Word::Skipped
+        {
+            let skipped = format!("{}: {}", answer.gate, redact(&answer.why, &self.secrets));
+            kept.origin.skipped_gates.push(skipped);
+        }
         kept.add_line(event, &self.secrets);
     }
 
@@ -202,8 +215,10 @@ pub(crate) fn now() -> String {
 /// A way back that cannot be stored.
 pub(crate) fn begin(run: &mut Run<'_>, scripts: &[Scripts]) -> Result<()> {
     let Some(recorder) = run.recorder else { return Ok(()) };
-    // The way back is promised where there is one.
-    let needed = scripts.iter().any(|scripts| scripts.down.is_some()) && run.options.tables != Tables::Off;
+    // The way back is promised where there is one, and that a gate was skipped is not to be forgotten.
+    let skipped = !recorder.kept().origin.skipped_gates.is_empty();
+    let wanted = skipped || scripts.iter().any(|scripts| scripts.down.is_some());
+    let needed = wanted && run.options.tables != Tables::Off;
     match ready(run, needed) {
         Ok(true) => {}
         Ok(false) => return Ok(()),

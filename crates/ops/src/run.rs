@@ -1,8 +1,13 @@
 //! What an operation that may write carries along: the connection, the history as last read, the lock.
 
+mod id;
+
+pub use id::new_id;
+
 use crate::busy::{Busy, Waits};
 use crate::event::{Event, Observer};
 use crate::heartbeat::Heartbeat;
+use crate::hooks::Beside;
 use crate::interrupt::Interrupt;
 use crate::lease;
 use crate::life::Life;
@@ -18,7 +23,6 @@ use db::session::{self, Defaults};
 use db::target::{Kind, Target};
 use db::{Batch, Conn, DbError, ErrorKind, Flow, Outcome, Refusal, Reply};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
-use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -135,6 +139,8 @@ pub(crate) struct Run<'a> {
     pub(crate) keeps: Option<Duration>,
     /// Names this run in what it records.
     pub(crate) id: String,
+    /// A deploy's hooks, and what is expected of its migrations.
+    pub(crate) around: Option<Beside<'a>>,
     watch: Option<Watch>,
 }
 
@@ -185,6 +191,7 @@ impl<'a> Run<'a> {
             told_cancelling: false,
             keeps: None,
             id: observer.run().unwrap_or_else(new_id),
+            around: None,
             watch: None,
         }
     }
@@ -504,16 +511,6 @@ impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
         Trouble::Failed(failure)
     }
-}
-
-/// A name for a run, made of the moment and the process: it need not be secret, and an empty container may have no
-/// source of random numbers.
-pub fn new_id() -> String {
-    let moment = jiff::Timestamp::now().as_nanosecond();
-    let digest = Sha256::digest(format!("cutover run {moment} {}", std::process::id()));
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    uuid::Uuid::new_v8(bytes).to_string()
 }
 
 /// The failure that stands for an error of the target.

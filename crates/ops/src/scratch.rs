@@ -11,6 +11,7 @@ mod place;
 
 use crate::deploy::{Deploy, deploy};
 use crate::event::{Event, Observer, SilentObserver};
+use crate::gates::Conditions;
 use crate::interrupt::Interrupt;
 use crate::migrations::Folder;
 use crate::plan::PlannedMigration;
@@ -169,6 +170,7 @@ impl Scratch {
             limit,
             strict: false,
             plan: None,
+            conditions: Conditions::default(),
             origin: Origin::default(),
         };
         deploy(&operation, &self.observer, &self.interrupt).map(|_| ()).map_err(|failure| {

@@ -1,4 +1,4 @@
-//! How a run is told of beyond the terminal.
+//! How a run is told of beyond the terminal, and what has to hold before it.
 
 use clap::Args;
 use ops::report::{FORMATS, Format};
@@ -26,6 +26,34 @@ pub(crate) struct TellingArguments {
     /// End with a line for platforms that hide exit codes: `cutover: result=ok exit_code=0 applied=3 ...`
     #[arg(long)]
     pub(crate) result_line: bool,
+}
+
+/// Gates that are not asked.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Gates")]
+pub(crate) struct GateArguments {
+    /// Do not ask this gate of cutover.toml; may be given several times. The history keeps who did, and why
+    #[arg(long, value_name = "ID", requires = "reason")]
+    pub(crate) skip_gate: Vec<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", requires = "skip_gate")]
+    pub(crate) reason: Option<String>,
+}
+
+/// The flags of `preflight`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PreflightArguments {
+    #[command(flatten)]
+    pub(crate) project: super::ProjectArguments,
+    /// Fail if migrations were edited, are missing, out of order or run again
+    #[arg(long, help_heading = "Which migrations")]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) gates: GateArguments,
+    #[command(flatten)]
+    pub(crate) wait: super::WaitArguments,
+    #[command(flatten)]
+    pub(crate) output: super::OutputArguments,
 }
 
 /// A report that is asked for.

@@ -1,11 +1,13 @@
 //! One call of a command that talks to a database: where it tells, what can stop it, and how it ends.
 
 use super::{Context, ExitCode};
+use crate::args::GateArguments;
 use crate::observe::{Human, JsonLines, Level};
-use crate::settings::{Arguments, Target};
+use crate::settings::{Arguments, Extras, Target};
 use crate::signals::Forwarding;
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 use ops::event::{Event, Observer};
+use ops::gates::Conditions;
 use ops::interrupt::Interrupt;
 use serde::Serialize;
 use std::io::{BufRead, IsTerminal};
@@ -83,6 +85,20 @@ impl<'a> Call<'a> {
     /// The project that the arguments lead to.
     pub(super) fn project(&self, arguments: &Arguments) -> Result<Target> {
         self.context.project(arguments, self.json.is_some(), &self.interrupt)
+    }
+
+    /// What a deploy of this project is asked to do besides its migrations.
+    pub(super) fn conditions(
+        &self,
+        project: &Target,
+        arguments: &Arguments,
+        gates: &GateArguments,
+    ) -> Result<Conditions> {
+        let terminal = self.context.terminal;
+        let other = |name: &str| self.context.surroundings.database_of(name, arguments);
+        let conditions = project.extras.conditions(project.environment.clone(), gates, &other)?;
+        terminal.hide(Extras::secrets_of(&conditions));
+        Ok(conditions)
     }
 
     /// The database of `--scratch-url`.

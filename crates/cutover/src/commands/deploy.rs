@@ -71,6 +71,7 @@ fn prepare(
     }
     let project = project?;
     found(&project);
+    let conditions = call.conditions(&project, &asked, &arguments.gates)?;
     let plan = arguments.plan.as_deref().map(plan::read).transpose()?;
     let limit = plan.as_ref().map(|plan| plan.base.limit());
     let keep_dropped = match &plan {
@@ -89,6 +90,7 @@ fn prepare(
         }),
         strict: project.strict,
         plan,
+        conditions,
         origin: settings::origin(call.context.surroundings),
     })
 }

@@ -86,6 +86,7 @@ fn of_run(run: &RunEntry, logs: bool, lines: &mut Vec<String>) {
     if let Some(from) = origin(run) {
         lines.push(format!("    from {from}"));
     }
+    lines.extend(run.origin.skipped_gates.iter().map(|gate| format!("    skipped the gate {gate}")));
     for migration in &run.migrations {
         of_record(migration, lines);
     }

@@ -12,6 +12,7 @@ mod history;
 mod lock;
 mod new;
 mod plan;
+mod preflight;
 mod recover;
 mod report;
 mod resolve;
@@ -53,6 +54,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, context),
         Command::Wait(arguments) => wait::run(&arguments, context),
         Command::Plan(arguments) => plan::run(&arguments, context),
+        Command::Preflight(arguments) => preflight::run(&arguments, context),
         Command::Recover(arguments) => recover::run(&arguments, context),
         Command::Rollback(arguments) => rollback::run(&arguments, context),
         Command::Baseline(arguments) => baseline::run(&arguments, context),

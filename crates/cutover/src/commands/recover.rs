@@ -7,6 +7,7 @@ use crate::observe::Level;
 use crate::settings::{self, Arguments};
 use diagnostics::{Class, Result};
 use ops::deploy::Deploy;
+use ops::gates::Conditions;
 use ops::plan::decide::Limit;
 use ops::recover::{Action, Recover, Report, Standing, recover};
 
@@ -29,6 +30,7 @@ fn work(arguments: &RecoverArguments, call: &Call<'_>) -> Result<ExitCode> {
             limit: Limit::default(),
             strict: false,
             plan: None,
+            conditions: Conditions::default(),
             origin: settings::origin(call.context.surroundings),
         },
         name: arguments.name.clone(),

@@ -36,6 +36,7 @@ mod waits;
 pub(crate) use inspect::{Inspected, Shown, ShownDatasource, ShownTarget};
 pub(crate) use origin::origin;
 pub(crate) use project::Target;
+pub(crate) use tables::Extras;
 
 use crate::args::{LockWaitArguments, ProjectArguments, WaitArguments};
 use diagnostics::{Diagnostic, Failure, Result, Secret, codes};

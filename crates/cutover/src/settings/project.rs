@@ -97,7 +97,29 @@ impl Surroundings {
         let environment = given.environment.map(|setting| setting.value);
         let (variables, directory) = given.environment_of_tables.unwrap_or_default();
         let extras = Extras { tables: given.tables, environment: variables, directory };
+        extras.check_binding(environment.as_deref())?;
         Ok(Target { target, migrations, schemas, options, deadline, strict, environment, extras })
+    }
+
+    /// The database of another environment of `cutover.toml`, whatever URL this one was given. Nothing is told of it, and what binds it to
+    /// somewhere is not looked at: it is only asked.
+    ///
+    /// # Errors
+    /// Everything that finding a database can fail with.
+    pub(crate) fn database_of(&self, environment: &str, arguments: &Arguments) -> Result<db::target::Target> {
+        let arguments =
+            Arguments { environment: Some(environment.to_owned()), url: None, ..arguments.clone() };
+        let mut elsewhere = self.clone();
+        elsewhere.variables.remove(super::variables::URL);
+        let found = read(&elsewhere, &arguments, &mut Told::default()).and_then(|given| {
+            let url = url_of(&given)?;
+            target_of(url).map(|(target, _)| target)
+        });
+        found.map_err(|failure| {
+            failure.map(|told| {
+                told.note(format!("while the database of the environment {environment} was looked for"))
+            })
+        })
     }
 
     /// The database of `--scratch-url`; its password is masked from now on.

@@ -12,7 +12,7 @@ pub(super) const ENVIRONMENT: &str = "CUTOVER_ENV";
 /// The variable for the configuration file.
 pub(super) const CONFIG: &str = "CUTOVER_CONFIG";
 const MIGRATIONS: &str = "CUTOVER_MIGRATIONS";
-const URL: &str = "CUTOVER_URL";
+pub(super) const URL: &str = "CUTOVER_URL";
 
 pub(super) fn read(context: &Context<'_>, given: &mut Given, _: &mut Told) -> Result<()> {
     let surroundings = context.surroundings;

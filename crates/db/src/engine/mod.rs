@@ -22,6 +22,18 @@ pub fn connect(target: &Target) -> Result<Box<dyn Conn>, DbError> {
     }
 }
 
+/// Copies a SQLite database that may be in use to an empty file, and makes sure that the copy is sound. `stop` is asked now and then.
+///
+/// # Errors
+/// A file that cannot be read or written, a copy that is not sound, [`crate::ErrorKind::Cancelled`].
+pub fn copy_sqlite(
+    target: &crate::target::SqliteTarget,
+    path: &std::path::Path,
+    stop: &dyn Fn() -> bool,
+) -> Result<(), DbError> {
+    sqlite::copy(target, path, stop)
+}
+
 /// Creates the database of the target. One that appears meanwhile counts as created.
 pub fn create_database(target: &Target) -> Result<(), DbError> {
     match &target.kind {

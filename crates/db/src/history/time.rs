@@ -24,6 +24,11 @@ impl Time {
         Some(Self(zoned.timestamp().as_microsecond()))
     }
 
+    /// How long after `earlier` it is; none if it is before it.
+    pub fn since(self, earlier: Self) -> Option<std::time::Duration> {
+        u64::try_from(self.0 - earlier.0).ok().map(std::time::Duration::from_micros)
+    }
+
     /// The next moment that the history table of this database can tell from this one.
     pub(super) fn next(self, provider: Provider) -> Self {
         match provider {

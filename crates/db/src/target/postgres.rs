@@ -167,6 +167,20 @@ pub enum SslMode {
     VerifyFull,
 }
 
+impl SslMode {
+    /// As URLs and libpq write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            SslMode::Disable => "disable",
+            SslMode::Allow => "allow",
+            SslMode::Prefer => "prefer",
+            SslMode::Require => "require",
+            SslMode::VerifyCa => "verify-ca",
+            SslMode::VerifyFull => "verify-full",
+        }
+    }
+}
+
 /// The reference's word on certificates (`sslaccept`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SslAccept {

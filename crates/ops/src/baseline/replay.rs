@@ -8,6 +8,7 @@ use super::compare::{Comparison, compare};
 use super::rows::Rows;
 use crate::deploy::{Deploy, deploy};
 use crate::event::{Event, Observer, SilentObserver};
+use crate::gates::Conditions;
 use crate::interrupt::Interrupt;
 use crate::migrations::{self, Folder};
 use crate::plan::PlannedMigration;
@@ -83,6 +84,7 @@ impl Room<'_> {
             limit: Limit { to: Some(last.name.clone()), ..Limit::default() },
             strict: false,
             plan: None,
+            conditions: Conditions::default(),
             origin: Origin::default(),
         };
         let done = deploy(&operation, &looker, self.interrupt);

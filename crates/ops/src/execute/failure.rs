@@ -294,14 +294,15 @@ pub(super) fn first_line(source: &diagnostics::Source, span: Span) -> Span {
     Span::new(span.start, span.start + text.find(['\n', '\r']).unwrap_or(text.len()))
 }
 
-/// A duration for a reader: `12 ms`, `3.4 s`, `2 min 5 s`.
+/// A duration for a reader: `12 ms`, `3.4 s`, `2 min 5 s`, `26 h 3 min`.
 pub fn duration(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     match milliseconds {
         0 => "less than 1 ms".to_owned(),
         1..1_000 => format!("{milliseconds} ms"),
         1_000..60_000 => format!("{:.1} s", duration.as_secs_f64()),
-        _ => format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60),
+        60_000..7_200_000 => format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60),
+        _ => format!("{} h {} min", duration.as_secs() / 3600, duration.as_secs() / 60 % 60),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::settings::Arguments;
 use diagnostics::{Class, Diagnostic, Failure, Result, codes};
 use ops::deploy::Deploy;
 use ops::dry_run::dry_run;
+use ops::gates::Conditions;
 use ops::plan::{Plan, decide::Limit};
 use ops::record::Origin;
 use serde::Serialize;
@@ -52,6 +53,7 @@ fn prepare(arguments: &PlanArguments, call: &Call<'_>) -> Result<Deploy> {
         limit: Limit { to: arguments.to.clone(), count: arguments.count, reapply: arguments.reapply },
         strict: project.strict,
         plan: None,
+        conditions: Conditions::default(),
         origin: Origin::default(),
     })
 }

@@ -2,12 +2,14 @@
 
 use super::ENVIRONMENTS;
 use super::keys::{KEYS, Key, Kind};
+use crate::settings::tables;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
 /// A JSON Schema (draft 2020-12) of `cutover.toml`.
 pub(crate) fn json_schema() -> String {
-    let settings: Map<String, Value> = KEYS.iter().map(|key| (key.name.to_owned(), of(key))).collect();
+    let of_keys = KEYS.iter().map(|key| (key.name.to_owned(), of(key)));
+    let settings: Map<String, Value> = of_keys.chain(tables::schema()).collect();
     let mut general = settings.clone();
     general.insert(
         ENVIRONMENTS.to_owned(),
@@ -73,6 +75,7 @@ pub(crate) fn page() -> String {
         let expected = key.kind.expected();
         let _ = writeln!(page, "| `{}` | {expected} | {} | {} |", key.name, key.meaning, key.stronger);
     }
+    page.push_str(&tables::page());
     page.push_str(
         "\nEditors that know JSON Schema complete and check the file with `docs/cutover.schema.json`: write \
          `#:schema PATH-OR-URL` into its first line.\n",

@@ -3,23 +3,53 @@
 //! What lives here: their form ([`Tables`], read by serde), and what becomes of them once a command needs it ([`Extras`]): a secret that
 //! is not there stops only what needs it. What they mean is known by `ops`.
 
+mod gates;
 mod notify;
+mod reference;
+
+pub(super) use reference::{page, schema};
 
 use super::environment::Environment;
 use super::renewal::RenewedBy;
-use diagnostics::Secret;
+use diagnostics::{Failure, Secret, codes};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The names of the tables.
-pub(super) const NAMES: [&str; 1] = ["notify"];
+pub(super) const NAMES: [&str; 4] = ["gates", "hooks", "notify", ONLY_WHEN];
+
+/// What the variables have to be for an environment to be reached.
+const ONLY_WHEN: &str = "only_when";
 
 /// What a file, or one of its environments, says. What else stands there is looked at elsewhere.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct Tables {
     #[serde(default)]
     notify: BTreeMap<String, notify::Table>,
+    #[serde(default)]
+    gates: gates::Table,
+    #[serde(default)]
+    hooks: Vec<gates::HookTable>,
+    #[serde(default)]
+    only_when: BTreeMap<String, Values>,
+}
+
+/// What a variable may be; `*` stands for anything.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a text, or a list of texts")]
+enum Values {
+    One(String),
+    Some(Vec<String>),
+}
+
+impl Values {
+    fn all(&self) -> &[String] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Some(values) => values,
+        }
+    }
 }
 
 impl Tables {
@@ -28,6 +58,11 @@ impl Tables {
         for (name, table) in &general.notify {
             self.notify.entry(name.clone()).or_insert_with(|| table.clone());
         }
+        for (name, values) in &general.only_when {
+            self.only_when.entry(name.clone()).or_insert_with(|| values.clone());
+        }
+        self.gates = self.gates.or(&general.gates);
+        self.hooks = general.hooks.iter().cloned().chain(self.hooks).collect();
         self
     }
 }
@@ -52,6 +87,17 @@ pub(super) enum Text {
     Command { command: Vec<String> },
 }
 
+/// Whether a text is what a pattern says, in which `*` stands for anything.
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((before, behind)) => text.strip_prefix(before).is_some_and(|rest| {
+            let starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+            starts.into_iter().any(|at| matches(behind, &rest[at..]))
+        }),
+    }
+}
+
 impl std::fmt::Debug for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Text").finish_non_exhaustive()
@@ -68,6 +114,26 @@ pub(crate) struct Extras {
 }
 
 impl Extras {
+    /// Whether the environment may be reached from here.
+    ///
+    /// # Errors
+    /// C2038.
+    pub(super) fn check_binding(&self, environment: Option<&str>) -> Result<(), Failure> {
+        for (name, values) in &self.tables.only_when {
+            let found = self.environment.get(name).map(|(value, _)| value);
+            if found.as_ref().is_some_and(|found| values.all().iter().any(|value| matches(value, found))) {
+                continue;
+            }
+            let what =
+                environment.map_or("this database".to_owned(), |name| format!("the environment {name}"));
+            let here = found.map_or("is not set".to_owned(), |found| format!("is `{found}`"));
+            let title =
+                format!("{what} is only for `{name}` = {}, and here it {here}", values.all().join(" or "));
+            return Err(Failure::coded(&codes::C2038, title).or_help(codes::C2038.way_out));
+        }
+        Ok(())
+    }
+
     /// The text, or why it is not to be had.
     fn text(&self, text: &Text) -> Result<Secret, String> {
         let at = |path: &Path| self.directory.join(path);

@@ -31,7 +31,8 @@ fn events(server: &Server, of: impl Fn(&Value) -> String) -> Vec<String> {
 
 #[test]
 fn every_receiver_gets_its_form_of_a_success() {
-    let forms: [(&str, &str, fn(&Value) -> String); 4] = [
+    type Title = fn(&Value) -> String;
+    let forms: [(&str, &str, Title); 4] = [
         ("slack", "✅ 1 migration applied", |body| body["text"].as_str().unwrap().to_owned()),
         ("discord", "✅ 1 migration applied", |body| {
             body["embeds"][0]["title"].as_str().unwrap().to_owned()

@@ -533,3 +533,12 @@ fn protected(
     );
     (!rights.is_empty()).then(|| "a superuser".to_owned())
 }
+
+/// How long the oldest transaction of another session has been open.
+pub(crate) fn oldest_transaction(conn: &mut dyn Conn) -> Result<Option<Duration>, DbError> {
+    let rows = conn.query(
+        "SELECT MAX(TIMESTAMPDIFF(SECOND, trx_started, NOW())) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id <> CONNECTION_ID()",
+    )?;
+    let seconds = rows.into_iter().flatten().flatten().next().and_then(|seconds| seconds.parse().ok());
+    Ok(seconds.map(Duration::from_secs))
+}

@@ -2,11 +2,13 @@
 
 pub(crate) mod activity;
 mod conn;
+mod copy;
 
 use crate::conn::{Conn, ServerInfo};
 use crate::target::SqliteTarget;
 use crate::{DbError, ErrorKind};
 use conn::{BUSY, SqliteConn, convert};
+pub(crate) use copy::copy;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 

@@ -1,0 +1,201 @@
+//! `[gates]` and `[[hooks]]`: what has to hold before a deploy, and what is done around it.
+
+use super::{Extras, Text};
+use crate::args::{GateArguments, time};
+use db::target::Target;
+use diagnostics::{Failure, Result, Secret, Source, codes};
+use ops::gates::{Backup, Conditions, Freshness, GATES, Gates, Window};
+use ops::hooks::{Does, Hook, When};
+use ops::process::Program;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a hook may take, unless it says otherwise.
+const HOOK: Duration = Duration::from_secs(60);
+/// How long taking a backup may, unless the table says otherwise.
+const BACKUP: Duration = Duration::from_secs(3600);
+
+/// `[gates]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Table {
+    applied_in: Option<String>,
+    window: Option<Vec<String>>,
+    time_zone: Option<String>,
+    long_transactions: Option<String>,
+    logical_replication: Option<bool>,
+    replica_lag: Option<String>,
+    replicas: Option<Vec<Text>>,
+    backup: Option<BackupTable>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackupTable {
+    directory: Option<PathBuf>,
+    command: Option<Vec<String>>,
+    max_age: Option<String>,
+    limit: Option<String>,
+}
+
+/// `[[hooks]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HookTable {
+    name: String,
+    when: Moment,
+    command: Option<Vec<String>>,
+    http: Option<Text>,
+    sql: Option<PathBuf>,
+    limit: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Moment {
+    Before,
+    After,
+    Failed,
+    Always,
+}
+
+impl Table {
+    /// These, and behind them what holds for all environments.
+    pub(super) fn or(self, general: &Self) -> Self {
+        let general = general.clone();
+        // A time belongs to its zone, a time limit to its replicas.
+        let (window, time_zone) = match self.window {
+            Some(_) => (self.window, self.time_zone.or(general.time_zone)),
+            None => (general.window, general.time_zone),
+        };
+        Self {
+            applied_in: self.applied_in.or(general.applied_in),
+            window,
+            time_zone,
+            long_transactions: self.long_transactions.or(general.long_transactions),
+            logical_replication: self.logical_replication.or(general.logical_replication),
+            replica_lag: self.replica_lag.or(general.replica_lag),
+            replicas: self.replicas.or(general.replicas),
+            backup: self.backup.or(general.backup),
+        }
+    }
+}
+
+impl Extras {
+    /// What a deploy is asked to do besides its migrations; `other` finds the database of another environment.
+    ///
+    /// # Errors
+    /// C1004 for what is not understood or not to be had: a gate that cannot be asked is none that passes.
+    pub(crate) fn conditions(
+        &self,
+        environment: Option<String>,
+        arguments: &GateArguments,
+        other: &dyn Fn(&str) -> Result<Target>,
+    ) -> Result<Conditions> {
+        let skipped = skipped(arguments)?;
+        let table = &self.tables.gates;
+        let asked = |id: &str| !skipped.contains_key(id);
+        let wrong = |key: &'static str| move |why: String| wrong(&format!("gates.{key}"), &why);
+        let duration = |text: &Option<String>, key: &'static str| {
+            text.as_deref().map(time).transpose().map_err(wrong(key))
+        };
+        let applied_in = table.applied_in.as_ref().filter(|_| asked("applied_in"));
+        let applied_in = applied_in.map(|name| Ok::<_, Failure>((name.clone(), other(name)?))).transpose()?;
+        let zone = table.time_zone.as_deref().unwrap_or("UTC");
+        let window = table.window.as_ref().map(|times| Window::parse(times, zone)).transpose();
+        let replicas = table.replicas.iter().flatten().filter(|_| asked("replica_lag")).map(|text| {
+            let url = self.text(text).map_err(wrong("replicas"))?;
+            Target::parse(&url, &self.directory).map(|(target, _)| target)
+        });
+        let gates = Gates {
+            applied_in,
+            window: window.map_err(wrong("window"))?,
+            long_transactions: duration(&table.long_transactions, "long_transactions")?,
+            logical_replication: table.logical_replication.unwrap_or(false),
+            replica_lag: duration(&table.replica_lag, "replica_lag")?,
+            replicas: replicas.collect::<Result<_>>()?,
+            backup: table.backup.as_ref().map(|backup| self.backup(backup)).transpose()?,
+            skipped,
+        };
+        let hooks = self.tables.hooks.iter().map(|hook| self.hook(hook)).collect::<Result<_>>()?;
+        Ok(Conditions { gates, hooks, environment })
+    }
+
+    fn backup(&self, table: &BackupTable) -> Result<Backup> {
+        let wrong = |why: String| wrong("gates.backup", &why);
+        if table.directory.is_some() == table.command.is_some() {
+            return Err(wrong("it needs either `directory` or `command`".to_owned()));
+        }
+        let max_age = table.max_age.as_deref().map(time).transpose().map_err(wrong)?;
+        Ok(Backup {
+            directory: table.directory.as_ref().map(|directory| self.directory.join(directory)),
+            program: table.command.as_ref().map(|words| self.program(words)),
+            freshness: max_age.map_or(Freshness::Now, Freshness::Within),
+            limit: table.limit.as_deref().map_or(Ok(BACKUP), time).map_err(wrong)?,
+        })
+    }
+
+    fn hook(&self, table: &HookTable) -> Result<Hook> {
+        let name = &table.name;
+        let wrong = |why: String| wrong(&format!("the hook {name}"), &why);
+        let does = match (&table.command, &table.http, &table.sql) {
+            (Some(words), None, None) => Does::Program(self.program(words)),
+            (None, Some(address), None) => Does::Request(self.text(address).map_err(wrong)?),
+            (None, None, Some(file)) => {
+                let path = self.directory.join(file);
+                let text = std::fs::read_to_string(&path);
+                let text =
+                    text.map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
+                Does::Questions(Source::new(file.display().to_string(), text))
+            }
+            _ => return Err(wrong("it needs one of `command`, `http`, `sql`".to_owned())),
+        };
+        Ok(Hook {
+            name: name.clone(),
+            when: match table.when {
+                Moment::Before => When::Before,
+                Moment::After => When::After,
+                Moment::Failed => When::Failed,
+                Moment::Always => When::Always,
+            },
+            does,
+            limit: table.limit.as_deref().map_or(Ok(HOOK), time).map_err(wrong)?,
+        })
+    }
+
+    fn program(&self, words: &[String]) -> Program {
+        Program { words: words.to_vec(), directory: Some(self.directory.clone()) }
+    }
+
+    /// What opens the replicas and the servers that hooks ask.
+    pub(crate) fn secrets_of(conditions: &Conditions) -> Vec<Secret> {
+        let others =
+            conditions.gates.replicas.iter().chain(conditions.gates.applied_in.iter().map(|(_, one)| one));
+        let addresses = conditions.hooks.iter().filter_map(|hook| match &hook.does {
+            Does::Request(address) => Some(address.clone()),
+            Does::Program(_) | Does::Questions(_) => None,
+        });
+        others.flat_map(Target::secrets).chain(addresses).collect()
+    }
+}
+
+fn wrong(what: &str, why: &str) -> Failure {
+    Failure::coded(&codes::C1004, format!("{what} in cutover.toml: {why}"))
+        .or_help("Correct cutover.toml; `cutover preflight` asks all gates and changes nothing.")
+}
+
+fn skipped(arguments: &GateArguments) -> Result<BTreeMap<String, String>> {
+    let reason = arguments.reason.clone().unwrap_or_default();
+    let mut skipped = BTreeMap::new();
+    for id in &arguments.skip_gate {
+        if !GATES.iter().any(|gate| gate.id == id) {
+            let known: Vec<&str> = GATES.iter().map(|gate| gate.id).collect();
+            return Err(Failure::coded(&codes::C1004, format!("there is no gate `{id}`"))
+                .or_help(format!("The gates are {}.", known.join(", "))));
+        }
+        skipped.insert(id.clone(), reason.clone());
+    }
+    Ok(skipped)
+}

@@ -1,0 +1,145 @@
+//! Hooks: when they run, with what, and what their failure means.
+
+use super::{deploy, project};
+use crate::support::{Project, text};
+use testkit::postgres::server;
+use testkit::sqlite;
+use testkit::web::{Answer, Server};
+
+/// Hooks that write down that they ran: their names and the result that they were told.
+fn hooks(of: &[(&str, &str)], more: &str) -> String {
+    let tables = of.iter().map(|(name, when)| {
+        format!(
+            "[[hooks]]\nname = \"{name}\"\nwhen = \"{when}\"\ncommand = [\"sh\", \"-c\", \"echo $CUTOVER_HOOK $CUTOVER_RESULT >> ran\"]\n"
+        )
+    });
+    tables.collect::<String>() + more
+}
+
+const ALL: [(&str, &str); 5] =
+    [("off", "always"), ("on", "before"), ("smoke", "after"), ("page", "failed"), ("second", "before")];
+
+fn ran(project: &Project) -> Vec<String> {
+    let file = project.path().join("ran");
+    let text = std::fs::read_to_string(&file).unwrap_or_default();
+    let _ = std::fs::remove_file(file);
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn hooks_run_around_what_there_is_to_run_and_only_then() {
+    let database = sqlite::Database::create("hooks");
+    let project = project(&hooks(&ALL, ""));
+    let output = deploy(&project, &database.url(), &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(ran(&project), ["on started", "second started", "smoke ok", "off ok"]);
+    assert!(deploy(&project, &database.url(), &[]).status.success());
+    assert_eq!(ran(&project), Vec::<String>::new());
+    project.write("2_bad", "INSERT INTO nope VALUES (1);");
+    assert_eq!(deploy(&project, &database.url(), &[]).status.code(), Some(2));
+    assert_eq!(ran(&project), ["on started", "second started", "page failed", "off failed"]);
+}
+
+#[test]
+fn a_hook_before_that_fails_keeps_the_deploy_from_changing_anything() {
+    let database = sqlite::Database::create("hooks");
+    let failing = "[[hooks]]\nname = \"pause\"\nwhen = \"before\"\ncommand = [\"sh\", \"-c\", \"echo still 3 jobs; exit 4\"]\n";
+    let project = project(&hooks(&ALL, failing));
+    let output = deploy(&project, &database.url(), &[]);
+    let told = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(
+        told.contains("the hook pause failed: exit status: 4: still 3 jobs") && told.contains("C2036"),
+        "{told}"
+    );
+    assert!(told.contains("nothing in the database was changed"), "{told}");
+    assert_eq!(database.query("SELECT count(*) FROM sqlite_master"), "0");
+    // Maintenance mode was on, and goes off.
+    assert_eq!(ran(&project), ["on started", "second started", "page failed", "off failed"]);
+}
+
+#[test]
+fn a_hook_behind_that_fails_is_told_with_what_is_applied() {
+    let database = sqlite::Database::create("hooks");
+    let failing = "[[hooks]]\nname = \"shop\"\nwhen = \"after\"\ncommand = [\"false\"]\n";
+    let project = project(&hooks(&ALL, failing));
+    let output = deploy(&project, &database.url(), &[]);
+    let told = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("C2037") && told.contains("the migrations are applied"), "{told}");
+    assert_eq!(database.query("SELECT count(*) FROM a"), "0");
+    assert_eq!(ran(&project).last().unwrap(), "off ok");
+}
+
+#[test]
+fn web_servers_and_databases_are_asked() {
+    let web = Server::start(&[Answer::Status(503), Answer::Status(200)]);
+    let database = server().create_database("hooks");
+    let settings = format!(
+        "[[hooks]]\nname = \"health\"\nwhen = \"after\"\nhttp = \"{}\"\n[[hooks]]\nname = \"rows\"\nwhen = \"after\"\nsql = \"smoke.sql\"\n",
+        web.url("/health")
+    );
+    let project = project(&settings);
+    let smoke = |text: &str| std::fs::write(project.path().join("smoke.sql"), text).unwrap();
+    smoke("SELECT count(*) = 0 FROM a;\n-- and\nSELECT true;");
+    let output = deploy(&project, &database.url(), &[]);
+    assert!(text(&output).contains("the hook health failed: the server answered 503"), "{}", text(&output));
+    assert_eq!(web.requests()[0].line, "GET /health");
+    for (number, sql, why) in [
+        (2, "SELECT true;\nSELECT count(*) > 0 FROM a;", "smoke.sql:2:1: the answer is f, not true"),
+        (3, "SELECT true WHERE false;", "smoke.sql:1:1: there is no answer"),
+        (4, "SELECT nope;", "smoke.sql:1:1: ERROR"),
+        (5, "INSERT INTO a VALUES (1) RETURNING true;", "read-only transaction"),
+        (6, "SELECT 'x", "smoke.sql:1:8: the string that opens here is not closed"),
+    ] {
+        project.write(&format!("{number}_next"), "SELECT 1;");
+        smoke(sql);
+        let output = deploy(&project, &database.url(), &[]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert!(text(&output).contains(why), "{sql}: {}", text(&output));
+        assert_eq!(database.psql("SELECT count(*) FROM a"), "0");
+    }
+    project.write("7_next", "SELECT 1;");
+    smoke("SELECT true;");
+    let output = deploy(&project, &database.url(), &[]);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn a_hook_has_a_time_limit_and_a_signal_ends_it() {
+    let database = sqlite::Database::create("hooks");
+    let slow = "[[hooks]]\nname = \"slow\"\nwhen = \"before\"\ncommand = [\"sh\", \"-c\", \"touch begun; sleep 600\"]\n";
+    let limited = project(&format!("{slow}limit = \"300ms\"\n"));
+    let output = deploy(&limited, &database.url(), &[]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("it did not end within 300 ms"), "{}", text(&output));
+    let off = "[[hooks]]\nname = \"off\"\nwhen = \"always\"\ncommand = [\"touch\", \"off\"]\n";
+    let project = project(&format!("{slow}{off}"));
+    let mut deployer = project.spawn(&database.url(), &["deploy"]);
+    testkit::wait_until("the hook runs", || project.path().join("begun").exists());
+    deployer.signal(rustix::process::Signal::TERM);
+    assert_eq!(deployer.wait().code(), Some(143));
+    assert!(project.path().join("off").exists(), "what is always done is done");
+    assert_eq!(database.query("SELECT count(*) FROM sqlite_master"), "0");
+}
+
+#[test]
+fn a_hook_knows_the_run_and_nothing_secret() {
+    let database = server().create_database("hooks");
+    let print = "[[hooks]]\nname = \"print\"\nwhen = \"before\"\ncommand = [\"sh\", \"-c\", \"env | grep ^CUTOVER_ > seen\"]\n";
+    let project = project(print);
+    project.write("2_more", "SELECT 1;");
+    assert!(deploy(&project, &database.url(), &["--report", "json=run.json"]).status.success());
+    let seen = std::fs::read_to_string(project.path().join("seen")).unwrap();
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(project.path().join("run.json")).unwrap()).unwrap();
+    for line in [
+        "CUTOVER_HOOK=print".to_owned(),
+        "CUTOVER_RESULT=started".to_owned(),
+        format!("CUTOVER_DATABASE={}", database.name()),
+        format!("CUTOVER_RUN={}", report["run"].as_str().unwrap()),
+    ] {
+        assert!(seen.lines().any(|seen| seen == line), "{line}: {seen}");
+    }
+    assert!(seen.contains("CUTOVER_PENDING=1_base"), "{seen}");
+}

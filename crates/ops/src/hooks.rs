@@ -1,0 +1,236 @@
+//! What a team does around a deploy, done by it: programs, requests, questions to the database. Maintenance mode on and off, smoke tests.
+//!
+//! Hooks run only around a deploy that has something to run. Those before it run under the deploy lock, behind the gates and before
+//! anything is changed; one that fails ends the deploy (C2036). Those behind it run when the lock is given back: `after` a success,
+//! `failed` behind a failure, `always` behind both, in this order, as soon as the first one before it was begun.
+//!
+//! What does not live here: settings (`cutover`), telling people (`notify`).
+
+use crate::event::{Event, Observer};
+use crate::expect::Expecting;
+use crate::http;
+use crate::interrupt::Interrupt;
+use crate::process::{self, Program, Setting};
+use crate::record;
+use crate::run;
+use db::target::Target;
+use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, Source, codes, redact};
+use serde::Serialize;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Something to be done around a deploy.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    /// Its name in the settings.
+    pub name: String,
+    /// When.
+    pub when: When,
+    /// What.
+    pub does: Does,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// When a hook runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// Before anything is changed.
+    Before,
+    /// Behind a deploy that has succeeded.
+    After,
+    /// Behind one that has failed.
+    Failed,
+    /// Behind both.
+    Always,
+}
+
+/// What a hook does.
+#[derive(Clone, Debug)]
+pub enum Does {
+    /// Runs a program.
+    Program(Program),
+    /// Asks a web server, which has to answer with success; its address may hold what opens it.
+    Request(Secret),
+    /// Asks the database: every statement has to answer with a row whose first value is true.
+    Questions(Source),
+}
+
+/// The hooks of a deploy, and how far they are.
+pub(crate) struct Around<'d> {
+    hooks: &'d [Hook],
+    target: &'d Target,
+    environment: Option<&'d str>,
+    run: String,
+    /// The migrations that were to run, once the first hook before them was begun.
+    begun: Mutex<Option<Vec<String>>>,
+}
+
+/// The same, with what is expected of the migrations.
+pub(crate) type Beside<'a> = (&'a Around<'a>, &'a Expecting<'a>);
+
+impl<'d> Around<'d> {
+    pub(crate) fn new(
+        hooks: &'d [Hook],
+        target: &'d Target,
+        environment: Option<&'d str>,
+        run: String,
+    ) -> Self {
+        Self { hooks, target, environment, run, begun: Mutex::default() }
+    }
+
+    /// The hooks before a deploy.
+    ///
+    /// # Errors
+    /// C2036 for the first that fails.
+    pub(crate) fn before(
+        &self,
+        pending: &[String],
+        observer: &dyn Observer,
+        interrupt: &Interrupt,
+    ) -> Result<()> {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(pending.to_vec());
+        let stop = || interrupt.reason().is_some();
+        for hook in self.of(When::Before) {
+            interrupt.check()?;
+            if let Err(why) = self.ran(hook, "started", observer, &stop) {
+                interrupt.check()?;
+                return Err(refused(hook, &why, "nothing in the database was changed"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The hooks behind a deploy that has ended so, and how it ends with them.
+    pub(crate) fn behind<T>(
+        &self,
+        ended: Result<T>,
+        observer: &dyn Observer,
+        interrupt: &Interrupt,
+    ) -> Result<T> {
+        if self.begun.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return ended;
+        }
+        let result = record::result(ended.as_ref().err());
+        let first = if ended.is_ok() { When::After } else { When::Failed };
+        let stop = || interrupt.reason().is_some();
+        let never = || false;
+        let mut failed = None;
+        for hook in self.of(first).chain(self.of(When::Always)) {
+            // What is to be done in any case is done also when somebody has asked to stop.
+            let stop: &dyn Fn() -> bool = if hook.when == When::After { &stop } else { &never };
+            let Err(why) = self.ran(hook, result, observer, stop) else { continue };
+            if ended.is_ok() && failed.is_none() {
+                failed = Some(refused(hook, &why, "the migrations are applied"));
+            } else {
+                let warning = Diagnostic::warning(format!("the hook {} failed: {why}", hook.name));
+                observer.on(&Event::Warning { warning });
+            }
+        }
+        match failed {
+            Some(failure) => Err(failure),
+            None => ended,
+        }
+    }
+
+    fn of(&self, when: When) -> impl Iterator<Item = &'d Hook> {
+        self.hooks.iter().filter(move |hook| hook.when == when)
+    }
+
+    fn ran(
+        &self,
+        hook: &Hook,
+        result: &str,
+        observer: &dyn Observer,
+        stop: &dyn Fn() -> bool,
+    ) -> std::result::Result<(), String> {
+        let began = Instant::now();
+        let ended = match &hook.does {
+            Does::Program(program) => self.program(program, hook, result, stop),
+            Does::Request(address) => {
+                let answer = http::ask(address.expose(), &http::Request::default(), hook.limit);
+                if answer.is_success() { Ok(()) } else { Err(answer.told()) }
+            }
+            Does::Questions(source) => self.questions(source),
+        };
+        let ended = ended.map_err(|why| redact(&why, &self.target.secrets()));
+        observer.on(&Event::Hook {
+            name: hook.name.clone(),
+            when: hook.when,
+            failed: ended.as_ref().err().cloned(),
+            elapsed: began.elapsed(),
+        });
+        ended
+    }
+
+    fn program(
+        &self,
+        program: &Program,
+        hook: &Hook,
+        result: &str,
+        stop: &dyn Fn() -> bool,
+    ) -> std::result::Result<(), String> {
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+        let variables = [
+            ("CUTOVER_HOOK", hook.name.clone()),
+            ("CUTOVER_RESULT", result.to_owned()),
+            ("CUTOVER_RUN", self.run.clone()),
+            ("CUTOVER_ENVIRONMENT", self.environment.unwrap_or_default().to_owned()),
+            ("CUTOVER_DATABASE", self.target.database().to_owned()),
+            ("CUTOVER_LOCATION", self.target.location()),
+            ("CUTOVER_PENDING", begun.join("\n")),
+        ];
+        let setting = Setting {
+            variables: variables.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+            input: String::new(),
+            limit: hook.limit,
+            secrets: &self.target.secrets(),
+            stop,
+        };
+        let ended = process::run(program, &setting);
+        let said = if ended.said.is_empty() { String::new() } else { format!(": {}", ended.said) };
+        if ended.success { Ok(()) } else { Err(ended.how + &said) }
+    }
+
+    /// Asks on a connection of its own, in a transaction that reads.
+    fn questions(&self, source: &Source) -> std::result::Result<(), String> {
+        let options = sql::Options::new(self.target.provider);
+        let script = sql::split(source.text(), &options)
+            .map_err(|error| format!("{}: {error}", source.locate(error.span.start)))?;
+        let told = |error| run::failure(self.target, error).to_string();
+        let mut conn = db::connect(self.target).map_err(told)?;
+        let begin = match self.target.provider {
+            Provider::PostgreSql => "BEGIN TRANSACTION READ ONLY",
+            Provider::MySql => "START TRANSACTION READ ONLY",
+            Provider::Sqlite => "PRAGMA query_only = on",
+        };
+        conn.execute(begin).map_err(told)?;
+        for statement in &script.statements {
+            let place = source.locate(statement.span.start);
+            let rows = conn.query(statement.span.slice(source.text()));
+            let rows = rows.map_err(|error| format!("{place}: {}", error.text()))?;
+            let first = rows.first().and_then(|row| row.first()).cloned();
+            match first {
+                Some(Some(value)) if matches!(value.as_str(), "t" | "true" | "1") => {}
+                Some(value) => {
+                    return Err(format!(
+                        "{place}: the answer is {}, not true",
+                        value.as_deref().unwrap_or("NULL")
+                    ));
+                }
+                None => return Err(format!("{place}: there is no answer")),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refused(hook: &Hook, why: &str, note: &str) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!("the hook {} failed: {why}", hook.name))
+            .code(if hook.when == When::Before { &codes::C2036 } else { &codes::C2037 })
+            .note(note)
+            .help(if hook.when == When::Before { codes::C2036.way_out } else { codes::C2037.way_out }),
+    )
+}
