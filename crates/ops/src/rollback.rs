@@ -82,6 +82,9 @@ pub struct Step {
     pub statements: Vec<String>,
     /// What is thrown away: `12 rows of public.notes`.
     pub losses: Vec<String>,
+    /// What it may do beyond the schema of the history, as far as no text tells: `may change other schemas: it calls audit.log`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<String>,
     /// What comes back with its rows or values, because it was kept: `table public.users`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub brings_back: Vec<String>,
@@ -124,11 +127,8 @@ pub fn rollback(
     if !rollback.incomplete {
         let own = schemas::of_target(target);
         steps.iter().try_for_each(|way| refuse_irreversible(way, own))?;
-        for way in &steps {
-            let up = stored.iter().find(|scripts| scripts.migration == way.planned.name);
-            refuse_empty(&way.planned, up.map(|scripts| scripts.up.as_str()))?;
-            schemas::refuse_others(&mut run, &way.planned, way.up.as_deref())?;
-        }
+        let options = crate::deploy::script_options(&run);
+        steps.iter().try_for_each(|way| refuse(target, &way.planned, way.up.as_deref(), &options))?;
     }
     let intent = intent(&mut run, &steps)?;
     if !agreed(&intent)? {
@@ -417,8 +417,22 @@ fn refuse_irreversible(way: &Way, own: Option<&str>) -> Result<()> {
     ))
 }
 
+/// Refuses a way back for what its text says, whatever the database holds; a trial refuses the same.
+///
+/// # Errors
+/// C2029.
+pub(crate) fn refuse(
+    target: &Target,
+    planned: &PlannedMigration,
+    up: Option<&str>,
+    options: &sql::Options,
+) -> Result<()> {
+    refuse_empty(planned, up)?;
+    schemas::refuse_others(target, planned, up, options)
+}
+
 /// A way back without statements undoes nothing: it says so, or is one of a migration (`up`) without any.
-pub(crate) fn refuse_empty(planned: &PlannedMigration, up: Option<&str>) -> Result<()> {
+fn refuse_empty(planned: &PlannedMigration, up: Option<&str>) -> Result<()> {
     let nothing =
         |text: &str| text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with("--"));
     let says_so = planned.source.text().lines().any(|line| line.trim() == NOTHING_TO_UNDO);
@@ -439,6 +453,7 @@ pub(crate) fn refuse_empty(planned: &PlannedMigration, up: Option<&str>) -> Resu
 fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
     let mut catalog = run.patiently(db::catalog::read)?;
     let leading = losses::Leading::read(run)?;
+    let options = crate::deploy::script_options(run);
     let mut migrations = Vec::new();
     for way in steps {
         let text = way.planned.source.text();
@@ -465,6 +480,7 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
                 .map(|statement| statement.span.slice(text).to_owned())
                 .collect(),
             losses,
+            untold: schemas::unread(run.target, &way.planned, way.up.as_deref(), &options),
             brings_back: way.kept.iter().map(keep::told).collect(),
         });
     }

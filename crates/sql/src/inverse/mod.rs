@@ -29,7 +29,7 @@ pub use keep::{
     Unkept, bring_back, guard_on, is_nobodys, keep, leave_nobodys, restored,
 };
 pub use mysql::keep::ZERO_STAYS;
-pub use own_schema::{changed_schemas, names_schema};
+pub use own_schema::{names_schema, qualifies_in, says_schema};
 pub use rebuilds::{Rebuild, rebuilds};
 
 use crate::action::Name;
@@ -164,7 +164,7 @@ impl Draft {
     /// whatever schema the URL names.
     #[must_use]
     pub fn in_own_schema(mut self, script: &str, schema: &str) -> Self {
-        if !names_schema(script, schema) {
+        if !names_schema(script, schema, Provider::PostgreSql) {
             for statement in self.steps.iter_mut().flat_map(|undo| &mut undo.sql) {
                 *statement = own_schema::without_schema(statement, schema);
             }

@@ -1,7 +1,8 @@
 //! PostgreSQL: the schema of the history itself in a text. A migration without it runs in whatever schema the URL names, and so
 //! must its way back.
 
-use super::text::{Mention, mentions, quoted, string};
+use super::text::{Mention, mentions, quoted, string, tokens};
+use crate::scanner::TokenKind;
 use diagnostics::Provider;
 
 const PROVIDER: Provider = Provider::PostgreSql;
@@ -26,66 +27,34 @@ pub(super) fn without_schema(text: &str, schema: &str) -> String {
     out
 }
 
-/// Whether a text names things of this schema, or the schema.
-pub fn names_schema(text: &str, schema: &str) -> bool {
+/// Whether a text names things of this schema (MySQL: database), or the schema.
+pub fn names_schema(text: &str, schema: &str, provider: Provider) -> bool {
     let lower = text.to_ascii_lowercase();
-    let says_schema = lower.contains("schema") || lower.contains("search_path");
-    mentions(text, PROVIDER).iter().any(|mention| {
+    let says_schema = ["schema", "search_path", "database", "use"].iter().any(|word| lower.contains(word));
+    mentions(text, provider).iter().any(|mention| {
         is_in(mention, schema) || (says_schema && !mention.keyword && mention.parts == [schema])
     })
 }
 
-/// The schemas of what a statement drops, changes or writes to, as far as it names them: not those of what it refers to.
-pub fn changed_schemas(text: &str) -> Vec<String> {
-    const WORDS: [&str; 25] = [
-        "alter",
-        "table",
-        "if",
-        "exists",
-        "only",
-        "view",
-        "materialized",
-        "foreign",
-        "index",
-        "sequence",
-        "type",
-        "domain",
-        "function",
-        "procedure",
-        "routine",
-        "aggregate",
-        "update",
-        "delete",
-        "from",
-        "insert",
-        "into",
-        "statistics",
-        "merge",
-        "collation",
-        "truncate",
-    ];
-    let head = text.split('(').next().unwrap_or_default();
-    let all = mentions(head, PROVIDER);
-    let Some(verb) = all.first().and_then(|mention| mention.parts.first()) else { return Vec::new() };
-    let verb = verb.to_ascii_lowercase();
-    let schema = |mention: &Mention| (mention.parts.len() > 1).then(|| mention.parts[0].clone());
-    match verb.as_str() {
-        "drop" if all.get(1).is_some_and(|what| what.parts[0].eq_ignore_ascii_case("schema")) => {
-            let behind = all.iter().skip(2).filter(|mention| !mention.keyword);
-            behind
-                .map(|mention| mention.parts[0].clone())
-                .filter(|name| !["if", "exists", "cascade", "restrict"].contains(&name.as_str()))
-                .collect()
-        }
-        "drop" | "truncate" => all.iter().filter_map(schema).collect(),
-        "alter" | "update" | "delete" | "insert" | "merge" => {
-            let is_word = |mention: &&Mention| {
-                mention.parts.len() == 1 && WORDS.contains(&mention.parts[0].to_ascii_lowercase().as_str())
+/// Whether a text, or code that stands in it as a string, names this schema.
+pub fn says_schema(text: &str, schema: &str, provider: Provider) -> bool {
+    let strings = tokens(text, provider).into_iter().filter(|token| token.kind == TokenKind::String);
+    names_schema(text, schema, provider)
+        || strings.map(|token| token.span.slice(text)).any(|string| {
+            let is_listed = |item: &str| {
+                item.trim_matches(|c: char| c.is_whitespace() || c == '\'' || c == '"') == schema
             };
-            all.iter().find(|mention| !is_word(mention)).and_then(schema).into_iter().collect()
-        }
-        _ => Vec::new(),
-    }
+            qualifies_in(string, schema) || string.split(',').any(is_listed)
+        })
+}
+
+/// Whether a schema stands before a dot anywhere in a text, be it in the body of a function.
+pub fn qualifies_in(text: &str, schema: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    text.match_indices(schema).any(|(at, found)| {
+        let behind = text[at + found.len()..].trim_start_matches(['"', '`']);
+        behind.starts_with('.') && !text[..at].ends_with(is_part)
+    })
 }
 
 fn is_in(mention: &Mention, schema: &str) -> bool {
@@ -126,23 +95,5 @@ mod tests {
             without_schema(r#"GRANT SELECT ON TABLE "public"."x" TO PUBLIC"#, "public"),
             r#"GRANT SELECT ON TABLE "x" TO PUBLIC"#
         );
-    }
-
-    #[test]
-    fn what_is_changed_is_told_from_what_is_referred_to() {
-        for (text, schemas) in [
-            ("DROP TABLE a.x, \"b\".y CASCADE", vec!["a", "b"]),
-            ("drop schema audit cascade", vec!["audit"]),
-            ("DROP FUNCTION f(extensions.citext)", vec![]),
-            ("ALTER TABLE x ADD COLUMN id uuid DEFAULT extensions.f()", vec![]),
-            (
-                "alter table if exists only b.x add constraint k foreign key (id) references auth.users (id)",
-                vec!["b"],
-            ),
-            ("DELETE FROM b.x WHERE c.y = 1", vec!["b"]),
-            ("CREATE TABLE b.x (id int)", vec![]),
-        ] {
-            assert_eq!(changed_schemas(text), schemas, "{text}");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! `rollback`: ways back that run, are stored, are drafted and are tried.
 
 mod drafts;
+mod elsewhere;
 mod killed;
 mod projects;
 mod schemas;
