@@ -88,6 +88,7 @@ pub fn draft(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> 
     let Some(last) = wanted.last() else { return Ok(Vec::new()) };
     // Only what stands before them is replayed.
     let scratch = opened(ask, &folder, &folder.migrations[..*last], &[], observer, interrupt)?;
+    let server_names = scratch.server_names()?;
     let mut drafted = Vec::new();
     for at in wanted {
         let migration = &folder.migrations[at];
@@ -104,7 +105,7 @@ pub fn draft(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> 
         let Ok(script) = sql::split(text, &options) else { continue };
         let mut draft = sql::draft(&script, text, &before);
         if let Some(schema) = schema {
-            draft = draft.in_own_schema(text, schema);
+            draft = draft.in_own_schema(text, schema, &server_names);
         }
         let told = |undo: &sql::Undo| {
             let number = undo.statement + 1;

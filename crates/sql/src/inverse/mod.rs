@@ -37,6 +37,7 @@ use crate::snapshot::Snapshot;
 use crate::statement::Script;
 use diagnostics::{Provider, one_line};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The way back of a script.
@@ -161,12 +162,12 @@ impl Draft {
     }
 
     /// PostgreSQL: the same without the history's own schema before names, where the migration does not name it either: it runs in
-    /// whatever schema the URL names.
+    /// whatever schema the URL names. A name that the server's own schema has as well (`server_names`) would mean that one, and keeps it.
     #[must_use]
-    pub fn in_own_schema(mut self, script: &str, schema: &str) -> Self {
+    pub fn in_own_schema(mut self, script: &str, schema: &str, server_names: &BTreeSet<String>) -> Self {
         if !names_schema(script, schema, Provider::PostgreSql) {
             for statement in self.steps.iter_mut().flat_map(|undo| &mut undo.sql) {
-                *statement = own_schema::without_schema(statement, schema);
+                *statement = own_schema::without_schema(statement, schema, server_names);
             }
         }
         self

@@ -4,18 +4,22 @@
 use super::text::{Mention, mentions, quoted, string, tokens};
 use crate::scanner::TokenKind;
 use diagnostics::Provider;
+use std::collections::BTreeSet;
 
 const PROVIDER: Provider = Provider::PostgreSql;
 
 /// A statement without this schema before names; as it is where the word may mean something else in it (a table or a column
-/// that is called like the schema), or where a function body names it.
-pub(super) fn without_schema(text: &str, schema: &str) -> String {
+/// that is called like the schema), or where a function body names it. Names that the server has as well keep it.
+pub(super) fn without_schema(text: &str, schema: &str, server_names: &BTreeSet<String>) -> String {
     let all = mentions(text, PROVIDER);
     if all.iter().any(|mention| is_something_else(mention, schema)) {
         return text.to_owned();
     }
     let mut out = text.to_owned();
     for mention in all.iter().rev().filter(|mention| is_in(mention, schema)) {
+        if server_names.contains(&mention.parts[1]) {
+            continue;
+        }
         // A string that is no `regclass` is somebody's text.
         if mention.quoted && !text[mention.span.end..].trim_start().starts_with("::regclass") {
             continue;
@@ -73,6 +77,7 @@ mod tests {
 
     #[test]
     fn names_lose_the_schema_where_it_is_one() {
+        let servers = BTreeSet::from(["lower".to_owned()]);
         for (text, without) in [
             (r#"DROP TABLE "b"."x""#, r#"DROP TABLE "x""#),
             (r#"ALTER TABLE "b"."x" ADD COLUMN "n" b.mood"#, r#"ALTER TABLE "x" ADD COLUMN "n" "mood""#),
@@ -88,11 +93,12 @@ mod tests {
                 "CREATE FUNCTION \"f\"() RETURNS int LANGUAGE sql AS $$SELECT b.g()$$",
             ),
             ("DROP TABLE c.x", "DROP TABLE c.x"),
+            ("CREATE INDEX i ON b.x (b.lower(n))", "CREATE INDEX i ON \"x\" (b.lower(n))"),
         ] {
-            assert_eq!(without_schema(text, "b"), without);
+            assert_eq!(without_schema(text, "b", &servers), without);
         }
         assert_eq!(
-            without_schema(r#"GRANT SELECT ON TABLE "public"."x" TO PUBLIC"#, "public"),
+            without_schema(r#"GRANT SELECT ON TABLE "public"."x" TO PUBLIC"#, "public", &servers),
             r#"GRANT SELECT ON TABLE "x" TO PUBLIC"#
         );
     }
