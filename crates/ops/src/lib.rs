@@ -11,6 +11,7 @@
 //!
 //! To add an operation: a file here, a command in `cutover/src/commands/`.
 
+pub mod adopt;
 pub mod baseline;
 mod busy;
 pub mod deploy;

@@ -8,6 +8,7 @@
 //!
 //! What does not live here: making ways back (`draft`), trying them (`verify`).
 
+use crate::adopt;
 use crate::event::Observer;
 use crate::execute;
 use crate::interrupt::Interrupt;
@@ -119,6 +120,7 @@ pub fn rollback(
     run.prepare_session()?;
     run.read_history()?;
     let stored = stored(&mut run)?;
+    adopt::tell_of_gone(&mut run)?;
     let wanted = wanted(&mut run, &rollback.which, &folder)?;
     if wanted.is_empty() {
         return Ok(Outcome::default());

@@ -5,6 +5,7 @@
 //!
 //! What does not live here: keeping (`keep`), and bringing back what a rollback undoes (`rollback`).
 
+use crate::adopt;
 use crate::event::Observer;
 use crate::execute::guard;
 use crate::interrupt::Interrupt;
@@ -66,7 +67,10 @@ pub enum Which {
 /// # Errors
 /// What the server or the connection says.
 pub fn list(ask: &Trash, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Thing>> {
-    things(&mut opened(ask, observer, interrupt)?)
+    let mut run = opened(ask, observer, interrupt)?;
+    let things = things(&mut run)?;
+    adopt::tell_of_gone(&mut run)?;
+    Ok(things)
 }
 
 /// What is kept in the database of a run.

@@ -98,6 +98,26 @@ pub struct Kept {
     pub nobodys: u64,
 }
 
+impl Kept {
+    /// PostgreSQL: the same where the schema that it was in is called otherwise by now.
+    #[must_use]
+    pub fn in_schema(&self, from: &str, to: &str) -> Self {
+        let moved = |name: &mut Name| {
+            if name.schema.as_deref() == Some(from) {
+                name.schema = Some(to.to_owned());
+            }
+        };
+        let mut kept = self.clone();
+        let partitions = kept.partitions.iter_mut();
+        let partitions = partitions.flat_map(|partition| [&mut partition.name, &mut partition.place]);
+        [&mut kept.name, &mut kept.place].into_iter().chain(partitions).for_each(moved);
+        for statement in &mut kept.restore {
+            *statement = text::in_schema(statement, from, to);
+        }
+        kept
+    }
+}
+
 /// A trigger that guards what is kept (SQLite).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {

@@ -124,6 +124,21 @@ pub(super) fn renamed(text: &str, from: &Name, to: &Name, provider: Provider) ->
     })
 }
 
+/// PostgreSQL: the text with another name for a schema, before names and by itself.
+pub(super) fn in_schema(text: &str, from: &str, to: &str) -> String {
+    let provider = Provider::PostgreSql;
+    replaced(text, provider, |mention| {
+        let before = text[..mention.span.start].trim_end().to_ascii_uppercase();
+        let schema_is_next = before.ends_with(" SCHEMA");
+        let [first, rest @ ..] = mention.parts.as_slice() else { return None };
+        if first != from || mention.keyword || (rest.is_empty() && !schema_is_next) {
+            return None;
+        }
+        let parts = std::iter::once(to).chain(rest.iter().map(String::as_str));
+        Some(parts.map(|part| quoted(part, provider)).collect::<Vec<_>>().join("."))
+    })
+}
+
 /// The text with another name for a column: of what is not qualified.
 pub(super) fn column_renamed(text: &str, from: &str, to: &str, provider: Provider) -> String {
     replaced(text, provider, |mention| {

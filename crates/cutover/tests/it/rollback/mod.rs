@@ -4,6 +4,7 @@ mod drafts;
 mod elsewhere;
 mod killed;
 mod projects;
+mod renamed;
 mod schemas;
 
 use crate::support::{Project, text};
