@@ -9,6 +9,7 @@ use crate::interrupt::Interrupt;
 use crate::keep;
 use crate::lock;
 use crate::run::{self, Run};
+use db::ErrorKind;
 use db::state::trash;
 use db::state::{self, Adopted};
 use diagnostics::{Diagnostic, Failure, Result, codes, shell_word};

@@ -17,6 +17,16 @@ use sql::{Action, Kept, Kind, Running, Script, Snapshot};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+/// The flag that asks for it, with its time where that is not the usual one.
+pub(crate) fn flag(lifetime: Duration) -> String {
+    const DAY: u64 = 86_400;
+    match lifetime.as_secs() {
+        seconds if seconds == 30 * DAY => "--keep-dropped".to_owned(),
+        seconds if seconds % DAY == 0 => format!("--keep-dropped={}d", seconds / DAY),
+        seconds => format!("--keep-dropped={seconds}s"),
+    }
+}
+
 /// What migrations drop is kept, where that is asked for.
 /// What was begun so goes on so.
 ///

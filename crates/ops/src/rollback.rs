@@ -35,6 +35,9 @@ use std::sync::Arc;
 /// The line of a way back that has no statements since nothing is to be undone.
 pub(crate) const NOTHING_TO_UNDO: &str = "-- cutover:nothing-to-undo";
 
+/// Behind the name of a way back that is no file: it was stored with its migration.
+const STORED: &str = " (stored)";
+
 /// Which migrations are undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {
@@ -128,9 +131,15 @@ pub fn rollback(
     let mut steps = steps(&mut run, &wanted, (&folder, &stored))?;
     if !rollback.incomplete {
         let own = schemas::of_target(target);
-        steps.iter().try_for_each(|way| refuse_irreversible(way, own))?;
         let options = crate::deploy::script_options(&run);
-        steps.iter().try_for_each(|way| refuse(target, &way.planned, way.up.as_deref(), &options))?;
+        for way in &steps {
+            refuse_irreversible(way, own)
+                .and_then(|()| refuse(target, &way.planned, way.up.as_deref(), &options))
+                .map_err(|failure| match instead_of_stored(&way.planned) {
+                    Some(told) => failure.map(|diagnostic| diagnostic.note(told)),
+                    None => failure,
+                })?;
+        }
     }
     let intent = intent(&mut run, &steps)?;
     if !agreed(&intent)? {
@@ -366,7 +375,7 @@ fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(So
             )
         }));
     }
-    Ok((Source::new(format!("{name}/down.sql (stored)"), text), "stored at its deploy".to_owned()))
+    Ok((Source::new(format!("{name}/down.sql{STORED}"), text), "stored at its deploy".to_owned()))
 }
 
 /// The text that was applied: of the file, if it is still that one; else what was stored.
@@ -416,6 +425,15 @@ fn refuse_irreversible(way: &Way, own: Option<&str>) -> Result<()> {
             .note(format!("its way back says: {}", reason.trim().trim_start_matches(['=', ':']).trim()))
             .note("nothing was undone")
             .help("take the line `-- cutover:irreversible` out of down.sql if what is lost may be lost, then `cutover rollback`"),
+    ))
+}
+
+/// How another way back is run than the copy that was stored, where it is that.
+pub(crate) fn instead_of_stored(way: &PlannedMigration) -> Option<String> {
+    let file = way.source.name().strip_suffix(STORED)?;
+    Some(format!(
+        "this is the copy that was stored at its deploy: a down.sql beside the same migration.sql ({file} in the migrations directory) is \
+         run instead of it"
     ))
 }
 

@@ -12,6 +12,7 @@ use crate::progress::Progress;
 use crate::run::{self, Options, Run};
 use crate::scratch::Scratch;
 use db::history::HistoryRow;
+use db::state::{self, scripts};
 use db::target::Target;
 use db::{Conn, DbError};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes, shell_word};
@@ -52,7 +53,7 @@ impl Subject {
     ///
     /// # Errors
     /// P3017 for a name without a file; what cannot be planned.
-    pub(crate) fn find(run: &Run<'_>, folder: &Folder, name: Option<&str>) -> Result<Option<Self>> {
+    pub(crate) fn find(run: &mut Run<'_>, folder: &Folder, name: Option<&str>) -> Result<Option<Self>> {
         let unfinished = || run.history.rows.iter().find(|row| row.is_unfinished());
         let Some(name) =
             name.map(str::to_owned).or_else(|| unfinished().map(|row| row.migration_name.clone()))
@@ -60,7 +61,7 @@ impl Subject {
             return Ok(None);
         };
         let migration = folder.migrations.iter().find(|migration| migration.name == name);
-        let Some(migration) = migration else { return Err(without_file(&name, folder)) };
+        let Some(migration) = migration else { return Err(without_file(run, &name, folder)) };
         let row = run
             .history
             .rows_of(&name)
@@ -185,14 +186,28 @@ impl Subject {
     }
 }
 
-fn without_file(name: &str, folder: &Folder) -> Failure {
+fn without_file(run: &mut Run<'_>, name: &str, folder: &Folder) -> Failure {
+    let told = Diagnostic::error(format!("migration `{name}` has no directory in {}", folder.path.display()))
+        .code(&codes::P3017)
+        .meta("migration", name)
+        .note("without its file nobody knows what it does");
+    let told = stored(run, name).into_iter().fold(told, Diagnostic::note);
     Failure::new(
-        Diagnostic::error(format!("migration `{name}` has no directory in {}", folder.path.display()))
-            .code(&codes::P3017)
-            .meta("migration", name)
-            .note("without its file nobody knows what it does")
-            .help(format!("with the files of the image that began it: cutover recover {}", shell_word(name))),
+        told.help(format!("with the files of the image that began it: cutover recover {}", shell_word(name))),
     )
+}
+
+/// What is stored of a migration, and how to read it; none where nothing is, or the role may not look.
+pub(super) fn stored(run: &mut Run<'_>, name: &str) -> Option<String> {
+    let owner = run.table.owner().to_owned();
+    run.patiently(state::standing).ok().filter(state::Standing::can_be_read)?;
+    let scripts = run.patiently(|conn| scripts::read(conn, &owner)).ok()?;
+    let newest = scripts.into_iter().rfind(|scripts| scripts.migration == name)?;
+    let what = match newest.down {
+        Some(_) => "its text and its way back are",
+        None => "its text is, and no way back,",
+    };
+    Some(format!("{what} stored in the database: {}", newest.query(run.target.provider)))
 }
 
 /// Where a replay can take place.
