@@ -3,7 +3,7 @@
 //!
 //! What does not live here: reading the names (`sql`), and whose the rows of the history are (`db::history::Table::owner`).
 
-use crate::plan::{PlannedMigration, State};
+use crate::plan::PlannedMigration;
 use db::target::{Kind, Target};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 
@@ -52,7 +52,9 @@ fn beyond(target: &Target, way: &PlannedMigration, up: Option<&str>, options: &s
     let (Some(own), up, text) = (own(target), up.unwrap_or_default(), way.source.text()) else {
         return sql::Changed::default();
     };
-    let statements = way.statements().map(|statement| statement.span.slice(text));
+    // What is left of one that was begun may have been corrected since.
+    let left = way.statements().skip(way.state.done());
+    let statements = left.map(|statement| statement.span.slice(text));
     let mut changed = sql::changed(statements, *options);
     let is_meant = |schema: &str| {
         schema == own
@@ -86,10 +88,6 @@ pub(crate) fn refuse_others(
     options: &sql::Options,
 ) -> Result<()> {
     let Some(own) = own(target) else { return Ok(()) };
-    // One that was begun has passed this.
-    if matches!(way.state, State::Resume { .. }) {
-        return Ok(());
-    }
     let kind = kind(target);
     let drafted_in = marked(way.source.text(), DRAFTED_IN).find(|schema| *schema != own);
     if let Some(other) = drafted_in.filter(|_| target.provider == Provider::PostgreSql) {

@@ -147,3 +147,24 @@ fn on_mariadb_another_database_is_another_schema() {
     let undone = project.run(&own.url(), &["rollback", "--yes"]);
     assert!(undone.status.success(), "{}", text(&undone));
 }
+
+/// What is left of one that was begun may be corrected, and is looked at as it is then.
+#[test]
+fn on_mariadb_the_rest_of_what_was_begun_is_looked_at_too() {
+    let server = mariadb::server();
+    let (own, other) = (server.create_database("own"), server.create_database("other"));
+    other.sql("CREATE TABLE t (id int)");
+    let project = Project::new(&[]);
+    let up = "CREATE TABLE x (id int); CREATE TABLE y (id int);";
+    write(&project, "1_base", up, "DROP TABLE y; DROP TABLE nope;");
+    project.deploy(&own.url());
+    let failed = project.run(&own.url(), &["rollback", "--yes"]);
+    assert!(text(&failed).contains("cutover rollback --continue"), "{}", text(&failed));
+    write(&project, "1_base", up, &format!("DROP TABLE y; DROP TABLE {}.t;", other.name()));
+    let refused = project.run(&own.url(), &["rollback", "--continue", "--yes"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+    assert_eq!(other.sql("SELECT count(*) FROM t"), "0");
+    write(&project, "1_base", up, "DROP TABLE y; DROP TABLE x;");
+    let undone = project.run(&own.url(), &["rollback", "--continue", "--yes"]);
+    assert!(undone.status.success(), "{}", text(&undone));
+}

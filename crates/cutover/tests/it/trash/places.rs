@@ -23,7 +23,7 @@ fn the_list_of_an_attempt_that_kept_nothing_does_not_count() {
     project.deploy(&database.url());
     project.write("2_drop", "ALTER TABLE one DROP COLUMN nick; SELECT 1 / 0;");
     let failed = project.run(&database.url(), &["deploy", "--keep-dropped=1s"]);
-    assert!(text(&failed).contains("then `cutover deploy --keep-dropped`"), "{}", text(&failed));
+    assert!(text(&failed).contains("then `cutover deploy --keep-dropped=1s`"), "{}", text(&failed));
     write(&project, "2_drop", "ALTER TABLE two DROP COLUMN nick;", "ALTER TABLE two ADD COLUMN nick text;");
     runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
     let listed = runs(&project, &database.url(), &["trash", "list"]);
