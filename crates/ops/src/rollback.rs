@@ -209,7 +209,9 @@ fn wanted(run: &mut Run<'_>, which: &Which, folder: &Folder) -> Result<Vec<Histo
     let unfinished = run.history.rows.iter().find(|row| Progress::is_rollback(row));
     match (which, unfinished) {
         (Which::Continue, Some(row)) => return Ok(vec![row.clone()]),
-        (Which::Continue, None) => return Ok(Vec::new()),
+        (Which::Continue, None) if !run.history.rows.iter().any(HistoryRow::is_unfinished) => {
+            return Ok(Vec::new());
+        }
         (_, Some(row)) => return Err(unfinished::unfinished_rollback(&row.migration_name)),
         (_, None) => {}
     }

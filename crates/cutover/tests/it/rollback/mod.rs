@@ -202,6 +202,18 @@ fn what_is_gone_keeps_a_draft_from_being_run() {
     );
 }
 
+/// What a newer version has begun to undo is not taken for done.
+#[test]
+fn an_unfinished_rollback_that_is_not_read_is_no_success() {
+    let (database, project) = prepared();
+    let none = project.run(&database.url(), &["rollback", "--continue", "--yes"]);
+    assert!(none.status.success() && text(&none).contains("Nothing was rolled back"), "{}", text(&none));
+    database.psql("UPDATE _prisma_migrations SET finished_at = NULL, logs = 'cutover:{\"version\":99,\"rollback\":true}' WHERE migration_name = '3_notes'");
+    let refused = project.run(&database.url(), &["rollback", "--continue", "--yes"]);
+    assert!(!refused.status.success(), "{}", text(&refused));
+    assert!(text(&refused).contains("cutover recover 3_notes"), "{}", text(&refused));
+}
+
 #[test]
 fn a_way_back_without_statements_undoes_nothing_and_says_so() {
     let (database, project) = prepared();
