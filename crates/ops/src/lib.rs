@@ -13,6 +13,7 @@
 
 pub mod baseline;
 mod busy;
+mod comes_back;
 pub mod deploy;
 pub mod doctor;
 pub mod draft;

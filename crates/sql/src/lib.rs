@@ -51,11 +51,12 @@ pub use directive::Directive;
 pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect, effect, rebuilt};
 pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;
-pub use inverse::{Draft, Loss, Obstacle, Rebuild, Undo, changed_schemas, draft, names_schema, rebuilds};
 pub use inverse::{
-    Guard, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution,
-    Unkept, ZERO_STAYS, bring_back, guard_on, is_nobodys, keep, leave_nobodys, restored,
+    AS_THEY_ARE, BACK_PREFIX, Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping,
+    Kept, KeptKey, KeptKind, KeptPartition, Running, Substitution, Unkept, bring_back, foreign_keys,
+    guard_on, is_nobodys, keep, leave_nobodys, restored,
 };
+pub use inverse::{Draft, Loss, Obstacle, Rebuild, Undo, changed_schemas, draft, names_schema, rebuilds};
 pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
 pub use literal::inserts_literals;
 pub use reach::Reach;

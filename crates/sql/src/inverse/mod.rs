@@ -25,10 +25,11 @@ mod text;
 mod tests;
 
 pub use keep::{
-    Guard, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution,
-    Unkept, bring_back, guard_on, is_nobodys, keep, leave_nobodys, restored,
+    Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKey, KeptKind,
+    KeptPartition, Running, Substitution, Unkept, bring_back, foreign_keys, guard_on, is_nobodys, keep,
+    leave_nobodys, restored,
 };
-pub use mysql::keep::ZERO_STAYS;
+pub use mysql::bring_back::{AS_THEY_ARE, BACK_PREFIX};
 pub use own_schema::{changed_schemas, names_schema};
 pub use rebuilds::{Rebuild, rebuilds};
 

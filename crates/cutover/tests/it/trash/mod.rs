@@ -1,5 +1,7 @@
 //! `deploy --keep-dropped`, rolling back what it has kept, and `trash`.
 
+mod back;
+mod keys;
 mod places;
 mod rows;
 mod told;
