@@ -5,11 +5,13 @@
 
 use crate::deploy::script_options;
 use crate::keep::{self, read, script_of, told};
+use crate::losses;
 use crate::plan::{PlannedMigration, State};
 use crate::run::Run;
 use db::state::{self, trash};
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes, shell_word};
-use sql::{Guard, Kept, ObjectKind, Running, Snapshot, Substitution};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes, shell_word};
+use sql::{Action, Guard, Kept, Kind, Name, ObjectKind, Running, Snapshot, Statement, Substitution};
+use std::collections::BTreeSet;
 
 /// What is kept of a migration, and what of it comes back with its way back.
 #[derive(Debug, Default)]
@@ -52,13 +54,14 @@ pub(crate) struct Foresight {
     guards: Vec<Guard>,
     /// The guards that go with their tables, and the migration whose way back drops those.
     lost: Vec<(String, String)>,
+    writes: Writes,
 }
 
 impl Foresight {
     /// # Errors
     /// What the server or the connection says.
     pub(crate) fn of(run: &mut Run<'_>) -> Result<Self> {
-        Ok(Self { now: None, guards: guarding(run)?, lost: Vec::new() })
+        Ok(Self { now: None, guards: guarding(run)?, lost: Vec::new(), writes: Writes::default() })
     }
 
     /// Something is kept of which a way back may take what guards it.
@@ -80,12 +83,13 @@ impl Foresight {
             Some(now) => now,
             None => run.patiently(db::snapshot::read)?,
         };
-        let (sent, brought) = instead(run, back, (&coming.kept, &self.guards), &mut now)?;
+        let already: Vec<Kept> =
+            coming.kept.iter().filter(|kept| is_back(back, kept, &now)).cloned().collect();
+        let sent = instead(run, back, (&coming.kept, &self.guards), &mut now)?;
         self.now = Some(now);
-        // What was begun has brought some of it back already.
-        let begun = |kept: &&Kept| matches!(back.state, State::Resume { .. }) && kept.comes_back;
-        coming.brought = coming.kept.iter().filter(begun).cloned().collect();
-        coming.brought.extend(brought.into_iter().filter(|kept| !begun(&kept)));
+        self.refuse_rows_without_values(run, back, &sent.required)?;
+        coming.brought = sent.brought;
+        coming.brought.extend(already);
         let gone =
             |kept: &&Kept| kept.guards.iter().any(|guard| self.lost.iter().any(|(lost, _)| lost == guard));
         if let Some(kept) = coming.brought.iter().find(gone) {
@@ -95,6 +99,59 @@ impl Foresight {
         self.guards.retain(|guard| !sent.lost.contains(&guard.name));
         self.lost.extend(sent.lost.into_iter().map(|guard| (guard, back.name.clone())));
         Ok(())
+    }
+
+    /// Rows that came since and have no value for a column that must have one, where the ways back leave them as they are.
+    fn refuse_rows_without_values(
+        &mut self,
+        run: &mut Run<'_>,
+        back: &PlannedMigration,
+        required: &[sql::Required],
+    ) -> Result<()> {
+        let mut looked = back.state.done();
+        for one in required {
+            self.writes.add(back.statements().take(one.statement).skip(looked));
+            looked = looked.max(one.statement);
+            if self.writes.may_have_changed(&one.table) {
+                continue;
+            }
+            if let Some(count) = losses::count(run, &one.count).filter(|count| *count > 0) {
+                return Err(without_value(&back.name, one, count));
+            }
+        }
+        self.writes.add(back.statements().skip(looked));
+        Ok(())
+    }
+}
+
+/// What statements may have done to the rows of tables.
+#[derive(Default)]
+pub(crate) struct Writes {
+    /// A statement may write rows of any.
+    any: bool,
+    dropped: Vec<Name>,
+}
+
+impl Writes {
+    pub(crate) fn add<'s>(&mut self, statements: impl Iterator<Item = &'s Statement>) {
+        for statement in statements {
+            let harmless = matches!(
+                statement.kind,
+                Kind::Ddl(_) | Kind::Pragma { .. } | Kind::Query | Kind::Data(sql::DataVerb::Insert)
+            );
+            self.any |=
+                statement.session.calls_functions || !(harmless || statement.kind.is_transaction_control());
+            for action in &statement.actions {
+                if let Action::DropTable { names, .. } = action {
+                    self.dropped.extend(names.iter().cloned());
+                }
+            }
+        }
+    }
+
+    /// The rows of this table may be others than they were.
+    pub(crate) fn may_have_changed(&self, table: &Name) -> bool {
+        self.any || self.dropped.iter().any(|dropped| dropped.name.eq_ignore_ascii_case(&table.name))
     }
 }
 
@@ -109,16 +166,26 @@ fn is_back(back: &PlannedMigration, kept: &Kept, now: &Snapshot) -> bool {
         })
 }
 
-/// What is sent in place of the statements of a way back, with the guards that go with their tables; and what comes back by it.
+/// What is sent in place of the statements of a way back, and what comes of it.
+#[derive(Default)]
+struct Instead {
+    substitutions: Vec<Substitution>,
+    /// The guards that go with their tables.
+    lost: BTreeSet<String>,
+    /// What comes back.
+    brought: Vec<Kept>,
+    required: Vec<sql::Required>,
+}
+
 fn instead(
     run: &mut Run<'_>,
     back: &PlannedMigration,
     (kept, guards): (&[Kept], &[Guard]),
     now: &mut Snapshot,
-) -> Result<(sql::GuardedOn, Vec<Kept>)> {
-    let Some(script) = script_of(back, &script_options(run)) else { return Ok(Default::default()) };
+) -> Result<Instead> {
+    let Some(script) = script_of(back, &script_options(run)) else { return Ok(Instead::default()) };
     let running = Running { script: &script, text: back.source.text(), done: back.state.done() };
-    let mut sent = sql::guard_on(running, now, guards);
+    let sql::GuardedOn { mut substitutions, lost } = sql::guard_on(running, now, guards);
     // A table may have been kept with columns in it that were kept before.
     let mut whole = kept.to_vec();
     for table in whole.iter_mut().filter(|one| one.kind == sql::KeptKind::Table) {
@@ -128,9 +195,9 @@ fn instead(
     }
     let found = sql::bring_back(running, now, &whole);
     let brought = found.brought.iter().filter_map(|at| kept.get(*at)).cloned().collect();
-    sent.substitutions.extend(found.substitutions);
-    sent.substitutions.sort_by_key(|one: &Substitution| one.statement);
-    Ok((sent, brought))
+    substitutions.extend(found.substitutions);
+    substitutions.sort_by_key(|one| one.statement);
+    Ok(Instead { substitutions, lost, brought, required: found.required })
 }
 
 /// Puts what was kept in place of the statements of a way back, and says in the list what it brings back. `coming` was agreed to.
@@ -152,14 +219,14 @@ pub(crate) fn bring_back(
     run.patiently(trash::tidy)?;
     let mut now = run.patiently(db::snapshot::read)?;
     let already: Vec<&Kept> = coming.brought.iter().filter(|kept| is_back(back, kept, &now)).collect();
-    let (sent, brought) = instead(run, back, (&known, &guards), &mut now)?;
+    let Instead { substitutions, brought, .. } = instead(run, back, (&known, &guards), &mut now)?;
     let comes = |one: &Kept| brought.iter().chain(already.iter().copied()).any(|other| is_same(one, other));
     let lost = coming.brought.iter().find(|one| !comes(one));
     if let Some(lost) = lost {
         return Err(comes_not(&back.name, lost, unknown.iter().any(|one| is_same(one, lost))));
     }
     for segment in &mut back.segments {
-        segment.substitutions.clone_from(&sent.substitutions);
+        segment.substitutions.clone_from(&substitutions);
     }
     note(run, row, &brought)
 }
@@ -189,6 +256,21 @@ fn note(run: &mut Run<'_>, row: &str, brought: &[Kept]) -> Result<()> {
     Ok(())
 }
 
+fn without_value(name: &str, one: &sql::Required, count: u64) -> Failure {
+    Failure::new(
+        Diagnostic::error(format!(
+            "migration `{name}` cannot be undone: {count} row(s) of {} that came since have no value for column {}, which its way back makes \
+             NOT NULL without a default",
+            one.table, one.column
+        ))
+        .code(&codes::C2033)
+        .meta("migration", name)
+        .note("nothing was undone")
+        .help("delete the rows, or give the column a DEFAULT in down.sql; then `cutover rollback`"),
+    )
+    .class(Class::Refused)
+}
+
 fn unknown_by_then(name: &str, kept: &Kept, by: &str) -> Failure {
     Failure::new(
         Diagnostic::error(format!(
@@ -206,6 +288,7 @@ fn unknown_by_then(name: &str, kept: &Kept, by: &str) -> Failure {
             shell_word(name)
         )),
     )
+    .class(Class::Refused)
 }
 
 fn comes_not(name: &str, lost: &Kept, unknown: bool) -> Failure {

@@ -5,15 +5,16 @@
 //!
 //! What does not live here: looking at what is kept and purging it (`trash`).
 
-use crate::comes_back;
+use crate::comes_back::{self, Writes};
 use crate::deploy::script_options;
 use crate::event::Event;
+use crate::losses;
 use crate::plan::{PlannedMigration, State};
 use crate::progress;
 use crate::run::Run;
 use db::state::trash::{self, TrashRow};
 use db::state::{self, Standing};
-use diagnostics::{Diagnostic, Failure, Result, codes};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 use sql::{Action, Kept, Kind, Running, Script, Snapshot};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -57,6 +58,7 @@ pub(crate) fn decide_from(
     let held = run.patiently(trash::types)?;
     let options = script_options(run);
     let taken = taken(run)?;
+    let mut writes = Writes::default();
     for migration in planned {
         let id = migration.row_id(&run.history);
         let Some(script) = script_of(migration, &options) else { continue };
@@ -64,12 +66,38 @@ pub(crate) fn decide_from(
             Running { script: &script, text: migration.source.text(), done: migration.state.done() };
         let keeping =
             untaken(running, now, (&id, &held, &taken)).map_err(|unkept| refused(migration, &unkept))?;
+        let mut looked = migration.state.done();
+        for kept in keeping.kept.iter().filter(|kept| !kept.keys.is_empty()) {
+            writes.add(script.statements.iter().take(kept.statement).skip(looked));
+            looked = looked.max(kept.statement);
+            if !writes.may_have_changed(&kept.name)
+                && let Some(unkept) = without_key(run, kept)
+            {
+                return Err(refused(migration, &unkept));
+            }
+        }
+        writes.add(script.statements.iter().skip(looked));
         for segment in &mut migration.segments {
             segment.substitutions.clone_from(&keeping.substitutions);
         }
         migration.kept = keeping.kept;
     }
     Ok(())
+}
+
+/// SQLite: a primary key may be NULL there, and whose a value is could not be told.
+fn without_key(run: &mut Run<'_>, kept: &Kept) -> Option<sql::Unkept> {
+    let quoted = |name: &str| losses::quoted(Provider::Sqlite, name);
+    let is_null = kept.keys.iter().map(|(own, _)| format!("{} IS NULL", quoted(own)));
+    let is_null = is_null.collect::<Vec<_>>().join(" OR ");
+    let ask = format!("SELECT count(*) FROM {} WHERE {is_null}", quoted(&kept.name.name));
+    let count = losses::count(run, &ask).filter(|count| *count > 0)?;
+    let reason = format!(
+        "{count} row(s) of {} have no key ({}) by which they could be told apart later; give them one before, or keep the whole table",
+        kept.name,
+        kept.keys.iter().map(|(own, _)| format!("{own} is NULL")).collect::<Vec<_>>().join(" or ")
+    );
+    Some(sql::Unkept { statement: kept.statement, reason })
 }
 
 /// The places in which something is kept already, by whichever history of the database.

@@ -53,10 +53,12 @@ pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;
 pub use inverse::{
     AS_THEY_ARE, BACK_PREFIX, Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping,
-    Kept, KeptKey, KeptKind, KeptPartition, Running, Substitution, Unkept, bring_back, foreign_keys,
-    guard_on, is_nobodys, keep, leave_nobodys, restored,
+    Kept, KeptKey, KeptKind, KeptPartition, Required, Running, Substitution, Unkept, bring_back,
+    foreign_keys, guard_on, is_nobodys, keep, leave_nobodys, restored,
 };
-pub use inverse::{Draft, Loss, Obstacle, Rebuild, Undo, changed_schemas, draft, names_schema, rebuilds};
+pub use inverse::{
+    Draft, Loss, Obstacle, Rebuild, Undo, changed_schemas, draft, filled_into, names_schema, rebuilds,
+};
 pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
 pub use literal::inserts_literals;
 pub use reach::Reach;

@@ -224,6 +224,21 @@ pub struct Back {
     pub substitutions: Vec<Substitution>,
     /// What comes back by them, by its place in the list. The rest stays where it is.
     pub brought: BTreeSet<usize>,
+    /// Columns that take no row without a value.
+    pub required: Vec<Required>,
+}
+
+/// A column that comes back, must have a value, and has none of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Required {
+    /// The statement that brings it back, from 0.
+    pub statement: usize,
+    /// Its table.
+    pub table: Name,
+    /// The column.
+    pub column: String,
+    /// Counts the rows that have none, before the way back.
+    pub count: String,
 }
 
 /// What is sent in place of the statements of a way back, so that what was `kept` comes back with it. `now` is the database before
@@ -238,27 +253,45 @@ pub fn bring_back(running: Running<'_>, now: &mut Snapshot, kept: &[Kept]) -> Ba
     };
     *now = state.now;
     let brought = kept.iter().enumerate().filter(|(_, kept)| taken.whole(kept)).map(|(at, _)| at).collect();
-    Back { substitutions, brought }
+    Back { substitutions, brought, required: taken.required }
 }
 
 /// The places from which a way back takes what is kept.
 #[derive(Default)]
-pub(super) struct Taken(BTreeSet<(Name, Option<String>)>);
+pub(super) struct Taken {
+    places: BTreeSet<(Name, Option<String>)>,
+    required: Vec<Required>,
+    /// The statement that is looked at.
+    pub(super) statement: usize,
+}
 
 impl Taken {
     /// The rows of a table, or a type.
     pub(super) fn take(&mut self, place: &Name) {
-        self.0.insert((place.clone(), None));
+        self.places.insert((place.clone(), None));
     }
 
     /// The values of a column.
     pub(super) fn take_column(&mut self, kept: &Kept) {
-        self.0.insert((kept.place.clone(), kept.place_column.clone()));
+        self.places.insert((kept.place.clone(), kept.place_column.clone()));
+    }
+
+    /// A column that was renamed must have a value again.
+    pub(super) fn require(&mut self, kept: &Kept, provider: Provider) {
+        let column = kept.place_column.as_deref().unwrap_or_default();
+        let (place, column) = (text::qualified(&kept.place, provider), text::quoted(column, provider));
+        self.require_by(kept, format!("SELECT count(*) FROM {place} WHERE {column} IS NULL"));
+    }
+
+    /// A column must have a value again, for which this counts the rows that have none.
+    pub(super) fn require_by(&mut self, kept: &Kept, count: String) {
+        let column = kept.column.clone().unwrap_or_default();
+        self.required.push(Required { statement: self.statement, table: kept.name.clone(), column, count });
     }
 
     /// All of it comes back.
     fn whole(&self, kept: &Kept) -> bool {
-        let is_taken = |place: &Name| self.0.contains(&(place.clone(), kept.place_column.clone()));
+        let is_taken = |place: &Name| self.places.contains(&(place.clone(), kept.place_column.clone()));
         match &kept.partitions[..] {
             [] => is_taken(&kept.place),
             // Its rows are those of its partitions.

@@ -26,12 +26,12 @@ mod tests;
 
 pub use keep::{
     Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKey, KeptKind,
-    KeptPartition, Running, Substitution, Unkept, bring_back, foreign_keys, guard_on, is_nobodys, keep,
-    leave_nobodys, restored,
+    KeptPartition, Required, Running, Substitution, Unkept, bring_back, foreign_keys, guard_on, is_nobodys,
+    keep, leave_nobodys, restored,
 };
 pub use mysql::bring_back::{AS_THEY_ARE, BACK_PREFIX};
 pub use own_schema::{changed_schemas, names_schema};
-pub use rebuilds::{Rebuild, rebuilds};
+pub use rebuilds::{Rebuild, filled_into, rebuilds};
 
 use crate::action::Name;
 use crate::snapshot::Snapshot;

@@ -11,7 +11,7 @@ use super::render::{alter, quoted};
 use super::{MYSQL, column};
 use crate::kind::{DdlVerb, Kind};
 use crate::scanner::Token;
-use crate::snapshot::ObjectKind;
+use crate::snapshot::{ColumnDefinition, ObjectKind};
 use crate::statement::Statement;
 use crate::words::Words;
 use diagnostics::Span;
@@ -39,6 +39,7 @@ pub(in crate::inverse) fn bring_back(
 ) -> Vec<Substitution> {
     let mut found = Vec::new();
     for (number, statement) in left(running) {
+        taken.statement = number;
         let tokens = read(statement, running.text);
         let sent = match &statement.kind {
             Kind::Ddl(DdlVerb::Create) => rows(statement, (running.text, &tokens), (state, kept), taken),
@@ -249,7 +250,11 @@ fn values(
             Some((own, place, name, rest)) => {
                 any = true;
                 taken.take_column(own);
-                sent.extend(added(&name).and_then(|column| fill(&table.name.name, &column, place)));
+                let defined = added(&name);
+                if defined.as_ref().is_some_and(must_have_a_value) {
+                    taken.require(own, MYSQL);
+                }
+                sent.extend(defined.and_then(|column| fill(&table.name.name, &column, place)));
                 changes.push(format!("CHANGE COLUMN {} {} {rest}", quoted(place), quoted(&name)));
             }
             None => changes.push(piece.text.to_owned()),
@@ -257,4 +262,11 @@ fn values(
     }
     sent.push(format!("{} {}", pieces.head, changes.join(", ")));
     any.then_some(sent)
+}
+
+/// It takes no NULL, and nothing gives it another value.
+fn must_have_a_value(column: &ColumnDefinition) -> bool {
+    column.not_null
+        && column.default.is_none()
+        && !column.text.to_ascii_uppercase().contains("AUTO_INCREMENT")
 }

@@ -24,6 +24,7 @@ pub(in crate::inverse) fn bring_back(
     let mut counters = Vec::new();
     let mut last = None;
     for (number, statement) in left(running) {
+        taken.statement = number;
         if !statement.kind.is_transaction_control() {
             last = Some(number);
         }
@@ -181,6 +182,10 @@ fn values(
                 match of_column(&table, &column.name, kept) {
                     Some((own, from)) => {
                         seen.take_column(own);
+                        let counts = column.identity || piece.text.to_ascii_uppercase().contains("SERIAL");
+                        if column.not_null && column.default.is_none() && !counts {
+                            seen.require(own, POSTGRES);
+                        }
                         sent.extend(named_back(&table, column, from, (piece, state)));
                     }
                     None => rest.push(piece.text),

@@ -186,6 +186,7 @@ pub(in crate::inverse) fn bring_back(
     let mut walk = Walk { state, undone: Vec::new(), rebuilt: Vec::new() };
     let mut found = Vec::new();
     for (number, statement) in left(running) {
+        taken.statement = number;
         let own = statement.span.slice(running.text);
         if let Some((sent, at)) = with_values(statement, (running.text, own), (&walk, kept), taken) {
             found.push(Substitution { statement: number, sent, own: at });
@@ -310,6 +311,9 @@ fn rebuilt(
     for column in stored(definition).filter(|column| !has(&targets, &column.name)) {
         let Some(one) = of_column(&from, &column.name, kept) else { continue };
         let value = taken(&quoted(one.column.as_deref()?), one, &of);
+        if column.not_null && column.default.is_none() {
+            seen.require_by(one, format!("SELECT count(*) FROM {of} WHERE {value} IS NULL"));
+        }
         names.push(quoted(&column.name));
         found.push(one);
         values.push(match &column.default {
