@@ -135,38 +135,39 @@ fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>))
         restore.push(((*table).clone(), back));
         types.extend(definition.columns.iter().map(|column| column.data_type.clone()));
     }
-    let kept = named
-        .iter()
-        .filter_map(|table| {
-            let definition = state.definition(table)?;
-            // Partitions come back with the table above them.
-            let below: Vec<&Object> =
-                whole.iter().map(|(other, _)| *other).filter(|other| is_below(other, table, state)).collect();
-            let own = restore.iter().filter(|(other, _)| other == table || below.contains(&other));
-            let (own, keys): (Vec<_>, Vec<_>) =
-                own.map(|(_, back)| (back.statements.clone(), back.foreign_keys.clone())).unzip();
-            let mut restore = own.concat();
-            restore.sort_by_key(|sql| !sql.contains(" SET SCHEMA "));
-            let place = |name: &Name| Name { schema: Some(schema.clone()), name: name.name.clone() };
-            let partition = |other: &Object| KeptPartition {
-                name: other.name.clone(),
-                place: place(&other.name),
-                columns: state.definition(other).map(|own| stored(&own.columns)).unwrap_or_default(),
-                parted: below.iter().any(|lower| is_below(lower, other, state)),
-            };
-            Some(Kept {
-                kind: KeptKind::Table,
-                name: table.name.clone(),
-                place: place(&table.name),
-                columns: if below.is_empty() { stored(&definition.columns) } else { Vec::new() },
-                partitions: below.iter().copied().map(partition).collect(),
-                restore,
-                foreign_keys: keys.concat(),
-                ..Kept::default()
-            })
-        })
-        .collect();
+    let kept = named.iter().filter_map(|table| kept_table(table, &restore, (&schema, state))).collect();
     Ok(Some((sent, None, kept)))
+}
+
+/// A table that is kept. Partitions come back with the table above them.
+fn kept_table(table: &Object, moved: &[(Object, Back)], (schema, state): (&str, &State)) -> Option<Kept> {
+    let definition = state.definition(table)?;
+    let below: Vec<&Object> =
+        moved.iter().map(|(other, _)| other).filter(|other| is_below(other, table, state)).collect();
+    let own: Vec<&Back> = moved
+        .iter()
+        .filter(|(other, _)| other == table || below.contains(&other))
+        .map(|(_, back)| back)
+        .collect();
+    let mut restore: Vec<String> = own.iter().flat_map(|back| back.statements.clone()).collect();
+    restore.sort_by_key(|sql| !sql.contains(" SET SCHEMA "));
+    let place = |name: &Name| Name { schema: Some(schema.to_owned()), name: name.name.clone() };
+    let partition = |other: &Object| KeptPartition {
+        name: other.name.clone(),
+        place: place(&other.name),
+        columns: state.definition(other).map(|own| stored(&own.columns)).unwrap_or_default(),
+        parted: below.iter().any(|lower| is_below(lower, other, state)),
+    };
+    Some(Kept {
+        kind: KeptKind::Table,
+        name: table.name.clone(),
+        place: place(&table.name),
+        columns: if below.is_empty() { stored(&definition.columns) } else { Vec::new() },
+        partitions: below.iter().copied().map(partition).collect(),
+        restore,
+        foreign_keys: own.iter().flat_map(|back| back.foreign_keys.clone()).collect(),
+        ..Kept::default()
+    })
 }
 
 /// What CASCADE drops beside what the tables take with them anyway.
