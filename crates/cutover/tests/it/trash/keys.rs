@@ -162,3 +162,20 @@ INSERT INTO o VALUES (7); INSERT INTO t VALUES (1, NULL), (2, 1); UPDATE t SET u
         assert_eq!(database.sql(leads), expected, "{back}");
     }
 }
+
+#[test]
+fn tables_that_lead_to_each_other_come_back_with_a_rollback() {
+    let (postgres, mariadb) =
+        (postgres::server().create_database("keys"), mariadb::server().create_database("keys"));
+    let off = "SET foreign_key_checks = 0; DROP TABLE p, c; SET foreign_key_checks = 1;";
+    for (url, drops) in [(postgres.url(), "DROP TABLE p, c;"), (mariadb.url(), off)] {
+        let project = Project::new(&[("1_base", BOTH), ("2_drops", drops)]);
+        runs(&project, &url, &["deploy", "--to", "1_base"]);
+        runs(&project, &url, &["rollback", "--draft", "2_drops"]);
+        runs(&project, &url, &["deploy", "--keep-dropped"]);
+        runs(&project, &url, &["rollback", "--yes"]);
+    }
+    let rows = "SELECT c.id, p.id FROM c JOIN p ON c.p = p.id AND p.c = c.id";
+    assert_eq!((postgres.psql(POSTGRES_KEYS), postgres.psql(rows)), ("c_p,p_c".to_owned(), "1|1".to_owned()));
+    assert_eq!((mariadb.sql(MARIADB_KEYS), mariadb.sql(rows)), ("c_p,p_c".to_owned(), "1|1".to_owned()));
+}
