@@ -14,6 +14,7 @@
 pub mod adopt;
 pub mod baseline;
 mod busy;
+mod comes_back;
 pub mod deploy;
 pub mod doctor;
 pub mod draft;

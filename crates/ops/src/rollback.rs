@@ -9,6 +9,7 @@
 //! What does not live here: making ways back (`draft`), trying them (`verify`).
 
 use crate::adopt;
+use crate::comes_back::{self, Coming, Foresight};
 use crate::event::Observer;
 use crate::execute;
 use crate::interrupt::Interrupt;
@@ -92,6 +93,9 @@ pub struct Step {
     /// What comes back with its rows or values, because it was kept: `table public.users`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub brings_back: Vec<String>,
+    /// What was kept and does not come back: the way back does not make it, or something of its name is there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stays: Vec<String>,
 }
 
 /// What was done.
@@ -129,6 +133,12 @@ pub fn rollback(
         return Ok(Outcome::default());
     }
     let mut steps = steps(&mut run, &wanted, (&folder, &stored))?;
+    let mut foresight = Foresight::of(&mut run)?;
+    if foresight.is_needed() || steps.iter().any(|way| !way.coming.kept.is_empty()) {
+        for way in &mut steps {
+            foresight.next(&mut run, &way.planned, &mut way.coming)?;
+        }
+    }
     if !rollback.incomplete {
         let own = schemas::of_target(target);
         let options = crate::deploy::script_options(&run);
@@ -153,7 +163,7 @@ pub fn rollback(
     }
     for (row, way) in wanted.iter().zip(&steps) {
         // What was purged meanwhile does not come back.
-        if keep::of_row(&mut run, &row.id)?.known != way.kept {
+        if keep::of_row(&mut run, &row.id)?.known != way.coming.kept {
             return Err(moved());
         }
     }
@@ -167,12 +177,12 @@ fn undo_all(run: &mut Run<'_>, wanted: &[HistoryRow], steps: &mut [Way]) -> Resu
     let mut outcome = Outcome::default();
     for (row, way) in wanted.iter().zip(steps) {
         run.interrupt.check()?;
-        // What was undone before it may have brought back what holds it.
-        let agreed = std::mem::replace(&mut way.kept, keep::of_row(run, &row.id)?.known);
-        keep::refuse_less(&way.planned.name, &agreed, &way.kept)
+        comes_back::bring_back(run, &mut way.planned, &row.id, &way.coming)
             .map_err(|failure| after(failure, &outcome))?;
-        keep::bring_back(run, &mut way.planned, &way.kept)?;
-        execute::undo(run, &way.planned, row).map_err(|failure| after(failure, &outcome))?;
+        if let Err(failure) = execute::undo(run, &way.planned, row) {
+            comes_back::tidy(run);
+            return Err(after(failure, &outcome));
+        }
         outcome.rolled_back.push(way.planned.name.clone());
         run.read_history()?;
     }
@@ -306,8 +316,8 @@ struct Way {
     from: String,
     /// The text of the migration, where it is there or stored.
     up: Option<String>,
-    /// What is kept of what the migration dropped.
-    kept: Vec<Kept>,
+    /// What is kept of what the migration dropped, and what of it comes back.
+    coming: Coming,
     /// What is kept of it too, and whose that is is not known any more.
     unknown: Vec<Kept>,
 }
@@ -329,8 +339,9 @@ fn steps(
             let planned =
                 decide::way_back(&row.migration_name, &source, state, &options, run.target.provider)?;
             refuse_edited(&planned)?;
-            let OfRow { known: kept, unknown } = keep::of_row(run, &row.id)?;
-            Ok(Way { planned, from, up: up_text(row, folder, stored), kept, unknown })
+            let OfRow { known, unknown } = keep::of_row(run, &row.id)?;
+            let coming = Coming { kept: known, brought: Vec::new() };
+            Ok(Way { planned, from, up: up_text(row, folder, stored), coming, unknown })
         })
         .collect()
 }
@@ -416,7 +427,8 @@ fn refuse_irreversible(way: &Way, own: Option<&str>) -> Result<()> {
         let said = reason.trim().strip_prefix("statement ").and_then(|said| said.split_once(": "));
         said.and_then(|(_, why)| why.strip_prefix("Does not bring back ")).is_some_and(|what| {
             let here = own.map(|own| schemas::here(what, own, way.up.as_deref().unwrap_or_default()));
-            keep::holds(&way.kept, what) || here.is_some_and(|here| keep::holds(&way.kept, &here))
+            keep::holds(&way.coming.brought, what)
+                || here.is_some_and(|here| keep::holds(&way.coming.brought, &here))
         })
     };
     let Some(reason) = reasons.find(|reason| !is_kept(reason)) else { return Ok(()) };
@@ -503,7 +515,12 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
                 .collect(),
             losses,
             untold: schemas::unread(run.target, &way.planned, way.up.as_deref(), &options),
-            brings_back: way.kept.iter().map(keep::told).collect(),
+            brings_back: way.coming.brought.iter().map(keep::told).collect(),
+            stays: way
+                .coming
+                .stays()
+                .map(|kept| format!("{} (it stays in {})", keep::told(kept), kept.place))
+                .collect(),
         });
     }
     Ok(Intent { migrations })

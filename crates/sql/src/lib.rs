@@ -54,11 +54,13 @@ pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffec
 pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;
 pub use inverse::{
-    Draft, Loss, Obstacle, Rebuild, Undo, draft, names_schema, qualifies_in, rebuilds, says_schema,
+    AS_THEY_ARE, BACK_PREFIX, Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping,
+    Kept, KeptKey, KeptKind, KeptPartition, Required, Running, Substitution, Unkept, bring_back,
+    foreign_keys, guard_on, is_nobodys, keep, leave_nobodys, restored,
 };
 pub use inverse::{
-    Guard, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution,
-    Unkept, ZERO_STAYS, bring_back, guard_on, is_nobodys, keep, leave_nobodys, restored,
+    Draft, Loss, Obstacle, Rebuild, Undo, draft, filled_into, names_schema, qualifies_in, rebuilds,
+    says_schema,
 };
 pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
 pub use literal::inserts_literals;

@@ -93,6 +93,7 @@ fn lines(intent: &Intent) -> Vec<String> {
         lines.extend(step.losses.iter().map(|loss| format!("    loses {loss}")));
         lines.extend(step.untold.iter().map(|what| format!("    {what}")));
         lines.extend(step.brings_back.iter().map(|what| format!("    brings back {what}")));
+        lines.extend(step.stays.iter().map(|what| format!("    does not bring back {what}")));
     }
     lines
 }

@@ -258,7 +258,9 @@ pub(crate) fn look(
     let told = subject.told();
     let verdict = judge(&evidence, told.as_deref(), &subject.borders());
     let leftover = leftover::of_rebuild(&verdict, &statements, &evidence.traces);
-    let leftover = leftover.filter(|leftover| is_no_only_copy(run, leftover, &mut notes));
+    let text = subject.planned.source.text();
+    let texts: Vec<&str> = statements.iter().map(|statement| statement.span.slice(text)).collect();
+    let leftover = leftover.filter(|leftover| is_no_only_copy(run, leftover, (&live, &texts), &mut notes));
     let verdict = match &leftover {
         Some(leftover) => Verdict::Applied(leftover.applied),
         None => verdict,
@@ -293,25 +295,34 @@ fn copied(run: &mut Run<'_>, subject: &Subject, number: usize) -> Vec<usize> {
 }
 
 /// Whether what an interrupted rebuild has left holds nothing that the original does not hold.
-fn is_no_only_copy(run: &mut Run<'_>, leftover: &Leftover, notes: &mut Vec<String>) -> bool {
+fn is_no_only_copy(
+    run: &mut Run<'_>,
+    leftover: &Leftover,
+    (live, texts): (&Snapshot, &[&str]),
+    notes: &mut Vec<String>,
+) -> bool {
     let Leftover { table, original, .. } = leftover;
     let (copied, kept) = (losses::rows(run, table), losses::rows(run, original));
-    let is_none = matches!((copied, kept), (Some(copied), Some(kept)) if copied <= kept);
     let count =
         |rows: Option<u64>| rows.map_or_else(|| "an unknown number of".to_owned(), |rows| rows.to_string());
-    notes.push(if is_none {
-        format!(
+    let has = format!("it has {} rows, and {original} has {}", count(copied), count(kept));
+    let may_be = match (copied, kept) {
+        (Some(0), Some(_)) => None,
+        (Some(copied), Some(kept)) if copied <= kept => match leftover.holds_nothing_else(run, live, texts) {
+            Some(true) => None,
+            Some(false) => Some("some of its rows are none that the migration copies"),
+            None => Some("whether its rows are those that the migration copies could not be asked"),
+        },
+        _ => Some("it may be the only copy of some"),
+    };
+    notes.push(match may_be {
+        None => format!(
             "table {table} is what a rebuild that was interrupted has left: it is dropped first, and made again from {original}, which it \
              was to stand for"
-        )
-    } else {
-        format!(
-            "table {table} was to stand for {original}: it has {} rows, and {original} has {}; it may be the only copy of some",
-            count(copied),
-            count(kept)
-        )
+        ),
+        Some(why) => format!("table {table} was to stand for {original}: {has}; {why}"),
     });
-    is_none
+    may_be.is_none()
 }
 
 fn not_replayed(failure: &Failure) -> String {

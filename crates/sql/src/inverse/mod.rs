@@ -25,12 +25,13 @@ mod text;
 mod tests;
 
 pub use keep::{
-    Guard, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution,
-    Unkept, bring_back, guard_on, is_nobodys, keep, leave_nobodys, restored,
+    Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKey, KeptKind,
+    KeptPartition, Required, Running, Substitution, Unkept, bring_back, foreign_keys, guard_on, is_nobodys,
+    keep, leave_nobodys, restored,
 };
-pub use mysql::keep::ZERO_STAYS;
+pub use mysql::bring_back::{AS_THEY_ARE, BACK_PREFIX};
 pub use own_schema::{names_schema, qualifies_in, says_schema};
-pub use rebuilds::{Rebuild, rebuilds};
+pub use rebuilds::{Rebuild, filled_into, rebuilds};
 
 use crate::action::Name;
 use crate::snapshot::Snapshot;

@@ -177,6 +177,22 @@ pub(super) fn is_lenient(written: &str, provider: Provider) -> bool {
     false
 }
 
+/// CREATE without IF NOT EXISTS, with every letter where it was.
+pub(super) fn strict(written: &str, provider: Provider) -> String {
+    let tokens = tokens(written, provider);
+    let mut words = Words::new(written, &tokens, provider);
+    let mut text = written.to_owned();
+    while words.skip_to("IF") {
+        let Some(first) = words.previous() else { break };
+        if words.take_all(&["NOT", "EXISTS"]) {
+            let span = words.span_from(first);
+            text.replace_range(span.start..span.end, &" ".repeat(span.end - span.start));
+            break;
+        }
+    }
+    text
+}
+
 /// Columns of two tables: the name in the one, the name in the other.
 pub(super) type Pairs = Vec<(String, String)>;
 

@@ -4,6 +4,7 @@
 //! types.
 
 mod alter;
+pub(super) mod bring_back;
 mod column;
 pub(super) mod keep;
 mod key;
