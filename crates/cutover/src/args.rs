@@ -441,6 +441,9 @@ pub(crate) struct HistoryArguments {
     /// The run's own log: every event, as it happened; of the newest run unless `--run` names one
     #[arg(long, help_heading = "Which runs")]
     pub(crate) logs: bool,
+    /// PostgreSQL: what is recorded, stored and kept for schema SCHEMA, which is gone, is that of the URL's schema from now on
+    #[arg(long, value_name = "SCHEMA", conflicts_with_all = ["run", "logs"], help_heading = "A schema that was renamed")]
+    pub(crate) adopt: Option<String>,
     #[command(flatten)]
     pub(crate) wait: WaitArguments,
     /// One JSON object on stdout

@@ -74,7 +74,6 @@ pub struct Outcome {
 
 /// Runs a deploy.
 pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
-    let kept = deploy.options.keep_dropped.is_some();
     let environment = deploy.conditions.environment.as_deref();
     let id = observer.run().unwrap_or_else(run::new_id);
     let around = Around::new(&deploy.conditions.hooks, &deploy.target, environment, id);
@@ -83,15 +82,17 @@ pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrup
         None => work(deploy, (&around, &expecting), observer, interrupt),
         Some(_) => expecting.watching(|| work(deploy, (&around, &expecting), &expecting, interrupt)),
     };
-    let ended = ended.map_err(|failure| if kept { keeping(failure) } else { failure });
+    let ended = ended.map_err(|failure| keeping(failure, deploy.options.keep_dropped));
     around.behind(ended, observer, interrupt)
 }
 
-/// Whoever keeps what is dropped wants to go on so.
-fn keeping(failure: Failure) -> Failure {
+/// Whoever keeps what is dropped, for this time, wants to go on so; what was begun so goes on so.
+fn keeping(failure: Failure, lifetime: Option<Duration>) -> Failure {
+    let Some(lifetime) = lifetime else { return failure };
     failure.map(|diagnostic| match &diagnostic.help {
         Some(help) => {
-            let help = help.replace("cutover migrate deploy", "cutover deploy --keep-dropped");
+            let command = format!("cutover deploy {}", keep::flag(lifetime));
+            let help = help.replace("cutover migrate deploy", &command);
             diagnostic.help(help)
         }
         None => diagnostic,
@@ -115,21 +116,22 @@ fn work<'a>(
     let mut run = Run::new(&deploy.target, &deploy.options, observer, interrupt, conn);
     run.recorder = Some(&recorder);
     run.around = Some(beside);
-    let applied = match begin_until_kept(deploy, &folder, &mut run)? {
-        Some(planned) => {
-            if !planned.is_empty() {
-                let scripts = record::scripts_of(&run, &folder, &planned)?;
-                record::begin(&mut run, &scripts)?;
-            }
-            let applied = apply(deploy, &folder, planned, &mut run);
-            record::end(&mut run, applied.as_ref().err());
-            applied?
-        }
-        None => Vec::new(),
-    };
+    let applied = in_run(deploy, &folder, &mut run).map_err(|failure| keeping(failure, run.keeps))?;
     let elapsed = began.elapsed();
     observer.on(&Event::Done { applied: applied.clone(), elapsed });
     Ok(Outcome { applied, elapsed })
+}
+
+/// Applies what is pending; the names of what was.
+fn in_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Vec<String>> {
+    let Some(planned) = begin_until_kept(deploy, folder, run)? else { return Ok(Vec::new()) };
+    if !planned.is_empty() {
+        let scripts = record::scripts_of(run, folder, &planned)?;
+        record::begin(run, &scripts)?;
+    }
+    let applied = apply(deploy, folder, planned, run);
+    record::end(run, applied.as_ref().err());
+    applied
 }
 
 /// Tells what was found, and checks that the folder is for such a database.

@@ -9,7 +9,7 @@ use crate::interrupt::Interrupt;
 use crate::migrations::{self, Folder, Migration};
 use crate::plan::{PlannedMigration, State, decide};
 use crate::record::{Origin, Tables};
-use crate::rollback::{NOTHING_TO_UNDO, Rollback, Which, no_way_back, refuse_empty, rollback};
+use crate::rollback::{NOTHING_TO_UNDO, Rollback, Which, no_way_back, refuse, rollback};
 use crate::run::Options;
 use crate::schemas;
 use crate::scratch::Scratch;
@@ -88,6 +88,7 @@ pub fn draft(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> 
     let Some(last) = wanted.last() else { return Ok(Vec::new()) };
     // Only what stands before them is replayed.
     let scratch = opened(ask, &folder, &folder.migrations[..*last], &[], observer, interrupt)?;
+    let server_names = scratch.server_names()?;
     let mut drafted = Vec::new();
     for at in wanted {
         let migration = &folder.migrations[at];
@@ -104,7 +105,7 @@ pub fn draft(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> 
         let Ok(script) = sql::split(text, &options) else { continue };
         let mut draft = sql::draft(&script, text, &before);
         if let Some(schema) = schema {
-            draft = draft.in_own_schema(text, schema);
+            draft = draft.in_own_schema(text, schema, &server_names);
         }
         let told = |undo: &sql::Undo| {
             let number = undo.statement + 1;
@@ -193,21 +194,54 @@ pub fn verify(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) ->
     if let Some(without) = wanted_migrations.find(|migration| !has_way_back(migration)) {
         return Err(no_way_back(&without.name));
     }
-    let Some(last) = wanted.last() else { return Ok(Vec::new()) };
+    let mut verified = Vec::new();
+    let mut tried = Vec::new();
+    for at in wanted {
+        let migration = &folder.migrations[at];
+        match failed_step(refused(ask, &folder, migration), "the way back")? {
+            Some(after_down) => {
+                let name = migration.name.clone();
+                verified.push((at, Verified { name, after_down, after_up: Vec::new() }));
+            }
+            None => tried.push(at),
+        }
+    }
+    verified.extend(trials(ask, &folder, &tried, observer, interrupt)?);
+    verified.sort_by_key(|(at, _)| *at);
+    Ok(verified.into_iter().map(|(_, one)| one).collect())
+}
+
+/// What `rollback` refuses, but for what it says of rows and values, of which there are none here.
+fn refused(ask: &Ask, folder: &Folder, migration: &Migration) -> Result<()> {
+    let options = sql::Options::new(ask.target.provider);
+    let Some(way) = way_back(folder, migration, &options, ask.target.provider)? else { return Ok(()) };
+    let up = decide::pending(migration, &options, ask.target.provider)?;
+    refuse(&ask.target, &way, Some(up.source.text()), &options)
+}
+
+/// Up, down and up again, for each of these.
+fn trials(
+    ask: &Ask,
+    folder: &Folder,
+    tried: &[usize],
+    observer: &dyn Observer,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Vec<(usize, Verified)>> {
+    let Some(last) = tried.last() else { return Ok(Vec::new()) };
     let mut kept: Option<Scratch> = None;
     let mut verified = Vec::new();
-    for at in &wanted {
+    for at in tried {
         let scratch = match kept.take() {
             Some(scratch) => scratch,
-            None => opened(ask, &folder, &folder.migrations[..=*last], &wanted, observer, interrupt)?,
+            None => opened(ask, folder, &folder.migrations[..=*last], tried, observer, interrupt)?,
         };
-        let trial = Trial { ask, folder: &folder, scratch: &scratch, interrupt };
+        let trial = Trial { ask, folder, scratch: &scratch, interrupt };
         let one = trial.run(*at)?;
         // What one that does not hold has left is no place for the next.
         if one.holds() {
             kept = Some(scratch);
         }
-        verified.push(one);
+        verified.push((*at, one));
     }
     Ok(verified)
 }
@@ -230,7 +264,7 @@ impl Trial<'_> {
         scratch.replay(self.folder, schemas, Some(name))?;
         let up = scratch.snapshot()?;
         let mut verified = Verified { name: name.to_owned(), after_down: Vec::new(), after_up: Vec::new() };
-        if let Some(refused) = failed_step(self.back(migration), "the way back")? {
+        if let Some(refused) = failed_step(self.back(), "the way back")? {
             verified.after_down = refused;
             return Ok(verified);
         }
@@ -257,14 +291,8 @@ impl Trial<'_> {
         Ok(now)
     }
 
-    /// Down: refused as `rollback` would, but for what it says of rows and values, of which there are none here.
-    fn back(&self, migration: &Migration) -> Result<()> {
-        let options = sql::Options::new(self.ask.target.provider);
-        let provider = self.ask.target.provider;
-        if let Some(way) = way_back(self.folder, migration, &options, provider)? {
-            let up = decide::pending(migration, &options, provider)?;
-            refuse_empty(&way, Some(up.source.text()))?;
-        }
+    /// Down.
+    fn back(&self) -> Result<()> {
         let back = Rollback {
             target: self.scratch.target.clone(),
             migrations: self.ask.migrations.clone(),

@@ -5,6 +5,7 @@
 //! 3. Take the deploy lock, so that nobody is at work, and look again.
 //! 4. On SQLite remove the lock file; on PostgreSQL the schema `cutover`, where a deploy through a pooler has made it.
 
+use crate::adopt;
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::lock;
@@ -59,6 +60,7 @@ fn tables(run: &mut Run<'_>, dry_run: bool) -> Result<Vec<String>> {
     if there.is_empty() {
         return Ok(Vec::new());
     }
+    adopt::tell_of_gone(run)?;
     let owner = run.table.owner().to_owned();
     let others = run.patiently(|conn| state::others(conn, &owner))?;
     let removed = match run.target.provider {

@@ -3,6 +3,7 @@
 //! Two sources: the history table, which Prisma Migrate writes as well, and the runs that cutover has recorded beside it
 //! ([`crate::record`]). What no recorded run accounts for is shown by what the history says alone. Reads only.
 
+use crate::adopt;
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::place::{Likeness, Place};
@@ -130,7 +131,12 @@ pub fn history(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -
             );
             (true, Vec::new())
         }
-        Found::Runs(rows) => (true, rows),
+        Found::Runs(rows) => {
+            for left in adopt::gone(&mut run)? {
+                notes.push(std::iter::once(left.title).chain(left.help).collect::<Vec<_>>().join(" ("));
+            }
+            (true, rows)
+        }
     };
     if let Some(wanted) = ask.run.as_ref().filter(|_| rows.is_empty()) {
         return Err(Failure::new(

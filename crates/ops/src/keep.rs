@@ -5,8 +5,10 @@
 //!
 //! What does not live here: looking at what is kept and purging it (`trash`).
 
+use crate::comes_back::{self, Writes};
 use crate::deploy::script_options;
 use crate::event::Event;
+use crate::losses;
 use crate::plan::{PlannedMigration, State};
 use crate::progress;
 use crate::run::Run;
@@ -16,6 +18,16 @@ use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 use sql::{Action, Kept, Kind, Running, Script, Snapshot};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
+
+/// The flag that asks for it, with its time where that is not the usual one.
+pub(crate) fn flag(lifetime: Duration) -> String {
+    const DAY: u64 = 86_400;
+    match lifetime.as_secs() {
+        seconds if seconds == 30 * DAY => "--keep-dropped".to_owned(),
+        seconds if seconds % DAY == 0 => format!("--keep-dropped={}d", seconds / DAY),
+        seconds => format!("--keep-dropped={seconds}s"),
+    }
+}
 
 /// What migrations drop is kept, where that is asked for.
 /// What was begun so goes on so.
@@ -56,6 +68,7 @@ pub(crate) fn decide_from(
     let held = run.patiently(trash::types)?;
     let options = script_options(run);
     let taken = taken(run)?;
+    let mut writes = Writes::default();
     for migration in planned {
         let id = migration.row_id(&run.history);
         let Some(script) = script_of(migration, &options) else { continue };
@@ -63,12 +76,38 @@ pub(crate) fn decide_from(
             Running { script: &script, text: migration.source.text(), done: migration.state.done() };
         let keeping =
             untaken(running, now, (&id, &held, &taken)).map_err(|unkept| refused(migration, &unkept))?;
+        let mut looked = migration.state.done();
+        for kept in keeping.kept.iter().filter(|kept| !kept.keys.is_empty()) {
+            writes.add(script.statements.iter().take(kept.statement).skip(looked));
+            looked = looked.max(kept.statement);
+            if !writes.may_have_changed(&kept.name)
+                && let Some(unkept) = without_key(run, kept)
+            {
+                return Err(refused(migration, &unkept));
+            }
+        }
+        writes.add(script.statements.iter().skip(looked));
         for segment in &mut migration.segments {
             segment.substitutions.clone_from(&keeping.substitutions);
         }
         migration.kept = keeping.kept;
     }
     Ok(())
+}
+
+/// SQLite: a primary key may be NULL there, and whose a value is could not be told.
+fn without_key(run: &mut Run<'_>, kept: &Kept) -> Option<sql::Unkept> {
+    let quoted = |name: &str| losses::quoted(Provider::Sqlite, name);
+    let is_null = kept.keys.iter().map(|(own, _)| format!("{} IS NULL", quoted(own)));
+    let is_null = is_null.collect::<Vec<_>>().join(" OR ");
+    let ask = format!("SELECT count(*) FROM {} WHERE {is_null}", quoted(&kept.name.name));
+    let count = losses::count(run, &ask).filter(|count| *count > 0)?;
+    let reason = format!(
+        "{count} row(s) of {} have no key ({}) by which they could be told apart later; give them one before, or keep the whole table",
+        kept.name,
+        kept.keys.iter().map(|(own, _)| format!("{own} is NULL")).collect::<Vec<_>>().join(" or ")
+    );
+    Some(sql::Unkept { statement: kept.statement, reason })
 }
 
 /// The places in which something is kept already, by whichever history of the database.
@@ -111,7 +150,7 @@ fn untaken(
 }
 
 /// It was split when it was planned.
-fn script_of(migration: &PlannedMigration, options: &sql::Options) -> Option<Script> {
+pub(crate) fn script_of(migration: &PlannedMigration, options: &sql::Options) -> Option<Script> {
     sql::split(migration.source.text(), options).ok()
 }
 
@@ -228,46 +267,9 @@ pub(crate) fn is_guarded(kept: &Kept, guards: &HashSet<String>) -> bool {
     kept.guards.iter().all(|guard| guards.contains(guard))
 }
 
-/// What was to come back with a migration must be known still when its turn comes.
-///
-/// # Errors
-/// C2033 if some of it is not: undoing the later migrations has built its table anew.
-pub(crate) fn refuse_less(name: &str, agreed: &[Kept], now: &[Kept]) -> Result<()> {
-    let same = |one: &Kept, other: &Kept| {
-        (one.statement, one.kind, &one.name, &one.column)
-            == (other.statement, other.kind, &other.name, &other.column)
-    };
-    let Some(lost) = agreed.iter().find(|one| !now.iter().any(|other| same(one, other))) else {
-        return Ok(());
-    };
-    Err(Failure::new(
-        Diagnostic::error(format!(
-            "migration `{name}` was not undone: whose the kept values of {} are is not known any more since its table was built anew",
-            told(lost)
-        ))
-        .code(&codes::C2033)
-        .meta("migration", name)
-        .note(format!("they are in {}, beside the keys of their rows", lost.place))
-        .help("`cutover rollback` goes on without them, and says what that loses; copy them by hand"),
-    ))
-}
-
 /// The names of the triggers that guard what is kept.
 pub(crate) fn guards(run: &mut Run<'_>) -> Result<HashSet<String>> {
     Ok(run.patiently(trash::guards)?.into_iter().map(|(name, ..)| name).collect())
-}
-
-/// What guards what is kept, with what tells the rows of its table.
-fn guarding(run: &mut Run<'_>) -> Result<Vec<sql::Guard>> {
-    if run.target.provider != Provider::Sqlite || !run.patiently(state::standing)?.can_be_read() {
-        return Ok(Vec::new());
-    }
-    let kept: Vec<Kept> = run.patiently(trash::read)?.iter().flat_map(read).collect();
-    let guards = run.patiently(trash::guards)?.into_iter().filter_map(|(name, table, text)| {
-        let keys = kept.iter().find(|kept| kept.guards.contains(&name))?.keys.iter();
-        Some(sql::Guard { table, keys: keys.map(|(own, _)| own.clone()).collect(), text })
-    });
-    Ok(guards.collect())
 }
 
 /// Tells what of what is kept will be known of no row any more, once these migrations have built its table anew or dropped it.
@@ -275,7 +277,7 @@ fn guarding(run: &mut Run<'_>) -> Result<Vec<sql::Guard>> {
 /// # Errors
 /// What the server or the connection says.
 fn tell_unguarded(run: &mut Run<'_>, planned: &[PlannedMigration]) -> Result<()> {
-    for guard in guarding(run)?.iter().filter(|guard| guard.text.contains("AFTER DELETE")) {
+    for guard in comes_back::guarding(run)?.iter().filter(|guard| guard.text.contains("AFTER DELETE")) {
         let drops = |migration: &&PlannedMigration| {
             migration.statements().skip(migration.state.done()).any(|statement| {
                 statement.actions.iter().any(|action| {
@@ -301,36 +303,6 @@ fn tell_unguarded(run: &mut Run<'_>, planned: &[PlannedMigration]) -> Result<()>
 /// What a row of the list holds; what a newer program has written is not understood, and left alone.
 pub(crate) fn read(row: &TrashRow) -> Vec<Kept> {
     serde_json::from_str(&row.kept).unwrap_or_default()
-}
-
-/// Puts what was kept in place of the statements of a way back.
-///
-/// # Errors
-/// What the server or the connection says.
-pub(crate) fn bring_back(run: &mut Run<'_>, back: &mut PlannedMigration, kept: &[Kept]) -> Result<()> {
-    let guards = guarding(run)?;
-    if kept.is_empty() && guards.is_empty() {
-        return Ok(());
-    }
-    run.patiently(trash::tidy)?;
-    let before = run.patiently(db::snapshot::read)?;
-    let Some(script) = script_of(back, &script_options(run)) else { return Ok(()) };
-    let running = Running { script: &script, text: back.source.text(), done: back.state.done() };
-    // A table may have been kept with columns in it that were kept before.
-    let mut kept = kept.to_vec();
-    for table in kept.iter_mut().filter(|one| one.kind == sql::KeptKind::Table) {
-        let leaf = table.partitions.iter().find(|partition| !partition.parted);
-        let place = leaf.map_or(&table.place, |partition| &partition.place).clone();
-        table.held = run.patiently(|conn| trash::columns(conn, &place))?;
-    }
-    let mut substitutions = sql::bring_back(running, &before, &kept);
-    // What other migrations have kept stays known while its table is built anew.
-    substitutions.extend(sql::guard_on(running, &before, &guards));
-    substitutions.sort_by_key(|one| one.statement);
-    for segment in &mut back.segments {
-        segment.substitutions.clone_from(&substitutions);
-    }
-    Ok(())
 }
 
 /// Whether all of what a draft says is gone (`the rows of public.orders, the values of public.users.nick`) is kept.

@@ -11,9 +11,11 @@
 //!
 //! To add an operation: a file here, a command in `cutover/src/commands/`.
 
+pub mod adopt;
 mod backup;
 pub mod baseline;
 mod busy;
+mod comes_back;
 pub mod deploy;
 pub mod doctor;
 pub mod draft;

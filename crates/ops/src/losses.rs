@@ -25,8 +25,12 @@ pub(crate) fn qualified(provider: Provider, table: &sql::Name) -> String {
 
 /// How many rows a table has; none where that cannot be counted.
 pub(crate) fn rows(run: &mut Run<'_>, table: &sql::Name) -> Option<u64> {
-    let ask = format!("SELECT count(*) FROM {}", qualified(run.target.provider, table));
-    asked(run, &ask).ok()?.into_iter().flatten().flatten().next()?.parse().ok()
+    count(run, &format!("SELECT count(*) FROM {}", qualified(run.target.provider, table)))
+}
+
+/// The number that a query counts, over all rows; none where that cannot be said.
+pub(crate) fn count(run: &mut Run<'_>, ask: &str) -> Option<u64> {
+    asked(run, ask).ok()?.into_iter().flatten().flatten().next()?.parse().ok()
 }
 
 /// Asks of all rows: those that a policy hides are lost as well.

@@ -8,6 +8,8 @@
 //!
 //! What does not live here: making ways back (`draft`), trying them (`verify`).
 
+use crate::adopt;
+use crate::comes_back::{self, Coming, Foresight};
 use crate::event::Observer;
 use crate::execute;
 use crate::interrupt::Interrupt;
@@ -33,6 +35,9 @@ use std::sync::Arc;
 
 /// The line of a way back that has no statements since nothing is to be undone.
 pub(crate) const NOTHING_TO_UNDO: &str = "-- cutover:nothing-to-undo";
+
+/// Behind the name of a way back that is no file: it was stored with its migration.
+const STORED: &str = " (stored)";
 
 /// Which migrations are undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,9 +87,15 @@ pub struct Step {
     pub statements: Vec<String>,
     /// What is thrown away: `12 rows of public.notes`.
     pub losses: Vec<String>,
+    /// What it may do beyond the schema of the history, as far as no text tells: `may change other schemas: it calls audit.log`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<String>,
     /// What comes back with its rows or values, because it was kept: `table public.users`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub brings_back: Vec<String>,
+    /// What was kept and does not come back: the way back does not make it, or something of its name is there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stays: Vec<String>,
 }
 
 /// What was done.
@@ -116,18 +127,28 @@ pub fn rollback(
     run.prepare_session()?;
     run.read_history()?;
     let stored = stored(&mut run)?;
+    adopt::tell_of_gone(&mut run)?;
     let wanted = wanted(&mut run, &rollback.which, &folder)?;
     if wanted.is_empty() {
         return Ok(Outcome::default());
     }
     let mut steps = steps(&mut run, &wanted, (&folder, &stored))?;
+    let mut foresight = Foresight::of(&mut run)?;
+    if foresight.is_needed() || steps.iter().any(|way| !way.coming.kept.is_empty()) {
+        for way in &mut steps {
+            foresight.next(&mut run, &way.planned, &mut way.coming)?;
+        }
+    }
     if !rollback.incomplete {
         let own = schemas::of_target(target);
-        steps.iter().try_for_each(|way| refuse_irreversible(way, own))?;
+        let options = crate::deploy::script_options(&run);
         for way in &steps {
-            let up = stored.iter().find(|scripts| scripts.migration == way.planned.name);
-            refuse_empty(&way.planned, up.map(|scripts| scripts.up.as_str()))?;
-            schemas::refuse_others(&mut run, &way.planned, way.up.as_deref())?;
+            refuse_irreversible(way, own)
+                .and_then(|()| refuse(target, &way.planned, way.up.as_deref(), &options))
+                .map_err(|failure| match instead_of_stored(&way.planned) {
+                    Some(told) => failure.map(|diagnostic| diagnostic.note(told)),
+                    None => failure,
+                })?;
         }
     }
     let intent = intent(&mut run, &steps)?;
@@ -142,7 +163,7 @@ pub fn rollback(
     }
     for (row, way) in wanted.iter().zip(&steps) {
         // What was purged meanwhile does not come back.
-        if keep::of_row(&mut run, &row.id)?.known != way.kept {
+        if keep::of_row(&mut run, &row.id)?.known != way.coming.kept {
             return Err(moved());
         }
     }
@@ -156,12 +177,12 @@ fn undo_all(run: &mut Run<'_>, wanted: &[HistoryRow], steps: &mut [Way]) -> Resu
     let mut outcome = Outcome::default();
     for (row, way) in wanted.iter().zip(steps) {
         run.interrupt.check()?;
-        // What was undone before it may have brought back what holds it.
-        let agreed = std::mem::replace(&mut way.kept, keep::of_row(run, &row.id)?.known);
-        keep::refuse_less(&way.planned.name, &agreed, &way.kept)
+        comes_back::bring_back(run, &mut way.planned, &row.id, &way.coming)
             .map_err(|failure| after(failure, &outcome))?;
-        keep::bring_back(run, &mut way.planned, &way.kept)?;
-        execute::undo(run, &way.planned, row).map_err(|failure| after(failure, &outcome))?;
+        if let Err(failure) = execute::undo(run, &way.planned, row) {
+            comes_back::tidy(run);
+            return Err(after(failure, &outcome));
+        }
         outcome.rolled_back.push(way.planned.name.clone());
         run.read_history()?;
     }
@@ -198,7 +219,9 @@ fn wanted(run: &mut Run<'_>, which: &Which, folder: &Folder) -> Result<Vec<Histo
     let unfinished = run.history.rows.iter().find(|row| Progress::is_rollback(row));
     match (which, unfinished) {
         (Which::Continue, Some(row)) => return Ok(vec![row.clone()]),
-        (Which::Continue, None) => return Ok(Vec::new()),
+        (Which::Continue, None) if !run.history.rows.iter().any(HistoryRow::is_unfinished) => {
+            return Ok(Vec::new());
+        }
         (_, Some(row)) => return Err(unfinished::unfinished_rollback(&row.migration_name)),
         (_, None) => {}
     }
@@ -293,8 +316,8 @@ struct Way {
     from: String,
     /// The text of the migration, where it is there or stored.
     up: Option<String>,
-    /// What is kept of what the migration dropped.
-    kept: Vec<Kept>,
+    /// What is kept of what the migration dropped, and what of it comes back.
+    coming: Coming,
     /// What is kept of it too, and whose that is is not known any more.
     unknown: Vec<Kept>,
 }
@@ -316,8 +339,9 @@ fn steps(
             let planned =
                 decide::way_back(&row.migration_name, &source, state, &options, run.target.provider)?;
             refuse_edited(&planned)?;
-            let OfRow { known: kept, unknown } = keep::of_row(run, &row.id)?;
-            Ok(Way { planned, from, up: up_text(row, folder, stored), kept, unknown })
+            let OfRow { known, unknown } = keep::of_row(run, &row.id)?;
+            let coming = Coming { kept: known, brought: Vec::new() };
+            Ok(Way { planned, from, up: up_text(row, folder, stored), coming, unknown })
         })
         .collect()
 }
@@ -364,7 +388,7 @@ fn way_back(row: &HistoryRow, folder: &Folder, stored: &[Scripts]) -> Result<(So
             )
         }));
     }
-    Ok((Source::new(format!("{name}/down.sql (stored)"), text), "stored at its deploy".to_owned()))
+    Ok((Source::new(format!("{name}/down.sql{STORED}"), text), "stored at its deploy".to_owned()))
 }
 
 /// The text that was applied: of the file, if it is still that one; else what was stored.
@@ -403,7 +427,8 @@ fn refuse_irreversible(way: &Way, own: Option<&str>) -> Result<()> {
         let said = reason.trim().strip_prefix("statement ").and_then(|said| said.split_once(": "));
         said.and_then(|(_, why)| why.strip_prefix("Does not bring back ")).is_some_and(|what| {
             let here = own.map(|own| schemas::here(what, own, way.up.as_deref().unwrap_or_default()));
-            keep::holds(&way.kept, what) || here.is_some_and(|here| keep::holds(&way.kept, &here))
+            keep::holds(&way.coming.brought, what)
+                || here.is_some_and(|here| keep::holds(&way.coming.brought, &here))
         })
     };
     let Some(reason) = reasons.find(|reason| !is_kept(reason)) else { return Ok(()) };
@@ -417,8 +442,31 @@ fn refuse_irreversible(way: &Way, own: Option<&str>) -> Result<()> {
     ))
 }
 
+/// How another way back is run than the copy that was stored, where it is that.
+pub(crate) fn instead_of_stored(way: &PlannedMigration) -> Option<String> {
+    let file = way.source.name().strip_suffix(STORED)?;
+    Some(format!(
+        "this is the copy that was stored at its deploy: a down.sql beside the same migration.sql ({file} in the migrations directory) is \
+         run instead of it"
+    ))
+}
+
+/// Refuses a way back for what its text says, whatever the database holds; a trial refuses the same.
+///
+/// # Errors
+/// C2029.
+pub(crate) fn refuse(
+    target: &Target,
+    planned: &PlannedMigration,
+    up: Option<&str>,
+    options: &sql::Options,
+) -> Result<()> {
+    refuse_empty(planned, up)?;
+    schemas::refuse_others(target, planned, up, options)
+}
+
 /// A way back without statements undoes nothing: it says so, or is one of a migration (`up`) without any.
-pub(crate) fn refuse_empty(planned: &PlannedMigration, up: Option<&str>) -> Result<()> {
+fn refuse_empty(planned: &PlannedMigration, up: Option<&str>) -> Result<()> {
     let nothing =
         |text: &str| text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with("--"));
     let says_so = planned.source.text().lines().any(|line| line.trim() == NOTHING_TO_UNDO);
@@ -439,6 +487,7 @@ pub(crate) fn refuse_empty(planned: &PlannedMigration, up: Option<&str>) -> Resu
 fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
     let mut catalog = run.patiently(db::catalog::read)?;
     let leading = losses::Leading::read(run)?;
+    let options = crate::deploy::script_options(run);
     let mut migrations = Vec::new();
     for way in steps {
         let text = way.planned.source.text();
@@ -465,7 +514,13 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
                 .map(|statement| statement.span.slice(text).to_owned())
                 .collect(),
             losses,
-            brings_back: way.kept.iter().map(keep::told).collect(),
+            untold: schemas::unread(run.target, &way.planned, way.up.as_deref(), &options),
+            brings_back: way.coming.brought.iter().map(keep::told).collect(),
+            stays: way
+                .coming
+                .stays()
+                .map(|kept| format!("{} (it stays in {})", keep::told(kept), kept.place))
+                .collect(),
         });
     }
     Ok(Intent { migrations })

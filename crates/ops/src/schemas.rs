@@ -1,12 +1,11 @@
-//! PostgreSQL: which schemas a way back changes. A migration runs in the schema that the URL names; a way back that was drafted on
-//! another one, and names that, would change what is there, and leave what it was to undo.
+//! Which schemas a way back changes, on MySQL which databases. A migration runs in the one that the URL names; a way back that was
+//! drafted on another one, and names that, would change what is there, and leave what it was to undo.
 //!
 //! What does not live here: reading the names (`sql`), and whose the rows of the history are (`db::history::Table::owner`).
 
-use crate::plan::{PlannedMigration, State};
-use crate::run::Run;
+use crate::plan::PlannedMigration;
 use db::target::{Kind, Target};
-use diagnostics::{Diagnostic, Failure, Result, codes};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
 
 /// The line of a draft that names things of the schema that it was drafted in.
 pub(crate) const DRAFTED_IN: &str = "-- cutover:drafted-in ";
@@ -22,17 +21,24 @@ pub(crate) fn of_target(target: &Target) -> Option<&str> {
     }
 }
 
+/// The schema of the history, or on MySQL its database: what ways back change stands there.
+fn own(target: &Target) -> Option<&str> {
+    match &target.kind {
+        Kind::MySql(mysql) => Some(&mysql.database),
+        Kind::Postgres(_) | Kind::Sqlite(_) => of_target(target),
+    }
+}
+
+/// What a schema is called where it is this database's.
+fn kind(target: &Target) -> &'static str {
+    if target.provider == Provider::MySql { "database" } else { "schema" }
+}
+
 /// Whether a draft holds in this schema alone: it names it still, be it in the body of a function.
 pub(crate) fn is_bound_to(draft: &sql::Draft, schema: &str) -> bool {
-    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let in_body = |statement: &str| {
-        let mut places = statement.match_indices(schema);
-        places.any(|(at, found)| {
-            let behind = statement[at + found.len()..].trim_start_matches('"');
-            behind.starts_with('.') && !statement[..at].ends_with(is_part)
-        })
-    };
-    draft.statements().any(|statement| sql::names_schema(statement, schema) || in_body(statement))
+    draft.statements().any(|statement| {
+        sql::names_schema(statement, schema, Provider::PostgreSql) || sql::qualifies_in(statement, schema)
+    })
 }
 
 /// What follows a mark in the lines of a text.
@@ -40,35 +46,61 @@ fn marked<'t>(text: &'t str, mark: &'t str) -> impl Iterator<Item = &'t str> {
     text.lines().filter_map(move |line| line.trim().strip_prefix(mark)).map(str::trim)
 }
 
+/// What a way back changes beyond the history's own schema, without what the migration (`up`) names and what the way back says is
+/// meant.
+fn beyond(target: &Target, way: &PlannedMigration, up: Option<&str>, options: &sql::Options) -> sql::Changed {
+    let (Some(own), up, text) = (own(target), up.unwrap_or_default(), way.source.text()) else {
+        return sql::Changed::default();
+    };
+    // What is left of one that was begun may have been corrected since.
+    let left = way.statements().skip(way.state.done());
+    let statements = left.map(|statement| statement.span.slice(text));
+    let mut changed = sql::changed(statements, *options);
+    let is_meant = |schema: &str| {
+        schema == own
+            || sql::says_schema(up, schema, target.provider)
+            || marked(text, OTHER_SCHEMA).any(|allowed| allowed == schema)
+    };
+    changed.schemas.retain(|schema| !is_meant(schema));
+    changed.unread.retain(|unread| !unread.schema.as_deref().is_some_and(is_meant));
+    changed
+}
+
+/// What a way back may change in other schemas, as far as no text tells: `it calls audit.log`.
+pub(crate) fn unread(
+    target: &Target,
+    way: &PlannedMigration,
+    up: Option<&str>,
+    options: &sql::Options,
+) -> Vec<String> {
+    let what = beyond(target, way, up, options).unread.into_iter().map(|unread| unread.what);
+    what.map(|what| format!("may change other {}s: {what}", kind(target))).collect()
+}
+
 /// Refuses a way back that changes another schema than the history's, which the migration (`up`) does not name.
 ///
 /// # Errors
 /// C2029.
-pub(crate) fn refuse_others(run: &mut Run<'_>, way: &PlannedMigration, up: Option<&str>) -> Result<()> {
-    let Some(own) = of_target(run.target) else { return Ok(()) };
-    // One that was begun has passed this.
-    if matches!(way.state, State::Resume { .. }) {
-        return Ok(());
-    }
-    let text = way.source.text();
-    if let Some(other) = marked(text, DRAFTED_IN).find(|schema| *schema != own) {
-        return Err(refused(way, own, other).map(|told| {
+pub(crate) fn refuse_others(
+    target: &Target,
+    way: &PlannedMigration,
+    up: Option<&str>,
+    options: &sql::Options,
+) -> Result<()> {
+    let Some(own) = own(target) else { return Ok(()) };
+    let kind = kind(target);
+    let drafted_in = marked(way.source.text(), DRAFTED_IN).find(|schema| *schema != own);
+    if let Some(other) = drafted_in.filter(|_| target.provider == Provider::PostgreSql) {
+        return Err(refused(way, [kind, own, other]).map(|told| {
             told.help(format!(
                 "draft it where the URL names schema {own} (`cutover rollback --draft --overwrite`), or make its names right and take the line `{DRAFTED_IN}{other}` out of down.sql; then `cutover rollback`"
             ))
         }));
     }
-    let up = up.unwrap_or_default().to_lowercase();
-    let changed = way.statements().flat_map(|statement| sql::changed_schemas(statement.span.slice(text)));
-    let other = changed.into_iter().find(|schema| {
-        schema != own
-            && !says(&up, &schema.to_lowercase())
-            && !marked(text, OTHER_SCHEMA).any(|allowed| allowed == schema)
-    });
-    let Some(other) = other else { return Ok(()) };
-    Err(refused(way, own, &other).map(|told| {
-        told.note(format!("the migration itself does not name schema {other}")).help(format!(
-            "take the schema out of the names in down.sql, or say there that it is meant with the line `{OTHER_SCHEMA}{other}`; then `cutover rollback`"
+    let Some(other) = beyond(target, way, up, options).schemas.into_iter().next() else { return Ok(()) };
+    Err(refused(way, [kind, own, &other]).map(|told| {
+        told.note(format!("the migration itself does not name {kind} {other}")).help(format!(
+            "take the {kind} out of the names in down.sql, or say there that it is meant with the line `{OTHER_SCHEMA}{other}`; then `cutover rollback`"
         ))
     }))
 }
@@ -96,10 +128,10 @@ fn says(text: &str, word: &str) -> bool {
         .any(|(at, found)| !text[..at].ends_with(is_part) && !text[at + found.len()..].starts_with(is_part))
 }
 
-fn refused(way: &PlannedMigration, own: &str, other: &str) -> Failure {
+fn refused(way: &PlannedMigration, [kind, own, other]: [&str; 3]) -> Failure {
     Failure::new(
         Diagnostic::error(format!(
-            "the way back of migration `{}` changes schema {other}, and this is the history of schema {own}",
+            "the way back of migration `{}` changes {kind} {other}, and this is the history of {kind} {own}",
             way.name
         ))
         .code(&codes::C2029)

@@ -24,6 +24,7 @@ use diagnostics::{Diagnostic, Failure, Provider, Result, codes, shell_word};
 use given::Given;
 use place::Place;
 use sql::{Beyond, Confines, Snapshot};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -244,6 +245,12 @@ impl Scratch {
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
         let mut conn = self.connect()?;
         db::snapshot::read(conn.as_mut()).map_err(|error| run::failure(&self.target, error))
+    }
+
+    /// What never means something of the database without its schema: [`db::snapshot::server_names`].
+    pub(crate) fn server_names(&self) -> Result<BTreeSet<String>> {
+        let mut conn = self.connect()?;
+        db::snapshot::server_names(conn.as_mut()).map_err(|error| run::failure(&self.target, error))
     }
 
     /// A session with the settings of a deploy.

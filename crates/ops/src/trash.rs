@@ -5,6 +5,7 @@
 //!
 //! What does not live here: keeping (`keep`), and bringing back what a rollback undoes (`rollback`).
 
+use crate::adopt;
 use crate::event::Observer;
 use crate::execute::guard;
 use crate::interrupt::Interrupt;
@@ -16,9 +17,10 @@ use db::state;
 use db::state::trash::{self, TrashRow};
 use db::target::Target;
 use db::{Conn, DbError, ErrorKind, Row, Rows};
-use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes, shell_word};
 use serde::Serialize;
-use sql::{Kept, KeptKind};
+use sql::{Kept, KeptKey, KeptKind, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,6 +50,19 @@ pub struct Thing {
     pub expires_at: String,
     /// That time has come.
     pub expired: bool,
+    /// A rollback has brought it back: this is the copy that it came from.
+    pub brought_back: bool,
+}
+
+/// What was brought back by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// The thing.
+    #[serde(flatten)]
+    pub thing: Thing,
+    /// The foreign keys of it that are not there, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
 }
 
 /// What is purged.
@@ -66,12 +81,16 @@ pub enum Which {
 /// # Errors
 /// What the server or the connection says.
 pub fn list(ask: &Trash, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Thing>> {
-    things(&mut opened(ask, observer, interrupt)?)
+    let mut run = opened(ask, observer, interrupt)?;
+    let things = things(&mut run)?;
+    adopt::tell_of_gone(&mut run)?;
+    Ok(things)
 }
 
 /// What is kept in the database of a run.
 pub(crate) fn things(run: &mut Run<'_>) -> Result<Vec<Thing>> {
-    Ok(found(run)?.iter().map(|(row, kept)| thing(row, kept)).collect())
+    let found = found(run)?;
+    Ok(found.iter().map(|(row, kept)| thing(row, kept, run)).collect())
 }
 
 /// Brings one thing back to where it was, with what went with it. The history of migrations does not change.
@@ -79,7 +98,12 @@ pub(crate) fn things(run: &mut Run<'_>) -> Result<Vec<Thing>> {
 /// # Errors
 /// C2032 if nothing of that name is kept; what the server says where something stands in its place, or rows that came since have
 /// no value: then nothing has changed on PostgreSQL and SQLite.
-pub fn restore(ask: &Trash, id: &str, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Thing> {
+pub fn restore(
+    ask: &Trash,
+    id: &str,
+    observer: &dyn Observer,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Restored> {
     let mut run = opened(ask, observer, interrupt)?;
     run.check_server()?;
     lock::acquire(&mut run, &mut |_| Ok(false))?;
@@ -88,7 +112,10 @@ pub fn restore(ask: &Trash, id: &str, observer: &dyn Observer, interrupt: &Arc<I
     run.patiently(trash::tidy)?;
     refuse_foreign_triggers(&mut run, id, kept)?;
     refuse_unguarded(&mut run, id, kept)?;
-    let mut statements = restoring(&mut run, kept)?;
+    let now = run.patiently(db::snapshot::read)?;
+    let mut statements = restoring(&mut run, kept, &now)?;
+    let waiting = sql::foreign_keys(kept, &now).waiting;
+    let without = let_wait(&mut run, &waiting, &found)?;
     let left = kept.iter().find(|kept| kept.nobodys > 0);
     if let Some(left) = left {
         // What is of no row is not lost: the copy stays for it.
@@ -107,17 +134,70 @@ pub fn restore(ask: &Trash, id: &str, observer: &dyn Observer, interrupt: &Arc<I
     if left.is_none() {
         forget(&mut run, &row.id)?;
     }
-    Ok(thing(row, kept))
+    let thing = thing(row, kept, &run);
+    Ok(Restored { thing, without: [without, dangling(&mut run, kept)?].concat() })
+}
+
+/// Foreign keys to tables that are not there are left to those: they are made when these are restored. Says which, and to what they
+/// are left.
+fn let_wait(run: &mut Run<'_>, waiting: &[KeptKey], all: &[(TrashRow, Vec<Kept>)]) -> Result<Vec<String>> {
+    let mut told = Vec::new();
+    let mut lists: BTreeMap<&str, Vec<Kept>> = BTreeMap::new();
+    for key in waiting {
+        let is_it = |kept: &Kept| kept.kind == KeptKind::Table && kept.name == key.to;
+        let holder = all.iter().rev().find(|(_, kept)| kept.iter().any(is_it));
+        let head = format!("foreign key {} of {}: table {} is not there", key.name, key.table, key.to);
+        let Some((row, _)) = holder else {
+            told.push(format!("{head}; once it is: {}", key.add));
+            continue;
+        };
+        let list = lists.entry(&row.id).or_insert_with(|| keep::read(row));
+        let fresh = list.iter_mut().filter(|kept| is_it(kept) && !kept.foreign_keys.contains(key));
+        fresh.for_each(|kept| kept.foreign_keys.push(key.clone()));
+        told.push(format!("{head}; `cutover trash restore {}` brings both back", shell_word(&row.id)));
+    }
+    for (id, list) in lists {
+        // Names and texts always serialise.
+        let text = serde_json::to_string(&list).unwrap_or_default();
+        run.patiently(|conn| trash::rewrite(conn, id, &text))?;
+    }
+    Ok(told)
+}
+
+/// SQLite: a foreign key is a part of its table, and is there before the table that it leads to.
+fn dangling(run: &mut Run<'_>, kept: &[Kept]) -> Result<Vec<String>> {
+    if run.target.provider != Provider::Sqlite {
+        return Ok(Vec::new());
+    }
+    let mut told = Vec::new();
+    for table in kept.iter().filter(|kept| kept.kind == KeptKind::Table) {
+        for to in run.patiently(|conn| leads_nowhere(conn, &table.name.name))? {
+            told.push(format!(
+                "what the foreign key of {} leads to: table {to} is not there, and no row can be written into {} until it is",
+                table.name, table.name
+            ));
+        }
+    }
+    Ok(told)
+}
+
+/// The tables that foreign keys of a table lead to, and that are not there.
+fn leads_nowhere(conn: &mut dyn Conn, table: &str) -> std::result::Result<Vec<String>, DbError> {
+    let tables = conn.query("SELECT name FROM main.sqlite_schema WHERE type = 'table'")?;
+    let tables: Vec<String> = tables.into_iter().flatten().flatten().collect();
+    let keys =
+        conn.query(&format!("PRAGMA foreign_key_list({})", losses::quoted(Provider::Sqlite, table)))?;
+    let to: BTreeSet<String> = keys.iter().filter_map(|key| key.get(2).cloned().flatten()).collect();
+    Ok(to.into_iter().filter(|to| !tables.iter().any(|table| table.eq_ignore_ascii_case(to))).collect())
 }
 
 /// The statements that bring it back.
-fn restoring(run: &mut Run<'_>, kept: &[Kept]) -> Result<Vec<String>> {
+fn restoring(run: &mut Run<'_>, kept: &[Kept], now: &Snapshot) -> Result<Vec<String>> {
     if run.target.provider == Provider::MySql {
-        return restoring_on_mysql(run, kept);
+        return restoring_on_mysql(run, kept, now);
     }
     let guards = run.patiently(trash::guards)?;
-    let now = run.patiently(db::snapshot::read)?;
-    let mut statements = sql::restored(kept, &now);
+    let mut statements = sql::restored(kept, now);
     if run.target.provider == Provider::PostgreSql
         && let Some(schema) = kept.first().and_then(|kept| kept.place.schema.clone())
         && schema.starts_with(sql::KEPT_SCHEMA_PREFIX)
@@ -139,7 +219,7 @@ fn restoring(run: &mut Run<'_>, kept: &[Kept]) -> Result<Vec<String>> {
 }
 
 /// There each statement stands by itself: what an earlier attempt has done is left out.
-fn restoring_on_mysql(run: &mut Run<'_>, kept: &[Kept]) -> Result<Vec<String>> {
+fn restoring_on_mysql(run: &mut Run<'_>, kept: &[Kept], now: &Snapshot) -> Result<Vec<String>> {
     let mut statements = Vec::new();
     for one in kept {
         let aside = Kept { restoring: false, ..one.clone() };
@@ -152,6 +232,7 @@ fn restoring_on_mysql(run: &mut Run<'_>, kept: &[Kept]) -> Result<Vec<String>> {
             }
         }
     }
+    statements.extend(sql::foreign_keys(kept, now).made.into_iter().map(|key| key.add));
     Ok(statements)
 }
 
@@ -234,7 +315,7 @@ pub fn purge(
         .collect();
     // Types are dropped when nothing has them any more.
     chosen.sort_by_key(|(_, kept)| kept.first().map(|kept| kept.kind == KeptKind::Type));
-    let things: Vec<Thing> = chosen.iter().map(|(row, kept)| thing(row, kept)).collect();
+    let things: Vec<Thing> = chosen.iter().map(|(row, kept)| thing(row, kept, &run)).collect();
     if things.is_empty() || !agreed(&things)? {
         return Ok(Vec::new());
     }
@@ -261,6 +342,8 @@ fn found(run: &mut Run<'_>) -> Result<Vec<(TrashRow, Vec<Kept>)>> {
     if !run.patiently(state::standing)?.can_be_read() {
         return Ok(Vec::new());
     }
+    // Whether what was kept was brought back says the row of its migration.
+    run.read_history()?;
     let mut found = Vec::new();
     let owner = run.table.owner().to_owned();
     for row in run.patiently(|conn| trash::of(conn, &owner))? {
@@ -279,7 +362,9 @@ fn is_expired(row: &TrashRow) -> bool {
     row.expires_at.parse::<jiff::Timestamp>().is_ok_and(|expires| expires <= jiff::Timestamp::now())
 }
 
-fn thing(row: &TrashRow, kept: &[Kept]) -> Thing {
+fn thing(row: &TrashRow, kept: &[Kept], run: &Run<'_>) -> Thing {
+    let mut rows = run.history.rows.iter();
+    let is_undone = rows.any(|own| own.id == row.row && own.rolled_back_at.is_some());
     Thing {
         id: row.id.clone(),
         what: kept.iter().map(keep::told).collect(),
@@ -288,6 +373,7 @@ fn thing(row: &TrashRow, kept: &[Kept]) -> Thing {
         kept_at: row.kept_at.clone(),
         expires_at: row.expires_at.clone(),
         expired: is_expired(row),
+        brought_back: is_undone && kept.iter().all(|kept| kept.comes_back),
     }
 }
 
@@ -329,7 +415,7 @@ fn not_done(run: &Run<'_>, done: &str, id: &str, error: &DbError) -> Failure {
 fn dropping(run: &Run<'_>, kept: &[Kept]) -> Vec<String> {
     let quoted = |name: &str| losses::quoted(run.target.provider, name);
     let mut statements = Vec::new();
-    let guards: std::collections::BTreeSet<&String> = kept.iter().flat_map(|one| &one.guards).collect();
+    let guards: BTreeSet<&String> = kept.iter().flat_map(|one| &one.guards).collect();
     statements.extend(guards.into_iter().map(|guard| format!("DROP TRIGGER IF EXISTS {}", quoted(guard))));
     for one in kept {
         let place = losses::qualified(run.target.provider, &one.place);
@@ -407,7 +493,7 @@ fn attempt(run: &mut Run<'_>, statements: &[String]) -> std::result::Result<(), 
         }
         Provider::MySql => {
             conn.execute("SET SESSION lock_wait_timeout = 1")?;
-            sql::ZERO_STAYS.iter().try_for_each(|statement| conn.execute(statement))?;
+            sql::AS_THEY_ARE.iter().try_for_each(|statement| conn.execute(statement))?;
             statements.iter().try_for_each(|statement| conn.execute(statement))
         }
     }
@@ -421,9 +507,15 @@ fn on_sqlite(conn: &mut dyn Conn, statements: &[String]) -> std::result::Result<
     let before = violations(conn)?;
     statements.iter().try_for_each(|statement| conn.execute(statement))?;
     let (Some(before), Some(now)) = (before, violations(conn)?) else { return Ok(()) };
-    let fresh = guard::new_violations(&before, &now, &[]);
-    let Some(first) = fresh.first() else { return Ok(()) };
+    let mut fresh = guard::new_violations(&before, &now, &[]);
     let tables = |row: &Row| [0, 2].map(|at| row.get(at).cloned().flatten().unwrap_or_default());
+    // What leads to a table that is not there is told, and comes right with that.
+    let mut absent = Vec::new();
+    for table in fresh.iter().map(|row| tables(row)[0].clone()).collect::<BTreeSet<_>>() {
+        absent.extend(leads_nowhere(conn, &table)?);
+    }
+    fresh.retain(|row| !absent.contains(&tables(row)[1]));
+    let Some(first) = fresh.first() else { return Ok(()) };
     let [table, to] = tables(first);
     let count = fresh.iter().filter(|row| tables(row) == tables(first)).count();
     Err(DbError::new(

@@ -14,6 +14,7 @@
 mod action;
 mod boundary;
 mod catalog;
+mod changed;
 mod classify;
 mod code;
 mod computed;
@@ -43,6 +44,7 @@ pub use action::{
 pub use catalog::{
     Catalog, Column, Constraint, ConstraintKind, DataType, Index, Table, TableKind, Volatility,
 };
+pub use changed::{Changed, Unread, changed};
 pub use code::Code;
 pub use computed::computes;
 pub use confine::{Beyond, Confines, Escape};
@@ -51,10 +53,14 @@ pub use directive::Directive;
 pub use effect::{Algorithm, Breakage, Effect, Fact, Lock, Reversible, TableEffect, effect, rebuilt};
 pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;
-pub use inverse::{Draft, Loss, Obstacle, Rebuild, Undo, changed_schemas, draft, names_schema, rebuilds};
 pub use inverse::{
-    Guard, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution,
-    Unkept, ZERO_STAYS, bring_back, guard_on, is_nobodys, keep, leave_nobodys, restored,
+    AS_THEY_ARE, BACK_PREFIX, Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping,
+    Kept, KeptKey, KeptKind, KeptPartition, Required, Running, Substitution, Unkept, bring_back,
+    foreign_keys, guard_on, is_nobodys, keep, leave_nobodys, restored,
+};
+pub use inverse::{
+    Draft, Loss, Obstacle, Rebuild, Undo, draft, filled_into, names_schema, qualifies_in, rebuilds,
+    says_schema,
 };
 pub use kind::{DataVerb, DdlVerb, Kind, Scope, TransactionRule};
 pub use literal::inserts_literals;

@@ -6,12 +6,16 @@ use crate::args::HistoryArguments;
 use crate::observe::Level;
 use crate::settings::Arguments;
 use diagnostics::Result;
+use ops::adopt::adopt;
 use ops::history::{Answer, Ask, Entry, MigrationEntry, RunEntry, history};
 use ops::record::MigrationRecord;
 use std::time::Duration;
 
 pub(super) fn run(arguments: &HistoryArguments, context: &Context<'_>) -> ExitCode {
     Call::of(context, arguments.json, true, |call| {
+        if let Some(schema) = &arguments.adopt {
+            return adopted(schema, arguments, call);
+        }
         let answer = read(arguments, call)?;
         match &call.json {
             Some(json) => json.write(&answer),
@@ -21,16 +25,33 @@ pub(super) fn run(arguments: &HistoryArguments, context: &Context<'_>) -> ExitCo
     })
 }
 
-fn read(arguments: &HistoryArguments, call: &Call<'_>) -> Result<Answer> {
+fn adopted(schema: &str, arguments: &HistoryArguments, call: &Call<'_>) -> Result<ExitCode> {
+    let ask = ask(arguments, call)?;
+    let human = call.human(Level::Normal, ask.target.provider);
+    let adopted = adopt(&ask, schema, call.observer(&human), &call.interrupt)?;
+    call.answer("adopted", &adopted, || {
+        vec![format!(
+            "Adopted from schema {schema}: {} run(s), the scripts of {} migration(s), {} kept thing(s).",
+            adopted.runs, adopted.scripts, adopted.kept
+        )]
+    });
+    Ok(0)
+}
+
+fn ask(arguments: &HistoryArguments, call: &Call<'_>) -> Result<Ask> {
     let asked = Arguments::new(&arguments.project, &arguments.wait).without_migrations();
     let project = call.project(&asked)?;
-    let human = call.human(Level::Quiet, project.target.provider);
-    let mut ask = Ask {
+    Ok(Ask {
         target: project.target,
         options: project.options,
         limit: arguments.limit as usize,
         run: arguments.run.clone(),
-    };
+    })
+}
+
+fn read(arguments: &HistoryArguments, call: &Call<'_>) -> Result<Answer> {
+    let mut ask = ask(arguments, call)?;
+    let human = call.human(Level::Quiet, ask.target.provider);
     if arguments.logs && ask.run.is_none() {
         // Of every run there is one that is the newest.
         ask.run = Some(String::new());

@@ -91,7 +91,9 @@ fn lines(intent: &Intent) -> Vec<String> {
             step.statements.iter().map(|statement| format!("    {}", diagnostics::one_line(statement))),
         );
         lines.extend(step.losses.iter().map(|loss| format!("    loses {loss}")));
+        lines.extend(step.untold.iter().map(|what| format!("    {what}")));
         lines.extend(step.brings_back.iter().map(|what| format!("    brings back {what}")));
+        lines.extend(step.stays.iter().map(|what| format!("    does not bring back {what}")));
     }
     lines
 }

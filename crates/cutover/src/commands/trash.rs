@@ -38,12 +38,14 @@ fn list(asked: &Arguments, call: &Call<'_>) -> Result<ExitCode> {
 fn restore(asked: &Arguments, arguments: &TrashRestoreArguments, call: &Call<'_>) -> Result<ExitCode> {
     let ask = ask(asked, call)?;
     let human = call.human(Level::Normal, ask.target.provider);
-    let thing = trash::restore(&ask, &arguments.name, call.observer(&human), &call.interrupt)?;
-    call.answer("restored", &thing, || {
-        vec![
-            format!("Restored: {}", thing.what.join(", ")),
+    let restored = trash::restore(&ask, &arguments.name, call.observer(&human), &call.interrupt)?;
+    call.answer("restored", &restored, || {
+        let mut lines = vec![format!("Restored: {}", restored.thing.what.join(", "))];
+        lines.extend(restored.without.iter().map(|what| format!("Not there: {what}")));
+        lines.push(
             "The history is as it was: the migration that dropped it still counts as applied.".to_owned(),
-        ]
+        );
+        lines
     });
     Ok(0)
 }
@@ -98,8 +100,12 @@ fn lines(things: &[Thing]) -> Vec<String> {
                 true => format!("expired {}", day(&thing.expires_at)),
                 false => format!("until {}", day(&thing.expires_at)),
             };
+            let back = match thing.brought_back {
+                true => ", brought back by a rollback: this is the copy that it came from",
+                false => "",
+            };
             format!(
-                "{}  {}  dropped {} by {} (statement {}), {until}",
+                "{}  {}  dropped {} by {} (statement {}), {until}{back}",
                 thing.id,
                 thing.what.join(", "),
                 day(&thing.kept_at),

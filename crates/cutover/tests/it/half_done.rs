@@ -7,9 +7,19 @@ use testkit::wait_until;
 
 /// Deploys while the test holds `public.held`, and does something to the deployer once it waits.
 fn stopped_at_the_gate(database: &Database<'_>, project: &Project, act: impl FnOnce(&mut Deployer)) {
+    stopped_at_the_gate_by(database, project, &["migrate", "deploy"], act);
+}
+
+/// The same of this command.
+fn stopped_at_the_gate_by(
+    database: &Database<'_>,
+    project: &Project,
+    command: &[&str],
+    act: impl FnOnce(&mut Deployer),
+) {
     let mut holder = database.session();
     holder.run("BEGIN; LOCK TABLE public.held");
-    let mut deployer = project.spawn(&database.url(), &["migrate", "deploy"]);
+    let mut deployer = project.spawn(&database.url(), command);
     let mut observer = database.session();
     let mut count = |condition: &str| {
         observer.run(&format!(
@@ -63,6 +73,24 @@ fn a_block_that_commits_is_never_run_twice() {
         assert!(output.status.success(), "{}", text(&output));
         project.deploy(&database.url());
     }
+}
+
+/// What is begun with what it drops being kept goes on so, and so does what is advised.
+#[test]
+fn what_is_advised_goes_on_keeping() {
+    let (database, project) = prepared("CREATE TABLE log (i int); CREATE TABLE k (id int, nick text);");
+    project.write("2_m", "-- cutover:lock-timeout=10min\nALTER TABLE k DROP COLUMN nick;\nCREATE TEMP TABLE lost (i int);\nCREATE INDEX CONCURRENTLY held_id ON held (id);\nINSERT INTO log SELECT i FROM lost;");
+    stopped_at_the_gate_by(&database, &project, &["deploy", "--keep-dropped=7d"], |deployer| deployer.kill());
+    for command in [&["migrate", "deploy"][..], &["deploy", "--keep-dropped=7d"]] {
+        let output = project.run(&database.url(), command);
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("C2005") && !said.contains("`cutover migrate deploy`"), "{said}");
+        for part in ["cutover deploy --keep-dropped=7d", "cutover trash restore"] {
+            assert!(said.contains(part), "{part}\n{said}");
+        }
+    }
+    assert_eq!(database.psql("SELECT count(*) FROM log"), "0");
 }
 
 /// The partition is pending still when the stop comes in the pause behind an attempt.
@@ -234,7 +262,7 @@ fn code_that_may_have_changed_the_session_is_named_and_not_forgotten() {
         "DO $$ BEGIN PERFORM set_config('search_path', 'other', false); END $$;\nCREATE INDEX CONCURRENTLY ti ON t (id);\n\
          UPDATE public.held SET id = id;\n",
     );
-    stopped_at_the_gate(&database, &project, Deployer::kill);
+    stopped_at_the_gate(&database, &project, |deployer| deployer.kill());
     let output = project.run(&database.url(), &["migrate", "deploy"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
@@ -298,7 +326,7 @@ fn operators_of_a_script_do_not_blind_what_looks_at_the_catalogue() {
         "SET search_path = evil, pg_catalog, public;\nCREATE INDEX CONCURRENTLY hi ON public.held (id);\n\
          CREATE TABLE public.behind (id int);\n",
     );
-    stopped_in_the_build(&database, &project, "hi", Deployer::kill);
+    stopped_in_the_build(&database, &project, "hi", |deployer| deployer.kill());
     project.deploy(&database.url());
     assert_eq!(database.psql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'hi'::regclass"), "t");
     assert_eq!(row(&database), "f|");
@@ -312,7 +340,7 @@ fn a_prefix_that_cannot_be_said_again_is_named_with_what_is_left_to_do() {
         "2_m",
         "INSERT INTO log VALUES (f());\nSELECT 1;\nCREATE INDEX CONCURRENTLY hi ON held (id);\nINSERT INTO log VALUES (100);\n",
     );
-    stopped_in_the_build(&database, &project, "hi", Deployer::kill);
+    stopped_in_the_build(&database, &project, "hi", |deployer| deployer.kill());
     let output = project.run(&database.url(), &["migrate", "deploy"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));

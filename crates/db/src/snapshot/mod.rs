@@ -20,6 +20,7 @@ use crate::history::TABLE;
 use crate::{Conn, DbError};
 use diagnostics::Provider;
 use sql::{Definition, Name, Object, ObjectKind, PartKind, Snapshot, SnapshotPart};
+use std::collections::BTreeSet;
 
 /// The view that says which run replays migrations in a database. It is no part of what the database is made of.
 pub const SCRATCH_MARK: &str = "_cutover_scratch_mark";
@@ -34,6 +35,21 @@ pub fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
         Provider::PostgreSql => postgres::read(conn),
         Provider::MySql => mysql::read(conn),
         Provider::Sqlite => sqlite::read(conn),
+    }
+}
+
+/// PostgreSQL: what the server's own schema has names of. It is looked into first, so that such a name without a schema never means
+/// what the database has of that name. Elsewhere there are none.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn server_names(conn: &mut dyn Conn) -> Result<BTreeSet<String>, DbError> {
+    match conn.provider() {
+        Provider::PostgreSql => {
+            let rows = conn.query(postgres::SERVER_NAMES)?;
+            Ok(rows.into_iter().flatten().flatten().collect())
+        }
+        Provider::MySql | Provider::Sqlite => Ok(BTreeSet::new()),
     }
 }
 

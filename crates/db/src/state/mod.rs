@@ -16,6 +16,7 @@ pub mod trash;
 use crate::history::literal;
 use crate::{Conn, DbError, ErrorKind};
 use diagnostics::Provider;
+use serde::Serialize;
 
 /// The schema that holds them on PostgreSQL.
 pub const SCHEMA: &str = "cutover";
@@ -238,6 +239,70 @@ pub fn others(conn: &mut dyn Conn, owner: &str) -> Result<Vec<String>, DbError> 
     };
     let all: Vec<String> = SHARED.iter().map(of).collect();
     Ok(conn.query(&format!("{} ORDER BY 1", all.join(" UNION ")))?.into_iter().flatten().flatten().collect())
+}
+
+/// PostgreSQL: the other histories that have rows here, and whose schemas are gone: renamed or dropped.
+///
+/// # Errors
+/// The role may have no right to look.
+pub fn gone(conn: &mut dyn Conn, owner: &str) -> Result<Vec<String>, DbError> {
+    if conn.provider() != Provider::PostgreSql {
+        return Ok(Vec::new());
+    }
+    let mut others = others(conn, owner)?;
+    if others.is_empty() {
+        return Ok(others);
+    }
+    let there: Vec<String> =
+        conn.query("SELECT nspname FROM pg_catalog.pg_namespace")?.into_iter().flatten().flatten().collect();
+    others.retain(|other| !there.contains(other));
+    Ok(others)
+}
+
+/// How many rows of each table were given to another history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Adopted {
+    /// Recorded runs.
+    pub runs: usize,
+    /// Stored scripts.
+    pub scripts: usize,
+    /// Kept things.
+    pub kept: usize,
+}
+
+/// PostgreSQL: gives the rows of one history to another, all of them or none; `kept` says anew what is kept in places, by their ids. Of
+/// scripts that both have the other's own stay.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn adopt(
+    conn: &mut dyn Conn,
+    [from, to]: [&str; 2],
+    kept: &[(String, String)],
+) -> Result<Adopted, DbError> {
+    let text = |value: &str| literal(Provider::PostgreSql, value);
+    let name = |table: &str| name(Provider::PostgreSql, table);
+    let (of_from, of_to) = (format!("history = {}", text(from)), format!("history = {}", text(to)));
+    let mut adopted = Adopted { kept: kept.len(), ..Adopted::default() };
+    for (table, count) in [("runs", &mut adopted.runs), ("scripts", &mut adopted.scripts)] {
+        let rows = conn.query(&format!("SELECT count(*) FROM {} WHERE {of_from}", name(table)))?;
+        *count = rows.into_iter().flatten().flatten().next().and_then(|text| text.parse().ok()).unwrap_or(0);
+    }
+    let scripts = name("scripts");
+    let mut statements = vec![format!(
+        "DELETE FROM {scripts} WHERE {of_from} AND id IN (SELECT id FROM {scripts} WHERE {of_to})"
+    )];
+    let trash = name("trash");
+    statements.extend(
+        kept.iter()
+            .map(|(id, kept)| format!("UPDATE {trash} SET kept = {} WHERE id = {}", text(kept), text(id))),
+    );
+    statements.extend(
+        SHARED.iter().map(|(table, _)| format!("UPDATE {} SET {of_to} WHERE {of_from}", name(table))),
+    );
+    // One message is one transaction.
+    conn.execute(&statements.join("; "))?;
+    Ok(adopted)
 }
 
 /// Removes the rows of one history, where the set is that of others as well.

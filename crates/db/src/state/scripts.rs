@@ -3,6 +3,7 @@
 use super::name;
 use crate::history::literal;
 use crate::{Conn, DbError};
+use diagnostics::Provider;
 
 /// The columns.
 pub(super) const COLUMNS: [&str; 8] =
@@ -27,6 +28,19 @@ pub struct Scripts {
     pub run: String,
     /// When: RFC 3339.
     pub stored_at: String,
+}
+
+impl Scripts {
+    /// The statement by which a person reads them.
+    pub fn query(&self, provider: Provider) -> String {
+        let columns = if self.down.is_some() { "up_sql, down_sql" } else { "up_sql" };
+        format!(
+            "SELECT {columns} FROM {} WHERE id = {} AND history = {}",
+            name(provider, "scripts"),
+            literal(provider, &self.id),
+            literal(provider, &self.history)
+        )
+    }
 }
 
 /// The longest statement that stores scripts, in bytes: below what servers take in one packet.

@@ -252,7 +252,8 @@ pub fn columns(conn: &mut dyn Conn, table: &Name) -> Result<Vec<(String, String)
     Ok(conn.query(&query)?.into_iter().filter_map(pair).collect())
 }
 
-/// MySQL: drops the triggers that an interruption has left on tables that are kept. What makes them again is in the list.
+/// MySQL: drops what an interruption has left: triggers on tables that are kept, which the list has as well, and tables that were being
+/// filled to come back, whose rows are where they were.
 ///
 /// # Errors
 /// What the server or the connection says.
@@ -266,6 +267,15 @@ pub fn tidy(conn: &mut dyn Conn) -> Result<(), DbError> {
     )?;
     for trigger in rows.into_iter().flatten().flatten() {
         conn.execute(&format!("DROP TRIGGER IF EXISTS `{}`", trigger.replace('`', "``")))?;
+    }
+    let rows = conn.query(&format!(
+        "SELECT TABLE_NAME FROM information_schema.tables WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND LEFT(TABLE_NAME, \
+         {}) = '{}'",
+        sql::BACK_PREFIX.len(),
+        sql::BACK_PREFIX
+    ))?;
+    for table in rows.into_iter().flatten().flatten() {
+        conn.execute(&format!("DROP TABLE IF EXISTS `{}`", table.replace('`', "``")))?;
     }
     Ok(())
 }

@@ -122,7 +122,7 @@ fn kept(text: &str, before: &Snapshot, tag: &str) -> Result<Keeping, String> {
 
 fn back(text: &str, before: &Snapshot, kept: &[Kept]) -> Vec<Substitution> {
     let script = split(text, &Options::new(before.provider)).unwrap();
-    sql::bring_back(Running { script: &script, text, done: 0 }, before, kept)
+    sql::bring_back(Running { script: &script, text, done: 0 }, &mut before.clone(), kept).substitutions
 }
 
 type Database = (String, Box<dyn Any>);
@@ -194,7 +194,7 @@ fn restore(url: &str, kept: &[Kept]) -> Result<(), String> {
                 conn.execute("PRAGMA foreign_keys=OFF").map_err(|error| error.to_string())?;
             }
             if now.provider == Provider::MySql {
-                sql::ZERO_STAYS.iter().for_each(|text| conn.execute(text).unwrap());
+                sql::AS_THEY_ARE.iter().for_each(|text| conn.execute(text).unwrap());
             }
             for text in texts {
                 conn.execute(&text).map_err(|error| format!("{error}\nin {text}"))?;

@@ -4,6 +4,7 @@ use super::transaction::Part;
 use super::unproven;
 use crate::interrupt::Reason;
 use crate::plan::PlannedMigration;
+use crate::rollback::instead_of_stored;
 use crate::run::Run;
 use db::platform::{self, Moment};
 use db::{DbError, location_of};
@@ -103,7 +104,11 @@ pub(super) fn again(migration: &PlannedMigration, kept: usize) -> &'static str {
 /// What there is to do about the file; where a part of it stays, who looks at that.
 fn way_out(migration: &PlannedMigration, kept: usize) -> String {
     if migration.back {
-        return format!("correct {}, then `{}`", migration.source.name(), again(migration, kept));
+        let again = again(migration, kept);
+        return match instead_of_stored(migration) {
+            Some(told) => format!("{told}; correct it there, then `{again}`"),
+            None => format!("correct {}, then `{again}`", migration.source.name()),
+        };
     }
     let correct = format!("correct {}, then `cutover migrate deploy`", migration.source.name());
     match kept {

@@ -84,7 +84,15 @@ pub(super) fn help(going: &Going<'_>, number: usize, why: Unproven) -> String {
              --rolled-back {name}`; or bring back by hand what it has undone, then `cutover migrate resolve --applied {name}`."
         );
     }
-    format!("{} {}", by_hand(going, number, why), recover(&going.migration.name))
+    let kept = match (going.progress.keep_dropped, going.progress.statement) {
+        (None, _) => "",
+        (Some(_), 0) => " What is run by hand keeps nothing of what it drops.",
+        (Some(_), _) => {
+            " What they have dropped is kept: `cutover trash list` shows it, and `cutover trash restore` brings it back. What is run by \
+             hand keeps nothing."
+        }
+    };
+    format!("{}{kept} {}", by_hand(going, number, why), recover(&going.migration.name))
 }
 
 /// The command that compares the whole database with the migration.

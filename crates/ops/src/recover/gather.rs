@@ -12,6 +12,7 @@ use crate::progress::Progress;
 use crate::run::{self, Options, Run};
 use crate::scratch::Scratch;
 use db::history::HistoryRow;
+use db::state::{self, scripts};
 use db::target::Target;
 use db::{Conn, DbError};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes, shell_word};
@@ -52,7 +53,7 @@ impl Subject {
     ///
     /// # Errors
     /// P3017 for a name without a file; what cannot be planned.
-    pub(crate) fn find(run: &Run<'_>, folder: &Folder, name: Option<&str>) -> Result<Option<Self>> {
+    pub(crate) fn find(run: &mut Run<'_>, folder: &Folder, name: Option<&str>) -> Result<Option<Self>> {
         let unfinished = || run.history.rows.iter().find(|row| row.is_unfinished());
         let Some(name) =
             name.map(str::to_owned).or_else(|| unfinished().map(|row| row.migration_name.clone()))
@@ -60,7 +61,7 @@ impl Subject {
             return Ok(None);
         };
         let migration = folder.migrations.iter().find(|migration| migration.name == name);
-        let Some(migration) = migration else { return Err(without_file(&name, folder)) };
+        let Some(migration) = migration else { return Err(without_file(run, &name, folder)) };
         let row = run
             .history
             .rows_of(&name)
@@ -185,14 +186,28 @@ impl Subject {
     }
 }
 
-fn without_file(name: &str, folder: &Folder) -> Failure {
+fn without_file(run: &mut Run<'_>, name: &str, folder: &Folder) -> Failure {
+    let told = Diagnostic::error(format!("migration `{name}` has no directory in {}", folder.path.display()))
+        .code(&codes::P3017)
+        .meta("migration", name)
+        .note("without its file nobody knows what it does");
+    let told = stored(run, name).into_iter().fold(told, Diagnostic::note);
     Failure::new(
-        Diagnostic::error(format!("migration `{name}` has no directory in {}", folder.path.display()))
-            .code(&codes::P3017)
-            .meta("migration", name)
-            .note("without its file nobody knows what it does")
-            .help(format!("with the files of the image that began it: cutover recover {}", shell_word(name))),
+        told.help(format!("with the files of the image that began it: cutover recover {}", shell_word(name))),
     )
+}
+
+/// What is stored of a migration, and how to read it; none where nothing is, or the role may not look.
+pub(super) fn stored(run: &mut Run<'_>, name: &str) -> Option<String> {
+    let owner = run.table.owner().to_owned();
+    run.patiently(state::standing).ok().filter(state::Standing::can_be_read)?;
+    let scripts = run.patiently(|conn| scripts::read(conn, &owner)).ok()?;
+    let newest = scripts.into_iter().rfind(|scripts| scripts.migration == name)?;
+    let what = match newest.down {
+        Some(_) => "its text and its way back are",
+        None => "its text is, and no way back,",
+    };
+    Some(format!("{what} stored in the database: {}", newest.query(run.target.provider)))
 }
 
 /// Where a replay can take place.
@@ -243,7 +258,9 @@ pub(crate) fn look(
     let told = subject.told();
     let verdict = judge(&evidence, told.as_deref(), &subject.borders());
     let leftover = leftover::of_rebuild(&verdict, &statements, &evidence.traces);
-    let leftover = leftover.filter(|leftover| is_no_only_copy(run, leftover, &mut notes));
+    let text = subject.planned.source.text();
+    let texts: Vec<&str> = statements.iter().map(|statement| statement.span.slice(text)).collect();
+    let leftover = leftover.filter(|leftover| is_no_only_copy(run, leftover, (&live, &texts), &mut notes));
     let verdict = match &leftover {
         Some(leftover) => Verdict::Applied(leftover.applied),
         None => verdict,
@@ -278,25 +295,34 @@ fn copied(run: &mut Run<'_>, subject: &Subject, number: usize) -> Vec<usize> {
 }
 
 /// Whether what an interrupted rebuild has left holds nothing that the original does not hold.
-fn is_no_only_copy(run: &mut Run<'_>, leftover: &Leftover, notes: &mut Vec<String>) -> bool {
+fn is_no_only_copy(
+    run: &mut Run<'_>,
+    leftover: &Leftover,
+    (live, texts): (&Snapshot, &[&str]),
+    notes: &mut Vec<String>,
+) -> bool {
     let Leftover { table, original, .. } = leftover;
     let (copied, kept) = (losses::rows(run, table), losses::rows(run, original));
-    let is_none = matches!((copied, kept), (Some(copied), Some(kept)) if copied <= kept);
     let count =
         |rows: Option<u64>| rows.map_or_else(|| "an unknown number of".to_owned(), |rows| rows.to_string());
-    notes.push(if is_none {
-        format!(
+    let has = format!("it has {} rows, and {original} has {}", count(copied), count(kept));
+    let may_be = match (copied, kept) {
+        (Some(0), Some(_)) => None,
+        (Some(copied), Some(kept)) if copied <= kept => match leftover.holds_nothing_else(run, live, texts) {
+            Some(true) => None,
+            Some(false) => Some("some of its rows are none that the migration copies"),
+            None => Some("whether its rows are those that the migration copies could not be asked"),
+        },
+        _ => Some("it may be the only copy of some"),
+    };
+    notes.push(match may_be {
+        None => format!(
             "table {table} is what a rebuild that was interrupted has left: it is dropped first, and made again from {original}, which it \
              was to stand for"
-        )
-    } else {
-        format!(
-            "table {table} was to stand for {original}: it has {} rows, and {original} has {}; it may be the only copy of some",
-            count(copied),
-            count(kept)
-        )
+        ),
+        Some(why) => format!("table {table} was to stand for {original}: {has}; {why}"),
     });
-    is_none
+    may_be.is_none()
 }
 
 fn not_replayed(failure: &Failure) -> String {

@@ -1,9 +1,13 @@
 //! A table that an interrupted rebuild has left: made by the migration to take another's name, and filled so far at most. What
-//! it holds stands in the other one, unless somebody has made that again: it is dropped only if the other one has as many rows.
-//! Pure.
+//! it holds stands in the other one, unless somebody has made that again: it is dropped only if every row of it is one that the
+//! migration copies from the other one.
 
 use super::judge::{Trace, Verdict};
-use sql::{Action, DataVerb, Name, Statement};
+use crate::losses;
+use crate::run::Run;
+use db::DbError;
+use diagnostics::Provider;
+use sql::{Action, DataVerb, Name, ObjectKind, Snapshot, Statement};
 
 /// The leftover of a rebuild.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub(crate) struct Leftover {
     pub(crate) original: Name,
     /// How many statements are applied once it is dropped.
     pub(crate) applied: usize,
+    /// The statements that may have filled it, from 0.
+    pub(crate) fills: Vec<usize>,
 }
 
 /// The leftover between whose making and whose end the migration stopped, if all numbers of `verdict` lie there.
@@ -36,7 +42,66 @@ pub(super) fn of_rebuild(verdict: &Verdict, statements: &[&Statement], traces: &
     }
     // What is harmless before it runs again as well: a switch of foreign keys counts for the statements behind it.
     let harmless = traces[..made].iter().rev().take_while(|trace| **trace == Trace::Harmless).count();
-    Some(Leftover { table: table.clone(), original, applied: made - harmless })
+    let fills = (made + 1..statements.len()).filter(|at| fills(statements[*at], table)).collect();
+    Some(Leftover { table: table.clone(), original, applied: made - harmless, fills })
+}
+
+/// The table into which the rows are copied once more.
+const COPY: &str = "_cutover_copied_again";
+
+impl Leftover {
+    /// Whether every row of it is one that the migration would copy now. None where that cannot be said.
+    pub(super) fn holds_nothing_else(
+        &self,
+        run: &mut Run<'_>,
+        live: &Snapshot,
+        texts: &[&str],
+    ) -> Option<bool> {
+        let (_, definition) = live.find(ObjectKind::Table, &self.table)?;
+        let columns: Vec<&sql::ColumnDefinition> =
+            definition.columns.iter().filter(|column| column.generated.is_none()).collect();
+        let provider = run.target.provider;
+        let quoted = |name: &str| losses::quoted(provider, name);
+        let whole = losses::qualified(provider, &self.table);
+        let (make, into, drop) = match provider {
+            // Its types decide as what a value is stored; without its keys nothing is refused.
+            Provider::Sqlite => {
+                let column = |column: &&sql::ColumnDefinition| {
+                    let default = column.default.as_ref().map(|default| format!(" DEFAULT ({default})"));
+                    format!("{} {}{}", quoted(&column.name), column.data_type, default.unwrap_or_default())
+                };
+                let list = columns.iter().map(column).collect::<Vec<_>>().join(", ");
+                (
+                    format!("CREATE TABLE temp.{COPY} ({list})"),
+                    format!("temp.{COPY}"),
+                    format!("DROP TABLE temp.{COPY}"),
+                )
+            }
+            Provider::MySql => (
+                format!("CREATE TEMPORARY TABLE {COPY} LIKE {whole}"),
+                COPY.to_owned(),
+                format!("DROP TEMPORARY TABLE {COPY}"),
+            ),
+            // Nothing is left of a transaction.
+            Provider::PostgreSql => return None,
+        };
+        let value = |column: &&sql::ColumnDefinition| match provider {
+            Provider::Sqlite => format!("quote({})", quoted(&column.name)),
+            _ => format!("CAST({} AS BINARY)", quoted(&column.name)),
+        };
+        let values = columns.iter().map(value).collect::<Vec<_>>().join(", ");
+        let fills = self.fills.iter().map(|at| sql::filled_into(texts.get(*at)?, &into, provider));
+        let fills: Vec<String> = fills.collect::<Option<_>>()?;
+        let ask = format!("SELECT {values} FROM {whole} EXCEPT SELECT {values} FROM {into} LIMIT 1");
+        run.conn.execute(&make).ok()?;
+        let mut compare = || -> Result<bool, DbError> {
+            fills.iter().try_for_each(|fill| run.conn.execute(fill))?;
+            Ok(run.conn.query(&ask)?.is_empty())
+        };
+        let found = compare();
+        run.conn.execute(&drop).ok()?;
+        found.ok()
+    }
 }
 
 fn made_by(statement: &Statement) -> Option<&Name> {

@@ -100,7 +100,11 @@ pub fn recover(ask: &Recover, observer: &dyn Observer, interrupt: &Arc<Interrupt
             None => Ok(Report::of_rollback(&name)),
         };
     }
-    let Some(subject) = Subject::find(&run, &folder, ask.name.as_deref())? else {
+    if let Some(name) = rolled_back(&run, &folder, ask) {
+        let stored = gather::stored(&mut run, name);
+        return Ok(Report::of_rolled_back(name, stored));
+    }
+    let Some(subject) = Subject::find(&mut run, &folder, ask.name.as_deref())? else {
         return Ok(Report::nothing());
     };
     if let Some(Action::Continue { statement }) = ask.action {
@@ -137,6 +141,15 @@ fn rolling_back(run: &Run<'_>, name: Option<&str>) -> Option<String> {
         None => rows().next(),
     };
     row.filter(|row| Progress::is_rollback(row)).map(|row| row.migration_name.clone())
+}
+
+/// The migration that was rolled back and whose file is not here, if that is the one that is looked at: nothing of it is left to do.
+fn rolled_back<'a>(run: &Run<'_>, folder: &Folder, ask: &'a Recover) -> Option<&'a str> {
+    let name = ask.name.as_deref().filter(|_| ask.action.is_none())?;
+    let rows = || run.history.rows_of(name);
+    let is_over = rows().any(|row| row.is_held()) && rows().all(|row| row.rolled_back_at.is_some());
+    let is_here = folder.migrations.iter().any(|migration| migration.name == name);
+    (is_over && !is_here).then_some(name)
 }
 
 /// Behind the last statement nothing is left to run; further there is nothing.

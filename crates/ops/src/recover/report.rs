@@ -23,7 +23,8 @@ pub enum Standing {
 pub struct Report {
     /// The migration; none: nothing is unfinished.
     pub migration: Option<String>,
-    /// `unfinished` (of cutover), `rollback` (an unfinished one), `failed` (of Prisma Migrate), `applied`, `pending`.
+    /// `unfinished` (of cutover), `rollback` (an unfinished one), `failed` (of Prisma Migrate), `applied`, `pending`,
+    /// `rolled_back`.
     pub row: &'static str,
     /// Of each statement: what has become of it, and its first line.
     pub statements: Vec<(Standing, String)>,
@@ -74,6 +75,24 @@ impl Report {
             summary: format!("migration `{name}` is being rolled back, and that has not come to its end"),
             action: Some(Action::ContinueRollback),
             commands: vec![command(name, Action::ContinueRollback, false)],
+            ..Self::nothing()
+        }
+    }
+
+    /// Of one that was rolled back, and whose file is not here.
+    pub(super) fn of_rolled_back(name: &str, stored: Option<String>) -> Self {
+        let mut notes =
+            vec!["its file is not in this directory: what of it is there was not looked at".to_owned()];
+        notes.push(stored.unwrap_or_else(|| "its text is not stored in the database".to_owned()));
+        notes
+            .push("with its file beside the others the same text runs again by the command below".to_owned());
+        Self {
+            migration: Some(name.to_owned()),
+            row: "rolled_back",
+            summary: format!("migration `{name}` was rolled back, and nothing of that is left to do"),
+            notes,
+            action: Some(Action::Reapply),
+            commands: vec![command(name, Action::Reapply, false)],
             ..Self::nothing()
         }
     }

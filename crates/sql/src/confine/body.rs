@@ -2,7 +2,7 @@
 
 use super::{Confines, Escape, Tokens, calls};
 use crate::kind::{DdlVerb, Kind};
-use crate::scanner::TokenKind;
+use crate::scanner::{Token, TokenKind};
 use crate::words::unquote_string;
 use diagnostics::Provider;
 
@@ -115,35 +115,34 @@ pub(super) fn language(tokens: Tokens<'_>) -> Option<String> {
     }
 }
 
-/// The bodies of PostgreSQL: strings behind AS or DO.
-fn of_strings(confines: &Confines, tokens: Tokens<'_>) -> Option<Escape> {
+/// The bodies of PostgreSQL, each with its language: strings behind AS or DO. None: it is written so that it is not read.
+pub(crate) fn bodies(text: &str, all: &[Token]) -> Vec<(String, Option<String>)> {
+    let tokens = Tokens { text, all };
     let is_block = tokens.word(0, "DO");
     let language = language(tokens).unwrap_or_else(|| if is_block { "plpgsql" } else { "sql" }.to_owned());
-    for (at, token) in tokens.all.iter().enumerate() {
-        if token.kind != TokenKind::String {
-            continue;
-        }
+    let is_body = |at: usize| {
         let before = at.wrapping_sub(1);
-        let is_body = tokens.word(before, "AS")
+        tokens.word(before, "AS")
             || (is_block && !tokens.word(before, "LANGUAGE"))
             // A second string: the symbol in a library.
-            || tokens.symbol(before, b',') && at >= 3 && tokens.word(at - 3, "AS");
-        if !is_body {
-            continue;
-        }
-        let Some(body) = unquote_string(token.span.slice(tokens.text)) else {
-            return Some(Escape::unknown("its body is not read"));
-        };
-        let found = match language.as_str() {
+            || tokens.symbol(before, b',') && at >= 3 && tokens.word(at - 3, "AS")
+    };
+    let strings = all.iter().enumerate().filter(|(_, token)| token.kind == TokenKind::String);
+    strings
+        .filter(|(at, _)| is_body(*at))
+        .map(|(_, token)| (language.clone(), unquote_string(token.span.slice(text))))
+        .collect()
+}
+
+fn of_strings(confines: &Confines, tokens: Tokens<'_>) -> Option<Escape> {
+    bodies(tokens.text, tokens.all).into_iter().find_map(|(language, body)| {
+        let Some(body) = body else { return Some(Escape::unknown("its body is not read")) };
+        match language.as_str() {
             "sql" => of_sql(confines, &body),
             "plpgsql" => of_plpgsql(confines, &body),
             other => Some(Escape::unknown(format!("it is code in the language {other}"))),
-        };
-        if found.is_some() {
-            return found;
         }
-    }
-    None
+    })
 }
 
 fn of_sql(confines: &Confines, body: &str) -> Option<Escape> {

@@ -153,7 +153,7 @@ pub(super) fn is_known_pragma(name: &str) -> bool {
 const ENGINES: [&str; 7] = ["INNODB", "MYISAM", "ARIA", "MEMORY", "HEAP", "ARCHIVE", "ROCKSDB"];
 
 /// The name of the function or procedure that a statement defines, in lower case.
-pub(super) fn routine(mut words: Words<'_>) -> Option<String> {
+pub(crate) fn routine(mut words: Words<'_>) -> Option<String> {
     if !words.take("CREATE") {
         return None;
     }
@@ -379,7 +379,7 @@ fn right(mut words: Words<'_>) -> Option<Escape> {
 }
 
 /// `DEFINER = a@b`, `ALGORITHM = x`, `SQL SECURITY x` before what is made.
-fn definer(words: &mut Words<'_>) {
+pub(crate) fn definer(words: &mut Words<'_>) {
     loop {
         if words.take("ALGORITHM") {
             words.symbol(b'=');

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// Whether a function does no more than read and compute, or write what is the database's own.
-pub(super) fn is_harmless(name: &str, provider: Provider) -> bool {
+pub(crate) fn is_harmless(name: &str, provider: Provider) -> bool {
     let of_product = match provider {
         Provider::PostgreSql => &OF_POSTGRES,
         Provider::MySql => &OF_MYSQL,

@@ -13,6 +13,10 @@ mod heads;
 mod known;
 mod reading;
 
+pub(crate) use body::bodies;
+pub(crate) use heads::{definer, routine as routine_name};
+pub(crate) use known::is_harmless;
+
 use crate::classify;
 use crate::kind::{DdlVerb, Kind};
 use crate::scanner::{self, Token, TokenKind};

@@ -10,7 +10,7 @@ use super::state::State;
 use super::{mysql, postgres, sqlite, text};
 use crate::action::Name;
 use crate::scanner::Token;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ObjectKind, PartKind, Snapshot};
 use crate::statement::{Script, Statement};
 use crate::words::Words;
 use diagnostics::Provider;
@@ -77,9 +77,15 @@ pub struct Kept {
     pub partitions: Vec<KeptPartition>,
     /// The statements that bring it back to where it was, with what went with it: in one transaction where that is possible.
     pub restore: Vec<String>,
+    /// The foreign keys of a table, and those of others that wait for it: each is made once both tables are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign_keys: Vec<KeptKey>,
     /// MySQL: the triggers of a table, by name. A trigger's name is the database's, and another table may have it by now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<(String, String)>,
+    /// A rollback brings it back: it has, once that has come to its end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub comes_back: bool,
     /// MySQL: restoring it has begun, and it may be where it was already.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restoring: bool,
@@ -98,15 +104,61 @@ pub struct Kept {
     pub nobodys: u64,
 }
 
+impl Kept {
+    /// PostgreSQL: the same where the schema that it was in is called otherwise by now.
+    #[must_use]
+    pub fn in_schema(&self, from: &str, to: &str) -> Self {
+        let moved = |name: &mut Name| {
+            if name.schema.as_deref() == Some(from) {
+                name.schema = Some(to.to_owned());
+            }
+        };
+        let mut kept = self.clone();
+        let partitions = kept.partitions.iter_mut();
+        let partitions = partitions.flat_map(|partition| [&mut partition.name, &mut partition.place]);
+        [&mut kept.name, &mut kept.place].into_iter().chain(partitions).for_each(moved);
+        for statement in &mut kept.restore {
+            *statement = text::in_schema(statement, from, to);
+        }
+        kept
+    }
+}
+
 /// A trigger that guards what is kept (SQLite).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
+    /// Its name.
+    pub name: String,
     /// The table that it is on.
     pub table: String,
     /// The columns that tell the rows of it.
     pub keys: Vec<String>,
     /// The trigger.
     pub text: String,
+}
+
+/// A foreign key that was taken off a table when that was kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptKey {
+    /// Its name.
+    pub name: String,
+    /// The table that it is of.
+    pub table: Name,
+    /// The table that it leads to.
+    pub to: Name,
+    /// The statement that makes it.
+    pub add: String,
+}
+
+impl KeptKey {
+    /// Of a part of a definition.
+    pub(super) fn of(name: &str, table: &Name, (held, add): (&str, String), provider: Provider) -> Self {
+        let tokens = text::tokens(held, provider);
+        let mut words = Words::new(held, &tokens, provider);
+        words.skip_to("REFERENCES");
+        let to = words.name().unwrap_or_else(|| table.clone());
+        Self { name: name.to_owned(), table: table.clone(), to, add }
+    }
 }
 
 /// A partition of a table that is kept.
@@ -185,46 +237,167 @@ pub fn keep(running: Running<'_>, now: &mut Snapshot, tag: &str, held: &[String]
     Ok(keeping)
 }
 
-/// What is sent in place of the statements of a way back, so that what was `kept` comes back with it. `before` is the database
-/// before that.
-pub fn bring_back(running: Running<'_>, before: &Snapshot, kept: &[Kept]) -> Vec<Substitution> {
-    if kept.is_empty() {
-        return Vec::new();
+/// What a way back does with what is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Back {
+    /// What is sent in place of its statements, in their order.
+    pub substitutions: Vec<Substitution>,
+    /// What comes back by them, by its place in the list. The rest stays where it is.
+    pub brought: BTreeSet<usize>,
+    /// Columns that take no row without a value.
+    pub required: Vec<Required>,
+}
+
+/// A column that comes back, must have a value, and has none of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Required {
+    /// The statement that brings it back, from 0.
+    pub statement: usize,
+    /// Its table.
+    pub table: Name,
+    /// The column.
+    pub column: String,
+    /// Counts the rows that have none, before the way back.
+    pub count: String,
+}
+
+/// What is sent in place of the statements of a way back, so that what was `kept` comes back with it. `now` is the database before
+/// that, and after it when this returns.
+pub fn bring_back(running: Running<'_>, now: &mut Snapshot, kept: &[Kept]) -> Back {
+    let mut state = State::new(now, BTreeSet::new());
+    let mut taken = Taken::default();
+    let substitutions = match now.provider {
+        Provider::PostgreSql => postgres::bring_back::bring_back(running, &mut state, kept, &mut taken),
+        Provider::MySql => mysql::bring_back::bring_back(running, &mut state, kept, &mut taken),
+        Provider::Sqlite => sqlite::bring_back::bring_back(running, &mut state, kept, &mut taken),
+    };
+    *now = state.now;
+    let brought = kept.iter().enumerate().filter(|(_, kept)| taken.whole(kept)).map(|(at, _)| at).collect();
+    Back { substitutions, brought, required: taken.required }
+}
+
+/// The places from which a way back takes what is kept.
+#[derive(Default)]
+pub(super) struct Taken {
+    places: BTreeSet<(Name, Option<String>)>,
+    required: Vec<Required>,
+    /// The statement that is looked at.
+    pub(super) statement: usize,
+}
+
+impl Taken {
+    /// The rows of a table, or a type.
+    pub(super) fn take(&mut self, place: &Name) {
+        self.places.insert((place.clone(), None));
     }
-    match before.provider {
-        Provider::PostgreSql => postgres::bring_back::bring_back(running, before, kept),
-        Provider::MySql => mysql::keep::bring_back(running, before, kept),
-        Provider::Sqlite => sqlite::keep::bring_back(running, before, kept),
+
+    /// The values of a column.
+    pub(super) fn take_column(&mut self, kept: &Kept) {
+        self.places.insert((kept.place.clone(), kept.place_column.clone()));
     }
+
+    /// A column that was renamed must have a value again.
+    pub(super) fn require(&mut self, kept: &Kept, provider: Provider) {
+        let column = kept.place_column.as_deref().unwrap_or_default();
+        let (place, column) = (text::qualified(&kept.place, provider), text::quoted(column, provider));
+        self.require_by(kept, format!("SELECT count(*) FROM {place} WHERE {column} IS NULL"));
+    }
+
+    /// A column must have a value again, for which this counts the rows that have none.
+    pub(super) fn require_by(&mut self, kept: &Kept, count: String) {
+        let column = kept.column.clone().unwrap_or_default();
+        self.required.push(Required { statement: self.statement, table: kept.name.clone(), column, count });
+    }
+
+    /// All of it comes back.
+    fn whole(&self, kept: &Kept) -> bool {
+        let is_taken = |place: &Name| self.places.contains(&(place.clone(), kept.place_column.clone()));
+        match &kept.partitions[..] {
+            [] => is_taken(&kept.place),
+            // Its rows are those of its partitions.
+            all => {
+                all.iter().filter(|partition| !partition.parted).all(|partition| is_taken(&partition.place))
+            }
+        }
+    }
+}
+
+/// What becomes of guards while a script runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GuardedOn {
+    /// What is sent in place of statements that build tables anew, so that guards go with the rows.
+    pub substitutions: Vec<Substitution>,
+    /// The names of those that go with their table.
+    pub lost: BTreeSet<String>,
 }
 
 /// What is sent in place of statements that build tables anew (SQLite), so that what guards their kept values goes with their
 /// rows: where all of them keep their keys. `before` is the database before that.
-pub fn guard_on(running: Running<'_>, before: &Snapshot, guards: &[Guard]) -> Vec<Substitution> {
+pub fn guard_on(running: Running<'_>, before: &Snapshot, guards: &[Guard]) -> GuardedOn {
     if guards.is_empty() || before.provider != Provider::Sqlite {
-        return Vec::new();
+        return GuardedOn::default();
     }
-    sqlite::keep::guard_on(running, before, guards)
+    sqlite::bring_back::guard_on(running, before, guards)
 }
 
 /// The statement that leaves nothing in a copy (SQLite) but the values that are of no row.
 pub fn leave_nobodys(kept: &Kept) -> String {
-    sqlite::keep::leave_nobodys(kept)
+    sqlite::bring_back::leave_nobodys(kept)
 }
 
 /// The condition, in a query of a copy (`kept`), that a value is of no row (SQLite).
 pub fn is_nobodys(kept: &Kept) -> String {
-    sqlite::keep::is_nobodys(kept)
+    sqlite::bring_back::is_nobodys(kept)
 }
 
-/// The statements that bring back what was `kept` in one place, in a database that is `now`.
+/// The statements that bring back what was `kept` in one place, in a database that is `now`, with the foreign keys whose tables are
+/// there then.
 pub fn restored(kept: &[Kept], now: &Snapshot) -> Vec<String> {
     match kept.first() {
         Some(first) if now.provider == Provider::Sqlite && first.kind == KeptKind::Column => {
-            sqlite::keep::restored(kept, now)
+            sqlite::bring_back::restored(kept, now)
         }
-        _ => kept.iter().flat_map(|kept| kept.restore.clone()).collect(),
+        _ => {
+            let own = kept.iter().flat_map(|kept| kept.restore.clone());
+            own.chain(foreign_keys(kept, now).made.into_iter().map(|key| key.add)).collect()
+        }
     }
+}
+
+/// What becomes of foreign keys when tables are brought back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForeignKeys {
+    /// Both of its tables are there then.
+    pub made: Vec<KeptKey>,
+    /// The table that it leads to is not.
+    pub waiting: Vec<KeptKey>,
+}
+
+/// The foreign keys of what was `kept`, in a database that is `now` and gets it back.
+pub fn foreign_keys(kept: &[Kept], now: &Snapshot) -> ForeignKeys {
+    let state = State::new(now, BTreeSet::new());
+    let comes = |name: &Name| {
+        let mut tables = kept.iter().filter(|kept| kept.kind == KeptKind::Table);
+        tables.any(|kept| {
+            text::same(&kept.name.name, &name.name, now.provider)
+                && (name.schema.is_none() || kept.name.schema == name.schema)
+        })
+    };
+    let there = |name: &Name| state.find(ObjectKind::Table, name);
+    let mut found = ForeignKeys::default();
+    for key in kept.iter().flat_map(|kept| &kept.foreign_keys) {
+        let table = there(&key.table);
+        let is_made =
+            table.as_ref().is_some_and(|table| state.part(table, PartKind::ForeignKey, &key.name).is_some());
+        if is_made || (table.is_none() && !comes(&key.table)) {
+            continue;
+        }
+        match there(&key.to).is_some() || comes(&key.to) {
+            true => found.made.push(key.clone()),
+            false => found.waiting.push(key.clone()),
+        }
+    }
+    found
 }
 
 /// The statements that are left, with their numbers.
@@ -237,10 +410,14 @@ const LONGEST: usize = 60;
 
 /// A name under which something is kept: short enough for every database, readable, and another one for each name.
 pub(super) fn kept_name(prefix: &str, tag: &str, name: &str) -> String {
-    let mut whole = format!("{prefix}{tag}_{name}");
-    if whole.len() > LONGEST {
+    shortened(format!("{prefix}{tag}_{name}"), LONGEST)
+}
+
+/// A name of so many bytes at most.
+pub(super) fn shortened(mut whole: String, longest: usize) -> String {
+    if whole.len() > longest {
         let end = format!("_{:08x}", hash(&whole));
-        while whole.len() > LONGEST - end.len() {
+        while whole.len() > longest - end.len() {
             whole.pop();
         }
         whole.push_str(&end);

@@ -25,18 +25,20 @@ mod text;
 mod tests;
 
 pub use keep::{
-    Guard, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Running, Substitution,
-    Unkept, bring_back, guard_on, is_nobodys, keep, leave_nobodys, restored,
+    Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKey, KeptKind,
+    KeptPartition, Required, Running, Substitution, Unkept, bring_back, foreign_keys, guard_on, is_nobodys,
+    keep, leave_nobodys, restored,
 };
-pub use mysql::keep::ZERO_STAYS;
-pub use own_schema::{changed_schemas, names_schema};
-pub use rebuilds::{Rebuild, rebuilds};
+pub use mysql::bring_back::{AS_THEY_ARE, BACK_PREFIX};
+pub use own_schema::{names_schema, qualifies_in, says_schema};
+pub use rebuilds::{Rebuild, filled_into, rebuilds};
 
 use crate::action::Name;
 use crate::snapshot::Snapshot;
 use crate::statement::Script;
 use diagnostics::{Provider, one_line};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The way back of a script.
@@ -161,12 +163,12 @@ impl Draft {
     }
 
     /// PostgreSQL: the same without the history's own schema before names, where the migration does not name it either: it runs in
-    /// whatever schema the URL names.
+    /// whatever schema the URL names. A name that the server's own schema has as well (`server_names`) would mean that one, and keeps it.
     #[must_use]
-    pub fn in_own_schema(mut self, script: &str, schema: &str) -> Self {
-        if !names_schema(script, schema) {
+    pub fn in_own_schema(mut self, script: &str, schema: &str, server_names: &BTreeSet<String>) -> Self {
+        if !names_schema(script, schema, Provider::PostgreSql) {
             for statement in self.steps.iter_mut().flat_map(|undo| &mut undo.sql) {
-                *statement = own_schema::without_schema(statement, schema);
+                *statement = own_schema::without_schema(statement, schema, server_names);
             }
         }
         self

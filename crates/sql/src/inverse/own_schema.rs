@@ -1,20 +1,25 @@
 //! PostgreSQL: the schema of the history itself in a text. A migration without it runs in whatever schema the URL names, and so
 //! must its way back.
 
-use super::text::{Mention, mentions, quoted, string};
+use super::text::{Mention, mentions, quoted, string, tokens};
+use crate::scanner::TokenKind;
 use diagnostics::Provider;
+use std::collections::BTreeSet;
 
 const PROVIDER: Provider = Provider::PostgreSql;
 
 /// A statement without this schema before names; as it is where the word may mean something else in it (a table or a column
-/// that is called like the schema), or where a function body names it.
-pub(super) fn without_schema(text: &str, schema: &str) -> String {
+/// that is called like the schema), or where a function body names it. Names that the server has as well keep it.
+pub(super) fn without_schema(text: &str, schema: &str, server_names: &BTreeSet<String>) -> String {
     let all = mentions(text, PROVIDER);
     if all.iter().any(|mention| is_something_else(mention, schema)) {
         return text.to_owned();
     }
     let mut out = text.to_owned();
     for mention in all.iter().rev().filter(|mention| is_in(mention, schema)) {
+        if server_names.contains(&mention.parts[1]) {
+            continue;
+        }
         // A string that is no `regclass` is somebody's text.
         if mention.quoted && !text[mention.span.end..].trim_start().starts_with("::regclass") {
             continue;
@@ -26,66 +31,34 @@ pub(super) fn without_schema(text: &str, schema: &str) -> String {
     out
 }
 
-/// Whether a text names things of this schema, or the schema.
-pub fn names_schema(text: &str, schema: &str) -> bool {
+/// Whether a text names things of this schema (MySQL: database), or the schema.
+pub fn names_schema(text: &str, schema: &str, provider: Provider) -> bool {
     let lower = text.to_ascii_lowercase();
-    let says_schema = lower.contains("schema") || lower.contains("search_path");
-    mentions(text, PROVIDER).iter().any(|mention| {
+    let says_schema = ["schema", "search_path", "database", "use"].iter().any(|word| lower.contains(word));
+    mentions(text, provider).iter().any(|mention| {
         is_in(mention, schema) || (says_schema && !mention.keyword && mention.parts == [schema])
     })
 }
 
-/// The schemas of what a statement drops, changes or writes to, as far as it names them: not those of what it refers to.
-pub fn changed_schemas(text: &str) -> Vec<String> {
-    const WORDS: [&str; 25] = [
-        "alter",
-        "table",
-        "if",
-        "exists",
-        "only",
-        "view",
-        "materialized",
-        "foreign",
-        "index",
-        "sequence",
-        "type",
-        "domain",
-        "function",
-        "procedure",
-        "routine",
-        "aggregate",
-        "update",
-        "delete",
-        "from",
-        "insert",
-        "into",
-        "statistics",
-        "merge",
-        "collation",
-        "truncate",
-    ];
-    let head = text.split('(').next().unwrap_or_default();
-    let all = mentions(head, PROVIDER);
-    let Some(verb) = all.first().and_then(|mention| mention.parts.first()) else { return Vec::new() };
-    let verb = verb.to_ascii_lowercase();
-    let schema = |mention: &Mention| (mention.parts.len() > 1).then(|| mention.parts[0].clone());
-    match verb.as_str() {
-        "drop" if all.get(1).is_some_and(|what| what.parts[0].eq_ignore_ascii_case("schema")) => {
-            let behind = all.iter().skip(2).filter(|mention| !mention.keyword);
-            behind
-                .map(|mention| mention.parts[0].clone())
-                .filter(|name| !["if", "exists", "cascade", "restrict"].contains(&name.as_str()))
-                .collect()
-        }
-        "drop" | "truncate" => all.iter().filter_map(schema).collect(),
-        "alter" | "update" | "delete" | "insert" | "merge" => {
-            let is_word = |mention: &&Mention| {
-                mention.parts.len() == 1 && WORDS.contains(&mention.parts[0].to_ascii_lowercase().as_str())
+/// Whether a text, or code that stands in it as a string, names this schema.
+pub fn says_schema(text: &str, schema: &str, provider: Provider) -> bool {
+    let strings = tokens(text, provider).into_iter().filter(|token| token.kind == TokenKind::String);
+    names_schema(text, schema, provider)
+        || strings.map(|token| token.span.slice(text)).any(|string| {
+            let is_listed = |item: &str| {
+                item.trim_matches(|c: char| c.is_whitespace() || c == '\'' || c == '"') == schema
             };
-            all.iter().find(|mention| !is_word(mention)).and_then(schema).into_iter().collect()
-        }
-        _ => Vec::new(),
-    }
+            qualifies_in(string, schema) || string.split(',').any(is_listed)
+        })
+}
+
+/// Whether a schema stands before a dot anywhere in a text, be it in the body of a function.
+pub fn qualifies_in(text: &str, schema: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    text.match_indices(schema).any(|(at, found)| {
+        let behind = text[at + found.len()..].trim_start_matches(['"', '`']);
+        behind.starts_with('.') && !text[..at].ends_with(is_part)
+    })
 }
 
 fn is_in(mention: &Mention, schema: &str) -> bool {
@@ -104,6 +77,7 @@ mod tests {
 
     #[test]
     fn names_lose_the_schema_where_it_is_one() {
+        let servers = BTreeSet::from(["lower".to_owned()]);
         for (text, without) in [
             (r#"DROP TABLE "b"."x""#, r#"DROP TABLE "x""#),
             (r#"ALTER TABLE "b"."x" ADD COLUMN "n" b.mood"#, r#"ALTER TABLE "x" ADD COLUMN "n" "mood""#),
@@ -119,30 +93,13 @@ mod tests {
                 "CREATE FUNCTION \"f\"() RETURNS int LANGUAGE sql AS $$SELECT b.g()$$",
             ),
             ("DROP TABLE c.x", "DROP TABLE c.x"),
+            ("CREATE INDEX i ON b.x (b.lower(n))", "CREATE INDEX i ON \"x\" (b.lower(n))"),
         ] {
-            assert_eq!(without_schema(text, "b"), without);
+            assert_eq!(without_schema(text, "b", &servers), without);
         }
         assert_eq!(
-            without_schema(r#"GRANT SELECT ON TABLE "public"."x" TO PUBLIC"#, "public"),
+            without_schema(r#"GRANT SELECT ON TABLE "public"."x" TO PUBLIC"#, "public", &servers),
             r#"GRANT SELECT ON TABLE "x" TO PUBLIC"#
         );
-    }
-
-    #[test]
-    fn what_is_changed_is_told_from_what_is_referred_to() {
-        for (text, schemas) in [
-            ("DROP TABLE a.x, \"b\".y CASCADE", vec!["a", "b"]),
-            ("drop schema audit cascade", vec!["audit"]),
-            ("DROP FUNCTION f(extensions.citext)", vec![]),
-            ("ALTER TABLE x ADD COLUMN id uuid DEFAULT extensions.f()", vec![]),
-            (
-                "alter table if exists only b.x add constraint k foreign key (id) references auth.users (id)",
-                vec!["b"],
-            ),
-            ("DELETE FROM b.x WHERE c.y = 1", vec!["b"]),
-            ("CREATE TABLE b.x (id int)", vec![]),
-        ] {
-            assert_eq!(changed_schemas(text), schemas, "{text}");
-        }
     }
 }

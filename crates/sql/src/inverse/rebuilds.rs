@@ -1,8 +1,9 @@
 //! Tables of SQLite that a script builds anew: another table, the rows, the old one dropped, the other one renamed.
 
-use super::copy;
+use super::{copy, text};
 use crate::action::{Action, Name};
 use crate::statement::Statement;
+use crate::words::Words;
 use diagnostics::Provider;
 
 /// A table that is built anew.
@@ -56,10 +57,32 @@ pub fn rebuilds<'s>(
     found
 }
 
+/// The same INSERT into another table, whose name stands as it is to be sent; none for another statement.
+pub fn filled_into(written: &str, into: &str, provider: Provider) -> Option<String> {
+    let tokens = text::tokens(written, provider);
+    let mut words = Words::new(written, &tokens, provider);
+    (words.take("INSERT") && words.skip_to("INTO")).then_some(())?;
+    let first = words.look(0)?;
+    words.name()?;
+    let named = words.span_from(first);
+    Some(format!("{}{into}{}", &written[..named.start], &written[named.end..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::statement::Options;
+
+    #[test]
+    fn rows_go_into_another_table() {
+        let written = "INSERT OR IGNORE INTO \"new_a\" (\"id\") SELECT \"id\" FROM \"new_a\"";
+        let other = filled_into(written, "temp.t", Provider::Sqlite);
+        assert_eq!(
+            other.as_deref(),
+            Some("INSERT OR IGNORE INTO temp.t (\"id\") SELECT \"id\" FROM \"new_a\"")
+        );
+        assert_eq!(filled_into("DELETE FROM a", "b", Provider::Sqlite), None);
+    }
 
     #[test]
     fn what_is_renamed_to_the_dropped_table_is_a_rebuild() {

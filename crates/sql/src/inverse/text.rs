@@ -124,6 +124,21 @@ pub(super) fn renamed(text: &str, from: &Name, to: &Name, provider: Provider) ->
     })
 }
 
+/// PostgreSQL: the text with another name for a schema, before names and by itself.
+pub(super) fn in_schema(text: &str, from: &str, to: &str) -> String {
+    let provider = Provider::PostgreSql;
+    replaced(text, provider, |mention| {
+        let before = text[..mention.span.start].trim_end().to_ascii_uppercase();
+        let schema_is_next = before.ends_with(" SCHEMA");
+        let [first, rest @ ..] = mention.parts.as_slice() else { return None };
+        if first != from || mention.keyword || (rest.is_empty() && !schema_is_next) {
+            return None;
+        }
+        let parts = std::iter::once(to).chain(rest.iter().map(String::as_str));
+        Some(parts.map(|part| quoted(part, provider)).collect::<Vec<_>>().join("."))
+    })
+}
+
 /// The text with another name for a column: of what is not qualified.
 pub(super) fn column_renamed(text: &str, from: &str, to: &str, provider: Provider) -> String {
     replaced(text, provider, |mention| {
@@ -160,6 +175,22 @@ pub(super) fn is_lenient(written: &str, provider: Provider) -> bool {
         }
     }
     false
+}
+
+/// CREATE without IF NOT EXISTS, with every letter where it was.
+pub(super) fn strict(written: &str, provider: Provider) -> String {
+    let tokens = tokens(written, provider);
+    let mut words = Words::new(written, &tokens, provider);
+    let mut text = written.to_owned();
+    while words.skip_to("IF") {
+        let Some(first) = words.previous() else { break };
+        if words.take_all(&["NOT", "EXISTS"]) {
+            let span = words.span_from(first);
+            text.replace_range(span.start..span.end, &" ".repeat(span.end - span.start));
+            break;
+        }
+    }
+    text
 }
 
 /// Columns of two tables: the name in the one, the name in the other.

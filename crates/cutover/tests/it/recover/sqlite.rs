@@ -62,6 +62,31 @@ fn a_rebuild_that_stopped_at_its_copy_is_begun_again_without_the_leftover() {
 }
 
 #[test]
+fn a_leftover_with_other_rows_is_a_question() {
+    for other in [
+        "DELETE FROM new_parent; INSERT INTO new_parent SELECT id + 100, 'own' FROM parent;",
+        "UPDATE new_parent SET n = 'own' WHERE id = 3;",
+        "UPDATE parent SET n = 31 WHERE id = 3;",
+    ] {
+        let scene = scene(&REBUILD.concat());
+        left_in_one_session(&scene, Some("database is locked"), &REBUILD[..3]);
+        scene.database.query(other);
+        let before = scene.everything();
+        let answer = scene.look(&[]);
+        assert_eq!(answer.code, Some(3), "{}", answer.said);
+        assert!(
+            answer.said.contains("some of its rows are none that the migration copies"),
+            "{}",
+            answer.said
+        );
+        assert!(answer.commands.iter().all(|command| command.contains("--force")), "{:?}", answer.commands);
+        let deployed = scene.project.run(&scene.database.url(), &["deploy"]);
+        assert!(!deployed.status.success(), "{}", text(&deployed));
+        assert_eq!(scene.everything(), before, "nothing may change\n{}", answer.said);
+    }
+}
+
+#[test]
 fn a_rebuild_whose_copy_has_no_original_goes_on() {
     for (ran, flag) in
         [(4, "--continue-from 5"), (5, "--continue-from 6"), (6, "--applied"), (7, "--applied")]

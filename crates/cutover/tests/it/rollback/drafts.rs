@@ -27,6 +27,7 @@ fn what_is_never_replayed_stands_in_the_way_of_no_draft() {
     assert!(text(&tried).contains("2_column: up, down and up again: equal"), "{}", text(&tried));
     // What is replayed is looked at as before, and so is the way back that is tried.
     project.write("4_broken", "CREATE TABLE b (id int);");
+    write(&project, "3_role", "CREATE ROLE never_made;", "DROP ROLE never_made;");
     for arguments in [["rollback", "--draft", "4_broken"], ["rollback", "--verify", "3_role"]] {
         let refused = project.run(&database.url(), &arguments);
         assert!(text(&refused).contains("C2025") && !refused.status.success(), "{}", text(&refused));

@@ -1,8 +1,10 @@
 //! `rollback`: ways back that run, are stored, are drafted and are tried.
 
 mod drafts;
+mod elsewhere;
 mod killed;
 mod projects;
+mod renamed;
 mod schemas;
 
 use crate::support::{Project, text};
@@ -89,6 +91,54 @@ fn an_image_without_the_files_undoes_the_last_deploy() {
     assert_eq!(database.psql(APPLIED), "1_base");
 }
 
+/// What is run is not the file: what is wrong with it cannot be corrected there.
+#[test]
+fn what_is_wrong_with_a_stored_way_back_is_corrected_beside_the_migration() {
+    let (database, project) = prepared();
+    write(&project, "4_bad", "CREATE TABLE bad (id int);", "DROP TABLE nope;");
+    write(
+        &project,
+        "5_gone",
+        "CREATE TABLE gone (id int);",
+        "-- cutover:irreversible not this\nDROP TABLE gone;",
+    );
+    project.deploy(&database.url());
+    let empty = Project::new(&[]);
+    let told = ["the copy that was stored at its deploy", "5_gone/down.sql in the migrations directory"];
+    let refused = text(&empty.run(&database.url(), &["rollback", "--yes", "--last", "1"]));
+    assert!(told.iter().all(|part| refused.contains(part)), "{refused}");
+    write(&project, "5_gone", "CREATE TABLE gone (id int);", "DROP TABLE gone;");
+    assert!(project.run(&database.url(), &["rollback", "--yes", "--last", "1"]).status.success());
+    let failed = text(&empty.run(&database.url(), &["rollback", "--yes", "--last", "1"]));
+    let told = ["the copy that was stored at its deploy", "4_bad/down.sql in the migrations directory"];
+    assert!(told.iter().all(|part| failed.contains(part)), "{failed}");
+    assert!(!failed.contains("correct 4_bad/down.sql"), "{failed}");
+    write(&project, "4_bad", "CREATE TABLE bad (id int);", "DROP TABLE bad;");
+    let undone = project.run(&database.url(), &["rollback", "--yes", "--last", "1"]);
+    assert!(undone.status.success(), "{}", text(&undone));
+}
+
+#[test]
+fn an_image_without_the_files_says_what_is_stored_of_what_was_rolled_back() {
+    let (database, _) = prepared();
+    let empty = Project::new(&[]);
+    assert!(empty.run(&database.url(), &["rollback", "--yes", "--last", "1"]).status.success());
+    std::fs::create_dir_all(empty.path().join("prisma/migrations")).unwrap();
+    let looked = empty.run(&database.url(), &["recover", "3_notes"]);
+    let said = text(&looked);
+    for part in [
+        "was rolled back",
+        "SELECT up_sql, down_sql FROM cutover.scripts WHERE id =",
+        "cutover deploy --reapply",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    // The statement that it says finds them.
+    let query = said.lines().find_map(|line| line.find("SELECT up_sql").map(|at| &line[at..])).unwrap();
+    assert_eq!(database.psql(query), "CREATE TABLE notes (id int, body text);|DROP TABLE notes;");
+    assert!(said.contains("What to do:"), "{said}");
+}
+
 #[test]
 fn to_a_migration_and_without_a_way_back() {
     let (database, project) = prepared();
@@ -150,6 +200,18 @@ fn what_is_gone_keeps_a_draft_from_being_run() {
         database.psql("SELECT count(*) FROM pg_database WHERE datname LIKE 'cutover\\_scratch\\_%'"),
         "0"
     );
+}
+
+/// What a newer version has begun to undo is not taken for done.
+#[test]
+fn an_unfinished_rollback_that_is_not_read_is_no_success() {
+    let (database, project) = prepared();
+    let none = project.run(&database.url(), &["rollback", "--continue", "--yes"]);
+    assert!(none.status.success() && text(&none).contains("Nothing was rolled back"), "{}", text(&none));
+    database.psql("UPDATE _prisma_migrations SET finished_at = NULL, logs = 'cutover:{\"version\":99,\"rollback\":true}' WHERE migration_name = '3_notes'");
+    let refused = project.run(&database.url(), &["rollback", "--continue", "--yes"]);
+    assert!(!refused.status.success(), "{}", text(&refused));
+    assert!(text(&refused).contains("cutover recover 3_notes"), "{}", text(&refused));
 }
 
 #[test]

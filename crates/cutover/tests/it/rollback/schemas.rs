@@ -187,3 +187,34 @@ fn what_a_draft_of_one_schema_says_is_gone_comes_back_in_another_where_it_was_ke
     assert!(undone.status.success(), "{}", text(&undone));
     assert_eq!(database.psql("SELECT nick, o.id FROM a.w, a.o"), "of a|7");
 }
+
+/// The server looks into its own schema first, whatever the path says.
+#[test]
+fn a_function_that_is_called_like_one_of_the_servers_stays_the_own_one() {
+    let database = server().create_database("own_lower");
+    let base =
+        "CREATE FUNCTION public.lower(n text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'own' $$;
+CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT 'epoch'::timestamptz $$;
+CREATE DOMAIN public.point AS text;
+CREATE TABLE w (id int PRIMARY KEY, n text, p public.point, made timestamptz DEFAULT public.now());
+CREATE INDEX w_lower ON w (public.lower(n)); CREATE VIEW v AS SELECT public.lower(n) AS n FROM w;";
+    let project = Project::new(&[("1_base", base)]);
+    project
+        .write("2_less", "DROP VIEW v; DROP INDEX w_lower; ALTER TABLE w DROP COLUMN made, DROP COLUMN p;");
+    project.write("3_more", "CREATE FUNCTION upper(n int) RETURNS int LANGUAGE sql AS 'SELECT 1';");
+    let drafted = project.run(&database.url(), &["rollback", "--draft", "2_less", "3_more"]);
+    assert!(drafted.status.success(), "{}", text(&drafted));
+    for name in ["2_less", "3_more"] {
+        assert!(down(&project, name).contains("-- cutover:drafted-in public"), "{}", down(&project, name));
+        let whole = down(&project, name).replace("-- cutover:irreversible", "--");
+        fs::write(project.path().join("prisma/migrations").join(name).join("down.sql"), whole).unwrap();
+    }
+    let tried = project.run(&database.url(), &["rollback", "--verify"]);
+    assert!(tried.status.success(), "{}", text(&tried));
+    project.deploy(&database.url());
+    let undone = project.run(&database.url(), &["rollback", "--yes", "--to", "1_base"]);
+    assert!(undone.status.success(), "{}", text(&undone));
+    database.psql("INSERT INTO w (id, n, p) VALUES (1, 'X', 'any text')");
+    assert_eq!(database.psql("SELECT v.n, w.made = 'epoch' FROM v, w"), "own|t");
+    assert!(database.psql("SELECT pg_get_indexdef('w_lower'::regclass)").contains("public.lower"));
+}

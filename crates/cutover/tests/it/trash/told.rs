@@ -60,7 +60,7 @@ fn a_rebuild_of_the_way_back_takes_the_guards_along() {
 }
 
 #[test]
-fn a_rebuild_that_leaves_the_keys_unknown_stops_the_way_back() {
+fn a_rebuild_that_leaves_the_keys_unknown_is_refused_before_anything_is_undone() {
     // The rows are written by hand: nobody knows that they are those that were there.
     let other = ANEW.replace("DROP TABLE u;", "UPDATE new_u SET id = id + 10; DROP TABLE u;");
     let (database, project) = deployed(&[
@@ -71,9 +71,14 @@ fn a_rebuild_that_leaves_the_keys_unknown_stops_the_way_back() {
     let output = project.run(&database.url(), &["rollback", "--yes", "--to", "1_base"]);
     let said = text(&output);
     assert!(!output.status.success() && said.contains("C2033"), "{said}");
-    assert!(said.contains("migration `2_drop` was not undone") && said.contains("column u.nick"), "{said}");
-    assert!(said.contains("undone before it in this run: 3_add"), "{said}");
+    assert!(said.contains("migration `2_drop` cannot be undone") && said.contains("column u.nick"), "{said}");
+    assert!(said.contains("the way back of `3_add`") && said.contains("nothing was undone"), "{said}");
+    assert_eq!(database.query("SELECT * FROM u ORDER BY id"), "1|ann|0\n2|bob|0");
+    // As it says: one after the other, and what is lost is told.
+    runs(&project, &database.url(), &["rollback", "--yes", "--to", "2_drop"]);
     assert_eq!(database.query("SELECT * FROM u ORDER BY id"), "11|ann\n12|bob");
+    let said = runs(&project, &database.url(), &["rollback", "--yes"]);
+    assert!(said.contains("loses the kept values of column u.nick, which are given to nobody"), "{said}");
 }
 
 #[test]

@@ -45,6 +45,21 @@ const MEMBERS: &str = "
 SELECT concat(d.classid::regclass, ' ', d.objid) FROM pg_depend d
 WHERE d.deptype = 'e' OR d.deptype = 'i' AND d.classid IN ('pg_proc'::regclass, 'pg_cast'::regclass)";
 
+/// What stands in the server's own schema and is found by its name.
+pub(super) const SERVER_NAMES: &str = "
+WITH own AS (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'pg_catalog')
+SELECT proname FROM pg_catalog.pg_proc, own WHERE pronamespace = own.oid
+UNION SELECT relname FROM pg_catalog.pg_class, own WHERE relnamespace = own.oid
+UNION SELECT typname FROM pg_catalog.pg_type, own WHERE typnamespace = own.oid
+UNION SELECT collname FROM pg_catalog.pg_collation, own WHERE collnamespace = own.oid
+UNION SELECT conname FROM pg_catalog.pg_conversion, own WHERE connamespace = own.oid
+UNION SELECT opcname FROM pg_catalog.pg_opclass, own WHERE opcnamespace = own.oid
+UNION SELECT opfname FROM pg_catalog.pg_opfamily, own WHERE opfnamespace = own.oid
+UNION SELECT cfgname FROM pg_catalog.pg_ts_config, own WHERE cfgnamespace = own.oid
+UNION SELECT dictname FROM pg_catalog.pg_ts_dict, own WHERE dictnamespace = own.oid
+UNION SELECT prsname FROM pg_catalog.pg_ts_parser, own WHERE prsnamespace = own.oid
+UNION SELECT tmplname FROM pg_catalog.pg_ts_template, own WHERE tmplnamespace = own.oid";
+
 /// Reads all of it.
 pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
     let version = conn.info().version_number;

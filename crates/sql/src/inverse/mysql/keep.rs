@@ -2,20 +2,19 @@
 //! piece of work is one statement, or one that can be said again.
 
 use super::super::keep::{
-    KEPT_PREFIX, Keeping, Kept, KeptKind, Pieces, Running, Substitution, Unkept, kept_name, left, listed,
+    KEPT_PREFIX, Keeping, Kept, KeptKey, KeptKind, Pieces, Running, Unkept, kept_name, left, listed,
 };
 use super::super::state::State;
 use super::super::text;
+use super::MYSQL;
 use super::render::{self, alter, key_columns, quoted};
-use super::{MYSQL, column};
 use crate::action::Name;
 use crate::effect::mysql::tokens;
 use crate::kind::{DdlVerb, Kind};
 use crate::scanner::Token;
-use crate::snapshot::{ColumnDefinition, Object, ObjectKind, PartKind, Snapshot};
+use crate::snapshot::{ColumnDefinition, Object, ObjectKind, PartKind};
 use crate::statement::Statement;
 use crate::words::Words;
-use std::collections::BTreeSet;
 
 /// What is sent in place of one statement, and what that keeps.
 type Found = Result<Option<(Vec<String>, Vec<Kept>)>, String>;
@@ -36,7 +35,7 @@ pub(in crate::inverse) fn keep(
 }
 
 /// The tokens of a statement, however its quotes are read.
-fn read(statement: &Statement, text: &str) -> Vec<Token> {
+pub(super) fn read(statement: &Statement, text: &str) -> Vec<Token> {
     [false, true].into_iter().find_map(|ansi_quotes| tokens(statement, text, ansi_quotes)).unwrap_or_default()
 }
 
@@ -92,12 +91,13 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
         let name = &table.name.name;
         let place = kept_name(KEPT_PREFIX, tag, name);
         let (mut changes, mut back) = (Vec::new(), Vec::new());
-        let (mut triggers, mut again) = (Vec::new(), Vec::new());
+        let (mut triggers, mut again, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         for (part, held) in &definition.parts {
             match part.kind {
                 PartKind::ForeignKey => {
                     changes.push(format!("DROP FOREIGN KEY {}", quoted(&part.name)));
-                    back.push(render::foreign_key(&part.name, held));
+                    let add = alter(name, &[render::foreign_key(&part.name, held)]);
+                    keys.push(KeptKey::of(&part.name, &table.name, (held, add), MYSQL));
                 }
                 // Its name is the database's on MySQL.
                 PartKind::Constraint if part.name != "PRIMARY" => {
@@ -128,6 +128,7 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
                 .map(|column| column.name.clone())
                 .collect(),
             restore: vec![alter(&place, &back)],
+            foreign_keys: keys,
             triggers: again,
             ..Kept::default()
         });
@@ -261,7 +262,7 @@ impl KeyChanges {
     }
 }
 
-fn names_column(columns: &[String], column: &str) -> bool {
+pub(super) fn names_column(columns: &[String], column: &str) -> bool {
     columns.iter().any(|own| text::same(own, column, MYSQL))
 }
 
@@ -322,133 +323,9 @@ fn restored(table: &Object, kept: &Kept, keys: &KeyChanges, state: &State) -> Ve
     fill(name, column, place).into_iter().chain([alter(name, &changes)]).collect()
 }
 
-/// A counted number 0 is one like any other, and no demand for the next one.
-pub const ZERO_STAYS: [&str; 2] = [
-    "SET @cutover_sql_mode = @@SESSION.sql_mode",
-    "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'NO_AUTO_VALUE_ON_ZERO')",
-];
-
-/// Takes [`ZERO_STAYS`] back.
-const ZERO_AGAIN: &str = "SET SESSION sql_mode = @cutover_sql_mode";
-
 /// Rows that came without it get its default.
-fn fill(table: &str, column: &ColumnDefinition, place: &str) -> Option<String> {
+pub(super) fn fill(table: &str, column: &ColumnDefinition, place: &str) -> Option<String> {
     let default = column.default.as_ref().filter(|default| !default.eq_ignore_ascii_case("NULL"))?;
     let place = quoted(place);
     column.not_null.then(|| format!("UPDATE {} SET {place} = {default} WHERE {place} IS NULL", quoted(table)))
-}
-
-pub(in crate::inverse) fn bring_back(
-    running: Running<'_>,
-    before: &Snapshot,
-    kept: &[Kept],
-) -> Vec<Substitution> {
-    let mut state = State::new(before, BTreeSet::new());
-    let mut found = Vec::new();
-    for (number, statement) in left(running) {
-        let tokens = read(statement, running.text);
-        let sent = match &statement.kind {
-            Kind::Ddl(DdlVerb::Create) => rows(statement, running.text, (&tokens, &state), kept),
-            Kind::Ddl(DdlVerb::Alter) => Pieces::read(running.text, &tokens, MYSQL)
-                .and_then(|pieces| values(&pieces, (&tokens, running.text), &state, kept)),
-            _ => None,
-        };
-        found.extend(sent.map(|sent| {
-            let sent = [ZERO_STAYS.map(str::to_owned).to_vec(), sent, vec![ZERO_AGAIN.to_owned()]].concat();
-            Substitution { statement: number, sent, own: None }
-        }));
-        super::one(statement, running.text, &mut state);
-    }
-    found
-}
-
-/// A table is made anew: it gets its name once its rows are there.
-fn rows(
-    statement: &Statement,
-    text: &str,
-    (tokens, state): (&[Token], &State),
-    kept: &[Kept],
-) -> Option<Vec<String>> {
-    let mut words = Words::new(text, tokens, MYSQL);
-    words.take_all(&["CREATE", "TABLE"]).then_some(())?;
-    words.if_not_exists();
-    let first = words.look(0)?;
-    let name = words.name()?;
-    let named = words.span_from(first);
-    let from = kept
-        .iter()
-        .find(|kept| kept.kind == KeptKind::Table && text::same(&kept.name.name, &name.name, MYSQL))?;
-    let mut then = State::new(&state.now, BTreeSet::new());
-    super::one(statement, text, &mut then);
-    let made = then.find(ObjectKind::Table, &name)?;
-    let columns: Vec<&String> = then
-        .definition(&made)?
-        .columns
-        .iter()
-        .filter(|column| column.generated.is_none() && names_column(&from.columns, &column.name))
-        .map(|column| &column.name)
-        .collect();
-    let place =
-        format!("{KEPT_PREFIX}back_{}", &from.place.name[KEPT_PREFIX.len().min(from.place.name.len())..]);
-    let place = kept_name("", "", &place)[1..].to_owned();
-    let create = format!(
-        "{}{}{}",
-        &text[statement.span.start..named.start],
-        quoted(&place),
-        &text[named.end..statement.span.end]
-    );
-    let list = listed(columns.into_iter().chain(from.held.iter().map(|(column, _)| column)), MYSQL);
-    let mut sent = vec![format!("DROP TABLE IF EXISTS {}", quoted(&place)), create];
-    sent.extend(from.held.iter().map(|(column, data_type)| {
-        format!("ALTER TABLE {} ADD COLUMN {} {data_type} NULL", quoted(&place), quoted(column))
-    }));
-    sent.push(format!(
-        "INSERT INTO {} ({list}) SELECT {list} FROM {}",
-        quoted(&place),
-        quoted(&from.place.name)
-    ));
-    sent.push(format!("RENAME TABLE {} TO {}", quoted(&place), quoted(&name.name)));
-    Some(sent)
-}
-
-/// A column is added: it is the one that was kept.
-fn values(
-    pieces: &Pieces<'_>,
-    (tokens, text): (&[Token], &str),
-    state: &State,
-    kept: &[Kept],
-) -> Option<Vec<String>> {
-    let table = state.find(ObjectKind::Table, &pieces.table)?;
-    let of = |column: &str| {
-        kept.iter()
-            .find(|kept| {
-                kept.kind == KeptKind::Column
-                    && kept.name == table.name
-                    && kept.column.as_deref().is_some_and(|own| text::same(own, column, MYSQL))
-            })
-            .and_then(|kept| kept.place_column.as_deref())
-    };
-    let alter = crate::effect::mysql::alter::alter_table(Words::new(text, tokens, MYSQL))?;
-    let added = |name: &str| {
-        alter.specs.iter().find_map(|spec| match spec {
-            crate::effect::mysql::spec::Spec::AddColumn { column, .. } if column.name == name => {
-                Some(column::defined(column))
-            }
-            _ => None,
-        })
-    };
-    let (mut sent, mut changes, mut any) = (Vec::new(), Vec::new(), false);
-    for piece in &pieces.pieces {
-        let found = piece.added_column().and_then(|(name, rest)| Some((of(&name)?, name, rest)));
-        match found {
-            Some((place, name, rest)) => {
-                any = true;
-                sent.extend(added(&name).and_then(|column| fill(&table.name.name, &column, place)));
-                changes.push(format!("CHANGE COLUMN {} {} {rest}", quoted(place), quoted(&name)));
-            }
-            None => changes.push(piece.text.to_owned()),
-        }
-    }
-    sent.push(format!("{} {}", pieces.head, changes.join(", ")));
-    any.then_some(sent)
 }

@@ -4,6 +4,7 @@
 //! types.
 
 mod alter;
+pub(super) mod bring_back;
 mod column;
 pub(super) mod keep;
 mod key;
@@ -18,7 +19,7 @@ use super::state::State;
 use super::{Draft, Undo, rows};
 use crate::effect::mysql::alter::{alter_table, index_statement};
 use crate::effect::mysql::tokens;
-use crate::kind::{DataVerb, DdlVerb, Kind};
+use crate::kind::{DataVerb, DdlVerb, Kind, Scope};
 use crate::snapshot::{ObjectKind, Snapshot};
 use crate::statement::{Script, Statement};
 use crate::words::Words;
@@ -35,10 +36,9 @@ pub(super) fn undo(script: &Script, text: &str, before: &Snapshot) -> (Draft, Ve
             .collect()
     });
     // What is made without looking at other tables is dropped so.
-    let unchecked = script
-        .statements
-        .iter()
-        .any(|statement| matches!(&statement.kind, Kind::Set { name, .. } if name == "foreign_key_checks"));
+    let unchecked = script.statements.iter().any(|statement| {
+        matches!(&statement.kind, Kind::Set { name, scope, .. } if name == "foreign_key_checks" && *scope != Scope::Global)
+    });
     let words = |value: &str| {
         let statement = format!("SET FOREIGN_KEY_CHECKS = {value}");
         if unchecked { vec![statement] } else { Vec::new() }
@@ -55,6 +55,11 @@ fn one(statement: &Statement, text: &str, state: &mut State) -> Undo {
 }
 
 fn read(statement: &Statement, written: &str, words: Words<'_>, state: &mut State) -> Option<Undo> {
+    if let Some(what) = of_server(words.clone()) {
+        return Some(Undo::unknown(format!(
+            "{what} for the whole server, and what that was before is in no database: set it by hand, where it is set for all"
+        )));
+    }
     match &statement.kind {
         kind if kind.is_transaction_control() || kind.is_session_statement() => Some(Undo::default()),
         Kind::Set { .. }
@@ -88,6 +93,23 @@ fn read(statement: &Statement, written: &str, words: Words<'_>, state: &mut Stat
         }
         _ => None,
     }
+}
+
+/// `SET GLOBAL x`, `SET @@persist.x`, also among others.
+fn of_server(mut words: Words<'_>) -> Option<String> {
+    words.take("SET").then_some(())?;
+    while !words.is_done() {
+        while words.symbol(b'@') {}
+        if words.take_any(&["GLOBAL", "PERSIST", "PERSIST_ONLY"]).is_some() {
+            words.symbol(b'.');
+            return Some(format!("it sets {}", words.part().unwrap_or_default()));
+        }
+        // The next of several.
+        while !words.is_done() && !words.symbol(b',') {
+            words.skip_one();
+        }
+    }
+    None
 }
 
 fn data(verb: DataVerb, written: &str, mut words: Words<'_>, state: &mut State) -> Undo {

@@ -285,3 +285,19 @@ fn an_index_over_a_beginning_comes_back() {
         assert_eq!(draft.statements().collect::<Vec<_>>(), [sql], "{text}");
     }
 }
+
+#[test]
+fn what_is_set_for_the_whole_server_is_not_put_back() {
+    for text in [
+        "SET GLOBAL max_connections = 10",
+        "SET @@global.max_connections = 10",
+        "SET SESSION sort_buffer_size = 1, PERSIST max_connections = 10",
+        "SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+    ] {
+        assert!(!back(text).is_complete() && back(text).statements().next().is_none(), "{text}");
+    }
+    // It is only read.
+    assert!(back("SET @before = @@GLOBAL.max_connections").is_complete());
+    assert!(back("SET SESSION sort_buffer_size = @@GLOBAL.sort_buffer_size").is_complete());
+    assert!(!back("SET GLOBAL foreign_key_checks = 0").is_complete());
+}

@@ -1,43 +1,50 @@
 //! Bringing back what was kept, on PostgreSQL: a table is made anew and filled, a column gets its name back.
 
-use super::super::keep::{Kept, KeptKind, Piece, Pieces, Running, Substitution, left, listed};
+use super::super::keep::{Kept, KeptKind, Piece, Pieces, Running, Substitution, Taken, left, listed};
 use super::super::state::State;
 use super::super::text;
 use super::POSTGRES;
 use super::counter::counted;
-use super::keep::{fill, own_type};
+use super::keep::{TYPES, fill, own_type};
 use super::render::{self, alter, alter_column, quoted};
 use super::{setting, types};
 use crate::action::Name;
 use crate::pg;
 use crate::pg::command::{self, Alter, Change, Command, Object as Relation};
-use crate::snapshot::{ColumnDefinition, Object, ObjectKind, Snapshot};
-use std::collections::BTreeSet;
+use crate::snapshot::{ColumnDefinition, Object, ObjectKind, PartKind};
 
 pub(in crate::inverse) fn bring_back(
     running: Running<'_>,
-    before: &Snapshot,
+    state: &mut State,
     kept: &[Kept],
+    taken: &mut Taken,
 ) -> Vec<Substitution> {
-    let mut state = State::new(before, BTreeSet::new());
     let mut found: Vec<Substitution> = Vec::new();
     // Counters go on behind the numbers that are there, once everything is.
     let mut counters = Vec::new();
     let mut last = None;
     for (number, statement) in left(running) {
+        taken.statement = number;
         if !statement.kind.is_transaction_control() {
             last = Some(number);
         }
         let written = statement.span.slice(running.text);
         let sent = match pg::read(written) {
-            Ok(Command::CreateTable(create)) => rows(&create, written, (&state, kept, &mut counters)),
+            Ok(Command::CreateTable(create)) if !is_in_the_way(&create, state) => {
+                rows(&create, written, (state, kept, &mut counters), taken)
+            }
             Ok(Command::Alter(change)) if change.object == Relation::Table => {
-                values(&change, written, &state, kept)
+                values(&change, written, (state, kept), taken)
             }
             _ => None,
         };
         found.extend(sent.map(|(sent, own)| Substitution { statement: number, sent, own }));
-        super::one(statement, running.text, &mut state);
+        super::one(statement, running.text, state);
+    }
+    for own in kept.iter().filter(|kept| kept.kind == KeptKind::Type) {
+        if state.find_any(&TYPES, &own.name).is_some_and(|made| state.is_created(&made)) {
+            taken.take(&own.place);
+        }
     }
     let Some(last) = last.filter(|_| !counters.is_empty()) else { return found };
     match found.iter_mut().find(|one| one.statement == last) {
@@ -51,11 +58,21 @@ pub(in crate::inverse) fn bring_back(
     found
 }
 
+/// Something has the name: IF NOT EXISTS leaves that alone, and rows that are kept are none of its.
+fn is_in_the_way(create: &command::CreateTable, state: &State) -> bool {
+    let named = create.name.as_ref().map(|name| state.made(name));
+    create.temporary
+        || named.is_some_and(|name| {
+            state.relation(&name).is_some() || state.owner(PartKind::Index, &name).is_some()
+        })
+}
+
 /// A table is made anew: its rows are there.
 fn rows(
     create: &command::CreateTable,
     written: &str,
     (state, kept, counters): (&State, &[Kept], &mut Vec<String>),
+    seen: &mut Taken,
 ) -> Option<(Vec<String>, Option<usize>)> {
     let name = state.made(create.name.as_ref()?);
     let more = |kept: &Kept| -> Vec<String> {
@@ -86,6 +103,7 @@ fn rows(
         .filter(|column| column.generated.is_none() && held.contains(&column.name))
         .collect();
     count_on(&name, (&columns, place), counters);
+    seen.take(place);
     // A partition that lists no columns has those of the table above it.
     let (into, taken) = match create.columns.is_empty() {
         true => (listed(held, POSTGRES), listed(held, POSTGRES)),
@@ -107,7 +125,8 @@ fn rows(
     // A policy that its owner is under as well would leave rows behind.
     let aside = Object { kind: ObjectKind::Table, name: place.clone() };
     let all_rows = alter(&aside, "NO FORCE ROW LEVEL SECURITY");
-    let mut sent = vec![written.to_owned()];
+    // What nobody has seen there is not filled either.
+    let mut sent = vec![text::strict(written, POSTGRES)];
     if whole.partitions.is_empty() {
         sent.extend(more(whole));
     }
@@ -143,8 +162,8 @@ fn cast(column: &ColumnDefinition, state: &State) -> String {
 fn values(
     change: &Alter,
     written: &str,
-    state: &State,
-    kept: &[Kept],
+    (state, kept): (&State, &[Kept]),
+    seen: &mut Taken,
 ) -> Option<(Vec<String>, Option<usize>)> {
     let table = state.find(ObjectKind::Table, &change.target.name)?;
     let tokens = text::tokens(written, POSTGRES);
@@ -155,9 +174,20 @@ fn values(
         match one {
             // What is dropped is dropped first, whatever stands before it: the name may be needed.
             Change::DropColumn { .. } | Change::DropConstraint { .. } => first.push(piece.text),
-            Change::AddColumn { column, .. } if column.generated.is_none() => {
+            // IF NOT EXISTS leaves a column alone that is there.
+            Change::AddColumn { column, if_not_exists }
+                if column.generated.is_none()
+                    && !(*if_not_exists && state.column(&table, &column.name).is_some()) =>
+            {
                 match of_column(&table, &column.name, kept) {
-                    Some(from) => sent.extend(named_back(&table, column, from, (piece, state))),
+                    Some((own, from)) => {
+                        seen.take_column(own);
+                        let counts = column.identity || piece.text.to_ascii_uppercase().contains("SERIAL");
+                        if column.not_null && column.default.is_none() && !counts {
+                            seen.require(own, POSTGRES);
+                        }
+                        sent.extend(named_back(&table, column, from, (piece, state)));
+                    }
                     None => rest.push(piece.text),
                 }
             }
@@ -175,12 +205,12 @@ fn values(
     Some((sent, None))
 }
 
-fn of_column<'k>(table: &Object, column: &str, kept: &'k [Kept]) -> Option<&'k str> {
+fn of_column<'k>(table: &Object, column: &str, kept: &'k [Kept]) -> Option<(&'k Kept, &'k str)> {
     kept.iter()
         .find(|kept| {
             kept.kind == KeptKind::Column && kept.name == table.name && kept.column.as_deref() == Some(column)
         })
-        .and_then(|kept| kept.place_column.as_deref())
+        .and_then(|kept| Some((kept, kept.place_column.as_deref()?)))
 }
 
 /// The kept column gets its name back, and becomes what the way back says of it.

@@ -2,8 +2,8 @@
 //! the catalogue alone, under the lock that DROP takes, in the migration's transaction.
 
 use super::super::keep::{
-    Instead, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKind, KeptPartition, Pieces, Running,
-    Unkept, kept_name, left,
+    Instead, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKey, KeptKind, KeptPartition, Pieces,
+    Running, Unkept, kept_name, left,
 };
 use super::super::state::State;
 use super::super::text;
@@ -114,9 +114,14 @@ fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>))
         trial(&list, &format!("DROP TABLE {list} RESTRICT")),
         format!("CREATE SCHEMA {}", quoted(&schema)),
     ];
-    let mut restore: Vec<(Object, Vec<String>)> = Vec::new();
-    let whole: Vec<(&Object, &Definition)> =
-        lost.objects.iter().filter(|(object, _)| object.kind == ObjectKind::Table).collect();
+    let mut restore: Vec<(Object, Back)> = Vec::new();
+    // As they are: what is lost with one of them is no part of the others any more, and moves with them.
+    let whole: Vec<(&Object, &Definition)> = lost
+        .objects
+        .keys()
+        .filter(|object| object.kind == ObjectKind::Table)
+        .filter_map(|object| Some((object, state.definition(object)?)))
+        .collect();
     let mut seen = BTreeSet::new();
     for (table, definition) in &whole {
         if !seen.insert(&table.name.name) {
@@ -130,35 +135,39 @@ fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>))
         restore.push(((*table).clone(), back));
         types.extend(definition.columns.iter().map(|column| column.data_type.clone()));
     }
-    let kept = named
-        .iter()
-        .filter_map(|table| {
-            let definition = state.definition(table)?;
-            // Partitions come back with the table above them.
-            let below: Vec<&Object> =
-                whole.iter().map(|(other, _)| *other).filter(|other| is_below(other, table, state)).collect();
-            let own = restore.iter().filter(|(other, _)| other == table || below.contains(&other));
-            let mut restore: Vec<String> = own.flat_map(|(_, back)| back.clone()).collect();
-            restore.sort_by_key(|sql| !sql.contains(" SET SCHEMA "));
-            let place = |name: &Name| Name { schema: Some(schema.clone()), name: name.name.clone() };
-            let partition = |other: &Object| KeptPartition {
-                name: other.name.clone(),
-                place: place(&other.name),
-                columns: state.definition(other).map(|own| stored(&own.columns)).unwrap_or_default(),
-                parted: below.iter().any(|lower| is_below(lower, other, state)),
-            };
-            Some(Kept {
-                kind: KeptKind::Table,
-                name: table.name.clone(),
-                place: place(&table.name),
-                columns: if below.is_empty() { stored(&definition.columns) } else { Vec::new() },
-                partitions: below.iter().copied().map(partition).collect(),
-                restore,
-                ..Kept::default()
-            })
-        })
-        .collect();
+    let kept = named.iter().filter_map(|table| kept_table(table, &restore, (&schema, state))).collect();
     Ok(Some((sent, None, kept)))
+}
+
+/// A table that is kept. Partitions come back with the table above them.
+fn kept_table(table: &Object, moved: &[(Object, Back)], (schema, state): (&str, &State)) -> Option<Kept> {
+    let definition = state.definition(table)?;
+    let below: Vec<&Object> =
+        moved.iter().map(|(other, _)| other).filter(|other| is_below(other, table, state)).collect();
+    let own: Vec<&Back> = moved
+        .iter()
+        .filter(|(other, _)| other == table || below.contains(&other))
+        .map(|(_, back)| back)
+        .collect();
+    let mut restore: Vec<String> = own.iter().flat_map(|back| back.statements.clone()).collect();
+    restore.sort_by_key(|sql| !sql.contains(" SET SCHEMA "));
+    let place = |name: &Name| Name { schema: Some(schema.to_owned()), name: name.name.clone() };
+    let partition = |other: &Object| KeptPartition {
+        name: other.name.clone(),
+        place: place(&other.name),
+        columns: state.definition(other).map(|own| stored(&own.columns)).unwrap_or_default(),
+        parted: below.iter().any(|lower| is_below(lower, other, state)),
+    };
+    Some(Kept {
+        kind: KeptKind::Table,
+        name: table.name.clone(),
+        place: place(&table.name),
+        columns: if below.is_empty() { stored(&definition.columns) } else { Vec::new() },
+        partitions: below.iter().copied().map(partition).collect(),
+        restore,
+        foreign_keys: own.iter().flat_map(|back| back.foreign_keys.clone()).collect(),
+        ..Kept::default()
+    })
 }
 
 /// What CASCADE drops beside what the tables take with them anyway.
@@ -191,6 +200,12 @@ fn stored(columns: &[ColumnDefinition]) -> Vec<String> {
     columns.iter().filter(|column| column.generated.is_none()).map(|column| column.name.clone()).collect()
 }
 
+/// What puts a table back.
+struct Back {
+    statements: Vec<String>,
+    foreign_keys: Vec<KeptKey>,
+}
+
 /// Moves a table into the schema, without what leads from it to what stays: rows there could not be deleted any more, and
 /// functions not dropped. And what puts it back.
 fn moved(
@@ -198,7 +213,7 @@ fn moved(
     definition: &Definition,
     all: &[(&Object, &Definition)],
     (schema, state): (&str, &State),
-) -> (Vec<String>, Vec<String>) {
+) -> (Vec<String>, Back) {
     let kept = Object {
         name: Name { schema: Some(schema.to_owned()), name: table.name.name.clone() },
         ..table.clone()
@@ -206,9 +221,15 @@ fn moved(
     let own_schema = table.name.schema.as_deref().unwrap_or("public");
     let mut steps = Vec::new();
     let mut back = vec![alter(&kept, &format!("SET SCHEMA {}", quoted(own_schema)))];
+    let mut foreign_keys = Vec::new();
     for (part, held) in &definition.parts {
         match part.kind {
-            PartKind::ForeignKey | PartKind::Trigger => {
+            PartKind::ForeignKey => {
+                steps.extend(render::drop_part(table, part));
+                let add = render::part(table, part, held).join("; ");
+                foreign_keys.push(KeptKey::of(&part.name, &table.name, (held, add), POSTGRES));
+            }
+            PartKind::Trigger => {
                 steps.extend(render::drop_part(table, part));
                 back.extend(render::part(table, part, held));
             }
@@ -233,7 +254,7 @@ fn moved(
         }
     }
     steps.push(alter(table, &format!("SET SCHEMA {}", quoted(schema))));
-    (steps, back)
+    (steps, Back { statements: back, foreign_keys })
 }
 
 /// A default leads to a function of the database's own, or to a sequence that is not the table's.
@@ -251,10 +272,12 @@ fn depends(default: &str, table: &Object, state: &State) -> bool {
     })
 }
 
+/// The kinds of what DROP TYPE names.
+pub(super) const TYPES: [ObjectKind; 3] = [ObjectKind::Enum, ObjectKind::Domain, ObjectKind::Type];
+
 /// A type is kept where a kept table or column has it.
 fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Instead {
-    let kinds = [ObjectKind::Enum, ObjectKind::Domain, ObjectKind::Type];
-    let named: Vec<Object> = dropped.names.iter().filter_map(|name| state.find_any(&kinds, name)).collect();
+    let named: Vec<Object> = dropped.names.iter().filter_map(|name| state.find_any(&TYPES, name)).collect();
     let used = |object: &Object| {
         let tables = state.now.objects.iter().filter(|(other, _)| other.kind == ObjectKind::Table);
         tables

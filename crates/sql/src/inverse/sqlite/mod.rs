@@ -5,6 +5,7 @@
 //! by one, renaming would lead the foreign keys of other tables along to the wrong table.
 
 mod alter;
+pub(super) mod bring_back;
 pub(super) mod keep;
 mod keys;
 mod rebuild;
