@@ -24,6 +24,7 @@ pub mod entrypoints;
 pub mod event;
 mod execute;
 mod expect;
+pub mod export;
 pub mod gates;
 pub mod handback;
 mod heartbeat;

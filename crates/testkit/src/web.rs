@@ -34,8 +34,10 @@ pub struct Request {
     pub line: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body, as far as it is text.
     pub body: String,
+    /// The body.
+    pub bytes: Vec<u8>,
 }
 
 impl Request {
@@ -164,5 +166,5 @@ fn read(stream: &TcpStream) -> std::io::Result<Request> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let line = line.rsplit_once(" HTTP").map_or(line.as_str(), |(line, _)| line).to_owned();
-    Ok(Request { line, headers, body: String::from_utf8_lossy(&body).into_owned() })
+    Ok(Request { line, headers, body: String::from_utf8_lossy(&body).into_owned(), bytes: body })
 }

@@ -20,6 +20,13 @@ pub(crate) struct TellingArguments {
     /// address) or pagerduty (a key); VALUE may be env:NAME or file:PATH
     #[arg(long, value_name = "RECEIVER=VALUE", value_parser = notify)]
     pub(crate) notify: Vec<NotifyFlag>,
+    /// Send a trace of the run by OTLP over HTTP: to this address, or to that of OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or
+    /// OTEL_EXPORTER_OTLP_ENDPOINT; a part of the trace that TRACEPARENT names
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) trace: Option<String>,
+    /// Send the metrics of the run to a Prometheus push gateway
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) push_metrics: Option<String>,
     /// How long the end of the run waits for people to be told, at most: 5s unless given. Nothing is waited for before
     #[arg(long, value_name = "TIME", value_parser = super::time, default_value = "5s", hide_default_value = true)]
     pub(crate) notify_wait: Duration,

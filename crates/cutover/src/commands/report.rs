@@ -9,6 +9,7 @@ use crate::settings;
 use crate::terminal::Terminal;
 use diagnostics::{Failure, Result, Secret, codes};
 use ops::event::{Event, Observer};
+use ops::export;
 use ops::notify::{Notifier, Notifying};
 use ops::record::Origin;
 use ops::report::{Collector, Database, Format, Report, github_annotations};
@@ -97,6 +98,7 @@ impl<'a> Reporting<'a> {
         if self.arguments.annotate == Some(Annotate::Github) {
             github(&report, call);
         }
+        self.export(&report, call);
         if let Some(notifying) = self.notifying.get() {
             let lost = notifying.finish(failure, self.arguments.notify_wait);
             lost.iter().for_each(|warning| terminal.warn(warning));
@@ -106,6 +108,25 @@ impl<'a> Reporting<'a> {
             if failure.is_none() {
                 call.say_last();
             }
+        }
+    }
+}
+
+impl Reporting<'_> {
+    /// Sends the run to systems that keep measurements.
+    fn export(&self, report: &Report, call: &Call<'_>) {
+        let terminal = call.context.terminal;
+        if let Some(address) = &self.arguments.trace {
+            let told =
+                call.context.surroundings.traces(address).and_then(|traces| export::spans(&traces, report));
+            if let Err(why) = told {
+                terminal.talk(&format!("warning: the trace was not sent: {why}"));
+            }
+        }
+        if let Some(address) = &self.arguments.push_metrics
+            && let Err(why) = export::push(&Secret::new(address), report)
+        {
+            terminal.talk(&format!("warning: the metrics were not pushed: {why}"));
         }
     }
 }

@@ -28,6 +28,7 @@ mod schema;
 mod schema_files;
 mod siblings;
 mod tables;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod variables;

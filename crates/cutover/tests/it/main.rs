@@ -10,6 +10,7 @@ mod blocked;
 mod concurrency;
 mod containers;
 mod crash;
+mod export;
 mod gates;
 mod half_done;
 mod history;
