@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the developer who runs it")]
 
 mod bench;
+mod dist;
 mod estimates;
 mod extended;
 mod generate;
@@ -31,6 +32,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Compare what `plan` estimates with what it takes, for docs/guide/src/estimates.md
     Estimates(estimates::Arguments),
+    /// Make what is released: an archive for a target, or, from all archives, checksums and packages
+    Dist(dist::Arguments),
     /// Write the pages that are made from code: docs/errors.md, docs/cli.md, the guide's differences
     Gen(generate::Arguments),
     /// Install missing test servers, start them once, run all tests against them
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Extended => extended::run(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Estimates(arguments) => estimates::run(&arguments),
+        Task::Dist(arguments) => dist::run(&arguments),
         Task::Gen(arguments) => generate::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),

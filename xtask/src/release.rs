@@ -7,13 +7,17 @@ use std::process::Command;
 /// It stays under this many bytes.
 pub(crate) const SIZE_LIMIT: u64 = 16_000_000;
 
-/// Builds it; its path.
+/// Builds it for this machine; its path.
 pub(crate) fn build() -> Result<PathBuf, String> {
-    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    build_for(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH))
+}
+
+/// Builds it for a target; its path.
+pub(crate) fn build_for(target: &str) -> Result<PathBuf, String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(root())
-        .args(["build", "--release", "--locked", "--package", "cutover", "--target", &target])
+        .args(["build", "--release", "--locked", "--package", "cutover", "--target", target])
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
     let status = cargo.status().map_err(|error| format!("cannot run {cargo:?}: {error}"))?;
     if !status.success() {

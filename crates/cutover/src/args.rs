@@ -64,7 +64,22 @@ pub(crate) enum Command {
     /// Remove what only cutover needs from database and project, for Prisma to go on alone
     Handback(HandbackArguments),
     /// Show the version and what it supports
-    Version,
+    Version {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the completions of a shell to stdout
+    Completions {
+        /// Which
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual's pages, one for each command, into a directory
+    Man {
+        /// Where; it is made if it is not there
+        directory: PathBuf,
+    },
     /// Write what is made from code: the JSON Schema of cutover.toml, its reference page
     #[command(hide = true)]
     Generate {

@@ -10,6 +10,7 @@ mod generate;
 mod handback;
 mod history;
 mod lock;
+mod manual;
 mod new;
 mod plan;
 mod preflight;
@@ -64,7 +65,9 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
         Command::Lock(command) => lock::run(&command, context),
         Command::New(arguments) => new::run(&arguments, context),
         Command::Handback(arguments) => handback::run(&arguments, context),
-        Command::Version => version::run(context),
+        Command::Version { json } => version::run(json, context),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { directory } => manual::pages(&directory, context),
         Command::Generate { what } => generate::run(what, context),
     }
 }

@@ -1,0 +1,4 @@
+CREATE TABLE "Product" (
+    "id" SERIAL PRIMARY KEY,
+    "name" TEXT NOT NULL
+);
