@@ -23,6 +23,7 @@ mod poolers;
 mod projects;
 mod recover;
 mod refusals;
+mod rehearsal;
 mod renewed_urls;
 mod reports;
 mod rollback;

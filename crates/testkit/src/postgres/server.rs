@@ -165,6 +165,14 @@ impl Server {
         database::psql(self, "postgres", sql).unwrap_or_else(|error| panic!("{error}\nin: {sql}"))
     }
 
+    /// Asks another database of it, such as a standby's copy of one; see [`Database::try_psql`].
+    ///
+    /// # Errors
+    /// The words of psql.
+    pub fn try_psql_in(&self, database: &str, sql: &str) -> Result<String, String> {
+        database::psql(self, database, sql)
+    }
+
     /// Makes certificates, puts them into this server and turns TLS on for new connections.
     pub fn enable_tls(&self) -> Certificates {
         let folder = self.folder().join("tls");
