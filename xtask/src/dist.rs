@@ -26,6 +26,14 @@ const TARGETS: [(&str, &str, &str); 2] =
 
 type Done<T> = Result<T, String>;
 
+/// Everything for this machine's target.
+pub(crate) fn make() -> Done<()> {
+    for arguments in [Arguments { target: None, finish: false }, Arguments { target: None, finish: true }] {
+        run(&arguments)?;
+    }
+    Ok(())
+}
+
 /// Makes it.
 pub(crate) fn run(arguments: &Arguments) -> crate::Result {
     let dist = dist();

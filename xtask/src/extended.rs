@@ -1,6 +1,6 @@
 //! `cargo xtask extended`: the checks that take too long for every change. Each stage fails hard.
 
-use crate::{bench, release, root};
+use crate::{bench, dist, release, root};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -9,13 +9,16 @@ type Stage = fn() -> Result<(), String>;
 
 /// Runs every stage in order.
 pub(crate) fn run() -> crate::Result {
-    let stages: [(&str, Stage); 6] = [
+    let stages: [(&str, Stage); 9] = [
         ("oracle: our scanner against PostgreSQL's own parser", oracle),
         ("static binary: built, small, runs in an empty directory tree", static_binary),
         (
             "first process of a container: passes signals on, reaps, ends with the application's code",
             first_process,
         ),
+        ("reports: read by the programs of others", reports),
+        ("packaging: against the schemas and tools of others", packaging),
+        ("release: archives, checksums, npm packages that are installed and run", released),
         ("crash matrix, with its counts", crash_matrix),
         ("licences, bans and sources of dependencies", deny),
         ("numbers", numbers),
@@ -123,6 +126,48 @@ fn first_process() -> Result<(), String> {
     match child.wait().map_err(failed)?.code() {
         Some(9) => Ok(()),
         other => Err(format!("the application's exit code is 9, and {other:?} came")),
+    }
+}
+
+/// A script of the project, given the release binary.
+fn script(name: &str) -> Result<(), String> {
+    let binary = release::build()?;
+    succeed(Command::new(root().join("scripts").join(name)).arg(binary))
+}
+
+fn reports() -> Result<(), String> {
+    script("check-reports.sh")
+}
+
+fn packaging() -> Result<(), String> {
+    script("check-packaging.sh")
+}
+
+fn released() -> Result<(), String> {
+    dist::make()?;
+    succeed(Command::new(root().join("scripts/check-npm.sh")).arg(dist::dist()))?;
+    // The script that people run, against these very files.
+    let place = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mirror = place.path().join("mirror/download/v0");
+    std::fs::create_dir_all(&mirror).map_err(|error| error.to_string())?;
+    for entry in std::fs::read_dir(dist::dist()).map_err(|error| error.to_string())?.flatten() {
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), mirror.join(entry.file_name())).map_err(|error| error.to_string())?;
+        }
+    }
+    let install = |directory: &str| {
+        let mut install = Command::new(root().join("packaging/install.sh"));
+        install.args(["--version", "0", "--directory"]).arg(place.path().join(directory));
+        install.env("CUTOVER_MIRROR", format!("file://{}", place.path().join("mirror").display()));
+        install
+    };
+    succeed(&mut install("bin"))?;
+    let name = format!("cutover-{}-unknown-linux-gnu.tar.gz", std::env::consts::ARCH);
+    std::fs::write(mirror.join(name), "changed on the way").map_err(|error| error.to_string())?;
+    match succeed(&mut install("other")) {
+        Ok(()) => Err("an archive that was changed was installed".to_owned()),
+        Err(_) if place.path().join("other").exists() => Err("something of it was installed".to_owned()),
+        Err(_) => Ok(()),
     }
 }
 
