@@ -63,20 +63,15 @@ pub struct Outcome {
     pub elapsed: Duration,
 }
 
+/// What failures say is to be run next.
+pub(crate) const DEPLOY: &str = "cutover migrate deploy";
+
 /// Runs a deploy.
 pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
     let kept = deploy.options.keep_dropped.is_some();
-    work(deploy, observer, interrupt).map_err(|failure| if kept { keeping(failure) } else { failure })
-}
-
-/// Whoever keeps what is dropped wants to go on so.
-fn keeping(failure: Failure) -> Failure {
-    failure.map(|diagnostic| match &diagnostic.help {
-        Some(help) => {
-            let help = help.replace("cutover migrate deploy", "cutover deploy --keep-dropped");
-            diagnostic.help(help)
-        }
-        None => diagnostic,
+    // Whoever keeps what is dropped wants to go on so.
+    work(deploy, observer, interrupt).map_err(|failure| {
+        if kept { failure.instead(DEPLOY, "cutover deploy --keep-dropped") } else { failure }
     })
 }
 
