@@ -558,7 +558,7 @@ pub(crate) fn connect(
     refuse_system_database(target)?;
     let began = Instant::now();
     loop {
-        match db::connect(target) {
+        match db::connect(&target.answering_within(interrupt.remaining())) {
             Err(error) if may_come_back(error.kind) => {
                 let Some(remaining) =
                     options.wait_database.checked_sub(began.elapsed()).filter(|left| !left.is_zero())

@@ -207,7 +207,9 @@ impl Scratch {
             match failure.get_class() {
                 // That says so itself.
                 Class::MigrationFailed => failure,
-                _ => failure.map(|told| told.note("while the migrations were replayed in a scratch database")),
+                _ => {
+                    failure.map(|told| told.note("while the migrations were replayed in a scratch database"))
+                }
             }
         })
     }

@@ -63,17 +63,7 @@ pub(super) fn migration(
     if let Some(context) = &error.context {
         diagnostic = diagnostic.note(format!("where: {context}"));
     }
-    let kind = match run.target.provider {
-        Provider::Sqlite => "SQLite result code",
-        Provider::MySql => "error number",
-        Provider::PostgreSql => "SQLSTATE",
-    };
-    if !error.code.is_empty() {
-        diagnostic = diagnostic.note(format!("{kind} {}", error.code));
-    }
-    for line in platform::of_error(Moment::Statement, run.target, error) {
-        diagnostic = diagnostic.note(format!("{}: {}", line.platform, line.way_out));
-    }
+    let diagnostic = said_by_server(run, error, diagnostic);
     if run.options.replay {
         let correct = format!(
             "correct {} so that it runs in an empty database, then `{DEPLOY}`",
@@ -98,6 +88,22 @@ pub(super) fn migration(
         state(migration, kept)
     };
     Failure::new(diagnostic.note(state).help(way_out(migration, kept)))
+}
+
+/// The server's own number, and what its platform is known to mean by that.
+fn said_by_server(run: &Run<'_>, error: &DbError, mut diagnostic: Diagnostic) -> Diagnostic {
+    let kind = match run.target.provider {
+        Provider::Sqlite => "SQLite result code",
+        Provider::MySql => "error number",
+        Provider::PostgreSql => "SQLSTATE",
+    };
+    if !error.code.is_empty() {
+        diagnostic = diagnostic.note(format!("{kind} {}", error.code));
+    }
+    for line in platform::of_error(Moment::Statement, run.target, error) {
+        diagnostic = diagnostic.note(format!("{}: {}", line.platform, line.way_out));
+    }
+    diagnostic
 }
 
 /// What is said of a failure in a scratch database: of whose it is, and where.
