@@ -4,15 +4,15 @@
 //! ([`sql::draft`]). Trying is the real thing: up, down, up again by the same code that deploys and rolls back, with the database
 //! compared after each.
 
+use crate::deploy::DEPLOY;
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::migrations::{self, Folder, Migration};
 use crate::plan::{PlannedMigration, State, decide};
-use crate::record::{Origin, Tables};
+use crate::record::Origin;
 use crate::rollback::{NOTHING_TO_UNDO, Rollback, Which, no_way_back, refuse, rollback};
-use crate::run::Options;
 use crate::schemas;
-use crate::scratch::Scratch;
+use crate::scratch::{self, Scratch};
 use db::target::Target;
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
 use serde::Serialize;
@@ -79,6 +79,10 @@ impl Verified {
 /// C1004 for a migration that has a `down.sql` already, unless it may be written over: nothing is written then. C2025 without a
 /// scratch database; what stops the replay.
 pub fn draft(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Drafted>> {
+    drafted(ask, observer, interrupt).map_err(|failure| failure.instead(DEPLOY, "cutover rollback --draft"))
+}
+
+fn drafted(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Drafted>> {
     let folder = migrations::read(&ask.migrations)?;
     let wanted = wanted(ask, &folder, |migration| ask.overwrite || !has_way_back(migration))?;
     let wanted_migrations = wanted.iter().map(|at| &folder.migrations[*at]);
@@ -188,6 +192,10 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 /// # Errors
 /// C2029 for a migration that has no `down.sql`; C2025 without a scratch database; what stops the replay of the migrations before.
 pub fn verify(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Verified>> {
+    verified(ask, observer, interrupt).map_err(|failure| failure.instead(DEPLOY, "cutover rollback --verify"))
+}
+
+fn verified(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Verified>> {
     let folder = migrations::read(&ask.migrations)?;
     let wanted = wanted(ask, &folder, has_way_back)?;
     let mut wanted_migrations = wanted.iter().map(|at| &folder.migrations[*at]);
@@ -296,7 +304,7 @@ impl Trial<'_> {
         let back = Rollback {
             target: self.scratch.target.clone(),
             migrations: self.ask.migrations.clone(),
-            options: Options { locking: false, tables: Tables::Off, ..Options::default() },
+            options: scratch::options(),
             which: Which::Last(1),
             incomplete: true,
             origin: Origin::default(),
@@ -313,8 +321,7 @@ fn failed_step(done: Result<()>, step: &str) -> Result<Option<Vec<String>>> {
     if !refused && failure.get_class() != Class::MigrationFailed {
         return Err(failure);
     }
-    let place = told.location().map(|place| format!(" at {place}")).unwrap_or_default();
-    let first = format!("{step} failed{place}: {}", told.title);
+    let first = format!("{step} failed: {}", told.title);
     Ok(Some(std::iter::once(first).chain(told.notes.iter().cloned()).collect()))
 }
 
@@ -346,7 +353,7 @@ fn opened(
             planned.extend(way_back(folder, migration, &options, ask.target.provider)?);
         }
     }
-    let scratch = Scratch::open(&ask.target, ask.scratch.as_ref(), observer, interrupt)?;
+    let scratch = Scratch::open(&ask.target, ask.scratch.as_ref(), &planned, observer, interrupt)?;
     scratch.check(&planned, options)?;
     Ok(scratch)
 }

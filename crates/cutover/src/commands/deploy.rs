@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCod
     let detailed = output.detailed_exitcode || arguments.plan.is_some();
     Call::of(context, output.json, detailed, |call| {
         if !arguments.dry_run {
-            return deployed(arguments, call).map(|()| 0);
+            return deployed(&prepare(arguments, call)?, arguments, call).map(|()| 0);
         }
         let operation = prepare(arguments, call)?;
         let human = Human::new(context.terminal, level(output), operation.target.provider, true);
@@ -29,18 +29,18 @@ pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCod
 }
 
 /// Deploys, and says what was applied.
-pub(super) fn deployed(arguments: &DeployArguments, call: &Call<'_>) -> Result<()> {
-    let operation = prepare(arguments, call)?;
+pub(super) fn deployed(operation: &Deploy, arguments: &DeployArguments, call: &Call<'_>) -> Result<()> {
     let terminal = call.context.terminal;
     let human = Human::new(terminal, level(&arguments.output), operation.target.provider, true);
-    let outcome = deploy(&operation, call.observer(&human), &call.interrupt)?;
+    let outcome = deploy(operation, call.observer(&human), &call.interrupt)?;
     if call.json.is_none() {
         applied(&outcome.applied).iter().for_each(|line| terminal.out(line));
     }
     Ok(())
 }
 
-fn prepare(arguments: &DeployArguments, call: &Call<'_>) -> Result<Deploy> {
+/// What is to be deployed, from the arguments.
+pub(super) fn prepare(arguments: &DeployArguments, call: &Call<'_>) -> Result<Deploy> {
     let asked = Arguments::new(&arguments.project, &arguments.wait)
         .locks(&arguments.locks)
         .keeping(arguments.keep_dropped)

@@ -52,7 +52,7 @@ fn a_way_back_that_does_not_run_does_not_come_back_and_the_others_are_tried() {
     assert_eq!(tried.status.code(), Some(7), "{said}");
     for line in [
         "1_wrong: NOT equal",
-        "the way back failed at",
+        "the way back failed: the replay of",
         "down.sql:2:1",
         "2_right: up, down and up again: equal",
         "3_other: NOT equal",
