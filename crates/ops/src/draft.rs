@@ -10,15 +10,16 @@ use crate::interrupt::Interrupt;
 use crate::migrations::{self, Folder, Migration};
 use crate::plan::{PlannedMigration, State, decide};
 use crate::record::Origin;
-use crate::rollback::{NOTHING_TO_UNDO, Rollback, Which, no_way_back, refuse, rollback};
+use crate::rollback::{IRREVERSIBLE, NOTHING_TO_UNDO, Rollback, Which, no_way_back, refuse, rollback};
 use crate::schemas;
 use crate::scratch::{self, Scratch};
+use crate::whole_file::whole_file;
 use db::target::Target;
-use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes, one_line};
 use serde::Serialize;
 use sql::Snapshot;
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -151,10 +152,7 @@ fn is_there(path: &Path) -> Failure {
 
 /// Writes the file, over one that is there if it may.
 fn write(path: &Path, text: &str, overwrite: bool) -> Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).truncate(true).create(overwrite).create_new(!overwrite);
-    let done = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    done.map_err(|error| match error.kind() {
+    whole_file(path, text, overwrite).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => is_there(path),
         _ => unwritable(path, &error),
     })
@@ -166,13 +164,13 @@ fn written(draft: &sql::Draft, obstacles: &[String], schema: Option<&str>) -> St
         "-- The way back, drafted by `cutover rollback --draft`. Read it, try it with `cutover rollback --verify`.\n",
     );
     for obstacle in obstacles {
-        let _ = writeln!(text, "-- cutover:irreversible {obstacle}");
+        let _ = writeln!(text, "-- cutover:{IRREVERSIBLE} {obstacle}");
     }
     if let Some(schema) = schema.filter(|schema| schemas::is_bound_to(draft, schema)) {
-        let _ = writeln!(text, "{}{schema}", schemas::DRAFTED_IN);
+        let _ = writeln!(text, "-- cutover:{} {}", schemas::DRAFTED_IN, one_line(schema));
     }
     if draft.is_complete() && draft.statements().next().is_none() {
-        let _ = writeln!(text, "{NOTHING_TO_UNDO}");
+        let _ = writeln!(text, "-- cutover:{NOTHING_TO_UNDO}");
     }
     text.push('\n');
     text.push_str(&draft.sql());
