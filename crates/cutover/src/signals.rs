@@ -10,12 +10,17 @@ use std::thread::JoinHandle;
 /// All of them.
 const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
 
-/// Those of them that this process was not started to ignore, as by `nohup`.
+/// Those of them that this process was not started to ignore.
 fn ending() -> impl Iterator<Item = i32> {
+    heeded(&ENDING)
+}
+
+/// Those of these that this process was not started to ignore, as by `nohup`: what it starts ignores them too.
+pub(crate) fn heeded(signals: &[i32]) -> impl Iterator<Item = i32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    ENDING.into_iter().filter(move |signal| ignored & (1 << (signal - 1)) == 0)
+    signals.iter().copied().filter(move |signal| ignored & (1 << (signal - 1)) == 0)
 }
 
 /// Signals that go to an operation.

@@ -324,8 +324,12 @@ const NO_SETTINGS: &[&str] = &[
 /// Our settings for a MySQL or MariaDB session that runs migrations, all of its variables then, and the `max_statement_time`
 /// (MariaDB) that would have held, in seconds.
 pub fn prepare_mysql(conn: &mut dyn Conn) -> Result<(Variables, Option<String>), DbError> {
-    // Nothing ends the session that holds the lock; rows are waited for without a bound.
-    conn.execute("SET SESSION wait_timeout = 31536000, SESSION innodb_lock_wait_timeout = 100000000")?;
+    // Nothing ends the session that holds the lock; rows are waited for without a bound; and no answer is cut short, which would be
+    // read as one: a limit of the server's bounds what a client is given, and nothing that a statement does.
+    conn.execute(
+        "SET SESSION wait_timeout = 31536000, SESSION innodb_lock_wait_timeout = 100000000, SESSION sql_select_limit = \
+         18446744073709551615",
+    )?;
     let mut limit = None;
     if conn.info().is_maria() {
         let rows = conn.query("SELECT @@SESSION.max_statement_time + 0")?;
@@ -362,7 +366,7 @@ const OF_THE_SERVER: [&str; 3] = ["1229", "1238", "1621"];
 /// the connection, which drops the locks.
 pub fn put_back_mysql(conn: &mut dyn Conn, before: &Variables, database: &str) -> Result<(), DbError> {
     // It cuts the list of variables short too.
-    conn.execute("SET SESSION sql_select_limit = DEFAULT")?;
+    conn.execute("SET SESSION sql_select_limit = 18446744073709551615")?;
     for (name, now) in variables(conn)? {
         let Some(value) = before.get(&name).filter(|value| **value != now) else { continue };
         let number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');

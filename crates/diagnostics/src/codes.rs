@@ -507,9 +507,9 @@ pub static C2034: Code = Code {
     id: "C2034",
     default_class: Class::Pending,
     title: "The migrations of this image are not applied",
-    what: "`cutover wait` looked until its time was over, and something was in the way each time: the last reason is told, and decides the exit code.",
+    what: "`cutover wait` looked until its time was over, and something was in the way each time: the last reason is told, and decides the exit code. Or `cutover run` or `cutover wait` found a directory without migrations.",
     why: "An application that starts before its migrations are applied fails later, in ways that are harder to read.",
-    way_out: "`cutover status` shows what is missing; `cutover deploy` applies it; `--timeout` waits longer.",
+    way_out: "`cutover status` shows what is missing; `cutover deploy` applies it; `--timeout` waits longer. An image without migrations needs them copied into it, or is started without cutover.",
 };
 
 /// A gate does not pass.

@@ -63,6 +63,15 @@ impl Failure {
         self.map(|diagnostic| if diagnostic.help.is_none() { diagnostic.help(help) } else { diagnostic })
     }
 
+    /// Leads to another command than the one that its help names.
+    #[must_use]
+    pub fn instead(self, named: &str, command: &str) -> Self {
+        self.map(|mut diagnostic| {
+            diagnostic.help = diagnostic.help.map(|help| help.replace(named, command));
+            diagnostic
+        })
+    }
+
     /// What is told.
     pub fn diagnostic(&self) -> &Diagnostic {
         &self.0.diagnostic

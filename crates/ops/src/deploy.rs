@@ -72,6 +72,9 @@ pub struct Outcome {
     pub elapsed: Duration,
 }
 
+/// What failures say is to be run next.
+pub(crate) const DEPLOY: &str = "cutover migrate deploy";
+
 /// Runs a deploy.
 pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
     let environment = deploy.conditions.environment.as_deref();
@@ -89,14 +92,7 @@ pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrup
 /// Whoever keeps what is dropped, for this time, wants to go on so; what was begun so goes on so.
 fn keeping(failure: Failure, lifetime: Option<Duration>) -> Failure {
     let Some(lifetime) = lifetime else { return failure };
-    failure.map(|diagnostic| match &diagnostic.help {
-        Some(help) => {
-            let command = format!("cutover deploy {}", keep::flag(lifetime));
-            let help = help.replace("cutover migrate deploy", &command);
-            diagnostic.help(help)
-        }
-        None => diagnostic,
-    })
+    failure.instead(DEPLOY, &format!("cutover deploy {}", keep::flag(lifetime)))
 }
 
 fn work<'a>(

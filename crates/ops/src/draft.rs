@@ -4,21 +4,22 @@
 //! ([`sql::draft`]). Trying is the real thing: up, down, up again by the same code that deploys and rolls back, with the database
 //! compared after each.
 
+use crate::deploy::DEPLOY;
 use crate::event::Observer;
 use crate::interrupt::Interrupt;
 use crate::migrations::{self, Folder, Migration};
 use crate::plan::{PlannedMigration, State, decide};
-use crate::record::{Origin, Tables};
-use crate::rollback::{NOTHING_TO_UNDO, Rollback, Which, no_way_back, refuse, rollback};
-use crate::run::Options;
+use crate::record::Origin;
+use crate::rollback::{IRREVERSIBLE, NOTHING_TO_UNDO, Rollback, Which, no_way_back, refuse, rollback};
 use crate::schemas;
-use crate::scratch::Scratch;
+use crate::scratch::{self, Scratch};
+use crate::whole_file::whole_file;
 use db::target::Target;
-use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes, one_line};
 use serde::Serialize;
 use sql::Snapshot;
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -79,6 +80,10 @@ impl Verified {
 /// C1004 for a migration that has a `down.sql` already, unless it may be written over: nothing is written then. C2025 without a
 /// scratch database; what stops the replay.
 pub fn draft(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Drafted>> {
+    drafted(ask, observer, interrupt).map_err(|failure| failure.instead(DEPLOY, "cutover rollback --draft"))
+}
+
+fn drafted(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Drafted>> {
     let folder = migrations::read(&ask.migrations)?;
     let wanted = wanted(ask, &folder, |migration| ask.overwrite || !has_way_back(migration))?;
     let wanted_migrations = wanted.iter().map(|at| &folder.migrations[*at]);
@@ -147,10 +152,7 @@ fn is_there(path: &Path) -> Failure {
 
 /// Writes the file, over one that is there if it may.
 fn write(path: &Path, text: &str, overwrite: bool) -> Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).truncate(true).create(overwrite).create_new(!overwrite);
-    let done = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    done.map_err(|error| match error.kind() {
+    whole_file(path, text, overwrite).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => is_there(path),
         _ => unwritable(path, &error),
     })
@@ -162,13 +164,13 @@ fn written(draft: &sql::Draft, obstacles: &[String], schema: Option<&str>) -> St
         "-- The way back, drafted by `cutover rollback --draft`. Read it, try it with `cutover rollback --verify`.\n",
     );
     for obstacle in obstacles {
-        let _ = writeln!(text, "-- cutover:irreversible {obstacle}");
+        let _ = writeln!(text, "-- cutover:{IRREVERSIBLE} {obstacle}");
     }
     if let Some(schema) = schema.filter(|schema| schemas::is_bound_to(draft, schema)) {
-        let _ = writeln!(text, "{}{schema}", schemas::DRAFTED_IN);
+        let _ = writeln!(text, "-- cutover:{} {}", schemas::DRAFTED_IN, one_line(schema));
     }
     if draft.is_complete() && draft.statements().next().is_none() {
-        let _ = writeln!(text, "{NOTHING_TO_UNDO}");
+        let _ = writeln!(text, "-- cutover:{NOTHING_TO_UNDO}");
     }
     text.push('\n');
     text.push_str(&draft.sql());
@@ -188,6 +190,10 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 /// # Errors
 /// C2029 for a migration that has no `down.sql`; C2025 without a scratch database; what stops the replay of the migrations before.
 pub fn verify(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Verified>> {
+    verified(ask, observer, interrupt).map_err(|failure| failure.instead(DEPLOY, "cutover rollback --verify"))
+}
+
+fn verified(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Vec<Verified>> {
     let folder = migrations::read(&ask.migrations)?;
     let wanted = wanted(ask, &folder, has_way_back)?;
     let mut wanted_migrations = wanted.iter().map(|at| &folder.migrations[*at]);
@@ -296,7 +302,7 @@ impl Trial<'_> {
         let back = Rollback {
             target: self.scratch.target.clone(),
             migrations: self.ask.migrations.clone(),
-            options: Options { locking: false, tables: Tables::Off, ..Options::default() },
+            options: scratch::options(),
             which: Which::Last(1),
             incomplete: true,
             origin: Origin::default(),
@@ -313,8 +319,7 @@ fn failed_step(done: Result<()>, step: &str) -> Result<Option<Vec<String>>> {
     if !refused && failure.get_class() != Class::MigrationFailed {
         return Err(failure);
     }
-    let place = told.location().map(|place| format!(" at {place}")).unwrap_or_default();
-    let first = format!("{step} failed{place}: {}", told.title);
+    let first = format!("{step} failed: {}", told.title);
     Ok(Some(std::iter::once(first).chain(told.notes.iter().cloned()).collect()))
 }
 
@@ -346,7 +351,7 @@ fn opened(
             planned.extend(way_back(folder, migration, &options, ask.target.provider)?);
         }
     }
-    let scratch = Scratch::open(&ask.target, ask.scratch.as_ref(), observer, interrupt)?;
+    let scratch = Scratch::open(&ask.target, ask.scratch.as_ref(), &planned, observer, interrupt)?;
     scratch.check(&planned, options)?;
     Ok(scratch)
 }

@@ -13,16 +13,17 @@ use crate::keep;
 use crate::lease;
 use crate::lookout;
 use crate::migrations::{self, Folder};
+use crate::plan;
 use crate::plan::file::{self, Base, Identity, Plan};
-use crate::plan::forecast::forecast;
+use crate::plan::forecast::{Forecast, forecast};
 use crate::plan::past::Past;
-use crate::plan::{self, PlannedMigration};
 use crate::run::{Options, Run};
+use db::catalog::Size;
 use db::target::Kind;
 use db::{activity, history};
 use diagnostics::render::json::Json;
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes};
-use sql::Catalog;
+use sql::{Catalog, Name};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,8 +96,8 @@ fn planned(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Plan> 
     let mut catalog = run.patiently(db::catalog::read)?;
     // What follows is thought about: nobody waits for a transaction that does nothing.
     end(run)?;
-    measure(&mut catalog, &planned, run)?;
-    Ok(finished((identity, base), &planned, (&mut catalog, &past), (findings, observer)))
+    let migrations = forecast(&planned, &mut catalog, &past, &mut |names| measure(names, run))?;
+    Ok(finished((identity, base), migrations, &findings, observer))
 }
 
 /// Opens a transaction that reads, with what a deploy says to its sessions. True if a pooler shares the server's sessions.
@@ -140,31 +141,16 @@ fn end(run: &mut Run<'_>) -> Result<()> {
     }
 }
 
-/// Sizes of the tables that are worked on, where the server's statistics do not have them.
-fn measure(catalog: &mut Catalog, planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<()> {
-    let mut names = Vec::new();
-    let mut then = catalog.clone();
-    for migration in planned {
-        let text = migration.source.text();
-        for statement in migration.statements().skip(migration.state.done()) {
-            let effect = sql::effect(statement, text, &then);
-            names.extend(effect.tables.into_iter().map(|found| found.table));
-            then.apply(statement, text);
-        }
+/// How large these tables are, where the server's statistics do not have it.
+fn measure(names: &[Name], run: &mut Run<'_>) -> Result<Vec<Size>> {
+    // The catalogue has it.
+    if run.target.provider == Provider::MySql {
+        return Ok(Vec::new());
     }
-    names.retain(|name| catalog.tables.contains_key(name));
-    names.sort();
-    names.dedup();
     read_only(run)?;
-    let sizes = run.patiently(|conn| db::catalog::sizes(conn, &names))?;
+    let sizes = run.patiently(|conn| db::catalog::sizes(conn, names))?;
     end(run)?;
-    for size in sizes {
-        if let Some(table) = catalog.tables.get_mut(&size.table) {
-            table.rows = size.rows.or(table.rows);
-            table.bytes = size.bytes.or(table.bytes);
-        }
-    }
-    Ok(())
+    Ok(sizes)
 }
 
 /// What a plan rests on, as it is now.
@@ -227,14 +213,15 @@ fn without_database(deploy: &Deploy, folder: &Folder, observer: &dyn Observer) -
     let identity = Identity { version, location, database, schema, ..Identity::default() };
     let base =
         Base::default().with_files(folder).with_limit(&deploy.limit).with_kept(deploy.options.keep_dropped);
-    Ok(finished((identity, base), &planned, (&mut catalog, &Past::default()), (Vec::new(), observer)))
+    let migrations = forecast(&planned, &mut catalog, &Past::default(), &mut |_| Ok(Vec::new()))?;
+    Ok(finished((identity, base), migrations, &[], observer))
 }
 
 fn finished(
     (target, base): (Identity, Base),
-    planned: &[PlannedMigration],
-    (catalog, past): (&mut Catalog, &Past),
-    (findings, observer): (Vec<Diagnostic>, &dyn Observer),
+    migrations: Vec<Forecast>,
+    findings: &[Diagnostic],
+    observer: &dyn Observer,
 ) -> Plan {
     let plan = Plan {
         version: file::VERSION,
@@ -242,7 +229,7 @@ fn finished(
         at: jiff::Timestamp::now().to_string(),
         target,
         base,
-        migrations: forecast(planned, catalog, past),
+        migrations,
         findings: findings.iter().map(Json::from).collect(),
     };
     observer.on(&Event::Planned { pending: plan.names().map(str::to_owned).collect() });

@@ -86,12 +86,14 @@ impl Interrupt {
         self.check()
     }
 
+    /// What is left until the deadline; none: there is none.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
     /// The shorter of `wait` and what is left until the deadline.
     pub fn within_deadline(&self, wait: Duration) -> Duration {
-        match self.deadline() {
-            Some(deadline) => wait.min(deadline.saturating_duration_since(Instant::now())),
-            None => wait,
-        }
+        self.remaining().map_or(wait, |remaining| wait.min(remaining))
     }
 }
 

@@ -64,8 +64,10 @@ pub mod status;
 pub mod trash;
 pub mod wait;
 mod watch;
+mod whole_file;
 
 pub use execute::duration;
 pub use json::each_value;
 pub use retry::OnOrphan;
 pub use run::{Options, new_id as run_id};
+pub use whole_file::whole_file;

@@ -125,6 +125,22 @@ pub fn checksum(text: &[u8]) -> String {
     hex(&Sha256::digest(text))
 }
 
+/// Reads a directory that must have migrations: else `what` is told, and the way out.
+///
+/// # Errors
+/// C2034 for one that has none, or does not exist; a directory that cannot be listed.
+pub fn read_some(path: &Path, what: &str, way_out: &str) -> Result<Folder> {
+    let folder = read(path)?;
+    if folder.migrations.is_empty() {
+        return Err(Failure::new(
+            Diagnostic::error(format!("no migrations in {}: {what}", folder.path.display()))
+                .code(&codes::C2034)
+                .help(way_out),
+        ));
+    }
+    Ok(folder)
+}
+
 /// Reads a directory. One that does not exist has no migrations.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 //! Once that is done, it is looked whether the database says so too (as `recover` does, in a scratch database, where that is
 //! cheap), and a contradiction is told.
 
+use crate::deploy::DEPLOY;
 use crate::event::{Event, Observer};
 use crate::execute::in_one_transaction;
 use crate::interrupt::Interrupt;
@@ -98,13 +99,7 @@ fn again(failure: Failure, resolution: &Resolution) -> Failure {
     };
     let flags: String = resolution.names().iter().map(|name| format!(" {flag} {name}")).collect();
     let command = format!("cutover migrate resolve{flags}");
-    failure.map(|diagnostic| match &diagnostic.help {
-        Some(help) => {
-            let help = help.replace("cutover migrate deploy", &command);
-            diagnostic.help(help)
-        }
-        None => diagnostic,
-    })
+    failure.instead(DEPLOY, &command)
 }
 
 /// Makes the history table, where there is none, and learns what it asks for.

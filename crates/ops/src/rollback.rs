@@ -33,8 +33,11 @@ use sql::Kept;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The line of a way back that has no statements since nothing is to be undone.
-pub(crate) const NOTHING_TO_UNDO: &str = "-- cutover:nothing-to-undo";
+/// The directive of a way back that has no statements since nothing is to be undone.
+pub(crate) const NOTHING_TO_UNDO: &str = "nothing-to-undo";
+
+/// The directive of a way back that is none yet, with the reason.
+pub(crate) const IRREVERSIBLE: &str = "irreversible";
 
 /// Behind the name of a way back that is no file: it was stored with its migration.
 const STORED: &str = " (stored)";
@@ -83,8 +86,11 @@ pub struct Step {
     pub name: String,
     /// Where its way back comes from: `stored at its deploy`, or the file.
     pub from: String,
-    /// The statements of its way back.
+    /// The statements of its way back that are left to run.
     pub statements: Vec<String>,
+    /// Those that an interrupted run of it has carried out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub done: Vec<String>,
     /// What is thrown away: `12 rows of public.notes`.
     pub losses: Vec<String>,
     /// What it may do beyond the schema of the history, as far as no text tells: `may change other schemas: it calls audit.log`.
@@ -413,32 +419,31 @@ pub(crate) fn no_way_back(name: &str) -> Failure {
     )
 }
 
-/// `-- cutover:irreversible reason` in a way back says that it is none yet.
 fn refuse_irreversible(way: &Way, own: Option<&str>) -> Result<()> {
     let planned = &way.planned;
     // One that was begun has passed this, and some of what was kept is back already.
     if matches!(planned.state, State::Resume { .. }) {
         return Ok(());
     }
-    let lines = planned.source.text().lines();
-    let mut reasons = lines.filter_map(|line| line.trim().strip_prefix("-- cutover:irreversible"));
     // What a draft says of rows and values does not hold where these are kept.
     let is_kept = |reason: &str| {
-        let said = reason.trim().strip_prefix("statement ").and_then(|said| said.split_once(": "));
+        let said = reason.strip_prefix("statement ").and_then(|said| said.split_once(": "));
         said.and_then(|(_, why)| why.strip_prefix("Does not bring back ")).is_some_and(|what| {
             let here = own.map(|own| schemas::here(what, own, way.up.as_deref().unwrap_or_default()));
             keep::holds(&way.coming.brought, what)
                 || here.is_some_and(|here| keep::holds(&way.coming.brought, &here))
         })
     };
-    let Some(reason) = reasons.find(|reason| !is_kept(reason)) else { return Ok(()) };
+    let Some(reason) = planned.says(IRREVERSIBLE).find(|reason| !is_kept(reason)) else { return Ok(()) };
     Err(Failure::new(
         Diagnostic::error(format!("migration `{}` cannot be undone", planned.name))
             .code(&codes::C2029)
             .meta("migration", planned.name.clone())
-            .note(format!("its way back says: {}", reason.trim().trim_start_matches(['=', ':']).trim()))
+            .note(format!("its way back says: {reason}"))
             .note("nothing was undone")
-            .help("take the line `-- cutover:irreversible` out of down.sql if what is lost may be lost, then `cutover rollback`"),
+            .help(format!(
+                "take the line `-- cutover:{IRREVERSIBLE}` out of down.sql if what is lost may be lost, then `cutover rollback`"
+            )),
     ))
 }
 
@@ -461,15 +466,14 @@ pub(crate) fn refuse(
     up: Option<&str>,
     options: &sql::Options,
 ) -> Result<()> {
-    refuse_empty(planned, up)?;
+    refuse_empty(planned, up, options)?;
     schemas::refuse_others(target, planned, up, options)
 }
 
 /// A way back without statements undoes nothing: it says so, or is one of a migration (`up`) without any.
-fn refuse_empty(planned: &PlannedMigration, up: Option<&str>) -> Result<()> {
-    let nothing =
-        |text: &str| text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with("--"));
-    let says_so = planned.source.text().lines().any(|line| line.trim() == NOTHING_TO_UNDO);
+fn refuse_empty(planned: &PlannedMigration, up: Option<&str>, options: &sql::Options) -> Result<()> {
+    let nothing = |text: &str| sql::split(text, options).is_ok_and(|script| script.statements.is_empty());
+    let says_so = planned.says(NOTHING_TO_UNDO).next().is_some();
     if planned.statement_count() > 0 || says_so || up.is_some_and(nothing) {
         return Ok(());
     }
@@ -479,7 +483,7 @@ fn refuse_empty(planned: &PlannedMigration, up: Option<&str>) -> Result<()> {
             .meta("migration", planned.name.clone())
             .note("nothing was undone")
             .help(format!(
-                "write what undoes it into down.sql, or the line `{NOTHING_TO_UNDO}` if nothing is to be undone; then `cutover rollback`"
+                "write what undoes it into down.sql, or the line `-- cutover:{NOTHING_TO_UNDO}` if nothing is to be undone; then `cutover rollback`"
             )),
     ))
 }
@@ -505,14 +509,13 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
             format!("the kept values of column {}.{}, which are given to nobody: whose they are is not known any more (table {})",
                 kept.name, kept.column.as_deref().unwrap_or_default(), kept.place)
         }));
+        let mut statements = way.planned.statements().map(|statement| statement.span.slice(text).to_owned());
+        let done = statements.by_ref().take(way.planned.state.done()).collect();
         migrations.push(Step {
             name: way.planned.name.clone(),
             from: way.from.clone(),
-            statements: way
-                .planned
-                .statements()
-                .map(|statement| statement.span.slice(text).to_owned())
-                .collect(),
+            done,
+            statements: statements.collect(),
             losses,
             untold: schemas::unread(run.target, &way.planned, way.up.as_deref(), &options),
             brings_back: way.coming.brought.iter().map(keep::told).collect(),

@@ -48,6 +48,8 @@ pub struct Options {
     pub tables: Tables,
     /// What migrations drop is kept for so long; none: it is dropped.
     pub keep_dropped: Option<Duration>,
+    /// It is a replay in a scratch database: what fails there says nothing of the state of any other.
+    pub replay: bool,
 }
 
 impl Options {
@@ -69,6 +71,7 @@ impl Default for Options {
             ways_around: Vec::new(),
             tables: Tables::Auto,
             keep_dropped: None,
+            replay: false,
         }
     }
 }
@@ -552,7 +555,7 @@ pub(crate) fn connect(
     refuse_system_database(target)?;
     let began = Instant::now();
     loop {
-        match db::connect(target) {
+        match db::connect(&target.answering_within(interrupt.remaining())) {
             Err(error) if may_come_back(error.kind) => {
                 let Some(remaining) =
                     options.wait_database.checked_sub(began.elapsed()).filter(|left| !left.is_zero())

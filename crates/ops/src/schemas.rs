@@ -5,13 +5,13 @@
 
 use crate::plan::PlannedMigration;
 use db::target::{Kind, Target};
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes};
+use diagnostics::{Diagnostic, Failure, Provider, Result, codes, one_line};
 
-/// The line of a draft that names things of the schema that it was drafted in.
-pub(crate) const DRAFTED_IN: &str = "-- cutover:drafted-in ";
+/// The directive of a draft that names things of the schema that it was drafted in.
+pub(crate) const DRAFTED_IN: &str = "drafted-in";
 
-/// The line that allows a way back to change another schema than the history's.
-const OTHER_SCHEMA: &str = "-- cutover:other-schema ";
+/// The directive that allows a way back to change another schema than the history's.
+const OTHER_SCHEMA: &str = "other-schema";
 
 /// The schema of the history; none where names have no schemas.
 pub(crate) fn of_target(target: &Target) -> Option<&str> {
@@ -41,11 +41,6 @@ pub(crate) fn is_bound_to(draft: &sql::Draft, schema: &str) -> bool {
     })
 }
 
-/// What follows a mark in the lines of a text.
-fn marked<'t>(text: &'t str, mark: &'t str) -> impl Iterator<Item = &'t str> {
-    text.lines().filter_map(move |line| line.trim().strip_prefix(mark)).map(str::trim)
-}
-
 /// What a way back changes beyond the history's own schema, without what the migration (`up`) names and what the way back says is
 /// meant.
 fn beyond(target: &Target, way: &PlannedMigration, up: Option<&str>, options: &sql::Options) -> sql::Changed {
@@ -59,7 +54,7 @@ fn beyond(target: &Target, way: &PlannedMigration, up: Option<&str>, options: &s
     let is_meant = |schema: &str| {
         schema == own
             || sql::says_schema(up, schema, target.provider)
-            || marked(text, OTHER_SCHEMA).any(|allowed| allowed == schema)
+            || way.says(OTHER_SCHEMA).any(|allowed| allowed == schema)
     };
     changed.schemas.retain(|schema| !is_meant(schema));
     changed.unread.retain(|unread| !unread.schema.as_deref().is_some_and(is_meant));
@@ -89,18 +84,18 @@ pub(crate) fn refuse_others(
 ) -> Result<()> {
     let Some(own) = own(target) else { return Ok(()) };
     let kind = kind(target);
-    let drafted_in = marked(way.source.text(), DRAFTED_IN).find(|schema| *schema != own);
+    let drafted_in = way.says(DRAFTED_IN).find(|schema| *schema != one_line(own));
     if let Some(other) = drafted_in.filter(|_| target.provider == Provider::PostgreSql) {
         return Err(refused(way, [kind, own, other]).map(|told| {
             told.help(format!(
-                "draft it where the URL names schema {own} (`cutover rollback --draft --overwrite`), or make its names right and take the line `{DRAFTED_IN}{other}` out of down.sql; then `cutover rollback`"
+                "draft it where the URL names schema {own} (`cutover rollback --draft --overwrite`), or make its names right and take the line `-- cutover:{DRAFTED_IN} {other}` out of down.sql; then `cutover rollback`"
             ))
         }));
     }
     let Some(other) = beyond(target, way, up, options).schemas.into_iter().next() else { return Ok(()) };
     Err(refused(way, [kind, own, &other]).map(|told| {
         told.note(format!("the migration itself does not name {kind} {other}")).help(format!(
-            "take the {kind} out of the names in down.sql, or say there that it is meant with the line `{OTHER_SCHEMA}{other}`; then `cutover rollback`"
+            "take the {kind} out of the names in down.sql, or say there that it is meant with the line `-- cutover:{OTHER_SCHEMA} {other}`; then `cutover rollback`"
         ))
     }))
 }

@@ -20,7 +20,7 @@ use crate::record::{Origin, Tables};
 use crate::run::{self, Options, new_id};
 use db::target::{Kind, Target};
 use db::{Conn, DbError, ErrorKind};
-use diagnostics::{Diagnostic, Failure, Provider, Result, codes, shell_word};
+use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes, shell_word};
 use given::Given;
 use place::Place;
 use sql::{Beyond, Confines, Snapshot};
@@ -58,13 +58,15 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes one beside `target`, or takes the one that was given. `observer` is told of those that killed runs have left.
+    /// Makes one beside `target`, or takes the one that was given, for a replay of `planned`. `observer` is told of those that killed
+    /// runs have left.
     ///
     /// # Errors
     /// C2025: the role may make no database, or the one that was given is the target, or not empty.
     pub(crate) fn open(
         target: &Target,
         given: Option<&Target>,
+        planned: &[PlannedMigration],
         observer: &dyn Observer,
         interrupt: &Arc<Interrupt>,
     ) -> Result<Self> {
@@ -75,7 +77,7 @@ impl Scratch {
                 Self::make(target, interrupt)?
             }
         };
-        scratch.take_defaults_of(target).map_err(|error| run::failure(&scratch.target, error))?;
+        scratch.take_defaults(target, planned).map_err(|error| run::failure(&scratch.target, error))?;
         Ok(scratch)
     }
 
@@ -131,12 +133,29 @@ impl Scratch {
         }
     }
 
-    /// MySQL: a table that says nothing of its character set has its database's.
-    fn take_defaults_of(&self, target: &Target) -> std::result::Result<(), DbError> {
+    /// MySQL: a table that says nothing of its character set has its database's. Where the target has what the migrations give a
+    /// database, it began with something else: the server's, as far as anybody can tell.
+    fn take_defaults(
+        &self,
+        target: &Target,
+        planned: &[PlannedMigration],
+    ) -> std::result::Result<(), DbError> {
         let Kind::MySql(scratch) = &self.target.kind else { return Ok(()) };
-        let asked = "SELECT @@character_set_database, @@collation_database";
+        let asked = "SELECT @@character_set_database, @@collation_database, @@GLOBAL.character_set_server, @@GLOBAL.collation_server";
         let rows = db::connect(target)?.query(asked)?;
-        let Some([Some(set), Some(collation)]) = rows.first().map(|row| &row[..]) else { return Ok(()) };
+        let Some([Some(set), Some(collation), Some(first_set), Some(first)]) =
+            rows.first().map(|row| &row[..])
+        else {
+            return Ok(());
+        };
+        let given = planned.iter().flat_map(|migration| {
+            let text = migration.source.text();
+            migration.statements().filter_map(|one| sql::given_defaults(one, text, target.provider))
+        });
+        let (set, collation) = match given.last() {
+            Some(given) if given.are(set, collation) => (first_set, first),
+            _ => (set, collation),
+        };
         let name = scratch.database.replace('`', "``");
         db::connect(&self.target)?
             .execute(&format!("ALTER DATABASE `{name}` CHARACTER SET {set} COLLATE {collation}"))
@@ -162,20 +181,39 @@ impl Scratch {
     }
 
     fn deploy(&self, folder: &Folder, schemas: &[String], limit: Limit) -> Result<()> {
+        self.deploy_watched(folder, schemas, limit, &self.observer)
+    }
+
+    /// Deploys what the limit says, watched by an observer.
+    ///
+    /// # Errors
+    /// What stops a deploy.
+    pub(crate) fn deploy_watched(
+        &self,
+        folder: &Folder,
+        schemas: &[String],
+        limit: Limit,
+        observer: &dyn Observer,
+    ) -> Result<()> {
         let operation = Deploy {
             target: self.target.clone(),
             migrations: folder.path.clone(),
             schemas: schemas.to_owned(),
-            // Nobody else is here; a lock of MySQL's would be the whole server's.
-            options: Options { locking: false, tables: Tables::Off, ..Options::default() },
+            options: options(),
             limit,
             strict: false,
             plan: None,
             conditions: Conditions::default(),
             origin: Origin::default(),
         };
-        deploy(&operation, &self.observer, &self.interrupt).map(|_| ()).map_err(|failure| {
-            failure.map(|told| told.note("while the migrations were replayed in a scratch database"))
+        deploy(&operation, observer, &self.interrupt).map(drop).map_err(|failure| {
+            match failure.get_class() {
+                // That says so itself.
+                Class::MigrationFailed => failure,
+                _ => {
+                    failure.map(|told| told.note("while the migrations were replayed in a scratch database"))
+                }
+            }
         })
     }
 
@@ -275,6 +313,11 @@ impl Drop for Scratch {
             None => db::drop_database(&self.target),
         };
     }
+}
+
+/// Of what runs in a scratch database. Nobody else is there; a lock of MySQL's would be the whole server's.
+pub(crate) fn options() -> Options {
+    Options { locking: false, tables: Tables::Off, replay: true, ..Options::default() }
 }
 
 /// A name that nobody else has, and that says since when it is there.

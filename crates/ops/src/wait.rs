@@ -109,18 +109,9 @@ pub fn watch(ask: &Wait, interrupt: &Arc<Interrupt>, seen: &mut dyn FnMut(Seen))
 }
 
 fn folder(ask: &Wait) -> Result<Folder> {
-    let folder = migrations::read(&ask.migrations)?;
+    let way_out = "copy the project's migrations into the image, or start without `cutover wait`";
+    let folder = migrations::read_some(&ask.migrations, "there is nothing to wait for", way_out)?;
     migrations::check_lock_file(&folder.path, ask.target.provider)?;
-    if folder.migrations.is_empty() {
-        return Err(Failure::new(
-            Diagnostic::error(format!(
-                "no migrations in {}: there is nothing to wait for",
-                folder.path.display()
-            ))
-            .code(&codes::C2034)
-            .help("copy the project's migrations into the image, or start without `cutover wait`"),
-        ));
-    }
     Ok(folder)
 }
 

@@ -1,7 +1,8 @@
 //! Directives: line comments by which a migration tells cutover something.
 //!
 //! `-- cutover:key` or `-- cutover:key=value`. What the keys mean is decided by who reads them, with the
-//! position for messages; an unknown key is not an error here.
+//! position for messages; an unknown key is not an error here. What stands in a string or in a body (of a routine, a trigger, an event, a
+//! rule, a compound statement) tells nothing: it is a part of what is sent.
 
 use diagnostics::Span;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,15 @@ pub struct Directive {
     pub statement: usize,
     /// True for a directive before the first statement: it speaks of the whole file.
     pub leads_file: bool,
+}
+
+impl Directive {
+    /// What the directive says behind this key, be it with `=`, `:` or a blank between; none for another one. `text` is that of the script.
+    pub fn says<'t>(&self, text: &'t str, key: &str) -> Option<&'t str> {
+        let rest = body(self.span.slice(text))?.trim_start().strip_prefix(key)?;
+        let is_longer = rest.starts_with(|letter: char| letter.is_alphanumeric() || "_-".contains(letter));
+        (!is_longer).then(|| rest.trim_start().trim_start_matches(['=', ':']).trim())
+    }
 }
 
 /// True for a line comment (from its `--` on) that is a directive.

@@ -1,6 +1,6 @@
 //! From a text to its statements, each understood once.
 
-use crate::action::Action;
+use crate::action::{Action, ObjectType};
 use crate::boundary::Boundary;
 use crate::code::{self, Code};
 use crate::directive::{self, Directive};
@@ -102,6 +102,9 @@ pub fn split(text: &str, options: &Options) -> Result<Script, ScanError> {
         if statement.kind == Kind::CopyFromStdin {
             skip_copied_rows(&mut scanner);
         }
+        if is_program(&statement) {
+            scanner.directives.retain(|comment| comment.start < span.start || comment.start >= span.end);
+        }
         collect_directives(&mut scanner, &mut script, span);
         script.statements.push(statement);
     }
@@ -135,7 +138,13 @@ impl<'t> Reading<'t> {
         let mut previous = [None, None];
         let mut span: Option<Span> = None;
         let mut index = 0;
-        while let Some(token) = scanner.next_token()? {
+        loop {
+            let passed = scanner.directives.len();
+            let Some(token) = scanner.next_token()? else { break };
+            if !boundary.ends_here() {
+                // A comment of the body.
+                scanner.directives.truncate(passed);
+            }
             let ends = token.is_symbol(b';') && boundary.ends_here() && !scanner.in_code();
             if ends && span.is_none() {
                 continue;
@@ -199,6 +208,13 @@ impl<'t> Reading<'t> {
             reach::reach(&kind, &actions, session.calls_functions || self.fills(&kind), self.words(provider));
         Statement { span, kind, actions, session, code, reach }
     }
+}
+
+/// MySQL: a definition whose body may be one simple statement, which nothing brackets.
+fn is_program(statement: &Statement) -> bool {
+    let is_view = |object: &ObjectType| matches!(object, ObjectType::View);
+    let mut actions = statement.actions.iter();
+    actions.any(|action| matches!(action, Action::CreateObject { object, .. } if !is_view(object)))
 }
 
 /// Rows behind COPY ... FROM STDIN, as dumps have them, are no SQL: reading goes on behind `\.`.

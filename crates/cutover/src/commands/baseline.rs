@@ -67,10 +67,17 @@ fn found(report: &Report) -> Vec<String> {
         let names = report.rows_alone.join(", ");
         lines.push(format!("Of these change rows at most, and whether they ran nobody can see: {names}"));
     }
+    if !report.unseen.is_empty() {
+        lines.push(format!(
+            "Of these change what is not compared (settings of the database or the server, roles, owners, counters), and whether they \
+             ran nobody can see: {}",
+            report.unseen.join(", ")
+        ));
+    }
     lines.extend(beside(report));
     if let (Some(first), Some(last)) = (report.left.first(), report.left.last()) {
         lines.push(format!(
-            "Not among them, because they change rows at most and nothing behind them shows that they ran: {}. `cutover deploy` \
+            "Not among them, because nothing that is compared shows that they ran, and nothing behind them: {}. `cutover deploy` \
              runs them from `{first}` on; if they have run: cutover baseline --force {} --yes",
             report.left.join(", "),
             shell_word(last)
@@ -103,7 +110,7 @@ fn ended(report: &Report) -> Vec<String> {
         return match (&report.migrations[..], &report.left[..]) {
             ([], []) => vec!["There are no migrations to compare with.".to_owned()],
             ([], left) => vec![format!(
-                "The database shows none of the migrations. These change rows at most, and whether they ran nobody can see: {}",
+                "The database shows none of the migrations. These change nothing that is compared, and whether they ran nobody can see: {}",
                 left.join(", ")
             )],
             ([.., last], _) => {

@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCod
     let detailed = output.detailed_exitcode || arguments.plan.is_some();
     Call::of(context, output.json, detailed, |call| {
         if !arguments.dry_run {
-            return deployed(arguments, "deploy", detailed, call).map(|()| 0);
+            return deployed(arguments, "deploy", detailed, &|_| Ok(()), call).map(|()| 0);
         }
         let operation = prepare(arguments, call, |_| {})?;
         let human = Human::new(context.terminal, level(output), operation.target.provider, true);
@@ -30,21 +30,28 @@ pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCod
     })
 }
 
-/// Deploys, says what was applied, and reports.
+/// Deploys, says what was applied, and reports. `check` may refuse what is to be deployed.
 pub(super) fn deployed(
     arguments: &DeployArguments,
     command: &str,
     detailed: bool,
+    check: &dyn Fn(&Deploy) -> Result<()>,
     call: &Call<'_>,
 ) -> Result<()> {
     let reporting = Reporting::begin(&arguments.telling, command, call)?;
-    let ended = told(arguments, &reporting, call);
+    let ended = told(arguments, &reporting, check, call);
     reporting.end(ended.as_ref().err(), detailed, call);
     ended
 }
 
-fn told(arguments: &DeployArguments, reporting: &Reporting<'_>, call: &Call<'_>) -> Result<()> {
+fn told(
+    arguments: &DeployArguments,
+    reporting: &Reporting<'_>,
+    check: &dyn Fn(&Deploy) -> Result<()>,
+    call: &Call<'_>,
+) -> Result<()> {
     let operation = prepare(arguments, call, |project| reporting.about(project, call.context.terminal))?;
+    check(&operation)?;
     let terminal = call.context.terminal;
     let human = Human::new(terminal, level(&arguments.output), operation.target.provider, true);
     let observer = Several(vec![call.observer(&human), reporting]);

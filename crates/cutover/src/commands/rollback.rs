@@ -5,7 +5,7 @@ use super::{Context, ExitCode};
 use crate::args::RollbackArguments;
 use crate::observe::Level;
 use crate::settings::{self, Arguments, Target};
-use diagnostics::{Class, Result};
+use diagnostics::{Class, Result, shell_word};
 use ops::draft::{Ask, Drafted, Verified, draft, verify};
 use ops::rollback::{Intent, Outcome, Rollback, Which, rollback};
 
@@ -41,8 +41,7 @@ fn work(arguments: &RollbackArguments, call: &Call<'_>) -> Result<ExitCode> {
         incomplete: false,
         origin: settings::origin(call.context.surroundings),
     };
-    let outcome =
-        rollback(&operation, observer, &call.interrupt, &|intent| agreed(intent, arguments.yes, call))?;
+    let outcome = rollback(&operation, observer, &call.interrupt, &|intent| agreed(intent, arguments, call))?;
     call.answer("rolled_back_all", &outcome, || told(&outcome));
     Ok(0)
 }
@@ -68,17 +67,28 @@ fn ask(arguments: &RollbackArguments, call: &Call<'_>, project: Target, names: V
 }
 
 /// Shows what would be undone and lost.
-fn agreed(intent: &Intent, yes: bool, call: &Call<'_>) -> Result<bool> {
+fn agreed(intent: &Intent, arguments: &RollbackArguments, call: &Call<'_>) -> Result<bool> {
     if call.json.is_some() {
         call.answer("rollback_planned", intent, Vec::new);
     }
     call.agreed(&Asked {
         lines: lines(intent),
         question: "Undo that now?",
-        yes,
+        yes: arguments.yes,
         to: "rollback",
-        way_out: "cutover rollback --yes",
+        way_out: &said_yes(&which(arguments)),
     })
+}
+
+/// The command that undoes what was shown, and nothing else.
+fn said_yes(which: &Which) -> String {
+    let which = match which {
+        Which::Behind(name) => format!(" --to {}", shell_word(name)),
+        Which::Last(count) => format!(" --last {count}"),
+        Which::Continue => " --continue".to_owned(),
+        Which::LastDeploy => String::new(),
+    };
+    format!("cutover rollback{which} --yes")
 }
 
 fn lines(intent: &Intent) -> Vec<String> {
@@ -87,6 +97,8 @@ fn lines(intent: &Intent) -> Vec<String> {
         // A file, or what was stored.
         let by = if step.from.ends_with(".sql") { "" } else { "the way back " };
         lines.push(format!("  {} (by {by}{})", step.name, step.from));
+        let done = step.done.iter().map(|statement| diagnostics::one_line(statement));
+        lines.extend(done.map(|statement| format!("    done already: {statement}")));
         lines.extend(
             step.statements.iter().map(|statement| format!("    {}", diagnostics::one_line(statement))),
         );

@@ -8,26 +8,62 @@ use super::call::Call;
 use super::{Context, ExitCode, deploy};
 use crate::args::RunArguments;
 use crate::health::Health;
+use crate::signals;
 use diagnostics::{Diagnostic, Failure, Result, codes};
+use ops::deploy::Deploy;
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, wait};
-use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
-use signal_hook::iterator::Signals;
-use std::io::IsTerminal;
+use signal_hook::consts::{SIGCHLD, SIGTSTP};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::{Cause, Origin};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// What is passed on to the application.
-const PASSED_ON: [i32; 8] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH];
+/// The way out of an image without migrations.
+const WITHOUT: &str = "copy the project's migrations into the image, or name their directory with `--migrations`; an application \
+                       without migrations is started without `cutover run`";
 
-/// What a terminal sends to the application by itself.
-const OF_TERMINALS: [i32; 3] = [SIGINT, SIGQUIT, SIGWINCH];
+/// What is passed on to the application: all that can be. Not what says that this process itself is broken, or that it asks a
+/// terminal for something that is another's.
+const PASSED_ON: [i32; 18] = [
+    Signal::ALARM.as_raw(),
+    Signal::CONT.as_raw(),
+    Signal::HUP.as_raw(),
+    Signal::INT.as_raw(),
+    Signal::IO.as_raw(),
+    Signal::POWER.as_raw(),
+    Signal::PROF.as_raw(),
+    Signal::QUIT.as_raw(),
+    Signal::STKFLT.as_raw(),
+    Signal::TERM.as_raw(),
+    Signal::TSTP.as_raw(),
+    Signal::URG.as_raw(),
+    Signal::USR1.as_raw(),
+    Signal::USR2.as_raw(),
+    Signal::VTALARM.as_raw(),
+    Signal::WINCH.as_raw(),
+    Signal::XCPU.as_raw(),
+    Signal::XFSZ.as_raw(),
+];
+
+/// Of what the kernel sends, these are meant for the application as well. A terminal's go to the whole group, the application too;
+/// timers and limits are this process's own.
+const OF_THE_KERNEL: [i32; 3] = [Signal::CONT.as_raw(), Signal::HUP.as_raw(), Signal::POWER.as_raw()];
+
+/// Real-time signals, which end a process that does not expect them. They have no names by which they could be sent.
+const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
 
 pub(super) fn run(arguments: &RunArguments, context: &Context<'_>) -> ExitCode {
     Call::of(context, arguments.deploy.output.json, true, |call| {
         let health = arguments.health.as_deref();
         let health =
             health.map(|address| Health::serve(address, "migrations are being applied")).transpose()?;
-        deploy::deployed(&arguments.deploy, "run", true, call)?;
+        // An image without any is one that was put together wrong.
+        let check = |operation: &Deploy| {
+            ops::migrations::read_some(&operation.migrations, "the application is not started", WITHOUT)
+                .map(drop)
+        };
+        deploy::deployed(&arguments.deploy, "run", true, &check, call)?;
         // Nothing stands before the application any more.
         if health.is_some() || getpid().is_init() {
             stay_in_front(arguments, health.as_ref(), call)
@@ -61,8 +97,12 @@ fn become_it(arguments: &RunArguments, call: &Call<'_>) -> Result<ExitCode> {
 }
 
 fn stay_in_front(arguments: &RunArguments, health: Option<&Health>, call: &Call<'_>) -> Result<ExitCode> {
-    let all = PASSED_ON.into_iter().chain([SIGCHLD]);
-    let mut signals = Signals::new(all).map_err(|error| not_started(arguments, &error))?;
+    let all = signals::heeded(&PASSED_ON).chain([SIGCHLD]);
+    let mut arriving = SignalsInfo::<WithOrigin>::new(all).map_err(|error| not_started(arguments, &error))?;
+    for number in REAL_TIME {
+        // The first of them are the C library's own.
+        let _ = arriving.add_signal(number);
+    }
     // From here on none is lost: it is in one list or the other.
     call.signals_are_for_others();
     call.interrupt.check()?;
@@ -71,18 +111,35 @@ fn stay_in_front(arguments: &RunArguments, health: Option<&Health>, call: &Call<
     if let Some(health) = health {
         health.ready("the migrations are applied, and the application is started");
     }
-    let by_terminal = std::io::stdin().is_terminal();
     loop {
         if let Some(code) = reaped(application) {
             return Ok(code);
         }
-        for number in signals.wait() {
-            let own = number == SIGCHLD || (by_terminal && OF_TERMINALS.contains(&number));
-            if let Some(signal) = Signal::from_named_raw(number).filter(|_| !own) {
-                // It may have ended meanwhile.
-                let _ = kill_process(application, signal);
-            }
+        for origin in arriving.wait() {
+            pass_on(&origin, application, call);
         }
+    }
+}
+
+fn pass_on(origin: &Origin, application: Pid, call: &Call<'_>) {
+    let number = origin.signal;
+    if number == SIGCHLD {
+        return;
+    }
+    let Some(signal) = Signal::from_named_raw(number) else {
+        call.context
+            .terminal
+            .err(&format!("cutover: signal {number} cannot be passed on to the application"));
+        return;
+    };
+    let sent = !matches!(origin.cause, Cause::Kernel | Cause::Unknown);
+    if sent || OF_THE_KERNEL.contains(&number) {
+        // It may have ended meanwhile.
+        let _ = kill_process(application, signal);
+    }
+    if number == SIGTSTP {
+        // Whoever waits for this process sees it stopped, as the application is.
+        let _ = kill_process(getpid(), Signal::STOP);
     }
 }
 

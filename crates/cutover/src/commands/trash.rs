@@ -5,7 +5,7 @@ use super::{Context, ExitCode};
 use crate::args::{Trash, TrashPurgeArguments, TrashRestoreArguments};
 use crate::observe::Level;
 use crate::settings::Arguments;
-use diagnostics::Result;
+use diagnostics::{Result, shell_word};
 use ops::trash::{self, Thing, Which};
 
 pub(super) fn run(command: &Trash, context: &Context<'_>) -> ExitCode {
@@ -59,7 +59,7 @@ fn purge(asked: &Arguments, arguments: &TrashPurgeArguments, call: &Call<'_>) ->
         (false, false) => Which::These(arguments.names.clone()),
     };
     let purged = trash::purge(&ask, &which, call.observer(&human), &call.interrupt, &|things| {
-        agreed(things, arguments.yes, call)
+        agreed(things, arguments, call)
     })?;
     let told = match &purged[..] {
         [] => vec!["Nothing was purged.".to_owned()],
@@ -78,15 +78,22 @@ fn tell(event: &'static str, things: &[Thing], lines: Vec<String>, call: &Call<'
 }
 
 /// Shows what would be dropped for good.
-fn agreed(things: &[Thing], yes: bool, call: &Call<'_>) -> Result<bool> {
+fn agreed(things: &[Thing], arguments: &TrashPurgeArguments, call: &Call<'_>) -> Result<bool> {
     let shown = lines(things).into_iter().map(|line| format!("  {line}"));
     call.agreed(&Asked {
         lines: std::iter::once("Would drop for good:".to_owned()).chain(shown).collect(),
         question: "Drop that now?",
-        yes,
+        yes: arguments.yes,
         to: "purge",
-        way_out: "cutover trash purge --yes",
+        way_out: &said_yes(arguments),
     })
+}
+
+/// The command that drops what was shown, and nothing else.
+fn said_yes(arguments: &TrashPurgeArguments) -> String {
+    let names = arguments.names.iter().map(|name| format!(" {}", shell_word(name)));
+    let which: String = names.chain(arguments.all.then(|| " --all".to_owned())).collect();
+    format!("cutover trash purge{which} --yes")
 }
 
 fn lines(things: &[Thing]) -> Vec<String> {

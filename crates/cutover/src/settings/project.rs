@@ -179,6 +179,7 @@ impl Surroundings {
             tables: given.waits.tables(),
             keep_dropped: given.waits.chosen("keep_dropped").filter(|time| !time.is_zero()),
             ways_around: given.ways_around.clone(),
+            replay: false,
         }
     }
 }

@@ -70,6 +70,123 @@ fn the_application_is_not_started_behind_a_failure() {
     );
 }
 
+/// An image without migrations is one that was put together wrong, beside a new database and one with a history.
+#[test]
+fn nothing_is_started_without_migrations() {
+    let database = server().create_database("run_empty");
+    for migrated in [false, true] {
+        if migrated {
+            Project::new(&BASE).deploy(&database.url());
+        }
+        let project = Project::new(&[]);
+        let marker = project.path().join("started");
+        let application = format!("touch {}", marker.display());
+        // A directory that is named and is not there is a mistake of the arguments.
+        let missing = run(&project, &database.url(), &[], &application).output().unwrap();
+        assert!(text(&missing).contains("C1004"), "{}", text(&missing));
+        std::fs::create_dir_all(project.path().join("prisma/migrations")).unwrap();
+        let output = run(&project, &database.url(), &[], &application).output().unwrap();
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(6), "{said}");
+        assert!(
+            said.contains("no migrations in prisma/migrations: the application is not started"),
+            "{said}"
+        );
+        assert!(said.contains("`--migrations`") && said.contains("without `cutover run`"), "{said}");
+        assert!(!marker.exists(), "{said}");
+    }
+}
+
+/// The application, which notes each of these signals and goes on until TERM.
+fn noting(project: &Project, names: &[&str]) -> (String, std::path::PathBuf) {
+    let notes = project.path().join("notes");
+    let traps: String =
+        names.iter().map(|name| format!("trap 'echo {name} >> {}' {name}; ", notes.display())).collect();
+    let application = format!(
+        "trap 'exit 5' TERM; {traps} echo ready >> {}; while :; do sleep 0.05; done",
+        notes.display()
+    );
+    (application, notes)
+}
+
+fn noted(notes: &std::path::Path, name: &str) -> usize {
+    let text = std::fs::read_to_string(notes).unwrap_or_default();
+    text.lines().filter(|line| *line == name).count()
+}
+
+#[test]
+fn every_signal_that_is_sent_to_it_alone_reaches_the_application() {
+    use rustix::process::Signal;
+    let database = sqlite::Database::create("run");
+    let project = Project::new(&BASE);
+    let sent = [
+        (Signal::INT, "INT"),
+        (Signal::QUIT, "QUIT"),
+        (Signal::HUP, "HUP"),
+        (Signal::ALARM, "ALRM"),
+        (Signal::POWER, "PWR"),
+        (Signal::USR1, "USR1"),
+        (Signal::USR2, "USR2"),
+        (Signal::WINCH, "WINCH"),
+        (Signal::VTALARM, "VTALRM"),
+    ];
+    let (application, notes) = noting(&project, &sent.map(|(_, name)| name));
+    let address = format!("127.0.0.1:{}", port::free());
+    let mut child = run(&project, &database.url(), &["--health", &address], &application).spawn().unwrap();
+    wait_until("the application listens to signals", || noted(&notes, "ready") == 1);
+    for (one, name) in sent {
+        signal(&child, one);
+        wait_until(name, || noted(&notes, name) == 1);
+    }
+    // A real-time signal ends neither.
+    let real_time = format!("kill -s 40 {}", child.id());
+    assert!(Command::new("/bin/sh").args(["-c", &real_time]).status().unwrap().success());
+    signal(&child, Signal::TERM);
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+}
+
+/// What a terminal sends goes to both; what is sent to the one on a terminal is passed on all the same.
+#[test]
+fn on_a_terminal_each_signal_reaches_the_application_once() {
+    use std::io::Write as _;
+    let database = sqlite::Database::create("run");
+    let project = Project::new(&BASE);
+    let (application, notes) = noting(&project, &["INT", "QUIT"]);
+    let script = project.path().join("application");
+    std::fs::write(&script, application).unwrap();
+    let address = format!("127.0.0.1:{}", port::free());
+    let id = project.path().join("id");
+    let inside = format!(
+        "echo $$ > {}; exec {} run --url {} --migrations prisma/migrations --health {address} -- /bin/sh {}",
+        id.display(),
+        env!("CARGO_BIN_EXE_cutover"),
+        database.url(),
+        script.display()
+    );
+    let mut terminal = Command::new("script")
+        .args(["-qec", &inside, "/dev/null"])
+        .current_dir(project.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the application listens to signals", || noted(&notes, "ready") == 1);
+    let mut keys = terminal.stdin.take().unwrap();
+    // Ctrl-C, which the terminal makes a signal for both of them.
+    keys.write_all(b"\x03").unwrap();
+    wait_until("the key's signal", || noted(&notes, "INT") >= 1);
+    keys.write_all(b"\x1c").unwrap();
+    wait_until("the other key's signal", || noted(&notes, "QUIT") >= 1);
+    let id: i32 = std::fs::read_to_string(&id).unwrap().trim().parse().unwrap();
+    let cutover = rustix::process::Pid::from_raw(id).unwrap();
+    rustix::process::kill_process(cutover, rustix::process::Signal::INT).unwrap();
+    wait_until("the one that was sent", || noted(&notes, "INT") >= 2);
+    // Signals arrive in no order: behind the end of both nothing is outstanding.
+    rustix::process::kill_process(cutover, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(terminal.wait().unwrap().code(), Some(5));
+    assert_eq!((noted(&notes, "INT"), noted(&notes, "QUIT")), (2, 1));
+}
+
 #[test]
 fn health_checks_are_answered_before_and_behind_the_migrations() {
     let database = server().create_database("run");
@@ -168,6 +285,20 @@ fn the_time_is_over_with_the_reason_and_its_exit_code() {
     std::fs::create_dir_all(empty.path().join("prisma/migrations")).unwrap();
     let output = empty.run(&database.url(), &["wait"]);
     assert!(text(&output).contains("there is nothing to wait for"), "{}", text(&output));
+}
+
+/// The connection may be waited for longer than `--timeout` by its URL: it is not.
+#[test]
+fn a_server_that_says_nothing_takes_no_more_than_the_time() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = silent.local_addr().unwrap();
+    let project = Project::new(&BASE);
+    for scheme in ["postgresql", "mysql"] {
+        let url = format!("{scheme}://root@{at}/x?connect_timeout=86400");
+        let output = project.run(&url, &["wait", "--timeout", "1s"]);
+        assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+        assert!(text(&output).contains("C2034"), "{}", text(&output));
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@
 //!
 //! Two databases with the same structure give equal snapshots, whatever they are called, whoever reads them and whatever the
 //! session's settings are: no number of an object, no name of the database, no owner and no DEFINER is in the texts. Left out are
-//! the history table, what is cutover's own, what an extension or the server has made, temporary objects, and the settings of
-//! the database and of roles.
+//! the history table, what is cutover's own, what an extension or the server has made, temporary objects, the settings of roles, and
+//! on PostgreSQL those of the database.
 
 mod mysql;
 mod outline;

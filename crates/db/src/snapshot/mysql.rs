@@ -1,8 +1,7 @@
 //! The structure of a MySQL or MariaDB database: what SHOW CREATE prints, taken apart.
 //!
-//! Left out of every text: the database's name, the DEFINER, and the counter of AUTO_INCREMENT. Not told is under which
-//! `sql_mode`, character set and time zone a trigger, routine or event was made, beyond what the server's text shows of it: it
-//! quotes the name of a routine as that `sql_mode` has it.
+//! Left out of every text: the database's name, the DEFINER, and the counter of AUTO_INCREMENT. The settings of the session in which
+//! a trigger, routine or event was made are parts of it: the same text does other things under another `sql_mode`.
 
 use super::{add_part, is_ours, object};
 use crate::values::Values;
@@ -14,19 +13,29 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What decides how the server prints, of the session.
 const PRINTING: [&str; 3] = ["sql_mode", "sql_quote_show_create", "time_zone"];
 
+/// The settings of the session in which code was made, under which it runs from then on. Only events keep a time zone. Those of
+/// views are left out: what a view says is printed without them.
+const SESSION: [&str; 5] =
+    ["sql_mode", "character_set_client", "collation_connection", "database_collation", "time_zone"];
+
+/// The variables of the session are those of the moment in which it came to the database.
+const DEFAULTS: &str = "SELECT concat('CHARACTER SET ', default_character_set_name, ' COLLATE ', default_collation_name) FROM \
+    information_schema.schemata WHERE schema_name = DATABASE()";
+
 /// The outline; each row: no schema, object, what of it, what is said of that. Separately, because names and types have collations
 /// that do not mix.
-pub(super) const OUTLINE: [&str; 5] = [
+pub(super) const OUTLINE: [&str; 6] = [
+    "SELECT '', '', 'defaults', default_collation_name FROM information_schema.schemata WHERE schema_name = DATABASE()",
     "SELECT '', table_name, 'relation', CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END FROM \
      information_schema.tables WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'VIEW', 'SEQUENCE', 'SYSTEM VERSIONED')",
     "SELECT '', table_name, concat('column ', column_name), concat(column_type, ' ', is_nullable) FROM information_schema.columns \
      WHERE table_schema = DATABASE() AND column_name NOT LIKE '\\_cutover\\_kept\\_%'",
     "SELECT '', table_name, concat('index ', index_name, ' ', seq_in_index), column_name FROM information_schema.statistics WHERE \
      table_schema = DATABASE()",
-    "SELECT '', routine_name, concat('routine ', routine_type), NULL FROM information_schema.routines WHERE routine_schema = \
-     DATABASE()",
-    "SELECT '', event_object_table, concat('trigger ', trigger_name), concat(action_timing, event_manipulation) FROM \
-     information_schema.triggers WHERE trigger_schema = DATABASE()",
+    "SELECT '', routine_name, concat('routine ', routine_type), concat_ws(' ', character_set_client, collation_connection, \
+     database_collation, sql_mode) FROM information_schema.routines WHERE routine_schema = DATABASE()",
+    "SELECT '', event_object_table, concat('trigger ', trigger_name), concat_ws(' ', action_timing, event_manipulation, \
+     character_set_client, collation_connection, database_collation, sql_mode) FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
 ];
 
 /// Reads it, with the settings that decide how the server prints, and puts those of the session back.
@@ -62,7 +71,7 @@ fn read_printed(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
     for (found, rows) in found.into_iter().zip(printed) {
         let text = found.text(rows)?;
         let columns = columns.remove(&found.name).unwrap_or_default();
-        let definition = match found.object.kind {
+        let mut definition = match found.object.kind {
             ObjectKind::Table => {
                 let mut table = sql::shown_table(&own.text(&text)).ok_or_else(|| found.unread())?;
                 table.columns.retain(|column| !column.name.starts_with(sql::KEPT_PREFIX));
@@ -74,12 +83,12 @@ fn read_printed(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
             }
             _ => Definition { text: own.text(&text), columns, ..Definition::default() },
         };
+        made_under(&mut definition, "", found.session);
         snapshot.objects.insert(found.object, definition);
     }
     triggers(conn, &own, &mut snapshot)?;
-    let defaults =
-        "SELECT concat('CHARACTER SET ', @@character_set_database, ' COLLATE ', @@collation_database)";
-    snapshot.defaults = conn.query(defaults)?.into_iter().flatten().flatten().next().unwrap_or_default();
+    let defaults = conn.query(DEFAULTS)?.into_iter().flatten().flatten().next().unwrap_or_default();
+    snapshot.settings.insert("defaults".to_owned(), defaults);
     Ok(snapshot)
 }
 
@@ -92,6 +101,8 @@ struct Found {
     word: String,
     /// When an event was made, in its own time zone, as its text has it; empty for anything else.
     made: String,
+    /// The values of [`SESSION`], where it has them.
+    session: [Option<String>; SESSION.len()],
 }
 
 impl Found {
@@ -124,15 +135,17 @@ fn quoted(name: &str) -> String {
 /// What there is, in the order of [`ObjectKind`].
 fn objects(conn: &mut dyn Conn) -> Result<Vec<Found>, DbError> {
     let rows = conn.query(
-        "SELECT CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END, table_name, NULL FROM \
-         information_schema.tables WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'VIEW', 'SEQUENCE', 'SYSTEM \
-         VERSIONED') UNION ALL SELECT routine_type, routine_name, NULL FROM information_schema.routines WHERE routine_schema = \
-         DATABASE() UNION ALL SELECT 'EVENT', event_name, COALESCE(CONVERT_TZ(created, '+00:00', time_zone), created) FROM \
-         information_schema.events WHERE event_schema = DATABASE()",
+        "SELECT CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END, table_name, NULL, NULL, \
+         NULL, NULL, NULL, NULL FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'VIEW', \
+         'SEQUENCE', 'SYSTEM VERSIONED') UNION ALL SELECT routine_type, routine_name, NULL, sql_mode, character_set_client, \
+         collation_connection, database_collation, NULL FROM information_schema.routines WHERE routine_schema = DATABASE() UNION ALL \
+         SELECT 'EVENT', event_name, COALESCE(CONVERT_TZ(created, '+00:00', time_zone), created), sql_mode, character_set_client, \
+         collation_connection, database_collation, time_zone FROM information_schema.events WHERE event_schema = DATABASE()",
     )?;
     let found = rows.into_iter().filter_map(|row| {
         let mut values = Values::of(row);
         let (word, name, made) = (values.text(), values.text(), values.text());
+        let session = SESSION.map(|_| values.next());
         let object = match word.as_str() {
             "TABLE" => object(ObjectKind::Table, &name),
             "VIEW" => object(ObjectKind::View, &name),
@@ -148,9 +161,19 @@ fn objects(conn: &mut dyn Conn) -> Result<Vec<Found>, DbError> {
             name,
             word,
             made,
+            session,
         })
     });
     Ok(found.collect())
+}
+
+/// Adds under which settings `of` (a trigger of the object; the object itself) was made.
+fn made_under(definition: &mut Definition, of: &str, values: [Option<String>; SESSION.len()]) {
+    for (setting, value) in SESSION.into_iter().zip(values) {
+        if let Some(value) = value {
+            add_part(definition, PartKind::Session, format!("{setting}{of}"), value);
+        }
+    }
 }
 
 /// The columns of views by the name of their view, in order.
@@ -175,9 +198,9 @@ fn view_columns(conn: &mut dyn Conn) -> Result<BTreeMap<String, Vec<ColumnDefini
 /// database in places where it does not matter.
 fn triggers(conn: &mut dyn Conn, own: &Own, snapshot: &mut Snapshot) -> Result<(), DbError> {
     let rows = conn.query(
-        "SELECT event_object_table, trigger_name, action_timing, event_manipulation, action_statement, action_order FROM \
-         information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY event_object_table, action_timing, \
-         event_manipulation, action_order",
+        "SELECT event_object_table, trigger_name, action_timing, event_manipulation, action_statement, sql_mode, \
+         character_set_client, collation_connection, database_collation FROM information_schema.triggers WHERE trigger_schema = \
+         DATABASE() ORDER BY event_object_table, action_timing, event_manipulation, action_order",
     )?;
     let mut before: Option<(String, String)> = None;
     for row in rows {
@@ -185,6 +208,7 @@ fn triggers(conn: &mut dyn Conn, own: &Own, snapshot: &mut Snapshot) -> Result<(
         let (table, name) = (values.text(), values.text());
         let moment = format!("{} {} ON {}", values.text(), values.text(), quoted(&table));
         let body = values.text();
+        let session = SESSION.map(|_| values.next());
         // Of several at one moment it matters which is first.
         let follows = before
             .filter(|(other, _)| *other == moment)
@@ -194,6 +218,7 @@ fn triggers(conn: &mut dyn Conn, own: &Own, snapshot: &mut Snapshot) -> Result<(
             format!("CREATE TRIGGER {} {moment} FOR EACH ROW{follows} {}", quoted(&name), own.text(&body));
         if let Some(table) = snapshot.objects.get_mut(&object(ObjectKind::Table, table)) {
             add_part(table, PartKind::Trigger, name.clone(), statement);
+            made_under(table, &format!(" of {name}"), session);
         }
         before = Some((moment, name));
     }

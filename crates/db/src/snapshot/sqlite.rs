@@ -12,6 +12,10 @@ const OBJECTS: &str = "WITH shadows AS MATERIALIZED (SELECT name FROM pragma_tab
     SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name \
     NOT IN shadows AND tbl_name NOT IN shadows ORDER BY type NOT IN ('table', 'view')";
 
+/// What the file says of itself, for those who write it. 0 is said of one of which nobody has said anything.
+const SETTINGS: &str = "SELECT 'application_id', application_id FROM pragma_application_id WHERE application_id <> 0 UNION ALL SELECT \
+    'user_version', user_version FROM pragma_user_version WHERE user_version <> 0";
+
 /// Reads it. Views have no columns here: SQLite tells them only of a view whose tables are all there.
 pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
     let mut snapshot = Snapshot::empty(Provider::Sqlite);
@@ -44,6 +48,10 @@ pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
                 }
             }
         }
+    }
+    for row in conn.query(SETTINGS)? {
+        let mut values = Values::of(row);
+        snapshot.settings.insert(values.text(), values.text());
     }
     Ok(snapshot)
 }

@@ -46,7 +46,7 @@ impl Scripts {
 /// The longest statement that stores scripts, in bytes: below what servers take in one packet.
 const LONGEST: usize = 1 << 20;
 
-/// Stores them; those of the same rows are replaced.
+/// Stores them; those of the same rows are replaced, by the same statement: whoever is killed, a way back that was stored stays.
 ///
 /// # Errors
 /// The role may have no right to.
@@ -54,10 +54,19 @@ pub fn store(conn: &mut dyn Conn, all: &[Scripts]) -> Result<(), DbError> {
     let provider = conn.provider();
     let table = name(provider, "scripts");
     let text = |value: &str| literal(provider, &value.replace('\0', ""));
-    let (mut replaced, mut rows, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let (verb, replaced) = match provider {
+        Provider::PostgreSql => {
+            let (keys, rest) = COLUMNS.split_at(super::KEYS);
+            let written: Vec<String> =
+                rest.iter().map(|column| format!("{column} = excluded.{column}")).collect();
+            let keys = keys.join(", ");
+            ("INSERT", format!(" ON CONFLICT ({keys}) DO UPDATE SET {}", written.join(", ")))
+        }
+        Provider::MySql | Provider::Sqlite => ("REPLACE", String::new()),
+    };
+    let (mut rows, mut bytes) = (Vec::new(), 0);
     for (at, scripts) in all.iter().enumerate() {
         let down = scripts.down.as_deref().map_or_else(|| "NULL".to_owned(), text);
-        replaced.push(format!("(id = {} AND history = {})", text(&scripts.id), text(&scripts.history)));
         rows.push(format!(
             "({}, {}, {}, {}, {}, {down}, {}, {})",
             text(&scripts.id),
@@ -70,13 +79,12 @@ pub fn store(conn: &mut dyn Conn, all: &[Scripts]) -> Result<(), DbError> {
         ));
         bytes += rows.last().map_or(0, String::len);
         if bytes >= LONGEST || at + 1 == all.len() {
-            conn.execute(&format!("DELETE FROM {table} WHERE {}", replaced.join(" OR ")))?;
             conn.execute(&format!(
-                "INSERT INTO {table} ({}) VALUES {}",
+                "{verb} INTO {table} ({}) VALUES {}{replaced}",
                 COLUMNS.join(", "),
                 rows.join(", ")
             ))?;
-            (replaced, rows, bytes) = (Vec::new(), Vec::new(), 0);
+            (rows, bytes) = (Vec::new(), 0);
         }
     }
     Ok(())

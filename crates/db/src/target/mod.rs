@@ -31,6 +31,7 @@ pub use sqlite::SqliteTarget;
 use crate::platform;
 use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, codes};
 use std::path::Path;
+use std::time::Duration;
 
 /// A database, as its URL gives it.
 #[derive(Clone, Debug)]
@@ -120,6 +121,19 @@ impl Target {
             Kind::Sqlite(sqlite) => Kind::Sqlite(sqlite.clone()),
         };
         Self { provider: self.provider, kind }
+    }
+
+    /// The same, where a connection is given up sooner if there is no more time than that.
+    #[must_use]
+    pub fn answering_within(&self, time: Option<Duration>) -> Self {
+        let mut target = self.clone();
+        let limit = match &mut target.kind {
+            Kind::Postgres(postgres) => &mut postgres.connect_timeout,
+            Kind::MySql(mysql) => &mut mysql.connect_timeout,
+            Kind::Sqlite(_) => return target,
+        };
+        *limit = limit.iter().copied().chain(time).min();
+        target
     }
 
     /// The reference's line about the datasource. `schemas` are those that the datasource block declares.

@@ -10,6 +10,7 @@ mod inverse;
 mod keep;
 mod mysql;
 mod postgres;
+mod scripts;
 mod sharing;
 mod snapshot;
 

@@ -56,12 +56,15 @@ fn taken_apart(
     if extra_object && (is_rights || is_foreign(&difference.object, schemas, live)) {
         return (Some(difference), None);
     }
-    let (rights, parts): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut difference.parts).into_iter().partition(gives_more);
-    if rights.is_empty() {
+    // What no migration says of the database, whoever uses it has said.
+    let is_database = difference.object == Object::database();
+    let is_more = |part: &PartDifference| gives_more(part) || (is_database && part.first.is_none());
+    let (more, parts): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut difference.parts).into_iter().partition(is_more);
+    if more.is_empty() {
         return (None, Some(Difference { parts, ..difference }));
     }
-    let remark = Difference { parts: rights, ..difference.clone() };
+    let remark = Difference { parts: more, ..difference.clone() };
     (Some(remark), (!parts.is_empty()).then_some(Difference { parts, ..difference }))
 }
 

@@ -6,12 +6,13 @@
 //! 3. If there is one, it is marked as applied, in one transaction, once somebody has agreed and if the database is still the same
 //!    under the deploy lock. If there is none, tell how the database differs from the nearest.
 //!
-//! `replay` has the replays, `compare` what counts as a difference, `rows` what nothing in a database shows.
+//! `replay` has the replays, `compare` what counts as a difference, `touches` what nothing in a database shows.
 
 mod compare;
 mod replay;
-mod rows;
+mod touches;
 
+use crate::deploy::DEPLOY;
 use crate::event::Observer;
 use crate::execute::in_one_transaction;
 use crate::interrupt::Interrupt;
@@ -25,7 +26,7 @@ use compare::{Comparison, changed};
 use db::history::NewRow;
 use db::snapshot::Outline;
 use db::target::Target;
-use diagnostics::{Class, Diagnostic, Failure, Result, codes};
+use diagnostics::{Class, Diagnostic, Failure, Result, codes, shell_word};
 use replay::{Effect, Replayed, Room};
 use serde::Serialize;
 use sql::Snapshot;
@@ -67,8 +68,11 @@ pub struct Report {
     pub remarks: Vec<String>,
     /// Those of `migrations` that change no definition, rows at most: nothing shows whether they ran.
     pub rows_alone: Vec<String>,
-    /// The database equals what these make too. They are not marked: they begin with one that changes rows at most, behind the last
-    /// that changes a definition.
+    /// Those of `migrations` that change what is not compared: settings of the database or the server, roles, owners, counters. Nothing
+    /// shows whether they ran.
+    pub unseen: Vec<String>,
+    /// The database equals what these make too. They are not marked: they begin with one of which nothing shows whether it ran, behind
+    /// the last that changes a definition.
     pub left: Vec<String>,
     /// Where there is none: the migration whose end state is nearest.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,18 +105,8 @@ pub fn baseline(
     agreed: &dyn Fn(&Report) -> Result<bool>,
 ) -> Result<Report> {
     let recorder = Recorder::new(observer, "baseline", &ask.origin, ask.target.secrets());
-    work(ask, &recorder, interrupt, agreed).map_err(again)
-}
-
-/// Whoever was stopped wants to do this again, not to deploy.
-fn again(failure: Failure) -> Failure {
-    failure.map(|diagnostic| match &diagnostic.help {
-        Some(help) => {
-            let help = help.replace("cutover migrate deploy", "cutover baseline");
-            diagnostic.help(help)
-        }
-        None => diagnostic,
-    })
+    // Whoever was stopped wants to do this again, not to deploy.
+    work(ask, &recorder, interrupt, agreed).map_err(|failure| failure.instead(DEPLOY, "cutover baseline"))
 }
 
 fn work(
@@ -137,17 +131,18 @@ fn work(
     }
     let live = run.patiently(db::snapshot::read)?;
     let outline = run.patiently(Outline::read)?;
-    let planned = planned(&run, ask, &folder);
+    let (planned, refused) = planned(&run, ask, &folder);
     let room = Room {
         target: &ask.target,
         given: ask.scratch.as_ref(),
         folder: &folder,
+        planned: &planned,
         schemas: &ask.schemas,
         script: crate::deploy::script_options(&run),
         interrupt,
         observer: recorder,
     };
-    let replayed = replayed(&room, planned, (&live, &outline), forced)?;
+    let replayed = replayed(&room, refused, (&live, &outline), forced)?;
     let mut report = judge(&folder, &replayed, forced);
     if report.migrations.is_empty() || !agreed(&report)? {
         return Ok(report);
@@ -220,17 +215,27 @@ fn planned(run: &Run<'_>, ask: &Baseline, folder: &Folder) -> Planned {
 /// mark.
 fn replayed(
     room: &Room<'_>,
-    (planned, refused): Planned,
+    refused: Option<Failure>,
     live: (&Snapshot, &Outline),
     forced: Option<usize>,
 ) -> Result<Replayed> {
-    let mut replayed = if planned.is_empty() {
+    let mut replayed = if room.planned.is_empty() {
         Replayed { states: Vec::new(), failed: None, schemas: room.own_schemas() }
     } else {
-        replay::replay(room, &planned, live, forced)?
+        replay::replay(room, live, forced)?
     };
     match replayed.failed.take().or(refused) {
-        Some(failure) if replayed.states.is_empty() && forced.is_none() => Err(failure),
+        Some(failure) if replayed.states.is_empty() && forced.is_none() => {
+            Err(failure.map(|told| match (&told.help, room.folder.migrations.first()) {
+                (Some(help), Some(first)) => {
+                    let name = shell_word(&first.name);
+                    let help =
+                        format!("{help}; if it has run in this database: cutover baseline --force {name}");
+                    told.help(help)
+                }
+                _ => told,
+            }))
+        }
         failed => Ok(Replayed { failed, ..replayed }),
     }
 }
@@ -249,12 +254,16 @@ fn judge(folder: &Folder, replayed: &Replayed, forced: Option<usize>) -> Report 
         (None, Some(equal)) => provable(states, equal + 1),
         (None, None) => 0,
     };
-    let rows_alone = (0..count.min(states.len())).filter(|at| states[*at].effect == Effect::RowsAlone);
+    let named = |effect: Effect| {
+        let found = (0..count.min(states.len())).filter(|at| states[*at].effect == effect);
+        found.map(|at| folder.migrations[at].name.clone()).collect()
+    };
     let mut report = Report {
         migrations: names(0, count),
         forced: forced.is_some(),
         compared: forced.is_none_or(|at| at < states.len()),
-        rows_alone: rows_alone.map(|at| folder.migrations[at].name.clone()).collect(),
+        rows_alone: named(Effect::RowsAlone),
+        unseen: named(Effect::Unseen),
         unjudged: replayed.failed.as_ref().map(|failure| unjudged(folder, states.len(), failure)),
         ..Report::default()
     };
@@ -276,11 +285,12 @@ fn judge(folder: &Folder, replayed: &Replayed, forced: Option<usize>) -> Report 
     report
 }
 
-/// How many of the first `equal` migrations the database shows: not those at the end that begin with one that changes rows alone.
+/// How many of the first `equal` migrations the database shows: not those at the end that begin with one of which it shows nothing.
 fn provable(states: &[replay::State], equal: usize) -> usize {
     let definitions = states[..equal].iter().rposition(|state| state.effect == Effect::Definitions);
     let tail = definitions.map_or(0, |last| last + 1);
-    let first = states[tail..equal].iter().position(|state| state.effect == Effect::RowsAlone);
+    let unshown = |state: &replay::State| matches!(state.effect, Effect::RowsAlone | Effect::Unseen);
+    let first = states[tail..equal].iter().position(unshown);
     first.map_or(equal, |first| tail + first)
 }
 

@@ -5,16 +5,13 @@
 //! where the outline leaves something to be decided.
 
 use super::compare::{Comparison, compare};
-use super::rows::Rows;
-use crate::deploy::{Deploy, deploy};
+use super::touches::{Definitions, Touches};
 use crate::event::{Event, Observer, SilentObserver};
-use crate::gates::Conditions;
 use crate::interrupt::Interrupt;
 use crate::migrations::{self, Folder};
 use crate::plan::PlannedMigration;
 use crate::plan::decide::Limit;
-use crate::record::{Origin, Tables};
-use crate::run::{self, Options};
+use crate::run;
 use crate::scratch::Scratch;
 use db::snapshot::Outline;
 use db::target::{Kind, Target};
@@ -36,6 +33,8 @@ pub(super) struct Room<'a> {
     pub(super) target: &'a Target,
     pub(super) given: Option<&'a Target>,
     pub(super) folder: &'a Folder,
+    /// What would run of it, up to the first file that would be refused.
+    pub(super) planned: &'a [PlannedMigration],
     pub(super) schemas: &'a [String],
     /// How the server reads a script.
     pub(super) script: sql::Options,
@@ -56,7 +55,7 @@ impl Room<'_> {
 
     /// `observer` is told of what killed runs have left.
     fn open(&self, observer: &dyn Observer) -> Result<Scratch> {
-        Scratch::open(self.target, self.given, observer, self.interrupt)
+        Scratch::open(self.target, self.given, self.planned, observer, self.interrupt)
     }
 
     /// Replays the first `count` migrations into an empty database; `look` is called with the number of each once it is applied,
@@ -75,23 +74,12 @@ impl Room<'_> {
             observer: self.observer,
             state: Mutex::new(Looking { conn, look, failed: None, told: Instant::now() }),
         };
-        let operation = Deploy {
-            target: scratch.target.clone(),
-            migrations: self.folder.path.clone(),
-            schemas: self.schemas.to_owned(),
-            // Nobody else is here; a lock of MySQL's would be the whole server's.
-            options: Options { locking: false, tables: Tables::Off, ..Options::default() },
-            limit: Limit { to: Some(last.name.clone()), ..Limit::default() },
-            strict: false,
-            plan: None,
-            conditions: Conditions::default(),
-            origin: Origin::default(),
-        };
-        let done = deploy(&operation, &looker, self.interrupt);
+        let limit = Limit { to: Some(last.name.clone()), ..Limit::default() };
+        let done = scratch.deploy_watched(self.folder, self.schemas, limit, &looker);
         let state = looker.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         match state.failed {
             Some(error) => Err(failed(error)),
-            None => done.map(drop),
+            None => done,
         }
     }
 }
@@ -152,8 +140,10 @@ pub(super) struct State {
 pub(super) enum Effect {
     /// It changes definitions.
     Definitions,
-    /// Of all that the database shows nothing; rows at most.
+    /// Of all that is compared nothing; rows perhaps.
     RowsAlone,
+    /// Of all that is compared nothing, and something else: a setting of the database, a counter, a role.
+    Unseen,
     /// Nothing at all.
     Nothing,
 }
@@ -171,26 +161,27 @@ pub(super) struct Replayed {
 /// Replays the first migrations of the folder, and compares with the live database. `forced` is compared in any case.
 pub(super) fn replay(
     room: &Room<'_>,
-    planned: &[PlannedMigration],
     live: (&Snapshot, &Outline),
     forced: Option<usize>,
 ) -> Result<Replayed> {
-    let (steps, made, failed) = outlines(room, planned, live.1)?;
+    let (steps, made, failed) = outlines(room, live.1)?;
     let mut schemas = room.own_schemas();
     schemas.extend(made);
-    let rows: Vec<Rows> = planned.iter().map(Rows::of).collect();
+    let touched: Vec<Touches> = room.planned.iter().map(Touches::of).collect();
     let distances: Vec<usize> = steps.iter().map(|step| distance(step, &schemas)).collect();
-    let wanted = wanted(&steps, &distances, &rows, forced);
-    let (compared, prints) = snapshots(room, &wanted, (live.0, &schemas), &steps, &rows)?;
-    let states = steps.iter().enumerate().map(|(at, step)| State {
-        comparison: compared.get(&at).cloned(),
-        effect: match rows[at] {
+    let wanted = wanted(&steps, &distances, &touched, forced);
+    let (compared, prints) = snapshots(room, &wanted, (live.0, &schemas), &steps, &touched)?;
+    let states = steps.iter().enumerate().map(|(at, step)| {
+        let effect = match touched[at] {
             _ if step.changed => Effect::Definitions,
-            Rows::Untouched => Effect::Nothing,
-            Rows::Alone => Effect::RowsAlone,
-            Rows::Perhaps if prints.get(&(at + 1)) == prints.get(&at) => Effect::RowsAlone,
-            Rows::Perhaps => Effect::Definitions,
-        },
+            touches if !touches.no_definitions() && prints.get(&(at + 1)) != prints.get(&at) => {
+                Effect::Definitions
+            }
+            Touches { rows: true, .. } => Effect::RowsAlone,
+            Touches { definitions: Definitions::Surely, .. } => Effect::Unseen,
+            _ => Effect::Nothing,
+        };
+        State { comparison: compared.get(&at).cloned(), effect }
     });
     Ok(Replayed { states: states.collect(), failed, schemas })
 }
@@ -202,14 +193,10 @@ fn distance(step: &Step, schemas: &BTreeSet<String>) -> usize {
 }
 
 /// The first replay. A migration that fails by itself, or must not be replayed here, ends it without an error.
-fn outlines(
-    room: &Room<'_>,
-    planned: &[PlannedMigration],
-    live: &Outline,
-) -> Result<(Vec<Step>, BTreeSet<String>, Option<Failure>)> {
+fn outlines(room: &Room<'_>, live: &Outline) -> Result<(Vec<Step>, BTreeSet<String>, Option<Failure>)> {
     let scratch = room.open(room.observer)?;
-    let refused = scratch.first_beyond(planned, room.script);
-    let count = refused.as_ref().map_or(planned.len(), |(at, _)| *at);
+    let refused = scratch.first_beyond(room.planned, room.script);
+    let count = refused.as_ref().map_or(room.planned.len(), |(at, _)| *at);
     let (mut steps, mut schemas, mut before) = (Vec::new(), BTreeSet::new(), Outline::default());
     let replayed = room.replay(&scratch, count, &mut |conn, number| {
         let outline = Outline::read(conn)?;
@@ -236,9 +223,14 @@ fn says_nothing_of_migrations(failure: &Failure) -> bool {
 }
 
 /// The migrations whose end states must be known in whole.
-fn wanted(steps: &[Step], distances: &[usize], rows: &[Rows], forced: Option<usize>) -> BTreeSet<usize> {
-    // Behind one that changes rows alone the end state is the same.
-    let alike = |at: usize| at > 0 && !steps[at].changed && rows[at] == Rows::Alone;
+fn wanted(
+    steps: &[Step],
+    distances: &[usize],
+    touched: &[Touches],
+    forced: Option<usize>,
+) -> BTreeSet<usize> {
+    // Behind one that changes no definition the end state is the same.
+    let alike = |at: usize| at > 0 && !steps[at].changed && touched[at].no_definitions();
     let mut nearest: Vec<usize> = (0..steps.len()).filter(|at| !alike(*at)).collect();
     nearest.sort_by_key(|at| (distances[*at], std::cmp::Reverse(*at)));
     let mut wanted: BTreeSet<usize> = nearest.iter().take(NEAREST).copied().collect();
@@ -251,15 +243,15 @@ fn wanted(steps: &[Step], distances: &[usize], rows: &[Rows], forced: Option<usi
 /// the migration with this number.
 type Seen = (BTreeMap<usize, Comparison>, BTreeMap<usize, String>);
 
-/// The second replay: compares where that is wanted, and takes fingerprints around what may change rows alone.
+/// The second replay: compares where that is wanted, and takes fingerprints around what may have changed what the outline does not show.
 fn snapshots(
     room: &Room<'_>,
     wanted: &BTreeSet<usize>,
     (live, schemas): (&Snapshot, &BTreeSet<String>),
     steps: &[Step],
-    rows: &[Rows],
+    touched: &[Touches],
 ) -> Result<Seen> {
-    let unclear = |at: usize| at < steps.len() && !steps[at].changed && rows[at] == Rows::Perhaps;
+    let unclear = |at: usize| at < steps.len() && !steps[at].changed && !touched[at].no_definitions();
     let (mut compared, mut prints) = (BTreeMap::new(), BTreeMap::new());
     let last = wanted.last().map_or(0, |last| last + 1);
     let scratch = room.open(&SilentObserver)?;
@@ -279,11 +271,11 @@ fn snapshots(
         }
         Ok(())
     })?;
-    // What changes rows alone leaves the state as it was.
+    // What changes no definition leaves the state as it was.
     for at in 1..steps.len() {
         if !compared.contains_key(&at)
             && !steps[at].changed
-            && rows[at] == Rows::Alone
+            && touched[at].no_definitions()
             && let Some(before) = compared.get(&(at - 1)).cloned()
         {
             compared.insert(at, before);

@@ -2,6 +2,7 @@
 
 use super::transaction::Part;
 use super::unproven;
+use crate::deploy::DEPLOY;
 use crate::interrupt::Reason;
 use crate::plan::PlannedMigration;
 use crate::rollback::instead_of_stored;
@@ -31,8 +32,9 @@ pub(super) fn migration(
         _ => None,
     };
     let code = code_of(run, migration, part, error);
-    let mut diagnostic = Diagnostic::error(error.text()).code(code).meta("migration", migration.name.clone());
-    if code.id == "P3018" && !migration.back {
+    let title = if run.options.replay { replayed(migration, statement, error) } else { error.text() };
+    let mut diagnostic = Diagnostic::error(title).code(code).meta("migration", migration.name.clone());
+    if code.id == "P3018" && !migration.back && !run.options.replay {
         diagnostic =
             diagnostic.reference(reference_text(run, migration, statement.map(|(_, span)| span), error));
     }
@@ -62,16 +64,13 @@ pub(super) fn migration(
     if let Some(context) = &error.context {
         diagnostic = diagnostic.note(format!("where: {context}"));
     }
-    let kind = match run.target.provider {
-        Provider::Sqlite => "SQLite result code",
-        Provider::MySql => "error number",
-        Provider::PostgreSql => "SQLSTATE",
-    };
-    if !error.code.is_empty() {
-        diagnostic = diagnostic.note(format!("{kind} {}", error.code));
-    }
-    for line in platform::of_error(Moment::Statement, run.target, error) {
-        diagnostic = diagnostic.note(format!("{}: {}", line.platform, line.way_out));
+    let diagnostic = said_by_server(run, error, diagnostic);
+    if run.options.replay {
+        let correct = format!(
+            "correct {} so that it runs in an empty database, then `{DEPLOY}`",
+            migration.source.name()
+        );
+        return Failure::new(diagnostic.note("the database itself was not touched").help(correct));
     }
     let diagnostic = match of_history(run, part, error, state(migration, kept), diagnostic) {
         Ok(failure) => return failure,
@@ -90,6 +89,37 @@ pub(super) fn migration(
         state(migration, kept)
     };
     Failure::new(diagnostic.note(state).help(way_out(migration, kept)))
+}
+
+/// The server's own number, and what its platform is known to mean by that.
+fn said_by_server(run: &Run<'_>, error: &DbError, mut diagnostic: Diagnostic) -> Diagnostic {
+    let kind = match run.target.provider {
+        Provider::Sqlite => "SQLite result code",
+        Provider::MySql => "error number",
+        Provider::PostgreSql => "SQLSTATE",
+    };
+    if !error.code.is_empty() {
+        diagnostic = diagnostic.note(format!("{kind} {}", error.code));
+    }
+    for line in platform::of_error(Moment::Statement, run.target, error) {
+        diagnostic = diagnostic.note(format!("{}: {}", line.platform, line.way_out));
+    }
+    diagnostic
+}
+
+/// What is said of a failure in a scratch database: of whose it is, and where.
+fn replayed(migration: &PlannedMigration, statement: Option<(usize, Span)>, error: &DbError) -> String {
+    let what = if migration.back { "the way back of migration" } else { "migration" };
+    let place = statement.map(|(_, span)| {
+        let span = location_of(error, &migration.source, span).unwrap_or(span);
+        format!(", at {}", migration.source.locate(span.start))
+    });
+    format!(
+        "the replay of {what} `{}` in a scratch database failed{}: {}",
+        migration.name,
+        place.unwrap_or_default(),
+        error.text()
+    )
 }
 
 /// The command that runs it, or goes on with it.

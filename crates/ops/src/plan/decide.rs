@@ -292,6 +292,7 @@ fn cut(
         segments,
         ledger: provider == Provider::MySql,
         source: source.clone(),
+        directives: script.directives,
         back: false,
         kept: Vec::new(),
     })

@@ -8,6 +8,7 @@ use db::history::History;
 use diagnostics::{Diagnostic, Failure, Provider, codes, render::json::Json};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use sql::PartKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -148,6 +149,11 @@ impl Base {
 
     /// The database's objects.
     pub fn with_objects(mut self, snapshot: &sql::Snapshot) -> Self {
+        let mut snapshot = snapshot.clone();
+        for definition in snapshot.objects.values_mut() {
+            // By which index a table was clustered last says in which order its rows lie, and no statement does another thing for it.
+            definition.parts.retain(|part, _| part.kind != PartKind::Setting || part.name != "cluster");
+        }
         let mut texts = snapshot.canonical_objects();
         // The order of columns decides what an INSERT without a list does.
         for (object, definition) in &snapshot.objects {

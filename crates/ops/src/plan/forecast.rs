@@ -1,13 +1,15 @@
 //! What a planned migration will do to a database that is in use: the brackets in which it is sent, and of each statement
-//! what it locks, writes anew, reads and breaks, how large its tables are and how long it may take. Pure.
+//! what it locks, writes anew, reads and breaks, how large its tables are and how long it may take. Pure but for `Measure`.
 //!
-//! Judged with the catalogue as each statement will meet it: what earlier ones change is in it.
+//! Judged once, with the catalogue as each statement will meet it: what earlier ones change is in it. How large a table is is asked
+//! when the first statement names it, by whoever wants the forecast: the catalogue does not have it of every table.
 
 use super::estimate::{Basis, Estimate, Sizes, Speeds, estimate, fills};
 use super::past::Past;
 use super::{Bracket, PlannedMigration, Segment, made, rebuilt, waits};
 use crate::keep;
-use diagnostics::Provider;
+use db::catalog::Size;
+use diagnostics::{Provider, Result};
 use serde::{Deserialize, Serialize};
 use sql::{
     Action, Algorithm, Breakage, Catalog, Effect, Fact, Kind, Lock, Name, Reversible, Statement, Table,
@@ -108,20 +110,68 @@ pub struct TableForecast {
 /// The longest text of a statement that is shown.
 const SHOWN: usize = 160;
 
+/// Says how large these tables are, which are there now.
+pub type Measure<'m> = dyn FnMut(&[Name]) -> Result<Vec<Size>> + 'm;
+
 /// What the migrations will do, one after the other, in the database that `catalog` tells of.
-pub fn forecast(planned: &[PlannedMigration], catalog: &mut Catalog, past: &Past) -> Vec<Forecast> {
+///
+/// # Errors
+/// Those of `measure`.
+pub fn forecast(
+    planned: &[PlannedMigration],
+    catalog: &mut Catalog,
+    past: &Past,
+    measure: &mut Measure<'_>,
+) -> Result<Vec<Forecast>> {
     let there = catalog.tables.clone();
     let speeds = Speeds::of(catalog.provider);
-    let mut filled = HashSet::new();
-    planned.iter().map(|migration| one(migration, catalog, (&there, &mut filled), (&speeds, past))).collect()
+    let mut told = Told { filled: HashSet::new(), measured: HashSet::new(), measure };
+    planned.iter().map(|migration| one(migration, catalog, (&there, &mut told), (&speeds, past))).collect()
+}
+
+/// What is known of tables from one statement to the next.
+struct Told<'m> {
+    /// Those that were filled.
+    filled: HashSet<Name>,
+    /// Those whose size was asked for.
+    measured: HashSet<Name>,
+    measure: &'m mut Measure<'m>,
+}
+
+impl Told<'_> {
+    /// Asks for the sizes of tables that an effect names first. Another table comes to the name of one that is there by a statement that
+    /// names that one.
+    fn measure(
+        &mut self,
+        effect: &Effect,
+        catalog: &mut Catalog,
+        there: &BTreeMap<Name, Table>,
+    ) -> Result<()> {
+        let names = effect.tables.iter().map(|found| &found.table);
+        let names: Vec<Name> = names
+            .filter(|name| there.contains_key(*name) && !self.measured.contains(*name))
+            .cloned()
+            .collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        for size in (self.measure)(&names)? {
+            if let Some(table) = catalog.tables.get_mut(&size.table) {
+                table.rows = size.rows.or(table.rows);
+                table.bytes = size.bytes.or(table.bytes);
+            }
+        }
+        self.measured.extend(names);
+        Ok(())
+    }
 }
 
 fn one(
     migration: &PlannedMigration,
     catalog: &mut Catalog,
-    (there, filled): (&BTreeMap<Name, Table>, &mut HashSet<Name>),
+    (there, told): (&BTreeMap<Name, Table>, &mut Told<'_>),
     (speeds, past): (&Speeds, &Past),
-) -> Forecast {
+) -> Result<Forecast> {
     let done = migration.state.done();
     let text = migration.source.text();
     let rebuilds = sql::rebuilds(migration.statements(), text, catalog.provider);
@@ -138,9 +188,11 @@ fn one(
             if number < done {
                 continue;
             }
+            let judged = Judged::of(statement, text, segment.stand_in(index, catalog.provider), catalog);
+            told.measure(&judged.effect, catalog, there)?;
+            let filled = &mut told.filled;
             let sizes = Sizes { catalog, there, filled, speeds, past };
-            let stand_in = segment.stand_in(index, sizes.catalog.provider);
-            let mut found = of_statement(migration, (statement, stand_in), (number, line), sizes);
+            let mut found = of_statement(migration, (statement, judged), (number, line), sizes);
             let ours = segment.bracket == Bracket::Transaction;
             found.commits_inside = ours && may_commit_inside(statement, text, catalog.provider);
             let asks = statement.kind == Kind::AddEnumValue && index + 1 < segment.statements.len();
@@ -174,7 +226,7 @@ fn one(
             brackets.push(BracketForecast { bracket: segment.bracket, repeatable, statements });
         }
     }
-    Forecast { name: migration.name.clone(), checksum: migration.checksum.clone(), done, brackets }
+    Ok(Forecast { name: migration.name.clone(), checksum: migration.checksum.clone(), done, brackets })
 }
 
 fn is_repeatable(segment: &Segment, provider: Provider) -> bool {
@@ -186,19 +238,44 @@ fn is_repeatable(segment: &Segment, provider: Provider) -> bool {
     }
 }
 
+/// What a statement does.
+struct Judged {
+    /// What it breaks by itself.
+    breaks: Vec<Breakage>,
+    /// What is sent in its place, which is carried out in its own way.
+    stand_in: Option<(Statement, String)>,
+    /// The effect of what is sent.
+    effect: Effect,
+}
+
+impl Judged {
+    fn of(
+        statement: &Statement,
+        text: &str,
+        stand_in: Option<(Statement, String)>,
+        catalog: &Catalog,
+    ) -> Self {
+        let own = sql::effect(statement, text, catalog);
+        let breaks = own.breaks.clone();
+        let effect = match &stand_in {
+            Some((other, sent)) => sql::effect(other, sent, catalog),
+            None => own,
+        };
+        Self { breaks, stand_in, effect }
+    }
+}
+
 fn of_statement(
     migration: &PlannedMigration,
-    (statement, stand_in): (&Statement, Option<(Statement, String)>),
+    (statement, judged): (&Statement, Judged),
     (number, line): (usize, usize),
     sizes: Sizes<'_>,
 ) -> StatementForecast {
     let text = migration.source.text();
-    let own = sql::effect(statement, text, sizes.catalog);
-    let breaks = own.breaks.clone();
-    // What is sent in its place is carried out in its own way.
-    let (sent, sent_text, effect) = match &stand_in {
-        Some((other, sent)) => (other, sent.as_str(), sql::effect(other, sent, sizes.catalog)),
-        None => (statement, text, own),
+    let Judged { breaks, stand_in, effect } = judged;
+    let (sent, sent_text) = match &stand_in {
+        Some((other, sent)) => (other, sent.as_str()),
+        None => (statement, text),
     };
     let before = sizes.past.statements.get(&(migration.checksum.clone(), number + 1));
     let estimate = match before {

@@ -28,7 +28,7 @@ use crate::progress::Progress;
 use db::history::History;
 use diagnostics::Source;
 use serde::{Deserialize, Serialize};
-use sql::Kept;
+use sql::{Directive, Kept};
 
 /// How a segment is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,8 @@ pub struct PlannedMigration {
     pub ledger: bool,
     /// Its text.
     pub source: Source,
+    /// What the text tells by its comments.
+    pub directives: Vec<Directive>,
     /// It is the way back of a migration, not the migration.
     pub back: bool,
     /// What of it is kept that it drops (`--keep-dropped`).
@@ -110,6 +112,11 @@ impl PlannedMigration {
         !self.ledger
             && self.state == State::Pending
             && matches!(&self.segments[..], [only] if only.bracket != Bracket::Single)
+    }
+
+    /// What its directives of this key say: all that its text tells cutover is read here, or by key and value where segments are cut.
+    pub(crate) fn says<'s>(&'s self, key: &'s str) -> impl Iterator<Item = &'s str> {
+        self.directives.iter().filter_map(move |directive| directive.says(self.source.text(), key))
     }
 
     /// The texts of the statements before the one with this number (from 0).

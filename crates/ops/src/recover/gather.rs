@@ -352,7 +352,7 @@ fn replay(
         planned.push(crate::plan::decide::pending(migration, &options, run.target.provider)?);
     }
     planned.push(crate::plan::decide::pending(&folder.migrations[at], &options, run.target.provider)?);
-    let scratch = Scratch::open(run.target, room.scratch, room.observer, interrupt)?;
+    let scratch = Scratch::open(run.target, room.scratch, &planned, room.observer, interrupt)?;
     scratch.check(&planned, options)?;
     scratch.replay(folder, room.schemas, earlier.last().map(|migration| migration.name.as_str()))?;
     let mut conn = scratch.connect()?;

@@ -3,7 +3,7 @@
 //! A migration of n statements has n + 1 states: before the first statement, and behind each. What differs between any two of
 //! them is what the migration touches, and only that is compared: the database may have other differences.
 
-use sql::{Action, DetachMode, Kind, ObjectKind, PartKind, Snapshot, Statement};
+use sql::{Action, DetachMode, Kind, Object, ObjectKind, PartKind, Snapshot, Statement};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A database as what it says of each thing: `table public.a`, `table public.a, column id`.
@@ -169,7 +169,10 @@ fn one_of(numbers: &[usize], traces: &[Trace]) -> Verdict {
 
 /// What a snapshot says of each thing.
 fn said(snapshot: &Snapshot) -> Said {
-    let mut all = Said::new();
+    let database = Object::database();
+    let settings = snapshot.settings.iter();
+    let mut all: Said =
+        settings.map(|(name, value)| (format!("{database}, {name}"), value.clone())).collect();
     for (object, definition) in &snapshot.objects {
         all.insert(object.to_string(), definition.text.clone());
         for column in &definition.columns {

@@ -361,10 +361,13 @@ pub(crate) fn plain(name: &Name) -> Name {
 /// A table by its name, in which case does not count.
 pub(crate) fn find<'c>(catalog: &'c Catalog, name: &Name) -> Option<(&'c Name, &'c Table)> {
     let wanted = plain(name);
-    catalog
-        .tables
-        .iter()
-        .find(|(own, _)| own.schema == wanted.schema && own.name.eq_ignore_ascii_case(&wanted.name))
+    let exact = catalog.tables.get_key_value(&wanted);
+    exact.or_else(|| {
+        catalog
+            .tables
+            .iter()
+            .find(|(own, _)| own.schema == wanted.schema && own.name.eq_ignore_ascii_case(&wanted.name))
+    })
 }
 
 impl Builder<'_> {
@@ -395,8 +398,16 @@ impl Builder<'_> {
     }
 
     fn whole_file(&mut self, lock: Lock) {
-        for table in self.all_tables() {
-            self.table(&table, lock, Fact::No, Fact::No);
+        // Each is there once: only what was named before can be the same.
+        let named: Vec<Name> = self.effect.tables.iter().map(|found| found.table.clone()).collect();
+        // Nobody else waits for a table that is new.
+        let known = |table: &Table| table.kind == TableKind::Table && !table.new;
+        let catalog = self.catalog;
+        for (table, _) in catalog.tables.iter().filter(|(_, table)| known(table)) {
+            match named.contains(table) {
+                true => self.table(table, lock, Fact::No, Fact::No),
+                false => self.one_more(table.clone(), lock, Fact::No, Fact::No),
+            }
         }
         // A text alone names no table for the lock of the file: its list of tables stands for it.
         if !self.catalog.complete {
@@ -418,6 +429,10 @@ impl Builder<'_> {
             old.scan = old.scan.max(scan);
             return;
         }
+        self.one_more(table, lock, rewrite, scan);
+    }
+
+    fn one_more(&mut self, table: Name, lock: Lock, rewrite: Fact, scan: Fact) {
         self.effect.tables.push(TableEffect {
             table,
             lock,

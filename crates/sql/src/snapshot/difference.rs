@@ -2,7 +2,7 @@
 
 use super::{Definition, Object, Snapshot};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// One object in which two databases differ.
@@ -35,17 +35,15 @@ pub struct PartDifference {
 impl Snapshot {
     /// What differs, object by object, in the order of the objects.
     pub fn differences(&self, second: &Self) -> Vec<Difference> {
-        let defaults = (self.defaults != second.defaults).then(|| Difference {
+        let mut parts = Vec::new();
+        differing(&by_name(&self.settings), &by_name(&second.settings), &mut parts);
+        let database = (!parts.is_empty()).then(|| Difference {
             object: Object::database(),
-            parts: vec![PartDifference {
-                part: "defaults".to_owned(),
-                first: Some(self.defaults.clone()),
-                second: Some(second.defaults.clone()),
-            }],
+            parts,
             in_first: true,
             in_second: true,
         });
-        defaults.into_iter().chain(self.differing_objects(second)).collect()
+        database.into_iter().chain(self.differing_objects(second)).collect()
     }
 
     fn differing_objects(&self, second: &Self) -> Vec<Difference> {
@@ -76,7 +74,20 @@ fn parts(first: &Definition, second: &Definition) -> Vec<PartDifference> {
         let (first, second) = (Some(first.text.clone()), Some(second.text.clone()));
         found.push(PartDifference { part: String::new(), first, second });
     }
-    let (first, second) = (first.compared(), second.compared());
+    differing(&first.compared(), &second.compared(), &mut found);
+    found
+}
+
+fn by_name(settings: &BTreeMap<String, String>) -> BTreeMap<String, &str> {
+    settings.iter().map(|(name, value)| (name.clone(), value.as_str())).collect()
+}
+
+/// Adds each name of which the two do not say the same.
+fn differing(
+    first: &BTreeMap<String, &str>,
+    second: &BTreeMap<String, &str>,
+    found: &mut Vec<PartDifference>,
+) {
     let names: BTreeSet<&String> = first.keys().chain(second.keys()).collect();
     for name in names {
         let (first, second) = (first.get(name), second.get(name));
@@ -85,7 +96,6 @@ fn parts(first: &Definition, second: &Definition) -> Vec<PartDifference> {
             found.push(PartDifference { part: name.clone(), first: owned(first), second: owned(second) });
         }
     }
-    found
 }
 
 impl Difference {

@@ -28,9 +28,10 @@ pub struct Snapshot {
     pub provider: Provider,
     /// Where names without a qualifier are looked for, in order. Not compared.
     pub search_path: Vec<String>,
-    /// MySQL: what a table has that says nothing of it: `CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`. Elsewhere empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub defaults: String,
+    /// What is set for the database itself, by name. MySQL: `defaults`, what a table has that says nothing of it (`CHARACTER SET utf8mb4
+    /// COLLATE utf8mb4_unicode_ci`). SQLite: `application_id` and `user_version`, where they are not 0.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// Everything that stands in the database and was not made by the server or by cutover: without the history table, and
     /// without what an extension has made.
     #[serde(with = "as_list")]
@@ -153,6 +154,9 @@ pub enum PartKind {
     /// GRANT OPTION`. `none` where rights were taken away that the role has of itself. The name is the role's, `PUBLIC` or `the
     /// owner`.
     Grant,
+    /// MySQL and MariaDB: a setting of the session in which a routine, an event or a trigger was made, under which its code runs
+    /// whoever calls it: `sql_mode`, of a table's trigger `sql_mode of t_log`.
+    Session,
     /// The comment. The name is empty for the object, the column's, or that of another part with its kind: `index orders_idx`.
     Comment,
 }
@@ -160,7 +164,7 @@ pub enum PartKind {
 impl Snapshot {
     /// Nothing stands in the database.
     pub fn empty(provider: Provider) -> Self {
-        Self { provider, search_path: Vec::new(), defaults: String::new(), objects: BTreeMap::new() }
+        Self { provider, search_path: Vec::new(), settings: BTreeMap::new(), objects: BTreeMap::new() }
     }
 
     /// The object of this kind to which the name leads: one without a qualifier is looked for in the search path.
@@ -190,15 +194,16 @@ impl Snapshot {
             format!("{}\u{1}{parts}", definition.text)
         };
         let objects = self.objects.iter().map(|(object, definition)| (object.to_string(), text(definition)));
-        let defaults =
-            (!self.defaults.is_empty()).then(|| (Object::database().to_string(), self.defaults.clone()));
-        objects.chain(defaults).collect()
+        let settings: String =
+            self.settings.iter().map(|(name, value)| format!("{name}\u{2}{value}\u{1}")).collect();
+        let database = (!settings.is_empty()).then(|| (Object::database().to_string(), settings));
+        objects.chain(database).collect()
     }
 }
 
 impl Object {
     /// What stands for the database itself in a comparison.
-    fn database() -> Self {
+    pub fn database() -> Self {
         Self { kind: ObjectKind::Other, name: Name::unqualified("database") }
     }
 }
@@ -263,6 +268,7 @@ impl PartKind {
             PartKind::Parent => "parent",
             PartKind::Setting => "setting",
             PartKind::Grant => "rights of",
+            PartKind::Session => "session",
             PartKind::Comment => "comment",
         }
     }

@@ -90,24 +90,7 @@ fn write(plan: &Plan, path: &Path) -> Result<()> {
     }
     let text = serde_json::to_string_pretty(plan).map_err(|error| failed(error.to_string()))?;
     let text = ops::each_value(&text, &|value| diagnostics::redact(value, &[]));
-    kept(path, &(text + "\n")).map_err(|error| failed(error.to_string()))
-}
-
-/// Writes a file that is there as a whole, or not at all: a plan that was there before stays until the new one is written.
-fn kept(path: &Path, text: &str) -> std::io::Result<()> {
-    // Behind a link is the file; a pipe or a device is written to, and never replaced.
-    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return std::fs::write(path, text);
-    }
-    let mut beside = path.clone().into_os_string();
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        // Best effort: the reason is told.
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
+    ops::whole_file(path, &(text + "\n"), true).map_err(|error| failed(error.to_string()))
 }
 
 /// Reads a plan that was written before.
@@ -168,21 +151,6 @@ fn seconds(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_plan_that_cannot_be_written_leaves_the_former_one() {
-        let directory = std::env::temp_dir().join(format!("cutover-kept-{}", std::process::id()));
-        std::fs::create_dir_all(directory.join("taken")).unwrap();
-        let path = directory.join("plan.json");
-        kept(&path, "former").unwrap();
-        kept(&path, "new").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
-        assert!(kept(&directory.join("nowhere/plan.json"), "x").is_err());
-        assert!(kept(&directory.join("taken"), "x").is_err());
-        let names = std::fs::read_dir(&directory).unwrap().count();
-        std::fs::remove_dir_all(&directory).unwrap();
-        assert_eq!(names, 2, "nothing is left beside them");
-    }
 
     #[test]
     fn numbers_are_written_for_people() {

@@ -2,6 +2,8 @@
 
 mod beside;
 mod moments;
+mod scratch;
+mod settings;
 
 use crate::support::{Project, text};
 use serde_json::Value;

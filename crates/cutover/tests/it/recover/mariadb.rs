@@ -40,18 +40,19 @@ pub(super) fn killed_at(scene: &Here, hold: &str, orphan: Orphan) {
     holder.run(hold);
     let mut deployer = scene.project.spawn(&scene.database.url(), &["migrate", "deploy"]);
     // The same statement, looked at twice: one that is not in anybody's way has ended by then.
-    let query = || {
-        let process = waiting(scene);
+    let mut process = String::new();
+    let query = |process: &str| {
         let id = format!("SELECT query_id FROM information_schema.processlist WHERE id = {process}");
-        if process.is_empty() { process } else { scene.database.try_sql(&id).unwrap_or_default() }
+        if process.is_empty() { String::new() } else { scene.database.try_sql(&id).unwrap_or_default() }
     };
     wait_until("the statement waits", || {
-        let found = query();
-        !found.is_empty() && found == query()
+        process = waiting(scene);
+        let found = query(&process);
+        !found.is_empty() && found == query(&process)
     });
     deployer.kill();
-    let process = waiting(scene);
-    if orphan == Orphan::Killed && !process.is_empty() {
+    if orphan == Orphan::Killed {
+        // Between two attempts it waits for nothing, and is ended all the same.
         scene.database.sql(&format!("KILL {process}"));
     }
     drop(holder);

@@ -52,7 +52,7 @@ fn a_way_back_that_does_not_run_does_not_come_back_and_the_others_are_tried() {
     assert_eq!(tried.status.code(), Some(7), "{said}");
     for line in [
         "1_wrong: NOT equal",
-        "the way back failed at",
+        "the way back failed: the replay of",
         "down.sql:2:1",
         "2_right: up, down and up again: equal",
         "3_other: NOT equal",
@@ -113,4 +113,53 @@ fn a_numeric_that_was_widened_is_rolled_back_with_its_values() {
     let undone = project.run(&database.url(), &["rollback", "--last", "1", "--yes"]);
     assert!(undone.status.success(), "{}", text(&undone));
     assert_eq!(database.psql("SELECT n || ' ' || d FROM a"), "12345678.91 2024-02-29");
+}
+
+/// A file of SQL that is cut may still be a valid one, which undoes a part.
+#[test]
+fn a_draft_that_cannot_be_written_to_its_end_leaves_the_file_that_was_there() {
+    let database = server().create_database("cut_draft");
+    let tables: Vec<String> = (0..200).map(|number| format!("CREATE TABLE t{number} (id int);")).collect();
+    let project = Project::new(&[]);
+    write(&project, "1_base", &tables.join("\n"), "-- mine");
+    let directory = project.path().join("prisma/migrations/1_base");
+    let files = || {
+        let mut names: Vec<_> =
+            std::fs::read_dir(&directory).unwrap().map(|file| file.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    // The disk is full for whatever is longer: the process is told, or killed.
+    for on_full in ["trap '' XFSZ;", ""] {
+        let draft = |arguments: &[&str]| {
+            let mut command = std::process::Command::new("/bin/sh");
+            let limited = format!("{on_full} ulimit -f 1; exec \"$0\" \"$@\"");
+            command.arg("-c").arg(limited).arg(env!("CARGO_BIN_EXE_cutover")).args(arguments);
+            command.args(["--url", &database.url(), "--migrations", "prisma/migrations"]);
+            command.env_clear().current_dir(project.path()).output().unwrap()
+        };
+        std::fs::write(directory.join("down.sql"), "-- mine").unwrap();
+        let failed = draft(&["rollback", "--draft", "1_base", "--overwrite"]);
+        assert!(!failed.status.success(), "{}", text(&failed));
+        assert_eq!(down(&project, "1_base"), "-- mine", "{}", text(&failed));
+        std::fs::remove_file(directory.join("down.sql")).unwrap();
+        let failed = draft(&["rollback", "--draft"]);
+        assert!(!failed.status.success(), "{}", text(&failed));
+        assert!(!directory.join("down.sql").exists(), "{}", text(&failed));
+        if on_full.is_empty() {
+            continue;
+        }
+        assert!(text(&failed).contains("C1004") && text(&failed).contains("down.sql"), "{}", text(&failed));
+        assert_eq!(files(), ["migration.sql"]);
+    }
+    // Where nothing is in the way it is written, and over another one only if it may.
+    for (arguments, done) in [
+        (&["rollback", "--draft", "1_base"][..], true),
+        (&["rollback", "--draft", "1_base"], false),
+        (&["rollback", "--draft", "1_base", "--overwrite"], true),
+    ] {
+        let output = project.run(&database.url(), arguments);
+        assert_eq!(output.status.success(), done, "{}", text(&output));
+        assert!(down(&project, "1_base").ends_with("DROP TABLE \"t0\";\n\n"), "{}", down(&project, "1_base"));
+    }
 }

@@ -3,6 +3,7 @@
 mod drafts;
 mod elsewhere;
 mod killed;
+mod marks;
 mod projects;
 mod renamed;
 mod schemas;
@@ -46,6 +47,13 @@ fn the_last_deploy_is_undone_and_what_is_lost_is_told_before() {
         assert!(said.contains(line), "{line}\n{said}");
     }
     assert_eq!(database.psql(APPLIED), "1_base,2_column,3_notes");
+    // What would be undone by a yes is what was shown.
+    for (arguments, yes) in [
+        (["rollback", "--last", "1"], "cutover rollback --last 1 --yes"),
+        (["rollback", "--to", "1_base"], "cutover rollback --to 1_base --yes"),
+    ] {
+        assert!(text(&project.run(&database.url(), &arguments)).contains(yes), "{yes}");
+    }
     let output = project.run(&database.url(), &["rollback", "--yes"]);
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(database.psql(APPLIED), "1_base");
@@ -264,7 +272,20 @@ fn a_rollback_that_fails_speaks_of_rollbacks() {
     let said = text(&failed);
     assert!(said.contains("C2033") && said.contains("`cutover rollback --continue`"), "{said}");
     assert!(!said.contains("migrate deploy") && !said.contains("resolve --applied"), "{said}");
-    write(&project, "2_more", "CREATE TABLE b (id int);", "DROP INDEX CONCURRENTLY ai;\nDROP TABLE b;");
+    write(
+        &project,
+        "2_more",
+        "CREATE TABLE b (id int);",
+        "DROP INDEX CONCURRENTLY ai;\nDROP TABLE b;\nSELECT 1;",
+    );
+    // What is done is not said to be undone once more.
+    let asked = text(&project.run(&database.url(), &["rollback", "--continue"]));
+    let lines: Vec<&str> = asked.lines().map(str::trim).collect();
+    let told =
+        lines.iter().skip_while(|line| !line.starts_with("2_more")).skip(1).take(3).collect::<Vec<_>>();
+    let expected = [&"done already: DROP INDEX CONCURRENTLY ai", &"done already: DROP TABLE b", &"SELECT 1"];
+    assert_eq!(told, expected, "{asked}");
+    assert!(asked.contains("cutover rollback --continue --yes"), "{asked}");
     let output = project.run(&database.url(), &["rollback", "--continue", "--yes"]);
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(database.psql(APPLIED), "1_base");

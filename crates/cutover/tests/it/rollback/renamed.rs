@@ -34,8 +34,14 @@ fn what_a_schema_has_recorded_is_adopted_by_the_one_that_it_is_now() {
     // A deploy of the schema as it is called now has recorded something of its own.
     write(&project, "3_more", "CREATE TABLE more (id int);", "DROP TABLE more;");
     project.deploy(&url("b"));
+    // One that went on under the name of now has stored the same row's scripts once more: those are the newer ones.
+    database.psql("INSERT INTO cutover.scripts SELECT (jsonb_populate_record(s, '{\"history\": \"b\", \"run\": \"newer\"}')).* FROM cutover.scripts s WHERE migration_name = '2_drop'");
     let adopted = empty.run(&url("b"), &["history", "--adopt", "a"]);
     assert!(adopted.status.success(), "{}", text(&adopted));
+    assert_eq!(
+        database.psql("SELECT history, run FROM cutover.scripts WHERE migration_name = '2_drop'"),
+        "b|newer"
+    );
     let history = text(&empty.run(&url("b"), &["history"]));
     assert!(history.contains("2_drop: applied") && !history.contains("adopt"), "{history}");
     assert!(text(&empty.run(&url("b"), &["trash", "list"])).contains("b.o"));

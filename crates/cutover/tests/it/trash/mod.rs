@@ -134,6 +134,10 @@ fn a_thing_is_restored_by_itself_and_another_purged() {
     // Nobody is there to agree.
     let asked = project.run(&database.url(), &["trash", "purge"]);
     assert_eq!(asked.status.code(), Some(3), "{}", text(&asked));
+    assert!(text(&asked).contains("cutover trash purge --yes"), "{}", text(&asked));
+    let named = project.run(&database.url(), &["trash", "purge", &id("public.orders")]);
+    let yes = format!("cutover trash purge {} --yes", id("public.orders"));
+    assert!(text(&named).contains(&yes), "{yes}\n{}", text(&named));
     let handed = project.run(&database.url(), &["handback"]);
     assert!(!handed.status.success() && text(&handed).contains("trash purge --all"), "{}", text(&handed));
     let purged = project.run(&database.url(), &["trash", "purge", "--yes"]);

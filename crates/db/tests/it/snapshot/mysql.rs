@@ -21,6 +21,9 @@ CREATE TABLE a (id int PRIMARY KEY, n varchar(20));
 CREATE TABLE b (a int, c int);
 CREATE TABLE k (id int AUTO_INCREMENT PRIMARY KEY, n text);
 CREATE VIEW v AS SELECT id FROM a;
+CREATE FUNCTION made() RETURNS int RETURN 1;
+CREATE EVENT daily ON SCHEDULE EVERY 1 DAY DO DELETE FROM a;
+CREATE TRIGGER noted BEFORE INSERT ON k FOR EACH ROW SET NEW.n = 'x';
 CREATE TABLE wide (x int, y int)";
 
 const CASES: &[Case] = &[
@@ -73,9 +76,31 @@ const CASES: &[Case] = &[
     (
         "CREATE TRIGGER t BEFORE INSERT ON b FOR EACH ROW SET NEW.a = 1",
         "DROP TRIGGER t",
-        &["+ table b, trigger t"],
+        &[
+            "+ table b, session character_set_client of t",
+            "+ table b, session collation_connection of t",
+            "+ table b, session database_collation of t",
+            "+ table b, session sql_mode of t",
+            "+ table b, trigger t",
+        ],
     ),
     ("CREATE FUNCTION c() RETURNS int RETURN 1", "DROP FUNCTION c", &["+ function c"]),
+    // The same text, and what it does is another.
+    (
+        "SET sql_mode = ''; CREATE OR REPLACE FUNCTION made() RETURNS int RETURN 1",
+        "CREATE OR REPLACE FUNCTION made() RETURNS int RETURN 1",
+        &["~ function made, session sql_mode"],
+    ),
+    (
+        "SET collation_connection = latin1_bin; CREATE OR REPLACE TRIGGER noted BEFORE INSERT ON k FOR EACH ROW SET NEW.n = 'x'",
+        "CREATE OR REPLACE TRIGGER noted BEFORE INSERT ON k FOR EACH ROW SET NEW.n = 'x'",
+        &["~ table k, session collation_connection of noted"],
+    ),
+    (
+        "SET time_zone = '+05:00'; CREATE OR REPLACE EVENT daily ON SCHEDULE EVERY 1 DAY DO DELETE FROM a",
+        "CREATE OR REPLACE EVENT daily ON SCHEDULE EVERY 1 DAY DO DELETE FROM a",
+        &["~ event daily, session time_zone"],
+    ),
     ("CREATE PROCEDURE c() SELECT 1", "DROP PROCEDURE c", &["+ procedure c"]),
     ("CREATE EVENT c ON SCHEDULE EVERY 1 DAY DO DELETE FROM a", "DROP EVENT c", &["+ event c"]),
     ("CREATE SEQUENCE c", "DROP SEQUENCE c", &["+ sequence c"]),
@@ -129,6 +154,8 @@ fn databases_of_different_names_are_equal() {
     first.sql(&rich(first.name()));
     // Of another time zone, in which the same moment is written in another way.
     let elsewhere = rich(second.name()).replace("'2020-01-01 00", "'2020-01-01 05");
+    // An event keeps the zone in which it was made.
+    let elsewhere = elsewhere.replace("CREATE EVENT", "SET time_zone = @@GLOBAL.time_zone; CREATE EVENT");
     second.sql(&format!("SET time_zone = '+05:00'; {elsewhere}"));
     let (snapshot, other) = (read(&first.url()), read(&second.url()));
     assert_equal(&snapshot, &other);

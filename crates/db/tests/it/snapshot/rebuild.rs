@@ -134,6 +134,7 @@ fn piece(object: &Object, part: &SnapshotPart, text: &str) -> Vec<String> {
             };
             format!("COMMENT ON {on} IS '{literal}'")
         }
+        PartKind::Session => unreachable!("PostgreSQL has none"),
     };
     vec![one]
 }

@@ -53,6 +53,8 @@ const CASES: &[Case] = &[
         "DROP TABLE b; CREATE TABLE b (a INTEGER)",
         &["~ table b", "+ table b, constraint UNIQUE (\"a\")"],
     ),
+    ("PRAGMA user_version = 3", "PRAGMA user_version = 0", &["+ object database, user_version"]),
+    ("PRAGMA application_id = 5", "PRAGMA application_id = 0", &["+ object database, application_id"]),
     ("CREATE VIRTUAL TABLE s USING fts5(t)", "DROP TABLE s", &["+ table s"]),
     // What makes no difference.
     (

@@ -109,6 +109,8 @@ pub(super) fn part(object: &Object, part: &Part, text: &str) -> Vec<String> {
         PartKind::Setting => super::setting::set(object, &part.name, Some(text)),
         PartKind::Grant => super::rights::given(object, &part.name, text),
         PartKind::Comment => comment(object, &part.name, Some(text)),
+        // MySQL's.
+        PartKind::Session => Vec::new(),
     }
 }
 
