@@ -91,7 +91,7 @@ impl<'a> Reporting<'a> {
         let report = self.collector.report(failure, code, &secrets);
         let terminal = call.context.terminal;
         for ReportFile { format, file } in &self.arguments.report {
-            if let Err(error) = write(file, &format.render(&report)) {
+            if let Err(error) = ops::whole_file(file, &format.render(&report), true) {
                 terminal.talk(&format!("warning: the report {} cannot be written: {error}", file.display()));
             }
         }
@@ -177,19 +177,6 @@ fn try_out(file: &Path) -> std::io::Result<()> {
             std::fs::remove_file(beside)
         }
     }
-}
-
-/// Writes all of it or nothing: who looks at the file never sees half of it.
-fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    if std::fs::metadata(file).is_ok_and(|found| !found.is_file()) {
-        return std::fs::OpenOptions::new().write(true).open(file)?.write_all(text.as_bytes());
-    }
-    let beside = beside(file);
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, file));
-    written.inspect_err(|_| {
-        // It may not have come that far.
-        let _ = std::fs::remove_file(&beside);
-    })
 }
 
 fn directory(file: &Path) -> &Path {
