@@ -58,7 +58,7 @@ fn static_binary() -> Result<(), String> {
     alone(&binary)
 }
 
-/// Runs the binary where nothing else is: no libraries, no /etc, no /tmp.
+/// Runs the binary where nothing else is, as in an image `FROM scratch`: no libraries, no /etc, no /tmp. It deploys all three databases.
 fn alone(binary: &Path) -> Result<(), String> {
     let empty = tempfile::tempdir().map_err(|error| error.to_string())?;
     let failed = |error: std::io::Error| error.to_string();
@@ -66,67 +66,141 @@ fn alone(binary: &Path) -> Result<(), String> {
     let migration = empty.path().join("migrations/1_a");
     std::fs::create_dir_all(&migration).map_err(failed)?;
     std::fs::write(migration.join("migration.sql"), "CREATE TABLE a (id INTEGER);\n").map_err(failed)?;
-    let arguments = ["/cutover", "migrate", "deploy", "--url", "file:/a.db", "--migrations", "/migrations"];
-    // As root by chroot alone, else in a user namespace of our own, where the system allows one.
-    let mut command = if is_root() {
-        Command::new("chroot")
-    } else {
-        let mut unshare = Command::new("unshare");
-        unshare.args(["--user", "--map-root-user", "chroot"]);
-        unshare
-    };
-    succeed(
-        command.arg(empty.path()).args(arguments).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-    )
+    let postgres = testkit::postgres::server().create_database("alone");
+    let mariadb = testkit::mariadb::server().create_database("alone");
+    for url in ["file:/a.db", &postgres.url(), &mariadb.url()] {
+        let arguments = ["/cutover", "migrate", "deploy", "--url", url, "--migrations", "/migrations"];
+        // As root by chroot alone, else in a user namespace of our own, where the system allows one.
+        let mut command = if is_root() {
+            Command::new("chroot")
+        } else {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--user", "--map-root-user", "chroot"]);
+            unshare
+        };
+        command.arg(empty.path()).args(arguments).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        succeed(&mut command)?;
+    }
+    Ok(())
 }
 
-/// `cutover run` as process 1 of a PID namespace: a process that the application has left behind is reaped, a signal reaches the
-/// application, and its exit code is the container's.
+/// `cutover run` as process 1 of a PID namespace, with this application behind it.
+struct First {
+    project: tempfile::TempDir,
+    unshare: std::process::Child,
+}
+
+impl First {
+    fn start(migration: &str, flags: &[&str], application: &str) -> Result<Self, String> {
+        let binary = release::build()?;
+        let project = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let failed = |error: std::io::Error| error.to_string();
+        let folder = project.path().join("migrations/1_a");
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+        std::fs::write(folder.join("migration.sql"), migration).map_err(failed)?;
+        let unshare = Self::command(&binary, project.path(), flags, application).spawn().map_err(failed)?;
+        Ok(Self { project, unshare })
+    }
+
+    fn command(binary: &Path, project: &Path, flags: &[&str], application: &str) -> Command {
+        let mut unshare = Command::new("unshare");
+        if !is_root() {
+            unshare.args(["--user", "--map-root-user"]);
+        }
+        unshare.args(["--pid", "--fork", "--mount-proc", "--kill-child"]).arg(binary);
+        unshare.args(["run", "--url", "file:./a.db", "--migrations", "migrations"]).args(flags);
+        unshare.args(["--", "/bin/sh", "-c", application]).env("CUTOVER_TABLES", "on").current_dir(project);
+        unshare
+    }
+
+    fn wait_for(&self, file: &str) -> Result<(), String> {
+        let began = Instant::now();
+        while !self.project.path().join(file).exists() {
+            if began.elapsed().as_secs() > 60 {
+                return Err(format!("{file} was never there"));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn terminate(&self) -> Result<(), String> {
+        // The one child of `unshare` is process 1 of the namespace.
+        let children = format!("/proc/{0}/task/{0}/children", self.unshare.id());
+        let first = std::fs::read_to_string(children).map_err(|error| error.to_string())?;
+        succeed(Command::new("kill").args(["-TERM", first.trim()]))
+    }
+
+    fn ends_with(&mut self, code: i32) -> Result<(), String> {
+        match self.unshare.wait().map_err(|error| error.to_string())?.code() {
+            Some(found) if found == code => Ok(()),
+            other => Err(format!("the exit code is {code}, and {other:?} came")),
+        }
+    }
+
+    fn history(&self) -> Result<String, String> {
+        let arguments = ["history", "--url", "file:./a.db"];
+        let output =
+            Command::new(release::build()?).args(arguments).current_dir(self.project.path()).output();
+        Ok(String::from_utf8_lossy(&output.map_err(|error| error.to_string())?.stdout).into_owned())
+    }
+}
+
+const ENDLESS: &str = "CREATE TABLE a (id INTEGER);\nWITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n;\n";
+
+/// A process that the application has left behind is reaped, a signal reaches the application, and its exit code is the container's. A
+/// signal during a migration ends it within 5 s, recorded, and the application is not started; so does the deadline, with its own code, and
+/// the next run goes on.
 fn first_process() -> Result<(), String> {
-    let binary = release::build()?;
-    let project = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let failed = |error: std::io::Error| error.to_string();
-    let migration = project.path().join("migrations/1_a");
-    std::fs::create_dir_all(&migration).map_err(failed)?;
-    std::fs::write(migration.join("migration.sql"), "CREATE TABLE a (id INTEGER);\n").map_err(failed)?;
     // A grandchild whose parent ends at once becomes a child of process 1, and a zombie where that reaps nothing.
     let application = "(sleep 0.2 & echo $! > orphan); trap 'exit 9' TERM; sleep 1; test -e /proc/$(cat orphan) && echo zombie > left; \
                        echo ready > ready; while :; do sleep 0.05; done";
-    let mut unshare = Command::new("unshare");
-    if !is_root() {
-        unshare.args(["--user", "--map-root-user"]);
-    }
-    unshare.args(["--pid", "--fork", "--mount-proc", "--kill-child"]).arg(&binary);
-    unshare.args([
-        "run",
-        "--url",
-        "file:./a.db",
-        "--migrations",
-        "migrations",
-        "--",
-        "/bin/sh",
-        "-c",
-        application,
-    ]);
-    let mut child = unshare.current_dir(project.path()).spawn().map_err(failed)?;
-    let began = Instant::now();
-    while !project.path().join("ready").exists() {
-        if began.elapsed().as_secs() > 60 {
-            return Err("the application was not started".to_owned());
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    if project.path().join("left").exists() {
+    let mut first = First::start("CREATE TABLE a (id INTEGER);\n", &[], application)?;
+    first.wait_for("ready")?;
+    if first.project.path().join("left").exists() {
         return Err("what the application had left was not reaped".to_owned());
     }
-    // The one child of `unshare` is process 1 of the namespace.
-    let first =
-        std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).map_err(failed)?;
-    succeed(Command::new("kill").args(["-TERM", first.trim()]))?;
-    match child.wait().map_err(failed)?.code() {
-        Some(9) => Ok(()),
-        other => Err(format!("the application's exit code is 9, and {other:?} came")),
+    first.terminate()?;
+    first.ends_with(9)?;
+
+    let mut first = First::start(ENDLESS, &[], "touch started")?;
+    first.wait_for("a.db-wal").or_else(|_| first.wait_for("a.db-journal"))?;
+    let asked = Instant::now();
+    first.terminate()?;
+    first.ends_with(143)?;
+    let took = asked.elapsed();
+    if took.as_secs() >= 5 {
+        return Err(format!("it ended {} ms after SIGTERM", took.as_millis()));
     }
+    println!("SIGTERM during a migration: ended after {} ms", took.as_millis());
+    stopped(&first)?;
+
+    let mut first = First::start(ENDLESS, &["--deadline", "2s"], "touch started")?;
+    first.ends_with(8)?;
+    stopped(&first)?;
+    std::fs::write(
+        first.project.path().join("migrations/1_a/migration.sql"),
+        "CREATE TABLE a (id INTEGER);\n",
+    )
+    .map_err(|error| error.to_string())?;
+    succeed(&mut First::command(&release::build()?, first.project.path(), &[], "touch started"))?;
+    if first.project.path().join("started").exists() {
+        Ok(())
+    } else {
+        Err("the next run did not go on to the application".to_owned())
+    }
+}
+
+/// What was stopped is recorded, and nothing was started behind it.
+fn stopped(first: &First) -> Result<(), String> {
+    let history = first.history()?;
+    if !history.contains("deploy stopped") {
+        return Err(format!("the history does not say that it was stopped:\n{history}"));
+    }
+    if first.project.path().join("started").exists() {
+        return Err("the application was started".to_owned());
+    }
+    Ok(())
 }
 
 /// A script of the project, given the release binary.

@@ -9,6 +9,7 @@ mod estimates;
 mod extended;
 mod generate;
 mod release;
+mod terminals;
 mod test;
 mod tidy;
 mod transcripts;
@@ -36,6 +37,8 @@ enum Task {
     Dist(dist::Arguments),
     /// Write the pages that are made from code: docs/errors.md, docs/cli.md, the guide's differences
     Gen(generate::Arguments),
+    /// Make the README's pictures of terminals from real output
+    Terminals,
     /// Install missing test servers, start them once, run all tests against them
     Test(test::Arguments),
     /// Check the rules of the house that neither the compiler nor clippy can see
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Estimates(arguments) => estimates::run(&arguments),
         Task::Dist(arguments) => dist::run(&arguments),
         Task::Gen(arguments) => generate::run(&arguments),
+        Task::Terminals => terminals::run(),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Transcripts(arguments) => transcripts::run(&arguments),
