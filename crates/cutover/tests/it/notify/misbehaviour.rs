@@ -1,7 +1,7 @@
 //! Receivers that fail, are slow, or say nothing: a deploy is what it is without them, and says whom it did not reach.
 
 use super::{project, table};
-use crate::support::text;
+use crate::support::{is, text};
 use std::time::Duration;
 use testkit::sqlite;
 use testkit::web::{Answer, Server};
@@ -113,6 +113,39 @@ fn one_that_hangs_keeps_nobody_else_waiting() {
     assert!(text(&output).contains("notify.a was not told: it had not answered when the run was over"));
     assert_eq!(sound.requests().len(), 2, "the other has heard of the beginning and of the end");
     assert_eq!(hung.requests().len(), 1);
+}
+
+#[test]
+fn nobody_is_waited_for_while_a_lock_is_held() {
+    let hung = Server::start(&[Answer::Hang]);
+    let settings = table(&format!("slack = \"{}\"", hung.url("/")), "");
+    let server = testkit::postgres::server();
+    let durations: Vec<f64> = [settings.as_str(), ""]
+        .into_iter()
+        .map(|settings| {
+            let database = server.create_database("notify");
+            let project = project(settings);
+            let arguments = ["deploy", "--notify-wait", "60s", "--report", "json=run.json"];
+            let mut deployer = project.spawn(&database.url(), &arguments);
+            deployer.wait_for("the end of the deploy", |event| is(event, "done"));
+            // The run is over for the database, whoever has not answered.
+            testkit::wait_until("its sessions and locks are gone", || {
+                database.psql(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cutover'",
+                ) == "0"
+            });
+            testkit::wait_until("the report is written", || project.path().join("run.json").exists());
+            let report = std::fs::read_to_string(project.path().join("run.json")).unwrap();
+            let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+            if !settings.is_empty() {
+                hung.wait_for(1);
+            }
+            deployer.kill();
+            report["seconds"].as_f64().unwrap()
+        })
+        .collect();
+    assert_eq!(hung.connections(), 1, "the beginning was told, and the end waits behind it");
+    println!("with a receiver that hangs {:.3} s, without one {:.3} s", durations[0], durations[1]);
 }
 
 #[test]
