@@ -34,6 +34,7 @@ pub fn preflight(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Inter
     if pending.is_empty() {
         return Ok(Checklist { pending: names, answers: Vec::new() });
     }
+    deploy.conditions.usable()?;
     let folder = migrations::read(&deploy.migrations)?;
     let conn = deploy::open(deploy, &folder, observer, interrupt, deploy::IfAbsent::Leave)?;
     // One that does not exist has nothing that could be in the way.

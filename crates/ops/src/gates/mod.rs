@@ -74,6 +74,17 @@ pub struct Conditions {
     pub hooks: Vec<Hook>,
     /// The environment of `cutover.toml`.
     pub environment: Option<String>,
+    /// Why none of it can be done: something that it needs is not understood or not there.
+    pub unusable: Option<Diagnostic>,
+}
+
+impl Conditions {
+    /// # Errors
+    /// Something that they need is not understood or not there: a gate that cannot be asked is none that passes.
+    pub(crate) fn usable(&self) -> Result<()> {
+        let note = "nothing in the database was changed";
+        self.unusable.as_ref().map_or(Ok(()), |told| Err(Failure::new(told.clone().note(note))))
+    }
 }
 
 /// What the gates are asked about.
@@ -166,9 +177,10 @@ pub(crate) fn check(gates: &Gates, subject: &mut Subject<'_>) -> Result<Vec<Answ
 /// the hooks.
 ///
 /// # Errors
-/// C2035, C2036.
+/// C2035, C2036; C1004 for conditions that cannot be used.
 pub(crate) fn before(conditions: &Conditions, planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<()> {
     let Some((around, expecting)) = run.around.filter(|_| !planned.is_empty()) else { return Ok(()) };
+    conditions.usable()?;
     if conditions.gates.any() {
         let mut subject = Subject {
             conn: run.conn.as_mut(),

@@ -84,17 +84,33 @@ impl Table {
 }
 
 impl Extras {
-    /// What a deploy is asked to do besides its migrations; `other` finds the database of another environment.
+    /// What a deploy is asked to do besides its migrations; `other` finds the database of another environment. What is not understood or
+    /// not to be had stops a deploy that has something to run, and only such.
     ///
     /// # Errors
-    /// C1004 for what is not understood or not to be had: a gate that cannot be asked is none that passes.
+    /// C1004 for a gate to be skipped that there is not.
     pub(crate) fn conditions(
         &self,
         environment: Option<String>,
         arguments: &GateArguments,
         other: &dyn Fn(&str) -> Result<Target>,
     ) -> Result<Conditions> {
-        let skipped = skipped(arguments)?;
+        let read = self.gates(skipped(arguments)?, other).and_then(|gates| {
+            let hooks = self.tables.hooks.iter().map(|hook| self.hook(hook)).collect::<Result<_>>()?;
+            Ok(Conditions { gates, hooks, ..Conditions::default() })
+        });
+        let conditions = read.unwrap_or_else(|failure| Conditions {
+            unusable: Some(failure.diagnostic().clone()),
+            ..Conditions::default()
+        });
+        Ok(Conditions { environment, ..conditions })
+    }
+
+    fn gates(
+        &self,
+        skipped: BTreeMap<String, String>,
+        other: &dyn Fn(&str) -> Result<Target>,
+    ) -> Result<Gates> {
         let table = &self.tables.gates;
         let asked = |id: &str| !skipped.contains_key(id);
         let wrong = |key: &'static str| move |why: String| wrong(&format!("gates.{key}"), &why);
@@ -109,7 +125,7 @@ impl Extras {
             let url = self.text(text).map_err(wrong("replicas"))?;
             Target::parse(&url, &self.directory).map(|(target, _)| target)
         });
-        let gates = Gates {
+        Ok(Gates {
             applied_in,
             window: window.map_err(wrong("window"))?,
             long_transactions: duration(&table.long_transactions, "long_transactions")?,
@@ -118,9 +134,7 @@ impl Extras {
             replicas: replicas.collect::<Result<_>>()?,
             backup: table.backup.as_ref().map(|backup| self.backup(backup)).transpose()?,
             skipped,
-        };
-        let hooks = self.tables.hooks.iter().map(|hook| self.hook(hook)).collect::<Result<_>>()?;
-        Ok(Conditions { gates, hooks, environment })
+        })
     }
 
     fn backup(&self, table: &BackupTable) -> Result<Backup> {

@@ -243,3 +243,22 @@ fn an_environment_is_reached_only_from_where_it_is_bound_to() {
     let output = run(&[("CI", "true"), ("GITHUB_REF_NAME", "release/1.2")], "deploy");
     assert!(output.status.success(), "{}", text(&output));
 }
+
+#[test]
+fn what_a_gate_lacks_stops_a_deploy_that_has_something_to_run_and_no_other() {
+    let database = sqlite::Database::create("gates");
+    let settings = "[gates]\nreplica_lag = \"1s\"\nreplicas = [{ env = \"NOT_SET\" }]\n";
+    let project = project(settings);
+    let output = deploy(&project, &database.url(), &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let told = text(&output);
+    assert!(
+        told.contains("gates.replicas in cutover.toml: the environment variable `NOT_SET` is not set"),
+        "{told}"
+    );
+    assert!(told.contains("nothing in the database was changed"), "{told}");
+    std::fs::write(project.path().join("cutover.toml"), "").unwrap();
+    assert!(deploy(&project, &database.url(), &[]).status.success());
+    std::fs::write(project.path().join("cutover.toml"), settings).unwrap();
+    assert!(deploy(&project, &database.url(), &[]).status.success(), "nothing is pending");
+}
