@@ -4,7 +4,6 @@ use crate::terminal::Terminal;
 use diagnostics::{Provider, one_line};
 
 use ops::event::{Event, Observer};
-use ops::gates::Word;
 use std::time::Duration;
 
 /// From when on the end of a wait for the deploy lock is told.
@@ -204,14 +203,7 @@ fn working(event: &Event) -> Option<(Level, String)> {
             let percent = progress.percent.map_or(String::new(), |percent| format!(" {percent:.0} %"));
             format!("{migration} statement {statement}: {}{percent}, for {}", progress.phase, time(*elapsed))
         }
-        Event::Gate { answer } => {
-            let word = match answer.verdict {
-                Word::Passed => "passed",
-                Word::Blocked => "does not pass",
-                Word::Skipped => "skipped",
-            };
-            format!("gate {} {word}: {}", answer.gate, one_line(&answer.why))
-        }
+        Event::Gate { answer } => one_line(&answer.told()),
         Event::Hook { name, failed: None, elapsed, .. } => format!("hook {name} done in {}", time(*elapsed)),
         Event::Hook { name, failed: Some(why), elapsed, .. } => {
             format!("hook {name} failed after {}: {}", time(*elapsed), one_line(why))

@@ -245,3 +245,30 @@ fn the_record_in_the_database_the_events_and_the_report_name_one_run() {
     let recorded = project.run(&database.url(), &["history", "--json"]);
     assert!(String::from_utf8_lossy(&recorded.stdout).contains(&format!("\"{run}\"")), "{}", text(&recorded));
 }
+
+#[test]
+fn gates_and_hooks_are_reported() {
+    let database = sqlite::Database::create("reports");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
+    let settings = "[gates]\nwindow = [\"* 00:00-24:00\"]\nlong_transactions = \"1h\"\n[[hooks]]\nname = \"on\"\nwhen = \"before\"\ncommand = [\"true\"]\n\
+                    [[hooks]]\nname = \"off <b>\"\nwhen = \"always\"\ncommand = [\"sh\", \"-c\", \"echo no; exit 3\"]\n";
+    std::fs::write(project.path().join("cutover.toml"), settings).unwrap();
+    let output = deploy(&project, &database.url(), &["--skip-gate", "backup", "--reason", "none & here"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let report = report(&project, "r/run.json");
+    let gates = report["gates"].as_array().unwrap();
+    let told: Vec<(&str, &str)> = gates
+        .iter()
+        .map(|gate| (gate["gate"].as_str().unwrap(), gate["verdict"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [("window", "passed"), ("backup", "skipped")]);
+    assert_eq!(
+        (&report["hooks"][0]["name"], &report["hooks"][1]["failed"]),
+        (&"on".into(), &"exit status: 3: no".into())
+    );
+    assert!(
+        read(&project, "r/run.html")
+            .contains("<li class=\"bad\">hook off &lt;b&gt; failed: exit status: 3: no")
+    );
+    assert!(read(&project, "r/run.md").contains("gate backup skipped: none &amp; here"));
+}

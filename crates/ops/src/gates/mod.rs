@@ -25,7 +25,7 @@ use crate::plan::PlannedMigration;
 use crate::run::Run;
 use db::Conn;
 use db::target::Target;
-use diagnostics::{Diagnostic, Failure, Result, codes};
+use diagnostics::{Diagnostic, Failure, Result, Secret, codes, redact};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -125,6 +125,24 @@ pub struct Answer {
     /// What to do where it does not pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+}
+
+impl Answer {
+    /// The same without these.
+    pub(crate) fn without(mut self, secrets: &[Secret]) -> Self {
+        self.why = redact(&self.why, secrets);
+        self
+    }
+
+    /// How it has answered, for a reader.
+    pub fn told(&self) -> String {
+        let word = match self.verdict {
+            Word::Passed => "passed",
+            Word::Blocked => "does not pass",
+            Word::Skipped => "skipped",
+        };
+        format!("gate {} {word}: {}", self.gate, self.why)
+    }
 }
 
 /// A verdict in a word.

@@ -1,6 +1,7 @@
 //! One page that needs nothing else: no script, no font, nothing from anywhere. Light and dark, on a phone, on paper.
 
 use super::{Report, seconds};
+use crate::gates::Word;
 use crate::record::{MigrationRecord, WaitRecord};
 use diagnostics::render::json::Json;
 use std::fmt::{Result, Write};
@@ -36,6 +37,7 @@ fn page(report: &Report, out: &mut String) -> Result {
     if let Some(failure) = &report.failure {
         problem(failure, out)?;
     }
+    around(report, out)?;
     timeline(report, out)?;
     migrations(report, out)?;
     warnings(report, out)?;
@@ -106,6 +108,27 @@ fn problem(failure: &Json, out: &mut String) -> Result {
         writeln!(out, "<p><strong>Next:</strong> {}</p>", escaped(help))?;
     }
     writeln!(out, "</section>")
+}
+
+/// Gates and hooks.
+fn around(report: &Report, out: &mut String) -> Result {
+    if report.gates.is_empty() && report.hooks.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<section>\n<h2>Around it</h2>\n<ul class=\"around\">")?;
+    for answer in &report.gates {
+        let class = if answer.verdict == Word::Passed { "good" } else { "bad" };
+        writeln!(out, "<li class=\"{class}\">{}</li>", escaped(&answer.told()))?;
+    }
+    for hook in &report.hooks {
+        let (class, told) = match &hook.failed {
+            None => ("good", String::new()),
+            Some(why) => ("bad", format!(" failed: {why}")),
+        };
+        let took = seconds(hook.seconds);
+        writeln!(out, "<li class=\"{class}\">hook {}{} ({took})</li>", escaped(&hook.name), escaped(&told))?;
+    }
+    writeln!(out, "</ul>\n</section>")
 }
 
 /// A bar for each migration, its waits and statements in it.

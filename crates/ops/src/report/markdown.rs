@@ -1,6 +1,7 @@
 //! A summary in Markdown, as CI systems show it beside a job and people paste it into a pull request.
 
 use super::{Report, seconds};
+use crate::gates::Word;
 use crate::record::MigrationRecord;
 use diagnostics::render::markdown::{code, escaped};
 use std::fmt::Write;
@@ -36,10 +37,18 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         }
         writeln!(out)?;
     }
+    for answer in &report.gates {
+        let sign = if answer.verdict == Word::Passed { "✔" } else { "⚠️" };
+        writeln!(out, "- {sign} {}", escaped(&answer.told()))?;
+    }
+    for hook in &report.hooks {
+        let failed = hook.failed.as_ref().map_or(String::new(), |why| format!(" failed: {why}"));
+        writeln!(out, "- hook {}{} ({})", escaped(&hook.name), escaped(&failed), seconds(hook.seconds))?;
+    }
     for warning in &report.warnings {
         writeln!(out, "- ⚠️ {}", escaped(&warning.message).replace('\n', " "))?;
     }
-    if !report.warnings.is_empty() {
+    if !(report.warnings.is_empty() && report.gates.is_empty() && report.hooks.is_empty()) {
         writeln!(out)?;
     }
     let facts = facts(report);

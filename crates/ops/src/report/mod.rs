@@ -18,6 +18,8 @@ mod sarif;
 pub use annotations::github as github_annotations;
 
 use crate::event::{Event, Observer};
+use crate::gates::Answer;
+use crate::hooks::When;
 use crate::record::{self, Fold, MigrationRecord, Origin};
 use diagnostics::render::json::Json;
 use diagnostics::{Failure, Provider, Secret, redact};
@@ -110,6 +112,12 @@ pub struct Report {
     pub origin: Origin,
     /// How long the deploy lock was waited for.
     pub lock_wait_seconds: f64,
+    /// How each gate has answered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Answer>,
+    /// Which hooks have run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookReport>,
     /// How many migrations the folder has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<usize>,
@@ -120,6 +128,20 @@ pub struct Report {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Json>,
+}
+
+/// A hook that has run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HookReport {
+    /// Its name.
+    pub name: String,
+    /// When.
+    pub when: When,
+    /// How long it took.
+    pub seconds: f64,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// A database, without anything secret.
@@ -218,6 +240,8 @@ struct Heard {
     found: Option<usize>,
     pending: Vec<String>,
     waited: f64,
+    gates: Vec<Answer>,
+    hooks: Vec<HookReport>,
     migrations: Fold,
     warnings: Vec<Json>,
 }
@@ -277,6 +301,8 @@ impl Collector {
             database: heard.database.clone(),
             origin: heard.origin.without(secrets),
             lock_wait_seconds: heard.waited,
+            gates: heard.gates.iter().cloned().map(|answer| answer.without(secrets)).collect(),
+            hooks: heard.hooks.clone(),
             found: heard.found,
             migrations,
             warnings: heard.warnings.iter().cloned().map(|warning| hide(warning, &hidden)).collect(),
@@ -310,6 +336,13 @@ impl Observer for Collector {
             Event::Found { migrations } => heard.found = Some(*migrations),
             Event::Planned { pending } => heard.pending.clone_from(pending),
             Event::Locked { waited } | Event::LockNotNeeded { waited } => heard.waited = waited.as_secs_f64(),
+            Event::Gate { answer } => heard.gates.push(answer.clone()),
+            Event::Hook { name, when, failed, elapsed } => heard.hooks.push(HookReport {
+                name: name.clone(),
+                when: *when,
+                seconds: (elapsed.as_secs_f64() * 1e6).round() / 1e6,
+                failed: failed.clone(),
+            }),
             Event::Warning { warning } => heard.warnings.push(Json::from(warning)),
             _ => {}
         }
