@@ -7,7 +7,7 @@ mod replicas;
 use crate::support::{Project, is, text};
 use serde_json::Value;
 use std::process::Output;
-use testkit::postgres::server;
+use testkit::postgres::{Database, server};
 use testkit::{mariadb, sqlite};
 
 /// A project with one migration to apply, and this `cutover.toml`.
@@ -15,6 +15,16 @@ fn project(settings: &str) -> Project {
     let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
     std::fs::write(project.path().join("cutover.toml"), settings).unwrap();
     project
+}
+
+/// A project whose production asks for staging.
+fn staged(staging: &Database<'_>, production: &Database<'_>) -> Project {
+    project(&format!(
+        "[environments.staging]\nurl = \"{}\"\n[environments.production]\nurl = \"{}\"\n[environments.production.gates]\n\
+         applied_in = \"staging\"\n",
+        staging.url(),
+        production.url()
+    ))
 }
 
 fn deploy(project: &Project, url: &str, more: &[&str]) -> Output {
@@ -58,13 +68,7 @@ fn a_window_lets_through_or_says_when_it_opens() {
 #[test]
 fn what_is_applied_in_staging_by_the_same_file_passes() {
     let (staging, production) = (server().create_database("gates"), server().create_database("gates"));
-    let settings = format!(
-        "[environments.staging]\nurl = \"{}\"\n[environments.production]\nurl = \"{}\"\n[environments.production.gates]\n\
-         applied_in = \"staging\"\n",
-        staging.url(),
-        production.url()
-    );
-    let project = project(&settings);
+    let project = staged(&staging, &production);
     let run = |environment: &str| {
         let mut command = project.plain_command(&["deploy", "--detailed-exitcode", "--env", environment]);
         command.args(["--migrations", "prisma/migrations"]).output().unwrap()
@@ -86,13 +90,7 @@ fn what_is_applied_in_staging_by_the_same_file_passes() {
 #[test]
 fn a_migration_that_takes_longer_than_in_staging_is_told() {
     let (staging, production) = (server().create_database("gates"), server().create_database("gates"));
-    let settings = format!(
-        "[environments.staging]\nurl = \"{}\"\n[environments.production]\nurl = \"{}\"\n[environments.production.gates]\n\
-         applied_in = \"staging\"\n",
-        staging.url(),
-        production.url()
-    );
-    let project = project(&settings);
+    let project = staged(&staging, &production);
     project.write("2_wait", "-- cutover:lock-timeout=10min\nALTER TABLE a ADD COLUMN n int;");
     let command = |environment: &str| {
         let mut command = project.plain_command(&["deploy", "--env", environment]);
