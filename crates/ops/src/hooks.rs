@@ -13,9 +13,11 @@ use crate::interrupt::Interrupt;
 use crate::process::{self, Program, Setting};
 use crate::record;
 use crate::run;
+use db::Conn;
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, Source, codes, redact};
 use serde::Serialize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -152,7 +154,7 @@ impl<'d> Around<'d> {
                 let answer = http::ask(address.expose(), &http::Request::default(), hook.limit);
                 if answer.is_success() { Ok(()) } else { Err(answer.told()) }
             }
-            Does::Questions(source) => self.questions(source),
+            Does::Questions(source) => self.questions(source, hook.limit, stop),
         };
         let ended = ended.map_err(|why| redact(&why, &self.target.secrets()));
         observer.on(&Event::Hook {
@@ -193,37 +195,68 @@ impl<'d> Around<'d> {
         if ended.success { Ok(()) } else { Err(ended.how + &said) }
     }
 
-    /// Asks on a connection of its own, in a transaction that reads.
-    fn questions(&self, source: &Source) -> std::result::Result<(), String> {
+    /// Asks on a connection of its own, in a transaction that reads. What takes too long is cancelled on the server.
+    fn questions(&self, source: &Source, limit: Duration, stop: &dyn Fn() -> bool) -> Asked {
         let options = sql::Options::new(self.target.provider);
         let script = sql::split(source.text(), &options)
             .map_err(|error| format!("{}: {error}", source.locate(error.span.start)))?;
         let told = |error| run::failure(self.target, error).to_string();
         let mut conn = db::connect(self.target).map_err(told)?;
-        let begin = match self.target.provider {
-            Provider::PostgreSql => "BEGIN TRANSACTION READ ONLY",
-            Provider::MySql => "START TRANSACTION READ ONLY",
-            Provider::Sqlite => "PRAGMA query_only = on",
-        };
-        conn.execute(begin).map_err(told)?;
-        for statement in &script.statements {
-            let place = source.locate(statement.span.start);
-            let rows = conn.query(statement.span.slice(source.text()));
-            let rows = rows.map_err(|error| format!("{place}: {}", error.text()))?;
-            let first = rows.first().and_then(|row| row.first()).cloned();
-            match first {
-                Some(Some(value)) if matches!(value.as_str(), "t" | "true" | "1") => {}
-                Some(value) => {
-                    return Err(format!(
-                        "{place}: the answer is {}, not true",
-                        value.as_deref().unwrap_or("NULL")
-                    ));
+        let canceller = conn.canceller();
+        let over = AtomicBool::new(false);
+        let until = Instant::now() + limit;
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                let ended = ask_all(conn.as_mut(), self.target.provider, source, &script);
+                over.store(true, Ordering::Relaxed);
+                ended
+            });
+            while !over.load(Ordering::Relaxed) {
+                std::thread::sleep(PAUSE);
+                if Instant::now() >= until || stop() {
+                    // Once more if it met the moment between two statements: the connection is of no use behind it.
+                    let _ = canceller.cancel();
                 }
-                None => return Err(format!("{place}: there is no answer")),
             }
-        }
-        Ok(())
+            let ended = asking.join().unwrap_or_else(|_| Err("the questions could not be asked".to_owned()));
+            match ended {
+                Err(_) if Instant::now() >= until => {
+                    Err(format!("it did not end within {}", crate::duration(limit)))
+                }
+                other => other,
+            }
+        })
     }
+}
+
+type Asked = std::result::Result<(), String>;
+
+/// How often a running question is looked at.
+const PAUSE: Duration = Duration::from_millis(20);
+
+fn ask_all(conn: &mut dyn Conn, provider: Provider, source: &Source, script: &sql::Script) -> Asked {
+    let begin = match provider {
+        Provider::PostgreSql => "BEGIN TRANSACTION READ ONLY",
+        Provider::MySql => "START TRANSACTION READ ONLY",
+        Provider::Sqlite => "PRAGMA query_only = on",
+    };
+    conn.execute(begin).map_err(|error| error.text())?;
+    for statement in &script.statements {
+        let place = source.locate(statement.span.start);
+        let rows = conn.query(statement.span.slice(source.text()));
+        let rows = rows.map_err(|error| format!("{place}: {}", error.text()))?;
+        match rows.first().and_then(|row| row.first()) {
+            Some(Some(value)) if matches!(value.as_str(), "t" | "true" | "1") => {}
+            Some(value) => {
+                return Err(format!(
+                    "{place}: the answer is {}, not true",
+                    value.as_deref().unwrap_or("NULL")
+                ));
+            }
+            None => return Err(format!("{place}: there is no answer")),
+        }
+    }
+    Ok(())
 }
 
 fn refused(hook: &Hook, why: &str, note: &str) -> Failure {

@@ -106,6 +106,33 @@ fn web_servers_and_databases_are_asked() {
 }
 
 #[test]
+fn questions_that_take_too_long_are_cancelled_on_the_server() {
+    let hook = "[[hooks]]\nname = \"rows\"\nwhen = \"after\"\nsql = \"smoke.sql\"\nlimit = \"300ms\"\n";
+    let postgres = server().create_database("hooks");
+    let mariadb = testkit::mariadb::server().create_database("hooks");
+    let sqlite = sqlite::Database::create("hooks");
+    let endless =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) = 0 FROM n;";
+    for (url, question) in [
+        (postgres.url(), "SELECT pg_sleep(600) IS NULL;"),
+        (mariadb.url(), "SELECT SLEEP(600) = 0;"),
+        (sqlite.url(), endless),
+    ] {
+        let project = project(hook);
+        std::fs::write(project.path().join("smoke.sql"), question).unwrap();
+        let output = deploy(&project, &url, &[]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert!(
+            text(&output).contains("the hook rows failed: it did not end within 300 ms"),
+            "{}",
+            text(&output)
+        );
+    }
+    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'";
+    testkit::wait_until("nothing is left of it", || postgres.psql(asleep) == "0");
+}
+
+#[test]
 fn a_hook_has_a_time_limit_and_a_signal_ends_it() {
     let database = sqlite::Database::create("hooks");
     let slow = "[[hooks]]\nname = \"slow\"\nwhen = \"before\"\ncommand = [\"sh\", \"-c\", \"touch begun; sleep 600\"]\n";
