@@ -96,7 +96,7 @@ impl Foresight {
             let by = self.lost.iter().find(|(lost, _)| kept.guards.contains(lost)).map(|(_, by)| by.as_str());
             return Err(unknown_by_then(&back.name, kept, by.unwrap_or_default()));
         }
-        self.guards.retain(|guard| !sent.lost.contains(&guard.name));
+        self.guards = sent.guards;
         self.lost.extend(sent.lost.into_iter().map(|guard| (guard, back.name.clone())));
         Ok(())
     }
@@ -172,6 +172,8 @@ struct Instead {
     substitutions: Vec<Substitution>,
     /// The guards that go with their tables.
     lost: BTreeSet<String>,
+    /// The others, with the tables that they are on then.
+    guards: Vec<Guard>,
     /// What comes back.
     brought: Vec<Kept>,
     required: Vec<sql::Required>,
@@ -183,9 +185,11 @@ fn instead(
     (kept, guards): (&[Kept], &[Guard]),
     now: &mut Snapshot,
 ) -> Result<Instead> {
-    let Some(script) = script_of(back, &script_options(run)) else { return Ok(Instead::default()) };
+    let Some(script) = script_of(back, &script_options(run)) else {
+        return Ok(Instead { guards: guards.to_vec(), ..Instead::default() });
+    };
     let running = Running { script: &script, text: back.source.text(), done: back.state.done() };
-    let sql::GuardedOn { mut substitutions, lost } = sql::guard_on(running, now, guards);
+    let sql::GuardedOn { mut substitutions, lost, guards: then } = sql::guard_on(running, now, guards);
     // A table may have been kept with columns in it that were kept before.
     let mut whole = kept.to_vec();
     for table in whole.iter_mut().filter(|one| one.kind == sql::KeptKind::Table) {
@@ -193,11 +197,15 @@ fn instead(
         let place = leaf.map_or(&table.place, |partition| &partition.place).clone();
         table.held = run.patiently(|conn| trash::columns(conn, &place))?;
     }
+    for one in whole.iter_mut().filter(|one| !one.guards.is_empty()) {
+        let guard = guards.iter().find(|guard| one.guards.contains(&guard.name));
+        one.on = guard.map(|guard| Name { schema: None, name: guard.table.clone() });
+    }
     let found = sql::bring_back(running, now, &whole);
     let brought = found.brought.iter().filter_map(|at| kept.get(*at)).cloned().collect();
     substitutions.extend(found.substitutions);
     substitutions.sort_by_key(|one| one.statement);
-    Ok(Instead { substitutions, lost, brought, required: found.required })
+    Ok(Instead { substitutions, lost, guards: then, brought, required: found.required })
 }
 
 /// Puts what was kept in place of the statements of a way back, and says in the list what it brings back. `coming` was agreed to.

@@ -208,7 +208,7 @@ fn restoring(run: &mut Run<'_>, kept: &[Kept], now: &Snapshot) -> Result<Vec<Str
     for (name, table, text) in guards {
         let of_it = |kept: &Kept| {
             kept.kind == KeptKind::Column
-                && kept.name.name.eq_ignore_ascii_case(&table)
+                && kept.table().name.eq_ignore_ascii_case(&table)
                 && !kept.guards.contains(&name)
         };
         if kept.iter().any(of_it) {
@@ -262,15 +262,22 @@ fn refuse_foreign_triggers(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result
 /// SQLite: without its guards it is not known whose values they are.
 fn refuse_unguarded(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result<()> {
     let guards = keep::guards(run)?;
-    match kept.iter().find(|kept| !keep::is_guarded(kept, &guards)) {
-        None => Ok(()),
+    let renamed = |kept: &&Kept| *kept.table() != kept.name && !kept.indexes.is_empty();
+    match kept.iter().find(|kept| kept.is_with_table() || !keep::is_guarded(kept, &guards)) {
+        None => match kept.iter().find(renamed) {
+            None => Ok(()),
+            Some(one) => Err(stands_in_its_way(
+                id,
+                &format!("its table {} is {} now, and the indexes of the column name {0}", one.name, one.table()),
+            )),
+        },
         Some(one) => Err(Failure::new(
             Diagnostic::error(format!(
-                "`{id}` was not restored: {} was built anew since, and numbers of its rows may have been given to others",
+                "`{id}` was not restored: {} was built anew since, or dropped, and the keys of its rows may have been given to others",
                 one.name
             ))
             .code(&codes::C2032)
-            .note(format!("the values are in table {}, beside the numbers of the rows that had them", one.place))
+            .note(format!("the values are in table {}, beside the keys of the rows that had them", one.place))
             .note("nothing has changed")
             .help("copy them by hand, then `cutover trash purge`"),
         )),

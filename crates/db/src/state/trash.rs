@@ -182,7 +182,11 @@ pub fn find(conn: &mut dyn Conn, kept: &Kept) -> Result<Option<Kept>, DbError> {
     if !there {
         return Ok(None);
     }
-    Ok(Some(Kept { nobodys: nobodys(conn, kept)?, ..kept.clone() }))
+    let kept = match kept.guards.is_empty() {
+        true => kept.clone(),
+        false => kept.guarded_by(&guards(conn)?),
+    };
+    Ok(Some(Kept { nobodys: nobodys(conn, &kept)?, ..kept }))
 }
 
 /// How many of the values in a copy are of no row any more.
@@ -193,8 +197,15 @@ fn nobodys(conn: &mut dyn Conn, kept: &Kept) -> Result<u64, DbError> {
     let copy = crate::history::quote_identifier(&kept.place.name);
     let all = format!("SELECT count(*) FROM {copy} AS kept");
     let rows = match conn.query(&format!("{all} WHERE {}", sql::is_nobodys(kept))) {
-        // The table or its key has another name, or none.
-        Err(error) if error.kind == ErrorKind::Other => conn.query(&all)?,
+        // The table or its key is gone.
+        Err(error)
+            if matches!(
+                error.kind,
+                ErrorKind::Other | ErrorKind::UndefinedTable | ErrorKind::UndefinedColumn
+            ) =>
+        {
+            conn.query(&all)?
+        }
         rows => rows?,
     };
     let count = rows.into_iter().flatten().flatten().next();

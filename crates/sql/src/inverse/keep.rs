@@ -99,12 +99,37 @@ pub struct Kept {
     /// is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<String>,
+    /// SQLite: the table that its guards are on, as it is when it is looked at: its own, whatever that is called by then.
+    #[serde(skip)]
+    pub on: Option<Name>,
     /// SQLite: how many of the copied values are of no row any more, as it is when it is looked at.
     #[serde(skip)]
     pub nobodys: u64,
 }
 
 impl Kept {
+    /// Its name; of a column the table that it was of, as that is called now.
+    pub fn table(&self) -> &Name {
+        self.on.as_ref().unwrap_or(&self.name)
+    }
+
+    /// SQLite: a column whose table was dropped by the same script: it comes back to the rows of that table's copy, and to no others.
+    pub fn is_with_table(&self) -> bool {
+        !self.keys.is_empty() && self.guards.is_empty()
+    }
+
+    /// SQLite: as its guards have it by now, given the names, tables and texts of triggers: they follow their table and its columns
+    /// through other names.
+    #[must_use]
+    pub fn guarded_by(&self, triggers: &[(String, String, String)]) -> Self {
+        let mut kept = self.clone();
+        for (_, table, text) in triggers.iter().filter(|(name, ..)| self.guards.contains(name)) {
+            kept.on = Some(Name::unqualified(table.clone()));
+            sqlite::keys::renamed(text, &mut kept.keys);
+        }
+        kept
+    }
+
     /// PostgreSQL: the same where the schema that it was in is called otherwise by now.
     #[must_use]
     pub fn in_schema(&self, from: &str, to: &str) -> Self {
@@ -291,6 +316,11 @@ impl Taken {
         self.places.insert((place.clone(), None));
     }
 
+    /// The rows of a table, or a type, are taken already.
+    pub(super) fn has(&self, place: &Name) -> bool {
+        self.places.contains(&(place.clone(), None))
+    }
+
     /// The values of a column.
     pub(super) fn take_column(&mut self, kept: &Kept) {
         self.places.insert((kept.place.clone(), kept.place_column.clone()));
@@ -329,13 +359,15 @@ pub struct GuardedOn {
     pub substitutions: Vec<Substitution>,
     /// The names of those that go with their table.
     pub lost: BTreeSet<String>,
+    /// The others, with the tables that they are on then.
+    pub guards: Vec<Guard>,
 }
 
 /// What is sent in place of statements that build tables anew (SQLite), so that what guards their kept values goes with their
 /// rows: where all of them keep their keys. `before` is the database before that.
 pub fn guard_on(running: Running<'_>, before: &Snapshot, guards: &[Guard]) -> GuardedOn {
     if guards.is_empty() || before.provider != Provider::Sqlite {
-        return GuardedOn::default();
+        return GuardedOn { guards: guards.to_vec(), ..GuardedOn::default() };
     }
     sqlite::bring_back::guard_on(running, before, guards)
 }
@@ -529,8 +561,12 @@ impl<'t> Piece<'t> {
         }
         words.if_not_exists();
         let name = words.part()?;
-        let first = words.look(0)?;
-        Some((name, &self.whole[first.span.start..self.tokens.last()?.span.end]))
+        // SQLite takes a column without a type.
+        let told = match words.look(0) {
+            Some(first) => &self.whole[first.span.start..self.tokens.last()?.span.end],
+            None => "",
+        };
+        Some((name, told))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod back;
 mod foreseen;
+mod guards;
 mod keys;
 mod places;
 mod rows;

@@ -6,6 +6,7 @@ use super::super::keep::{
 };
 use super::super::state::State;
 use super::super::text;
+use super::bring_back::renamed;
 use super::keys::{GONE, guarded, keys};
 use super::rebuild::{self, Rebuilt};
 use super::{SQLITE, Walk, quoted, table};
@@ -23,6 +24,7 @@ pub(in crate::inverse) fn keep(
     keeping: &mut Keeping,
 ) -> Result<(), Unkept> {
     let mut walk = Walk { state, undone: Vec::new(), rebuilt: Vec::new() };
+    let mut is_renamed = false;
     for (number, statement) in left(running) {
         let tag = format!("{tag}_{}", number + 1);
         let found = one(statement, running.text, &walk, &tag);
@@ -31,11 +33,27 @@ pub(in crate::inverse) fn keep(
             sent.push(statement.span.slice(running.text).to_owned());
             (sent, Some(own), kept)
         };
+        let own = tokens(statement.span, running.text);
+        is_renamed |= renamed(Words::new(running.text, &own, SQLITE)).is_some();
+        if !is_renamed {
+            dropped_with(statement, running.text, &walk, keeping);
+        }
         keeping.take(number, found.map(|found| found.map(before)))?;
         let undo = super::one(statement, running.text, &mut walk);
         walk.undone.push(undo);
     }
     Ok(())
+}
+
+/// What was kept of columns of a table that the script drops later on needs no guards any more: its rows stay as they are then, in the
+/// copy of the table.
+fn dropped_with(statement: &Statement, text: &str, walk: &Walk<'_>, keeping: &mut Keeping) {
+    let tokens = tokens(statement.span, text);
+    let Some((object, definition)) = dropped(Words::new(text, &tokens, SQLITE), walk) else { return };
+    let is_it = |kept: &&mut Kept| text::same(&kept.name.name, &object.name.name, SQLITE);
+    if Rebuilt::of(&object, definition, walk).is_none() {
+        keeping.kept.iter_mut().filter(is_it).for_each(|kept| kept.guards.clear());
+    }
 }
 
 /// What is sent before a statement, and what that keeps.
@@ -68,6 +86,12 @@ pub(super) fn dropped<'w>(mut words: Words<'_>, walk: &'w Walk<'_>) -> Option<(O
 
 fn of_table(object: &Object, definition: &Definition, walk: &Walk<'_>, tag: &str) -> Found {
     let Some(rebuilt) = Rebuilt::of(object, definition, walk) else {
+        if stored(definition).next().is_none() {
+            return Err(format!(
+                "{} is a virtual table, whose rows are in tables of its module; copy them into a table before, or drop it without keeping",
+                object.name
+            ));
+        }
         return Ok(Some(whole(object, definition, tag)));
     };
     let gone: Vec<&ColumnDefinition> =
@@ -104,7 +128,7 @@ fn whole(table: &Object, definition: &Definition, tag: &str) -> (Vec<String>, Ve
     let columns: Vec<String> = stored(definition).map(|column| column.name.clone()).collect();
     let list = listed(&columns, SQLITE);
     let name = quoted(&table.name.name);
-    let copy = format!("CREATE TABLE {} AS SELECT {list} FROM {name}", quoted(&place));
+    let copy = format!("CREATE TABLE {} AS SELECT {list} FROM main.{name}", quoted(&place));
     let mut restore = rebuild::create(table, definition);
     restore.insert(
         1.min(restore.len()),
@@ -151,7 +175,7 @@ fn columns(
     let mut sent = vec![
         // Without types every value stays what it is.
         format!("CREATE TABLE {} ({made})", quoted(&place)),
-        format!("INSERT INTO {} ({there}, {filled}) SELECT {list} FROM {name}", quoted(&place)),
+        format!("INSERT INTO {} ({there}, {filled}) SELECT {list} FROM main.{name}", quoted(&place)),
         // What is no key fails here, before anything is dropped.
         format!(
             "CREATE UNIQUE INDEX {} ON {} ({there}) WHERE {} = 0",
