@@ -436,6 +436,9 @@ fn dropping(run: &Run<'_>, kept: &[Kept]) -> Vec<String> {
         if !statements.contains(&statement) {
             statements.push(statement);
         }
+        // SQLite: the counter of the table.
+        let own = one.restore.iter().filter(|statement| statement.starts_with(COUNTER));
+        statements.extend(own.cloned());
         if let Some(schema) =
             one.place.schema.as_ref().filter(|name| name.starts_with(sql::KEPT_SCHEMA_PREFIX))
         {
@@ -444,6 +447,9 @@ fn dropping(run: &Run<'_>, kept: &[Kept]) -> Vec<String> {
     }
     statements
 }
+
+/// What the statement begins with that forgets the counter that is kept with a table (SQLite).
+const COUNTER: &str = "DELETE FROM main.sqlite_sequence ";
 
 /// Drops a schema in which nothing is left.
 fn if_empty(schema: &str) -> String {

@@ -167,6 +167,11 @@ impl Subject {
         Some((done..=end).collect())
     }
 
+    /// Its row alone says that so many statements ran, and nobody has answered that.
+    pub(super) fn says(&self, number: usize) -> bool {
+        self.progress.as_ref().is_some_and(|progress| !progress.vouched) && self.told() == Some(vec![number])
+    }
+
     /// How many statements ran for certain, where the database shows `number` of them.
     fn proven(&self, number: usize) -> usize {
         match self.told() {

@@ -147,7 +147,10 @@ fn answers(subject: &Subject, findings: &Findings, notes: &mut Vec<String>) -> A
     let count = subject.planned.statement_count();
     let is_whole = findings.verdict == Verdict::Applied(count) && found.action.is_some();
     let name = &subject.planned.name;
-    if let [first, ..] = &findings.behind[..] {
+    let is_told = matches!(&findings.verdict, Verdict::Applied(number) if subject.says(*number));
+    if let [first, ..] = &findings.behind[..]
+        && !is_told
+    {
         if subject.is_deployed() {
             let summary = format!("migration `{name}` was applied by a deploy, and needs no recovery");
             notes.clear();

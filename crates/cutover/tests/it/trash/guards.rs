@@ -201,3 +201,25 @@ INSERT INTO u VALUES (1, 'one'); INSERT INTO w VALUES (1, 'two');";
         database.query("DROP TABLE u; DROP TABLE w; DELETE FROM _prisma_migrations");
     }
 }
+
+#[test]
+fn numbers_that_were_given_once_are_not_given_again() {
+    let base = "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, n text); INSERT INTO t VALUES (1, 'one'), (500, 'gone'); DELETE FROM t WHERE id = 500;";
+    let back = "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, n text);";
+    let (database, project) = scene(base, &[("DROP TABLE t;", back)]);
+    says(&project, &database, &["rollback", "--yes"]);
+    database.query("INSERT INTO t (n) VALUES ('next')");
+    assert_eq!(database.query("SELECT id, n FROM t ORDER BY id"), "1|one\n501|next");
+    says(&project, &database, &["trash", "purge", "--all", "--yes"]);
+    assert_eq!(database.query("SELECT name FROM sqlite_sequence"), "t");
+    // By itself; a table of which nothing is left as well.
+    for emptied in ["", "DELETE FROM t"] {
+        let (database, project) = scene(&format!("{base} {emptied}"), &[("DROP TABLE t;", back)]);
+        let listed = says(&project, &database, &["trash", "list"]);
+        let id = listed.split_whitespace().find(|word| word.starts_with("_cutover_kept_")).unwrap();
+        says(&project, &database, &["trash", "restore", id]);
+        database.query("INSERT INTO t (n) VALUES ('next')");
+        assert_eq!(database.query("SELECT max(id) FROM t"), "501");
+        assert_eq!(database.query("SELECT name FROM sqlite_sequence"), "t");
+    }
+}

@@ -6,7 +6,7 @@ use super::super::keep::{
 use super::super::state::State;
 use super::super::text;
 use super::Copied;
-use super::keep::{dropped, stored};
+use super::keep::{counted, counts_on, dropped, stored};
 use super::keys::GONE;
 use super::rebuild::{self, Rebuilt};
 use super::{SQLITE, Walk, quoted, relation, table};
@@ -272,7 +272,11 @@ fn with_values(
             );
             seen.take(&from.place);
             // What nobody has seen there is not filled either.
-            Some((vec![text::strict(own, SQLITE), fill], Some(0)))
+            let mut sent = vec![text::strict(own, SQLITE), fill];
+            if counts_on(&made.columns) {
+                sent.extend(counted(&name.name, &from.place.name));
+            }
+            Some((sent, Some(0)))
         }
         Kind::Ddl(DdlVerb::Alter) => {
             let pieces = Pieces::read(text, &tokens, SQLITE)?;

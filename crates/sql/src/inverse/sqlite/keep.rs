@@ -7,7 +7,7 @@ use super::super::keep::{
 use super::super::state::State;
 use super::super::text;
 use super::bring_back::renamed;
-use super::keys::{GONE, guarded, keys};
+use super::keys::{GONE, guarded, has_words, keys};
 use super::rebuild::{self, Rebuilt};
 use super::{SQLITE, Walk, quoted, table};
 use crate::action::Name;
@@ -135,6 +135,16 @@ fn whole(table: &Object, definition: &Definition, tag: &str) -> (Vec<String>, Ve
         format!("INSERT INTO {name} ({list}) SELECT {list} FROM {}", quoted(&place)),
     );
     restore.push(format!("DROP TABLE {}", quoted(&place)));
+    let mut sent = vec![copy];
+    if counts_on(&definition.columns) {
+        let (own, aside) = (text_of(&table.name.name), text_of(&place));
+        sent.push(format!(
+            "INSERT INTO main.sqlite_sequence (name, seq) SELECT {aside}, seq FROM main.sqlite_sequence WHERE name = {own}"
+        ));
+        let at = 2.min(restore.len());
+        restore.splice(at..at, counted(&table.name.name, &place));
+        restore.push(format!("DELETE FROM main.sqlite_sequence WHERE name = {aside}"));
+    }
     let kept = Kept {
         kind: KeptKind::Table,
         name: table.name.clone(),
@@ -143,7 +153,29 @@ fn whole(table: &Object, definition: &Definition, tag: &str) -> (Vec<String>, Ve
         restore,
         ..Kept::default()
     };
-    (vec![copy], vec![kept])
+    (sent, vec![kept])
+}
+
+/// AUTOINCREMENT: its numbers are given once, also those of rows that are gone.
+pub(super) fn counts_on(columns: &[ColumnDefinition]) -> bool {
+    columns.iter().any(|column| has_words(column, &["AUTOINCREMENT"]))
+}
+
+/// What lets the counter of a table go on behind the one that is kept with its copy.
+pub(super) fn counted(table: &str, place: &str) -> [String; 2] {
+    let (own, aside) = (text_of(table), text_of(place));
+    let kept = format!("SELECT seq FROM main.sqlite_sequence WHERE name = {aside}");
+    [
+        format!("UPDATE main.sqlite_sequence SET seq = max(seq, coalesce(({kept}), 0)) WHERE name = {own}"),
+        format!(
+            "INSERT INTO main.sqlite_sequence (name, seq) SELECT {own}, seq FROM ({kept}) WHERE NOT EXISTS (SELECT 1 FROM \
+             main.sqlite_sequence WHERE name = {own})"
+        ),
+    ]
+}
+
+fn text_of(name: &str) -> String {
+    format!("'{}'", name.replace('\'', "''"))
 }
 
 /// A copy of columns, with what tells the rows. `table` is there now, `into` will have the rows.

@@ -63,7 +63,7 @@ pub(in crate::inverse) fn renamed(trigger: &str, keys: &mut [(String, String)]) 
 }
 
 /// These words stand in what a column is, one after the other: outside of expressions, and not as the name of something.
-fn has_words(column: &ColumnDefinition, wanted: &[&str]) -> bool {
+pub(super) fn has_words(column: &ColumnDefinition, wanted: &[&str]) -> bool {
     let tokens = text::tokens(&column.text, SQLITE);
     let mut words = Words::new(&column.text, &tokens, SQLITE);
     while words.look(0).is_some() {
