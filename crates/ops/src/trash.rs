@@ -262,15 +262,8 @@ fn refuse_foreign_triggers(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result
 /// SQLite: without its guards it is not known whose values they are.
 fn refuse_unguarded(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result<()> {
     let guards = keep::guards(run)?;
-    let renamed = |kept: &&Kept| *kept.table() != kept.name && !kept.indexes.is_empty();
     match kept.iter().find(|kept| kept.is_with_table() || !keep::is_guarded(kept, &guards)) {
-        None => match kept.iter().find(renamed) {
-            None => Ok(()),
-            Some(one) => Err(stands_in_its_way(
-                id,
-                &format!("its table {} is {} now, and the indexes of the column name {0}", one.name, one.table()),
-            )),
-        },
+        None => refuse_renamed(id, kept),
         Some(one) => Err(Failure::new(
             Diagnostic::error(format!(
                 "`{id}` was not restored: {} was built anew since, or dropped, and the keys of its rows may have been given to others",
@@ -282,6 +275,27 @@ fn refuse_unguarded(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result<()> {
             .help("copy them by hand, then `cutover trash purge`"),
         )),
     }
+}
+
+/// SQLite: the indexes that a column was in name its table as it was called.
+fn refuse_renamed(id: &str, kept: &[Kept]) -> Result<()> {
+    let renamed = |kept: &&Kept| *kept.table() != kept.name && !kept.indexes.is_empty();
+    let Some(one) = kept.iter().find(renamed) else { return Ok(()) };
+    let quoted = |name: &sql::Name| losses::quoted(Provider::Sqlite, &name.name);
+    Err(Failure::new(
+        Diagnostic::error(format!(
+            "`{id}` was not restored: its table {} is {} now, and the indexes of the column name the former",
+            one.name,
+            one.table()
+        ))
+        .code(&codes::C2032)
+        .note("nothing has changed")
+        .help(format!(
+            "`cutover rollback` of the migration that renamed it, or `ALTER TABLE {} RENAME TO {}` by hand; then say it again",
+            quoted(one.table()),
+            quoted(&one.name)
+        )),
+    ))
 }
 
 fn stands_in_its_way(id: &str, what: &str) -> Failure {

@@ -223,3 +223,25 @@ fn numbers_that_were_given_once_are_not_given_again() {
         assert_eq!(database.query("SELECT name FROM sqlite_sequence"), "t");
     }
 }
+
+#[test]
+fn an_index_of_the_former_name_is_not_made_on_another_table() {
+    let base = format!("{BASE} CREATE INDEX u_x ON u (x);");
+    let drop = format!("DROP INDEX u_x; {DROP}");
+    let rebuilt = "CREATE TABLE n (id INTEGER PRIMARY KEY); INSERT INTO n (id) SELECT id FROM u; DROP TABLE u; ALTER TABLE n RENAME TO u;";
+    let rename = "ALTER TABLE u RENAME TO v; CREATE TABLE u (id INTEGER PRIMARY KEY, x text);";
+    // A rebuild leaves out the index with its column.
+    for (drop, is_restored) in [(drop.as_str(), true), (rebuilt, false)] {
+        let (database, project) = scene(&base, &[(drop, NOTHING), (rename, NOTHING)]);
+        let id = first_id(&project, &database);
+        let restored = project.run(&database.url(), &["trash", "restore", &id]);
+        assert_eq!(restored.status.success(), is_restored, "{}", text(&restored));
+        if !is_restored {
+            assert!(text(&restored).contains("RENAME TO \"u\""), "{}", text(&restored));
+        }
+        let columns = database.query("SELECT count(*) FROM pragma_table_info('v')");
+        assert_eq!(columns, if is_restored { "2" } else { "1" });
+        let indexes = "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'u'";
+        assert_eq!(database.query(indexes), "0");
+    }
+}
