@@ -518,7 +518,7 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
             statements: statements.collect(),
             losses,
             untold: schemas::unread(run.target, &way.planned, way.up.as_deref(), &options),
-            brings_back: way.coming.brought.iter().map(keep::told).collect(),
+            brings_back: way.coming.brought.iter().map(keep::told_coming).collect(),
             stays: way
                 .coming
                 .stays()

@@ -6,7 +6,7 @@
 //! What does not live here: keeping (`keep`), and bringing back what a rollback undoes (`rollback`).
 
 use crate::adopt;
-use crate::event::Observer;
+use crate::event::{Event, Observer};
 use crate::execute::guard;
 use crate::interrupt::Interrupt;
 use crate::keep;
@@ -52,6 +52,9 @@ pub struct Thing {
     pub expired: bool,
     /// A rollback has brought it back: this is the copy that it came from.
     pub brought_back: bool,
+    /// What of it a rollback that has brought back the rest has left here: `column body`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }
 
 /// What was brought back by itself.
@@ -313,8 +316,13 @@ pub fn purge(
             Which::These(ids) => ids.contains(&row.id),
         })
         .collect();
-    // Types are dropped when nothing has them any more.
-    chosen.sort_by_key(|(_, kept)| kept.first().map(|kept| kept.kind == KeptKind::Type));
+    keep_holders(&mut run, which, &mut chosen)?;
+    // A column is dropped before its table, and a type when nothing has it any more.
+    chosen.sort_by_key(|(_, kept)| match kept.first().map(|kept| kept.kind) {
+        Some(KeptKind::Column) => 0,
+        Some(KeptKind::Type) => 2,
+        _ => 1,
+    });
     let things: Vec<Thing> = chosen.iter().map(|(row, kept)| thing(row, kept, &run)).collect();
     if things.is_empty() || !agreed(&things)? {
         return Ok(Vec::new());
@@ -327,6 +335,55 @@ pub fn purge(
         forget(&mut run, &row.id)?;
     }
     Ok(things)
+}
+
+/// A table that holds a column which is kept by itself, and is not chosen, stays as long as that does.
+///
+/// # Errors
+/// C2032 where such a table was named.
+fn keep_holders(run: &mut Run<'_>, which: &Which, chosen: &mut Vec<(TrashRow, Vec<Kept>)>) -> Result<()> {
+    if run.target.provider == Provider::Sqlite || chosen.is_empty() {
+        return Ok(());
+    }
+    let mut columns: Vec<(String, Kept)> = Vec::new();
+    for row in run.patiently(trash::read)? {
+        for kept in keep::read(&row).iter().filter(|kept| kept.kind == KeptKind::Column) {
+            let there = run.patiently(|conn| trash::find(conn, kept))?;
+            columns.extend(there.map(|kept| (row.id.clone(), kept)));
+        }
+    }
+    columns.retain(|(id, _)| !chosen.iter().any(|(row, _)| row.id == *id));
+    let held = |kept: &[Kept]| {
+        let tables = kept.iter().filter(|one| one.kind == KeptKind::Table);
+        let mut places = tables
+            .flat_map(|one| std::iter::once(&one.place).chain(one.partitions.iter().map(|part| &part.place)));
+        places.find_map(|place| columns.iter().find(|(_, column)| column.place == *place))
+    };
+    for (row, kept) in chosen.iter() {
+        let Some((id, column)) = held(kept) else { continue };
+        let what = format!("`{}` is not purged: {} is kept in it", row.id, keep::told(column));
+        match which {
+            Which::These(_) => {
+                return Err(Failure::new(
+                    Diagnostic::error(what).code(&codes::C2032).note("nothing has changed").help(format!(
+                        "cutover trash purge {} {}",
+                        shell_word(&row.id),
+                        shell_word(id)
+                    )),
+                ));
+            }
+            Which::All | Which::Expired => {
+                let warning = Diagnostic::warning(what).help(format!(
+                    "cutover trash purge {} {}",
+                    shell_word(&row.id),
+                    shell_word(id)
+                ));
+                run.observer.on(&Event::Warning { warning });
+            }
+        }
+    }
+    chosen.retain(|(_, kept)| held(kept).is_none());
+    Ok(())
 }
 
 fn opened<'r>(ask: &'r Trash, observer: &'r dyn Observer, interrupt: &'r Arc<Interrupt>) -> Result<Run<'r>> {
@@ -373,7 +430,8 @@ fn thing(row: &TrashRow, kept: &[Kept], run: &Run<'_>) -> Thing {
         kept_at: row.kept_at.clone(),
         expires_at: row.expires_at.clone(),
         expired: is_expired(row),
-        brought_back: is_undone && kept.iter().all(|kept| kept.comes_back),
+        brought_back: is_undone && kept.iter().all(|kept| kept.comes_back && kept.left.is_empty()),
+        left: kept.iter().filter(|_| is_undone).flat_map(|kept| kept.left.clone()).collect(),
     }
 }
 

@@ -209,19 +209,32 @@ fn switched(word: &str, kind: PartKind, altered: &Altered<'_>, state: &State) ->
     Undo::with(whole.into_iter().chain(sql).collect())
 }
 
-/// What switches each trigger of the project off that a table has switched on, and what switches it on again as it was.
-pub(super) fn triggers_off_and_on<'a>(
-    table: &'a Object,
-    state: &'a State,
-) -> impl Iterator<Item = (String, String)> + 'a {
-    let parts = state.definition(table).into_iter().flat_map(|definition| &definition.parts);
-    let triggers =
-        parts.filter(|(part, _)| part.kind == PartKind::Trigger && !part.name.starts_with(KEY_TRIGGERS));
-    triggers.filter_map(|(part, held)| {
-        let switched = taken_apart(held).1.unwrap_or("ENABLE");
-        let switch = |word: &str| alter(table, &format!("{word} TRIGGER {}", quoted(&part.name)));
-        (switched != "DISABLE").then(|| (switch("DISABLE"), switch(switched)))
-    })
+/// Runs statements that read and write all rows of a table: no policy hides any, though the owner may be under it as well, and no
+/// trigger of the application fires. What is switched off is what the table has then, and is switched on again as it was.
+pub(super) fn unhindered(table: &Object, statements: &[String]) -> String {
+    let name = render::qualified(&table.name);
+    let run: String =
+        statements.iter().map(|statement| format!(" EXECUTE {};", text::string(statement))).collect();
+    let switch = "pg_catalog.format('ALTER TABLE ONLY %s %s TRIGGER %I', t.tgrelid::pg_catalog.regclass, ";
+    let on =
+        "CASE t.tgenabled WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END";
+    let body = format!(
+        "DECLARE whole pg_catalog.regclass := {}; forced boolean; off text[]; again text[]; step text; BEGIN \
+         SELECT c.relforcerowsecurity INTO forced FROM pg_catalog.pg_class c WHERE c.oid = whole; \
+         WITH RECURSIVE tree AS (SELECT whole::pg_catalog.oid AS own UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree ON \
+         i.inhparent = tree.own) SELECT pg_catalog.array_agg({switch}'DISABLE', t.tgname)), pg_catalog.array_agg({switch}{on}, t.tgname)) INTO off, \
+         again FROM pg_catalog.pg_trigger t JOIN tree ON t.tgrelid = tree.own WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'; \
+         IF forced THEN ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY; END IF; \
+         FOREACH step IN ARRAY coalesce(off, '{{}}') LOOP EXECUTE step; END LOOP;{run} \
+         FOREACH step IN ARRAY coalesce(again, '{{}}') LOOP EXECUTE step; END LOOP; \
+         IF forced THEN ALTER TABLE {name} FORCE ROW LEVEL SECURITY; END IF; END",
+        text::string(&name)
+    );
+    let mut tag = "cutover".to_owned();
+    while body.contains(&format!("${tag}$")) {
+        tag.push('_');
+    }
+    format!("DO ${tag}${body}${tag}$")
 }
 
 /// What a snapshot calls the triggers that check foreign keys, where they are switched.
