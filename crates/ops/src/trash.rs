@@ -5,8 +5,10 @@
 //!
 //! What does not live here: keeping (`keep`), and bringing back what a rollback undoes (`rollback`).
 
+mod others;
+
 use crate::adopt;
-use crate::event::{Event, Observer};
+use crate::event::Observer;
 use crate::execute::guard;
 use crate::interrupt::Interrupt;
 use crate::keep;
@@ -115,6 +117,7 @@ pub fn restore(
     run.patiently(trash::tidy)?;
     refuse_foreign_triggers(&mut run, id, kept)?;
     refuse_unguarded(&mut run, id, kept)?;
+    others::refuse_elsewhere(id, kept, &found)?;
     let now = run.patiently(db::snapshot::read)?;
     let mut statements = restoring(&mut run, kept, &now)?;
     let waiting = sql::foreign_keys(kept, &now).waiting;
@@ -133,7 +136,9 @@ pub fn restore(
         // What is interrupted can be said again.
         begin_restoring(&mut run, row, kept)?;
     }
-    carry_out(&mut run, &statements).map_err(|error| not_done(&run, "restored", id, &error))?;
+    carry_out(&mut run, &statements).map_err(|error| {
+        others::needs_type(not_done(&run, "restored", id, &error), &error, (kept, &found))
+    })?;
     if left.is_none() {
         forget(&mut run, &row.id)?;
     }
@@ -316,7 +321,7 @@ pub fn purge(
             Which::These(ids) => ids.contains(&row.id),
         })
         .collect();
-    keep_holders(&mut run, which, &mut chosen)?;
+    others::keep_holders(&mut run, which, &mut chosen)?;
     // A column is dropped before its table, and a type when nothing has it any more.
     chosen.sort_by_key(|(_, kept)| match kept.first().map(|kept| kept.kind) {
         Some(KeptKind::Column) => 0,
@@ -335,55 +340,6 @@ pub fn purge(
         forget(&mut run, &row.id)?;
     }
     Ok(things)
-}
-
-/// A table that holds a column which is kept by itself, and is not chosen, stays as long as that does.
-///
-/// # Errors
-/// C2032 where such a table was named.
-fn keep_holders(run: &mut Run<'_>, which: &Which, chosen: &mut Vec<(TrashRow, Vec<Kept>)>) -> Result<()> {
-    if run.target.provider == Provider::Sqlite || chosen.is_empty() {
-        return Ok(());
-    }
-    let mut columns: Vec<(String, Kept)> = Vec::new();
-    for row in run.patiently(trash::read)? {
-        for kept in keep::read(&row).iter().filter(|kept| kept.kind == KeptKind::Column) {
-            let there = run.patiently(|conn| trash::find(conn, kept))?;
-            columns.extend(there.map(|kept| (row.id.clone(), kept)));
-        }
-    }
-    columns.retain(|(id, _)| !chosen.iter().any(|(row, _)| row.id == *id));
-    let held = |kept: &[Kept]| {
-        let tables = kept.iter().filter(|one| one.kind == KeptKind::Table);
-        let mut places = tables
-            .flat_map(|one| std::iter::once(&one.place).chain(one.partitions.iter().map(|part| &part.place)));
-        places.find_map(|place| columns.iter().find(|(_, column)| column.place == *place))
-    };
-    for (row, kept) in chosen.iter() {
-        let Some((id, column)) = held(kept) else { continue };
-        let what = format!("`{}` is not purged: {} is kept in it", row.id, keep::told(column));
-        match which {
-            Which::These(_) => {
-                return Err(Failure::new(
-                    Diagnostic::error(what).code(&codes::C2032).note("nothing has changed").help(format!(
-                        "cutover trash purge {} {}",
-                        shell_word(&row.id),
-                        shell_word(id)
-                    )),
-                ));
-            }
-            Which::All | Which::Expired => {
-                let warning = Diagnostic::warning(what).help(format!(
-                    "cutover trash purge {} {}",
-                    shell_word(&row.id),
-                    shell_word(id)
-                ));
-                run.observer.on(&Event::Warning { warning });
-            }
-        }
-    }
-    chosen.retain(|(_, kept)| held(kept).is_none());
-    Ok(())
 }
 
 fn opened<'r>(ask: &'r Trash, observer: &'r dyn Observer, interrupt: &'r Arc<Interrupt>) -> Result<Run<'r>> {

@@ -55,18 +55,27 @@ fn a_dropped_serial_goes_on_behind_its_kept_numbers() {
 
 #[test]
 fn a_restored_serial_goes_on_behind_its_kept_numbers() {
-    let database = postgres::server().create_database("counters");
-    let project = Project::new(&[("1_base", USERS)]);
-    project.write("2_goes", r#"ALTER TABLE "User" DROP COLUMN "id";"#);
-    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
-    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
-    database.psql(r#"INSERT INTO "User" (email) VALUES ('d'), ('e')"#);
-    let listed = runs(&project, &database.url(), &["trash", "list"]);
-    let id = listed.split_whitespace().find(|word| word.starts_with("_cutover_kept_")).unwrap();
-    runs(&project, &database.url(), &["trash", "restore", id]);
-    database.psql(r#"INSERT INTO "User" (email) VALUES ('f')"#);
-    let numbers = database.psql(r#"SELECT id, email FROM "User" ORDER BY email"#);
-    assert_eq!(numbers, "2|b\n3|c\n4|d\n5|e\n6|f");
+    for renamed in [false, true] {
+        let database = postgres::server().create_database("counters");
+        let of = |schema: &str| format!("{}?schema={schema}", database.url());
+        let (before, now) = (of("own"), if renamed { of("renamed") } else { of("own") });
+        let project = Project::new(&[("1_base", USERS)]);
+        project.write("2_goes", r#"ALTER TABLE "User" DROP COLUMN "id";"#);
+        runs(&project, &before, &["deploy", "--to", "1_base"]);
+        runs(&project, &before, &["deploy", "--keep-dropped"]);
+        if renamed {
+            database.psql("ALTER SCHEMA own RENAME TO renamed");
+            runs(&project, &now, &["history", "--adopt", "own"]);
+        }
+        let table = if renamed { r#"renamed."User""# } else { r#"own."User""# };
+        database.psql(&format!("INSERT INTO {table} (email) VALUES ('d'), ('e')"));
+        let listed = runs(&project, &now, &["trash", "list"]);
+        let id = listed.split_whitespace().find(|word| word.starts_with("_cutover_kept_")).unwrap();
+        runs(&project, &now, &["trash", "restore", id]);
+        database.psql(&format!("INSERT INTO {table} (email) VALUES ('f')"));
+        let numbers = database.psql(&format!("SELECT id, email FROM {table} ORDER BY email"));
+        assert_eq!(numbers, "2|b\n3|c\n4|d\n5|e\n6|f");
+    }
 }
 
 #[test]

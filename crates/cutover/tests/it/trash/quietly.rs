@@ -102,3 +102,45 @@ fn a_temporary_table_is_not_taken_for_one_of_the_database() {
         assert_eq!(database.psql("SELECT nick FROM a"), "precious");
     }
 }
+
+#[test]
+fn types_that_are_made_of_others_are_kept_with_them() {
+    let database = postgres::server().create_database("quietly");
+    let base =
+        "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE DOMAIN dm AS mood; CREATE TYPE cp AS (x int, m mood);
+CREATE TABLE t (i int PRIMARY KEY, d dm, c cp, ms mood[]); INSERT INTO t VALUES (1, 'a', (1, 'b'), '{b,a}');";
+    let goes = "DROP TABLE t; DROP TYPE cp; DROP DOMAIN dm; DROP TYPE mood;";
+    let project = Project::new(&[("1_base", base), ("2_goes", goes)]);
+    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
+    runs(&project, &database.url(), &["rollback", "--draft"]);
+    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
+    runs(&project, &database.url(), &["rollback", "--yes"]);
+    assert_eq!(database.psql("SELECT * FROM t"), "1|a|(1,b)|{b,a}");
+    runs(&project, &database.url(), &["trash", "purge", "--all", "--yes"]);
+    assert_eq!(database.psql("SELECT count(*) FROM pg_namespace WHERE nspname ~ '^cutover_kept'"), "0");
+    assert_eq!(database.psql("SELECT * FROM t"), "1|a|(1,b)|{b,a}");
+}
+
+#[test]
+fn what_a_column_needs_before_it_is_restored_is_named() {
+    let database = postgres::server().create_database("quietly");
+    let base = "CREATE TYPE mood AS ENUM ('a'); CREATE TABLE u (id int, m mood NOT NULL DEFAULT 'a'); INSERT INTO u VALUES (1, 'a');";
+    let goes = "ALTER TABLE u DROP COLUMN m; DROP TYPE mood; ALTER TABLE u RENAME TO v;";
+    let project = Project::new(&[("1_base", base), ("2_goes", goes)]);
+    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
+    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
+    let listed = runs(&project, &database.url(), &["trash", "list"]);
+    let id = |what: &str| {
+        let mut lines = listed.lines().map(|line| (line, line.split_whitespace().next().unwrap_or_default()));
+        lines.find(|(line, _)| line.contains(what)).map(|(_, id)| id.to_owned()).unwrap()
+    };
+    let (column, mood) = (id("column public.u.m"), id("type public.mood"));
+    let refused = text(&project.run(&database.url(), &["trash", "restore", &column]));
+    assert!(refused.contains("give table public.v its name public.u back"), "{refused}");
+    database.psql("ALTER TABLE v RENAME TO u");
+    let refused = text(&project.run(&database.url(), &["trash", "restore", &column]));
+    assert!(refused.contains(&format!("cutover trash restore {mood}")), "{refused}");
+    runs(&project, &database.url(), &["trash", "restore", &mood]);
+    runs(&project, &database.url(), &["trash", "restore", &column]);
+    assert_eq!(database.psql("SELECT id, m FROM u"), "1|a");
+}

@@ -190,9 +190,9 @@ fn count_on(
     }
 }
 
-/// Values of an enum that the way back has made are of another type than those that are kept.
+/// Values of a type that the way back has made are of another one than those that are kept.
 fn cast(column: &ColumnDefinition, state: &State) -> String {
-    let made = state.find(ObjectKind::Enum, &own_type(column)).is_some_and(|own| state.is_created(&own));
+    let made = state.find_any(&TYPES, &own_type(column)).is_some_and(|own| state.is_created(&own));
     if made { format!("::text::{}", column.data_type) } else { String::new() }
 }
 

@@ -303,8 +303,8 @@ fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<Strin
     {
         return Err(format!("it takes column {column} with it; drop that in a statement of its own"));
     }
-    let needed = |object: &Object| types.iter().any(|data_type| names(data_type, object));
-    if !named.iter().any(needed) {
+    let needed = |object: &Object, types: &[String]| types.iter().any(|data_type| names(data_type, object));
+    if !named.iter().any(|object| needed(object, types)) {
         return Ok(None);
     }
     let schema = format!("{KEPT_SCHEMA_PREFIX}{tag}");
@@ -313,10 +313,14 @@ fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<Strin
     for object in &named {
         let Some(definition) = state.definition(object) else { continue };
         // Something that stays has it: the server says so.
-        if used(object).is_some() || !needed(object) {
+        if used(object).is_some() || !needed(object, types) {
             sent.push(render::drop(object, definition));
             continue;
         }
+        // What it is made of stays with it.
+        let held = definition.parts.values().chain([&definition.text]);
+        let columns = definition.columns.iter().map(|column| &column.data_type);
+        types.extend(held.chain(columns).cloned());
         let word = render::kind(object, definition);
         let place = Name { schema: Some(schema.clone()), name: object.name.name.clone() };
         let own_schema = object.name.schema.as_deref().unwrap_or("public");
