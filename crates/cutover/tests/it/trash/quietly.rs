@@ -14,7 +14,8 @@ fn runs(project: &Project, url: &str, arguments: &[&str]) -> String {
 fn rows_that_came_since_are_filled_past_triggers() {
     for restores in [false, true] {
         let database = postgres::server().create_database("quietly");
-        let base = "CREATE TABLE u (id int NOT NULL PRIMARY KEY, st text NOT NULL DEFAULT 'new', told int NOT NULL DEFAULT 0); INSERT INTO u VALUES (1, 'old');
+        let base = "CREATE FUNCTION fresh() RETURNS text LANGUAGE sql AS 'SELECT $$new$$';
+CREATE TABLE u (id int NOT NULL PRIMARY KEY, st text NOT NULL DEFAULT fresh(), told int NOT NULL DEFAULT 0); INSERT INTO u VALUES (1, 'old');
 CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.told := NEW.told + 1; RETURN NEW; END$$;
 CREATE TRIGGER a BEFORE UPDATE ON u FOR EACH ROW EXECUTE FUNCTION told(); CREATE TRIGGER b BEFORE UPDATE ON u FOR EACH ROW EXECUTE FUNCTION told();
 CREATE TRIGGER c BEFORE UPDATE ON u FOR EACH ROW EXECUTE FUNCTION told();
@@ -24,6 +25,7 @@ ALTER TABLE u ENABLE ALWAYS TRIGGER b; ALTER TABLE u DISABLE TRIGGER c;";
         std::fs::write(project.path().join("prisma/migrations/2_goes/down.sql"), down).unwrap();
         runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
         runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
+        // It has no value: its default leads to a function, and did not stay.
         database.psql("INSERT INTO u (id) VALUES (2)");
         if restores {
             let listed = runs(&project, &database.url(), &["trash", "list"]);
