@@ -341,7 +341,8 @@ pub(crate) fn read(row: &TrashRow) -> Vec<Kept> {
 
 /// Whether all of what a draft says is gone (`the rows of public.orders, the values of public.users.nick`) is kept.
 pub(crate) fn holds(kept: &[Kept], gone: &str) -> bool {
-    let things = kept.iter().flat_map(|kept| match &kept.column {
+    let whole = kept.iter().filter(|kept| kept.left.is_empty());
+    let things = whole.flat_map(|kept| match &kept.column {
         Some(column) => vec![format!("the values of {}.{column}", kept.name)],
         None => {
             let tables = std::iter::once(&kept.name).chain(kept.partitions.iter().map(|part| &part.name));
@@ -364,6 +365,21 @@ pub(crate) fn tell(run: &Run<'_>, migration: &PlannedMigration) {
     if !migration.kept.is_empty() {
         let things = migration.kept.iter().map(told).collect();
         run.observer.on(&Event::Kept { migration: migration.name.clone(), things });
+    }
+}
+
+/// The same of what comes back, with what of it does not.
+pub(crate) fn told_coming(kept: &Kept) -> String {
+    match kept.left.is_empty() {
+        true => told(kept),
+        false => {
+            format!(
+                "{} without {}, which its way back does not make (kept in {})",
+                told(kept),
+                kept.left.join(", "),
+                kept.place
+            )
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 //!
 //! What does not live here: keeping (`keep`), and bringing back what a rollback undoes (`rollback`).
 
+mod others;
+
 use crate::adopt;
 use crate::event::Observer;
 use crate::execute::guard;
@@ -52,6 +54,9 @@ pub struct Thing {
     pub expired: bool,
     /// A rollback has brought it back: this is the copy that it came from.
     pub brought_back: bool,
+    /// What of it a rollback that has brought back the rest has left here: `column body`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }
 
 /// What was brought back by itself.
@@ -112,6 +117,7 @@ pub fn restore(
     run.patiently(trash::tidy)?;
     refuse_foreign_triggers(&mut run, id, kept)?;
     refuse_unguarded(&mut run, id, kept)?;
+    others::refuse_elsewhere(id, kept, &found)?;
     let now = run.patiently(db::snapshot::read)?;
     let mut statements = restoring(&mut run, kept, &now)?;
     let waiting = sql::foreign_keys(kept, &now).waiting;
@@ -130,7 +136,9 @@ pub fn restore(
         // What is interrupted can be said again.
         begin_restoring(&mut run, row, kept)?;
     }
-    carry_out(&mut run, &statements).map_err(|error| not_done(&run, "restored", id, &error))?;
+    carry_out(&mut run, &statements).map_err(|error| {
+        others::needs_type(not_done(&run, "restored", id, &error), &error, (kept, &found))
+    })?;
     if left.is_none() {
         forget(&mut run, &row.id)?;
     }
@@ -334,8 +342,13 @@ pub fn purge(
             Which::These(ids) => ids.contains(&row.id),
         })
         .collect();
-    // Types are dropped when nothing has them any more.
-    chosen.sort_by_key(|(_, kept)| kept.first().map(|kept| kept.kind == KeptKind::Type));
+    others::keep_holders(&mut run, which, &mut chosen)?;
+    // A column is dropped before its table, and a type when nothing has it any more.
+    chosen.sort_by_key(|(_, kept)| match kept.first().map(|kept| kept.kind) {
+        Some(KeptKind::Column) => 0,
+        Some(KeptKind::Type) => 2,
+        _ => 1,
+    });
     let things: Vec<Thing> = chosen.iter().map(|(row, kept)| thing(row, kept, &run)).collect();
     if things.is_empty() || !agreed(&things)? {
         return Ok(Vec::new());
@@ -394,7 +407,8 @@ fn thing(row: &TrashRow, kept: &[Kept], run: &Run<'_>) -> Thing {
         kept_at: row.kept_at.clone(),
         expires_at: row.expires_at.clone(),
         expired: is_expired(row),
-        brought_back: is_undone && kept.iter().all(|kept| kept.comes_back),
+        brought_back: is_undone && kept.iter().all(|kept| kept.comes_back && kept.left.is_empty()),
+        left: kept.iter().filter(|_| is_undone).flat_map(|kept| kept.left.clone()).collect(),
     }
 }
 

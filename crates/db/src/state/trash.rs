@@ -168,6 +168,14 @@ pub fn find(conn: &mut dyn Conn, kept: &Kept) -> Result<Option<Kept>, DbError> {
         if places.contains(&kept.place) {
             return Ok(Some(kept.clone()));
         }
+        // A table that came back has it, and so has what it came from. Of copies alone the last one has its values.
+        if places.iter().any(|place| !is_copy(place)) {
+            places.retain(|place| !is_copy(place));
+        } else if places.len() > 1 {
+            let listed = read(conn)?;
+            let last = listed.iter().rev().find_map(|row| places.iter().find(|place| row.id == id(place)));
+            places = last.cloned().into_iter().collect();
+        }
         if places.len() > 1 {
             let told = format!(
                 "several tables have the kept column {column}: which of them is the one is not known"
@@ -187,6 +195,22 @@ pub fn find(conn: &mut dyn Conn, kept: &Kept) -> Result<Option<Kept>, DbError> {
         false => kept.guarded_by(&guards(conn)?),
     };
     Ok(Some(Kept { nobodys: nobodys(conn, &kept)?, ..kept }))
+}
+
+/// A table stands where kept ones do.
+fn is_copy(place: &Name) -> bool {
+    match &place.schema {
+        Some(schema) => schema.starts_with(sql::KEPT_SCHEMA_PREFIX),
+        None => place.name.starts_with(sql::KEPT_PREFIX),
+    }
+}
+
+/// What a kept table is listed under.
+fn id(place: &Name) -> String {
+    match &place.schema {
+        Some(schema) => format!("{schema}.{}", place.name),
+        None => place.name.clone(),
+    }
 }
 
 /// How many of the values in a copy are of no row any more.
@@ -261,6 +285,21 @@ pub fn columns(conn: &mut dyn Conn, table: &Name) -> Result<Vec<(String, String)
         Some((values.next()?, values.next()?))
     };
     Ok(conn.query(&query)?.into_iter().filter_map(pair).collect())
+}
+
+/// MariaDB: whether a table has former versions of its rows.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn is_versioned(conn: &mut dyn Conn, table: &Name) -> Result<bool, DbError> {
+    if conn.provider() != Provider::MySql {
+        return Ok(false);
+    }
+    let rows = conn.query(&format!(
+        "SELECT 1 FROM information_schema.tables WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {} AND TABLE_TYPE = 'SYSTEM VERSIONED'",
+        literal(conn.provider(), &table.name)
+    ))?;
+    Ok(!rows.is_empty())
 }
 
 /// MySQL: drops what an interruption has left: triggers on tables that are kept, which the list has as well, and tables that were being

@@ -15,7 +15,7 @@ use crate::statement::{Script, Statement};
 use crate::words::Words;
 use diagnostics::Provider;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the names begin with under which things are kept: schemas on PostgreSQL, tables elsewhere, and columns.
 pub const KEPT_PREFIX: &str = "_cutover_kept_";
@@ -63,6 +63,9 @@ pub struct Kept {
     /// Of a column: its name there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place_column: Option<String>,
+    /// PostgreSQL: a column that counts by itself, and goes on doing so where it is kept (identity).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counts: bool,
     /// Of a column whose values were copied: what tells its rows, the name here and the name there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<(String, String)>,
@@ -72,6 +75,9 @@ pub struct Kept {
     /// Of a table: columns that are kept in it, with their types, as it is when it is brought back.
     #[serde(skip)]
     pub held: Vec<(String, String)>,
+    /// MariaDB: it holds former versions of its rows, as it is when it is brought back.
+    #[serde(skip)]
+    pub versioned: bool,
     /// Of a partitioned table: what holds its rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<KeptPartition>,
@@ -86,6 +92,9 @@ pub struct Kept {
     /// A rollback brings it back: it has, once that has come to its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub comes_back: bool,
+    /// What of it that rollback has left in the copy: `column body`. Its way back has no place for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
     /// MySQL: restoring it has begun, and it may be where it was already.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restoring: bool,
@@ -269,6 +278,8 @@ pub struct Back {
     pub substitutions: Vec<Substitution>,
     /// What comes back by them, by its place in the list. The rest stays where it is.
     pub brought: BTreeSet<usize>,
+    /// What of that stays in the copy all the same, by the same place.
+    pub left: BTreeMap<usize, Vec<String>>,
     /// Columns that take no row without a value.
     pub required: Vec<Required>,
 }
@@ -286,6 +297,18 @@ pub struct Required {
     pub count: String,
 }
 
+/// Columns that are kept in tables are in no snapshot as it is read. With them it can be followed where they go.
+pub fn hold_columns(now: &mut Snapshot, kept: &[Kept]) {
+    let mut state = State::new(now, BTreeSet::new());
+    for one in kept.iter().filter(|one| one.kind == KeptKind::Column) {
+        let table = state.find(ObjectKind::Table, &one.place);
+        if let (Some(table), Some(column)) = (table, &one.place_column) {
+            state.hold(&table, column);
+        }
+    }
+    *now = state.now;
+}
+
 /// What is sent in place of the statements of a way back, so that what was `kept` comes back with it. `now` is the database before
 /// that, and after it when this returns.
 pub fn bring_back(running: Running<'_>, now: &mut Snapshot, kept: &[Kept]) -> Back {
@@ -297,14 +320,18 @@ pub fn bring_back(running: Running<'_>, now: &mut Snapshot, kept: &[Kept]) -> Ba
         Provider::Sqlite => sqlite::bring_back::bring_back(running, &mut state, kept, &mut taken),
     };
     *now = state.now;
-    let brought = kept.iter().enumerate().filter(|(_, kept)| taken.whole(kept)).map(|(at, _)| at).collect();
-    Back { substitutions, brought, required: taken.required }
+    let brought: BTreeSet<usize> =
+        kept.iter().enumerate().filter(|(_, kept)| taken.comes(kept)).map(|(at, _)| at).collect();
+    let left = brought.iter().map(|at| (*at, taken.left_of(&kept[*at])));
+    let left = left.filter(|(_, left)| !left.is_empty()).collect();
+    Back { substitutions, brought, left, required: taken.required }
 }
 
 /// The places from which a way back takes what is kept.
 #[derive(Default)]
 pub(super) struct Taken {
     places: BTreeSet<(Name, Option<String>)>,
+    left: BTreeMap<Name, Vec<String>>,
     required: Vec<Required>,
     /// The statement that is looked at.
     pub(super) statement: usize,
@@ -319,6 +346,18 @@ impl Taken {
     /// The rows of a table, or a type, are taken already.
     pub(super) fn has(&self, place: &Name) -> bool {
         self.places.contains(&(place.clone(), None))
+    }
+
+    /// The rows of a table, which has these `columns`, in a table that takes those of which `has` says so.
+    pub(super) fn take_rows(&mut self, place: &Name, columns: &[String], has: impl Fn(&String) -> bool) {
+        self.take(place);
+        let left = columns.iter().filter(|column| !has(column)).map(|column| format!("column {column}"));
+        self.left.entry(place.clone()).or_default().extend(left);
+    }
+
+    /// Something of a table that stays where it is.
+    pub(super) fn leave(&mut self, place: &Name, what: &str) {
+        self.left.entry(place.clone()).or_default().push(what.to_owned());
     }
 
     /// The values of a column.
@@ -339,8 +378,15 @@ impl Taken {
         self.required.push(Required { statement: self.statement, table: kept.name.clone(), column, count });
     }
 
-    /// All of it comes back.
-    fn whole(&self, kept: &Kept) -> bool {
+    /// What of it stays where it is.
+    fn left_of(&self, kept: &Kept) -> Vec<String> {
+        let places = std::iter::once(&kept.place).chain(kept.partitions.iter().map(|part| &part.place));
+        let left: BTreeSet<&String> = places.filter_map(|place| self.left.get(place)).flatten().collect();
+        left.into_iter().filter(|_| kept.kind == KeptKind::Table).cloned().collect()
+    }
+
+    /// It comes back: with all of its rows, or its values.
+    fn comes(&self, kept: &Kept) -> bool {
         let is_taken = |place: &Name| self.places.contains(&(place.clone(), kept.place_column.clone()));
         match &kept.partitions[..] {
             [] => is_taken(&kept.place),

@@ -26,8 +26,8 @@ mod tests;
 
 pub use keep::{
     Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKey, KeptKind,
-    KeptPartition, Required, Running, Substitution, Unkept, bring_back, foreign_keys, guard_on, is_nobodys,
-    keep, leave_nobodys, restored,
+    KeptPartition, Required, Running, Substitution, Unkept, bring_back, foreign_keys, guard_on, hold_columns,
+    is_nobodys, keep, leave_nobodys, restored,
 };
 pub use mysql::bring_back::{AS_THEY_ARE, BACK_PREFIX};
 pub use own_schema::{names_schema, qualifies_in, says_schema};

@@ -88,6 +88,14 @@ impl State {
         self.find_any(&RELATIONS, name)
     }
 
+    /// A table has a column in which something is kept.
+    pub(super) fn hold(&mut self, table: &Object, column: &str) {
+        if self.column(table, column).is_none() {
+            let held = ColumnDefinition { name: column.to_owned(), ..ColumnDefinition::default() };
+            self.change(table, |definition| definition.columns.push(held));
+        }
+    }
+
     /// The full name of what a statement makes.
     pub(super) fn made(&self, name: &Name) -> Name {
         if self.provider() != Provider::PostgreSql {

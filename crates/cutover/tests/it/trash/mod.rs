@@ -1,11 +1,15 @@
 //! `deploy --keep-dropped`, rolling back what it has kept, and `trash`.
 
 mod back;
+mod counters;
 mod foreseen;
 mod guards;
 mod keys;
+mod parts;
 mod places;
+mod quietly;
 mod rows;
+mod through;
 mod told;
 
 use crate::support::{Project, text};

@@ -47,11 +47,19 @@ pub(in crate::inverse) fn bring_back(
                 .and_then(|pieces| values(&pieces, (&tokens, running.text), (state, kept), taken)),
             _ => None,
         };
+        let fills = sent.is_some() && matches!(statement.kind, Kind::Ddl(DdlVerb::Create));
         found.extend(sent.map(|sent| {
             let sent = [AS_THEY_ARE.map(str::to_owned).to_vec(), sent, vec![AS_IT_WAS.to_owned()]].concat();
             Substitution { statement: number, sent, own: None }
         }));
         super::one(statement, running.text, state);
+        if fills {
+            for one in kept.iter().filter(|one| !one.held.is_empty()) {
+                let table = state.find(ObjectKind::Table, &one.name).filter(|table| state.is_created(table));
+                let Some(table) = table else { continue };
+                one.held.iter().for_each(|(column, _)| state.hold(&table, column));
+            }
+        }
     }
     found
 }
@@ -89,7 +97,12 @@ fn rows(
     if columns.is_empty() {
         return None;
     }
-    taken.take(&from.place);
+    taken.take_rows(&from.place, &from.columns, |column| {
+        columns.iter().any(|own| text::same(own, column, MYSQL))
+    });
+    if from.versioned {
+        taken.leave(&from.place, "the former versions of its rows");
+    }
     let rest = from.place.name.trim_start_matches(KEPT_PREFIX);
     // The server adds `_ibfk_1` to it for the name of a key.
     let place = shortened(format!("{BACK_PREFIX}{rest}"), 50);
@@ -221,6 +234,7 @@ fn values(
             kept.kind == KeptKind::Column
                 && kept.name == table.name
                 && kept.column.as_deref().is_some_and(|own| text::same(own, column, MYSQL))
+                && kept.place_column.as_deref().is_some_and(|place| state.column(&table, place).is_some())
         })
     };
     // IF NOT EXISTS leaves a column alone that is there.
