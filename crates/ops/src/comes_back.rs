@@ -192,6 +192,7 @@ fn instead(
         let leaf = table.partitions.iter().find(|partition| !partition.parted);
         let place = leaf.map_or(&table.place, |partition| &partition.place).clone();
         table.held = run.patiently(|conn| trash::columns(conn, &place))?;
+        table.counter = run.patiently(|conn| trash::counter(conn, &place))?;
     }
     let found = sql::bring_back(running, now, &whole);
     let brought = found.brought.iter().filter_map(|at| kept.get(*at)).cloned().collect();
@@ -257,16 +258,29 @@ fn note(run: &mut Run<'_>, row: &str, brought: &[Kept]) -> Result<()> {
 }
 
 fn without_value(name: &str, one: &sql::Required, count: u64) -> Failure {
+    let head = format!(
+        "migration `{name}` cannot be undone: {count} row(s) of {} that came since have no value for column {}",
+        one.table, one.column
+    );
+    let (told, help) = match &one.trigger {
+        None => (
+            format!("{head}, which its way back makes NOT NULL without a default"),
+            "delete the rows, or give the column a DEFAULT in down.sql; then `cutover rollback`".to_owned(),
+        ),
+        Some(trigger) => (
+            format!("{head}, and trigger `{trigger}` would fire when they are given one"),
+            format!(
+                "have down.sql drop trigger `{trigger}` before the column comes back, and make it again behind; or delete the rows; then \
+                 `cutover rollback`"
+            ),
+        ),
+    };
     Failure::new(
-        Diagnostic::error(format!(
-            "migration `{name}` cannot be undone: {count} row(s) of {} that came since have no value for column {}, which its way back makes \
-             NOT NULL without a default",
-            one.table, one.column
-        ))
-        .code(&codes::C2033)
-        .meta("migration", name)
-        .note("nothing was undone")
-        .help("delete the rows, or give the column a DEFAULT in down.sql; then `cutover rollback`"),
+        Diagnostic::error(told)
+            .code(&codes::C2033)
+            .meta("migration", name)
+            .note("nothing was undone")
+            .help(help),
     )
     .class(Class::Refused)
 }

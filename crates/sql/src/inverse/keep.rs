@@ -15,7 +15,7 @@ use crate::statement::{Script, Statement};
 use crate::words::Words;
 use diagnostics::Provider;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the names begin with under which things are kept: schemas on PostgreSQL, tables elsewhere, and columns.
 pub const KEPT_PREFIX: &str = "_cutover_kept_";
@@ -72,6 +72,9 @@ pub struct Kept {
     /// Of a table: columns that are kept in it, with their types, as it is when it is brought back.
     #[serde(skip)]
     pub held: Vec<(String, String)>,
+    /// MySQL: of a table: the number that its counter gives next, as it is when it is brought back.
+    #[serde(skip)]
+    pub counter: Option<u64>,
     /// Of a partitioned table: what holds its rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<KeptPartition>,
@@ -83,12 +86,18 @@ pub struct Kept {
     /// MySQL: the triggers of a table, by name. A trigger's name is the database's, and another table may have it by now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<(String, String)>,
+    /// MySQL: the `sql_mode` under which these were made, by name: the same text does other things under another one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modes: BTreeMap<String, String>,
     /// A rollback brings it back: it has, once that has come to its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub comes_back: bool,
     /// MySQL: restoring it has begun, and it may be where it was already.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restoring: bool,
+    /// MySQL: restoring has brought the table back, and not all that goes with it, as it is when it is looked at.
+    #[serde(skip)]
+    pub is_back: bool,
     /// SQLite: what a column is, behind its name; it is built in by [`restored`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
@@ -259,6 +268,8 @@ pub struct Required {
     pub column: String,
     /// Counts the rows that have none, before the way back.
     pub count: String,
+    /// MySQL: it could have one, but the trigger of this name would fire when rows are given it.
+    pub trigger: Option<String>,
 }
 
 /// What is sent in place of the statements of a way back, so that what was `kept` comes back with it. `now` is the database before
@@ -306,7 +317,16 @@ impl Taken {
     /// A column must have a value again, for which this counts the rows that have none.
     pub(super) fn require_by(&mut self, kept: &Kept, count: String) {
         let column = kept.column.clone().unwrap_or_default();
-        self.required.push(Required { statement: self.statement, table: kept.name.clone(), column, count });
+        let (statement, table) = (self.statement, kept.name.clone());
+        self.required.push(Required { statement, table, column, count, trigger: None });
+    }
+
+    /// Rows without a value for a column that was renamed cannot be given one without this trigger.
+    pub(super) fn require_quietly(&mut self, kept: &Kept, trigger: String, provider: Provider) {
+        self.require(kept, provider);
+        if let Some(required) = self.required.last_mut() {
+            required.trigger = Some(trigger);
+        }
     }
 
     /// All of it comes back.
@@ -384,6 +404,8 @@ pub fn foreign_keys(kept: &[Kept], now: &Snapshot) -> ForeignKeys {
         })
     };
     let there = |name: &Name| state.find(ObjectKind::Table, name);
+    // What is in another database is the server's to say.
+    let may_lead_to = |name: &Name| state.is_elsewhere(name) || there(name).is_some() || comes(name);
     let mut found = ForeignKeys::default();
     for key in kept.iter().flat_map(|kept| &kept.foreign_keys) {
         let table = there(&key.table);
@@ -392,7 +414,7 @@ pub fn foreign_keys(kept: &[Kept], now: &Snapshot) -> ForeignKeys {
         if is_made || (table.is_none() && !comes(&key.table)) {
             continue;
         }
-        match there(&key.to).is_some() || comes(&key.to) {
+        match may_lead_to(&key.to) {
             true => found.made.push(key.clone()),
             false => found.waiting.push(key.clone()),
         }

@@ -3,6 +3,7 @@
 mod back;
 mod foreseen;
 mod keys;
+mod mysql;
 mod places;
 mod rows;
 mod told;
