@@ -283,14 +283,14 @@ fn refuse_amid_rollback(run: &Run<'_>, id: &str) -> Result<()> {
     }
 }
 
-/// MySQL: rows that came since are given a value by UPDATE, for which triggers of the application fire.
+/// MySQL: rows that came since are given a value by UPDATE, for which triggers of the application fire and columns change by themselves.
 fn refuse_firing(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result<()> {
     if run.target.provider != Provider::MySql {
         return Ok(());
     }
     for one in kept.iter().filter(|one| one.restore.iter().any(|statement| statement.starts_with("UPDATE ")))
     {
-        let (Some(column), Some(trigger)) =
+        let (Some(column), Some(what)) =
             (&one.place_column, run.patiently(|conn| trash::fires(conn, &one.place))?)
         else {
             continue;
@@ -302,7 +302,7 @@ fn refuse_firing(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result<()> {
             return Err(stands_in_its_way(
                 id,
                 &format!(
-                    "{count} row(s) of {} that came since have no value for it, and trigger `{trigger}` would fire when they are given one",
+                    "{count} row(s) of {} that came since have no value for it, and {what} when they are given one",
                     one.place
                 ),
             ));

@@ -239,17 +239,25 @@ pub fn counter(conn: &mut dyn Conn, table: &Name) -> Result<Option<u64>, DbError
     Ok(options.find_map(|option| option.strip_prefix("AUTO_INCREMENT=")?.parse().ok()))
 }
 
-/// MySQL: the trigger that fires where rows of a table are given values.
+/// MySQL: what happens beside where rows of a table are given values: a trigger fires, or a column changes by itself.
 ///
 /// # Errors
 /// What the server or the connection says.
 pub fn fires(conn: &mut dyn Conn, table: &Name) -> Result<Option<String>, DbError> {
-    let rows = conn.query(&format!(
+    let name = literal(conn.provider(), &table.name);
+    let triggers = format!(
         "SELECT TRIGGER_NAME FROM information_schema.triggers WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND EVENT_MANIPULATION = 'UPDATE' AND \
-         EVENT_OBJECT_TABLE = {}",
-        literal(conn.provider(), &table.name)
-    ))?;
-    Ok(rows.into_iter().flatten().flatten().next())
+         EVENT_OBJECT_TABLE = {name}"
+    );
+    if let Some(trigger) = conn.query(&triggers)?.into_iter().flatten().flatten().next() {
+        return Ok(Some(format!("trigger `{trigger}` would fire")));
+    }
+    let columns = format!(
+        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {name} AND EXTRA LIKE \
+         '%on update%'"
+    );
+    let column = conn.query(&columns)?.into_iter().flatten().flatten().next();
+    Ok(column.map(|column| format!("their column `{column}` would change by itself")))
 }
 
 /// Columns that are kept in a table, with their types.

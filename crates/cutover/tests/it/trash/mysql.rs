@@ -168,7 +168,10 @@ fn no_trigger_of_the_application_fires_when_a_column_is_restored() {
     let id = &ids(&project, &database)[0];
     let said = refused(&project, &database, &["trash", "restore", id], "C2032");
     assert!(said.contains("1 row(s) of u") && said.contains("trigger `tr` would fire"), "{said}");
-    database.sql("DROP TRIGGER tr");
+    database.sql("DROP TRIGGER tr; ALTER TABLE u ADD COLUMN upd datetime ON UPDATE CURRENT_TIMESTAMP");
+    let said = refused(&project, &database, &["trash", "restore", id], "C2032");
+    assert!(said.contains("column `upd` would change by itself"), "{said}");
+    database.sql("ALTER TABLE u DROP COLUMN upd");
     runs(&project, &database, &["trash", "restore", id]);
     assert_eq!(database.sql("SELECT id, email FROM u ORDER BY id"), "1|a\n2|b\n3|n1");
 }

@@ -384,8 +384,8 @@ fn restored(table: &Object, kept: &Kept, keys: &KeyChanges, state: &State) -> Ve
         changes.extend(left.then_some(drop));
         changes.push(format!("ADD {former}"));
     }
-    let others = state.definition(table).map_or(&[][..], |definition| &definition.columns);
-    fill((name, others), column, place).into_iter().chain([alter(name, &changes)]).collect()
+    // What other columns there will be then is not known.
+    fill((name, &[]), column, place).into_iter().chain([alter(name, &changes)]).collect()
 }
 
 /// Rows that came without it get its default, or the numbers behind those that were kept. What else the table has stays as it is.

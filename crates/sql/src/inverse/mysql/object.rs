@@ -122,7 +122,7 @@ fn table(name: &Name, replaces: bool, lenient: bool, words: Words<'_>, state: &m
     let needed = state.create(object.clone(), Definition::default());
     elements(&object, words, state);
     if needed {
-        undo.sql.insert(0, format!("DROP TABLE {}", quoted(&name.name)));
+        undo.sql.insert(0, format!("DROP TABLE {}", text::qualified(&object.name, MYSQL)));
         undo.losses.push(Loss::Rows { table: object.name });
     }
     undo.made_unless_there(unsure, name)
