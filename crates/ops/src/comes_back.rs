@@ -214,6 +214,7 @@ fn instead(
         let place = leaf.map_or(&table.place, |partition| &partition.place).clone();
         table.held = run.patiently(|conn| trash::columns(conn, &place))?;
         table.versioned = run.patiently(|conn| trash::is_versioned(conn, &place))?;
+        table.counter = run.patiently(|conn| trash::counter(conn, &place))?;
     }
     for one in whole.iter_mut().filter(|one| !one.guards.is_empty()) {
         let guard = guards.iter().find(|guard| one.guards.contains(&guard.name));
@@ -291,16 +292,29 @@ fn note(run: &mut Run<'_>, row: &str, brought: &[Kept]) -> Result<()> {
 }
 
 fn without_value(name: &str, one: &sql::Required, count: u64) -> Failure {
+    let head = format!(
+        "migration `{name}` cannot be undone: {count} row(s) of {} that came since have no value for column {}",
+        one.table, one.column
+    );
+    let (told, help) = match &one.trigger {
+        None => (
+            format!("{head}, which its way back makes NOT NULL without a default"),
+            "delete the rows, or give the column a DEFAULT in down.sql; then `cutover rollback`".to_owned(),
+        ),
+        Some(trigger) => (
+            format!("{head}, and trigger `{trigger}` would fire when they are given one"),
+            format!(
+                "have down.sql drop trigger `{trigger}` before the column comes back, and make it again behind; or delete the rows; then \
+                 `cutover rollback`"
+            ),
+        ),
+    };
     Failure::new(
-        Diagnostic::error(format!(
-            "migration `{name}` cannot be undone: {count} row(s) of {} that came since have no value for column {}, which its way back makes \
-             NOT NULL without a default",
-            one.table, one.column
-        ))
-        .code(&codes::C2033)
-        .meta("migration", name)
-        .note("nothing was undone")
-        .help("delete the rows, or give the column a DEFAULT in down.sql; then `cutover rollback`"),
+        Diagnostic::error(told)
+            .code(&codes::C2033)
+            .meta("migration", name)
+            .note("nothing was undone")
+            .help(help),
     )
     .class(Class::Refused)
 }

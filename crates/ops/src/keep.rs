@@ -398,6 +398,9 @@ pub(crate) fn told(kept: &Kept) -> String {
         }
         (sql::KeptKind::Column, Some(column)) => format!("column {}.{column}", kept.name),
         (sql::KeptKind::Type, _) => format!("type {}", kept.name),
+        _ if kept.is_back => {
+            format!("table {} (back already, and stays; a key or a trigger of it may be missing)", kept.name)
+        }
         _ => format!("table {}", kept.name),
     }
 }

@@ -14,6 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::keep;
 use crate::lock;
 use crate::losses;
+use crate::progress::Progress;
 use crate::run::{self, Options, Run};
 use db::state;
 use db::state::trash::{self, TrashRow};
@@ -114,8 +115,10 @@ pub fn restore(
     lock::acquire(&mut run, &mut |_| Ok(false))?;
     let found = found(&mut run)?;
     let Some((row, kept)) = found.iter().find(|(row, _)| row.id == id) else { return Err(unknown(id)) };
+    refuse_amid_rollback(&run, id)?;
     run.patiently(trash::tidy)?;
     refuse_foreign_triggers(&mut run, id, kept)?;
+    refuse_firing(&mut run, id, kept)?;
     refuse_unguarded(&mut run, id, kept)?;
     others::refuse_elsewhere(id, kept, &found)?;
     let now = run.patiently(db::snapshot::read)?;
@@ -235,8 +238,12 @@ fn restoring_on_mysql(run: &mut Run<'_>, kept: &[Kept], now: &Snapshot) -> Resul
             statements.extend(one.restore.iter().cloned());
         }
         for (name, text) in &one.triggers {
-            if run.patiently(|conn| trash::trigger(conn, name))?.is_none() {
-                statements.push(text.clone());
+            if run.patiently(|conn| trash::trigger(conn, name))?.is_some() {
+                continue;
+            }
+            match one.modes.get(name) {
+                Some(mode) => statements.extend(sql::under_mode(mode, text.clone())),
+                None => statements.push(text.clone()),
             }
         }
     }
@@ -262,6 +269,51 @@ fn refuse_foreign_triggers(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result
                     &format!("table {other} has a trigger `{name}`, as it had"),
                 ));
             }
+        }
+    }
+    Ok(())
+}
+
+/// What a rollback that was begun brings back is its own: it goes on from what it found.
+fn refuse_amid_rollback(run: &Run<'_>, id: &str) -> Result<()> {
+    match run.history.rows.iter().find(|row| Progress::is_rollback(row)) {
+        None => Ok(()),
+        Some(row) => Err(Failure::new(
+            Diagnostic::error(format!(
+                "`{id}` was not restored: the rollback of `{}` was begun and has not ended, and goes on from what was kept then",
+                row.migration_name
+            ))
+            .code(&codes::C2032)
+            .note("nothing has changed")
+            .help("`cutover rollback --continue` first; then say it again, if it is kept still"),
+        )
+        .class(Class::Refused)),
+    }
+}
+
+/// MySQL: rows that came since are given a value by UPDATE, for which triggers of the application fire and columns change by themselves.
+fn refuse_firing(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result<()> {
+    if run.target.provider != Provider::MySql {
+        return Ok(());
+    }
+    for one in kept.iter().filter(|one| one.restore.iter().any(|statement| statement.starts_with("UPDATE ")))
+    {
+        let (Some(column), Some(what)) =
+            (&one.place_column, run.patiently(|conn| trash::fires(conn, &one.place))?)
+        else {
+            continue;
+        };
+        let quoted = |name: &str| losses::quoted(Provider::MySql, name);
+        let count =
+            format!("SELECT count(*) FROM {} WHERE {} IS NULL", quoted(&one.place.name), quoted(column));
+        if let Some(count) = losses::count(run, &count).filter(|count| *count > 0) {
+            return Err(stands_in_its_way(
+                id,
+                &format!(
+                    "{count} row(s) of {} that came since have no value for it, and {what} when they are given one",
+                    one.place
+                ),
+            ));
         }
     }
     Ok(())
@@ -452,7 +504,8 @@ fn dropping(run: &Run<'_>, kept: &[Kept]) -> Vec<String> {
     let mut statements = Vec::new();
     let guards: BTreeSet<&String> = kept.iter().flat_map(|one| &one.guards).collect();
     statements.extend(guards.into_iter().map(|guard| format!("DROP TRIGGER IF EXISTS {}", quoted(guard))));
-    for one in kept {
+    // What is back is no copy: it is taken off the list alone.
+    for one in kept.iter().filter(|one| !one.is_back) {
         let place = losses::qualified(run.target.provider, &one.place);
         let statement = match (one.kind, &one.place_column) {
             (KeptKind::Type, _) => format!("DROP TYPE {place}"),

@@ -185,16 +185,16 @@ pub fn find(conn: &mut dyn Conn, kept: &Kept) -> Result<Option<Kept>, DbError> {
         return Ok(places.pop().map(|place| Kept { place, ..kept.clone() }));
     }
     // A table may be back already, and not all that goes with it.
-    let there =
-        is_there(conn, &kept.place, kept.kind)? || (kept.restoring && is_there(conn, &kept.name, kept.kind)?);
-    if !there {
+    let is_aside = is_there(conn, &kept.place, kept.kind)?;
+    let is_back = !is_aside && kept.restoring && is_there(conn, &kept.name, kept.kind)?;
+    if !is_aside && !is_back {
         return Ok(None);
     }
     let kept = match kept.guards.is_empty() {
         true => kept.clone(),
         false => kept.guarded_by(&guards(conn)?),
     };
-    Ok(Some(Kept { nobodys: nobodys(conn, &kept)?, ..kept }))
+    Ok(Some(Kept { nobodys: nobodys(conn, &kept)?, is_back, ..kept }))
 }
 
 /// A table stands where kept ones do.
@@ -257,6 +257,42 @@ fn tables_of(conn: &mut dyn Conn, column: &str) -> Result<Vec<Name>, DbError> {
         Some(Name { schema, name: values.next().flatten()? })
     };
     Ok(conn.query(&query)?.into_iter().filter_map(name).collect())
+}
+
+/// MySQL: the number that the counter of a table gives next, where it has one.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn counter(conn: &mut dyn Conn, table: &Name) -> Result<Option<u64>, DbError> {
+    if conn.provider() != Provider::MySql {
+        return Ok(None);
+    }
+    let shown = format!("SHOW CREATE TABLE `{}`", table.name.replace('`', "``"));
+    let text = conn.query(&shown)?.into_iter().flatten().nth(1).flatten().unwrap_or_default();
+    // The catalogue's own number may be a day old. Nothing else begins a line so: lines within a text are written as `\n`.
+    let mut options = text.lines().filter(|line| line.starts_with(") ")).flat_map(|line| line.split(' '));
+    Ok(options.find_map(|option| option.strip_prefix("AUTO_INCREMENT=")?.parse().ok()))
+}
+
+/// MySQL: what happens beside where rows of a table are given values: a trigger fires, or a column changes by itself.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn fires(conn: &mut dyn Conn, table: &Name) -> Result<Option<String>, DbError> {
+    let name = literal(conn.provider(), &table.name);
+    let triggers = format!(
+        "SELECT TRIGGER_NAME FROM information_schema.triggers WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND EVENT_MANIPULATION = 'UPDATE' AND \
+         EVENT_OBJECT_TABLE = {name}"
+    );
+    if let Some(trigger) = conn.query(&triggers)?.into_iter().flatten().flatten().next() {
+        return Ok(Some(format!("trigger `{trigger}` would fire")));
+    }
+    let columns = format!(
+        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {name} AND EXTRA LIKE \
+         '%on update%'"
+    );
+    let column = conn.query(&columns)?.into_iter().flatten().flatten().next();
+    Ok(column.map(|column| format!("their column `{column}` would change by itself")))
 }
 
 /// Columns that are kept in a table, with their types.

@@ -78,6 +78,9 @@ pub struct Kept {
     /// MariaDB: it holds former versions of its rows, as it is when it is brought back.
     #[serde(skip)]
     pub versioned: bool,
+    /// MySQL: of a table: the number that its counter gives next, as it is when it is brought back.
+    #[serde(skip)]
+    pub counter: Option<u64>,
     /// Of a partitioned table: what holds its rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<KeptPartition>,
@@ -89,6 +92,9 @@ pub struct Kept {
     /// MySQL: the triggers of a table, by name. A trigger's name is the database's, and another table may have it by now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<(String, String)>,
+    /// MySQL: the `sql_mode` under which these were made, by name: the same text does other things under another one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modes: BTreeMap<String, String>,
     /// A rollback brings it back: it has, once that has come to its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub comes_back: bool,
@@ -98,6 +104,9 @@ pub struct Kept {
     /// MySQL: restoring it has begun, and it may be where it was already.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restoring: bool,
+    /// MySQL: restoring has brought the table back, and not all that goes with it, as it is when it is looked at.
+    #[serde(skip)]
+    pub is_back: bool,
     /// SQLite: what a column is, behind its name; it is built in by [`restored`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
@@ -295,6 +304,8 @@ pub struct Required {
     pub column: String,
     /// Counts the rows that have none, before the way back.
     pub count: String,
+    /// MySQL: it could have one, but the trigger of this name would fire when rows are given it.
+    pub trigger: Option<String>,
 }
 
 /// Columns that are kept in tables are in no snapshot as it is read. With them it can be followed where they go.
@@ -375,7 +386,16 @@ impl Taken {
     /// A column must have a value again, for which this counts the rows that have none.
     pub(super) fn require_by(&mut self, kept: &Kept, count: String) {
         let column = kept.column.clone().unwrap_or_default();
-        self.required.push(Required { statement: self.statement, table: kept.name.clone(), column, count });
+        let (statement, table) = (self.statement, kept.name.clone());
+        self.required.push(Required { statement, table, column, count, trigger: None });
+    }
+
+    /// Rows without a value for a column that was renamed cannot be given one without this trigger.
+    pub(super) fn require_quietly(&mut self, kept: &Kept, trigger: String, provider: Provider) {
+        self.require(kept, provider);
+        if let Some(required) = self.required.last_mut() {
+            required.trigger = Some(trigger);
+        }
     }
 
     /// What of it stays where it is.
@@ -462,6 +482,8 @@ pub fn foreign_keys(kept: &[Kept], now: &Snapshot) -> ForeignKeys {
         })
     };
     let there = |name: &Name| state.find(ObjectKind::Table, name);
+    // What is in another database is the server's to say.
+    let may_lead_to = |name: &Name| state.is_elsewhere(name) || there(name).is_some() || comes(name);
     let mut found = ForeignKeys::default();
     for key in kept.iter().flat_map(|kept| &kept.foreign_keys) {
         let table = there(&key.table);
@@ -470,7 +492,7 @@ pub fn foreign_keys(kept: &[Kept], now: &Snapshot) -> ForeignKeys {
         if is_made || (table.is_none() && !comes(&key.table)) {
             continue;
         }
-        match there(&key.to).is_some() || comes(&key.to) {
+        match may_lead_to(&key.to) {
             true => found.made.push(key.clone()),
             false => found.waiting.push(key.clone()),
         }

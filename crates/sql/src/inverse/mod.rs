@@ -30,6 +30,7 @@ pub use keep::{
     is_nobodys, keep, leave_nobodys, restored,
 };
 pub use mysql::bring_back::{AS_THEY_ARE, BACK_PREFIX};
+pub use mysql::under_mode;
 pub use own_schema::{names_schema, qualifies_in, says_schema};
 pub use rebuilds::{Rebuild, filled_into, rebuilds};
 
