@@ -14,6 +14,7 @@ mod copy;
 mod keep;
 mod mysql;
 mod own_schema;
+mod pieces;
 mod postgres;
 mod rebuilds;
 mod rows;
