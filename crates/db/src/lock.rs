@@ -223,19 +223,32 @@ fn postgres_holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbEr
 
 /// The number is told to everybody; the session is shown to its own user and to those with the privilege PROCESS.
 fn mysql_holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbError> {
-    let used = conn.query(&format!("SELECT IS_USED_LOCK('{}')", key.name()))?;
-    let Some(process) = used.into_iter().flatten().flatten().next().and_then(|text| text.parse().ok()) else {
-        return Ok(None);
-    };
-    let rows = conn.query(&format!(
-        "SELECT p.user, p.host, p.command, LEFT(p.info, 200), p.state, p.db FROM information_schema.processlist p WHERE p.id = \
-         {process}"
-    ))?;
-    let mut values = rows.into_iter().next().unwrap_or_default().into_iter();
+    let mut unseen = None;
+    loop {
+        let used = conn.query(&format!("SELECT IS_USED_LOCK('{}')", key.name()))?;
+        let Some(process) = used.into_iter().flatten().flatten().next().and_then(|text| text.parse().ok())
+        else {
+            return Ok(None);
+        };
+        let rows = conn.query(&format!(
+            "SELECT p.user, p.host, p.command, LEFT(p.info, 200), p.state, p.db FROM information_schema.processlist p WHERE p.id = \
+             {process}"
+        ))?;
+        let row = rows.into_iter().next();
+        // One that has ended since it was asked for holds nothing; one that holds it still is not shown to this user.
+        if row.is_some() || unseen == Some(process) {
+            return Ok(Some(mysql_session(process, row.unwrap_or_default())));
+        }
+        unseen = Some(process);
+    }
+}
+
+fn mysql_session(process: i32, row: crate::Row) -> Holder {
+    let mut values = row.into_iter();
     let mut next = || values.next().flatten().filter(|value| !value.is_empty());
     let (user, client, command, query, state) = (next(), next(), next(), next(), next());
     let database = next();
-    Ok(Some(Holder {
+    Holder {
         process,
         user,
         client,
@@ -247,7 +260,7 @@ fn mysql_holder(conn: &mut dyn Conn, key: Key) -> Result<Option<Holder>, DbError
             .filter(|state| state.starts_with("Waiting") && state.contains("lock"))
             .map(|_| "Lock".to_owned()),
         ..Holder::default()
-    }))
+    }
 }
 
 /// A key of one number is shown split in two.

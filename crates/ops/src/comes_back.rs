@@ -81,7 +81,7 @@ impl Foresight {
     ) -> Result<()> {
         let mut now = match self.now.take() {
             Some(now) => now,
-            None => run.patiently(db::snapshot::read)?,
+            None => snapshot(run)?,
         };
         let already: Vec<Kept> =
             coming.kept.iter().filter(|kept| is_back(back, kept, &now)).cloned().collect();
@@ -96,7 +96,7 @@ impl Foresight {
             let by = self.lost.iter().find(|(lost, _)| kept.guards.contains(lost)).map(|(_, by)| by.as_str());
             return Err(unknown_by_then(&back.name, kept, by.unwrap_or_default()));
         }
-        self.guards.retain(|guard| !sent.lost.contains(&guard.name));
+        self.guards = sent.guards;
         self.lost.extend(sent.lost.into_iter().map(|guard| (guard, back.name.clone())));
         Ok(())
     }
@@ -166,12 +166,31 @@ fn is_back(back: &PlannedMigration, kept: &Kept, now: &Snapshot) -> bool {
         })
 }
 
+/// The database, with the columns that are kept in its tables.
+fn snapshot(run: &mut Run<'_>) -> Result<Snapshot> {
+    let mut now = run.patiently(db::snapshot::read)?;
+    if run.target.provider == Provider::Sqlite || !run.patiently(state::standing)?.can_be_read() {
+        return Ok(now);
+    }
+    let owner = run.table.owner().to_owned();
+    let mut columns = Vec::new();
+    for kept in run.patiently(|conn| trash::of(conn, &owner))?.iter().flat_map(read) {
+        if kept.kind == sql::KeptKind::Column {
+            columns.extend(run.patiently(|conn| trash::find(conn, &kept))?);
+        }
+    }
+    sql::hold_columns(&mut now, &columns);
+    Ok(now)
+}
+
 /// What is sent in place of the statements of a way back, and what comes of it.
 #[derive(Default)]
 struct Instead {
     substitutions: Vec<Substitution>,
     /// The guards that go with their tables.
     lost: BTreeSet<String>,
+    /// The others, with the tables that they are on then.
+    guards: Vec<Guard>,
     /// What comes back.
     brought: Vec<Kept>,
     required: Vec<sql::Required>,
@@ -183,21 +202,32 @@ fn instead(
     (kept, guards): (&[Kept], &[Guard]),
     now: &mut Snapshot,
 ) -> Result<Instead> {
-    let Some(script) = script_of(back, &script_options(run)) else { return Ok(Instead::default()) };
+    let Some(script) = script_of(back, &script_options(run)) else {
+        return Ok(Instead { guards: guards.to_vec(), ..Instead::default() });
+    };
     let running = Running { script: &script, text: back.source.text(), done: back.state.done() };
-    let sql::GuardedOn { mut substitutions, lost } = sql::guard_on(running, now, guards);
+    let sql::GuardedOn { mut substitutions, lost, guards: then } = sql::guard_on(running, now, guards);
     // A table may have been kept with columns in it that were kept before.
     let mut whole = kept.to_vec();
     for table in whole.iter_mut().filter(|one| one.kind == sql::KeptKind::Table) {
         let leaf = table.partitions.iter().find(|partition| !partition.parted);
         let place = leaf.map_or(&table.place, |partition| &partition.place).clone();
         table.held = run.patiently(|conn| trash::columns(conn, &place))?;
+        table.versioned = run.patiently(|conn| trash::is_versioned(conn, &place))?;
+        table.counter = run.patiently(|conn| trash::counter(conn, &place))?;
+    }
+    for one in whole.iter_mut().filter(|one| !one.guards.is_empty()) {
+        let guard = guards.iter().find(|guard| one.guards.contains(&guard.name));
+        one.on = guard.map(|guard| Name { schema: None, name: guard.table.clone() });
     }
     let found = sql::bring_back(running, now, &whole);
-    let brought = found.brought.iter().filter_map(|at| kept.get(*at)).cloned().collect();
+    let left = |at: &usize| found.left.get(at).cloned().unwrap_or_default();
+    let brought =
+        found.brought.iter().filter_map(|at| Some(Kept { left: left(at), ..kept.get(*at)?.clone() }));
+    let brought = brought.collect();
     substitutions.extend(found.substitutions);
     substitutions.sort_by_key(|one| one.statement);
-    Ok(Instead { substitutions, lost, brought, required: found.required })
+    Ok(Instead { substitutions, lost, guards: then, brought, required: found.required })
 }
 
 /// Puts what was kept in place of the statements of a way back, and says in the list what it brings back. `coming` was agreed to.
@@ -217,10 +247,13 @@ pub(crate) fn bring_back(
         return Ok(());
     }
     run.patiently(trash::tidy)?;
-    let mut now = run.patiently(db::snapshot::read)?;
+    let mut now = snapshot(run)?;
     let already: Vec<&Kept> = coming.brought.iter().filter(|kept| is_back(back, kept, &now)).collect();
     let Instead { substitutions, brought, .. } = instead(run, back, (&known, &guards), &mut now)?;
-    let comes = |one: &Kept| brought.iter().chain(already.iter().copied()).any(|other| is_same(one, other));
+    let comes = |one: &Kept| {
+        let as_agreed = |other: &Kept| other.left.iter().all(|left| one.left.contains(left));
+        brought.iter().chain(already.iter().copied()).any(|other| is_same(one, other) && as_agreed(other))
+    };
     let lost = coming.brought.iter().find(|one| !comes(one));
     if let Some(lost) = lost {
         return Err(comes_not(&back.name, lost, unknown.iter().any(|one| is_same(one, lost))));
@@ -244,9 +277,11 @@ fn note(run: &mut Run<'_>, row: &str, brought: &[Kept]) -> Result<()> {
     let owner = run.table.owner().to_owned();
     for listed in run.patiently(|conn| trash::of(conn, &owner))?.iter().filter(|listed| listed.row == row) {
         let former = read(listed);
-        let comes = |kept: &Kept| kept.comes_back || brought.iter().any(|one| is_same(one, kept));
-        let noted: Vec<Kept> =
-            former.iter().map(|kept| Kept { comes_back: comes(kept), ..kept.clone() }).collect();
+        let noted = |kept: &Kept| match brought.iter().find(|one| is_same(one, kept)) {
+            Some(one) => Kept { comes_back: true, left: one.left.clone(), ..kept.clone() },
+            None => kept.clone(),
+        };
+        let noted: Vec<Kept> = former.iter().map(noted).collect();
         if noted != former {
             // Names and texts always serialise.
             let text = serde_json::to_string(&noted).unwrap_or_default();
@@ -257,16 +292,29 @@ fn note(run: &mut Run<'_>, row: &str, brought: &[Kept]) -> Result<()> {
 }
 
 fn without_value(name: &str, one: &sql::Required, count: u64) -> Failure {
+    let head = format!(
+        "migration `{name}` cannot be undone: {count} row(s) of {} that came since have no value for column {}",
+        one.table, one.column
+    );
+    let (told, help) = match &one.trigger {
+        None => (
+            format!("{head}, which its way back makes NOT NULL without a default"),
+            "delete the rows, or give the column a DEFAULT in down.sql; then `cutover rollback`".to_owned(),
+        ),
+        Some(trigger) => (
+            format!("{head}, and trigger `{trigger}` would fire when they are given one"),
+            format!(
+                "have down.sql drop trigger `{trigger}` before the column comes back, and make it again behind; or delete the rows; then \
+                 `cutover rollback`"
+            ),
+        ),
+    };
     Failure::new(
-        Diagnostic::error(format!(
-            "migration `{name}` cannot be undone: {count} row(s) of {} that came since have no value for column {}, which its way back makes \
-             NOT NULL without a default",
-            one.table, one.column
-        ))
-        .code(&codes::C2033)
-        .meta("migration", name)
-        .note("nothing was undone")
-        .help("delete the rows, or give the column a DEFAULT in down.sql; then `cutover rollback`"),
+        Diagnostic::error(told)
+            .code(&codes::C2033)
+            .meta("migration", name)
+            .note("nothing was undone")
+            .help(help),
     )
     .class(Class::Refused)
 }

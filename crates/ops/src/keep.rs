@@ -69,6 +69,7 @@ pub(crate) fn decide_from(
     let options = script_options(run);
     let taken = taken(run)?;
     let mut writes = Writes::default();
+    let mut temporary = BTreeMap::new();
     for migration in planned {
         let id = migration.row_id(&run.history);
         let Some(script) = script_of(migration, &options) else { continue };
@@ -76,6 +77,7 @@ pub(crate) fn decide_from(
             Running { script: &script, text: migration.source.text(), done: migration.state.done() };
         let keeping =
             untaken(running, now, (&id, &held, &taken)).map_err(|unkept| refused(migration, &unkept))?;
+        refuse_hidden(run, migration, &keeping.kept, &mut temporary)?;
         let mut looked = migration.state.done();
         for kept in keeping.kept.iter().filter(|kept| !kept.keys.is_empty()) {
             writes.add(script.statements.iter().take(kept.statement).skip(looked));
@@ -91,6 +93,37 @@ pub(crate) fn decide_from(
             segment.substitutions.clone_from(&keeping.substitutions);
         }
         migration.kept = keeping.kept;
+    }
+    Ok(())
+}
+
+/// SQLite: a temporary table of the same name stands before a table, for the rest of the session.
+fn refuse_hidden(
+    run: &Run<'_>,
+    migration: &PlannedMigration,
+    kept: &[Kept],
+    temporary: &mut BTreeMap<String, String>,
+) -> Result<()> {
+    if run.target.provider != Provider::Sqlite {
+        return Ok(());
+    }
+    for (at, statement) in migration.statements().enumerate() {
+        for action in &statement.actions {
+            if let Action::CreateTable { name, temporary: true, .. } = action {
+                temporary.insert(name.name.to_ascii_lowercase(), migration.name.clone());
+            }
+        }
+        let hidden = |kept: &&Kept| {
+            kept.statement == at && temporary.contains_key(&kept.name.name.to_ascii_lowercase())
+        };
+        if let Some(one) = kept.iter().find(hidden) {
+            let by = temporary.get(&one.name.name.to_ascii_lowercase()).cloned().unwrap_or_default();
+            let reason = format!(
+                "migration `{by}` makes a temporary table {}, which hides the other one; give the temporary one another name",
+                one.name
+            );
+            return Err(refused(migration, &sql::Unkept { statement: at, reason }));
+        }
     }
     Ok(())
 }
@@ -263,13 +296,14 @@ pub(crate) fn of_row(run: &mut Run<'_>, row: &str) -> Result<OfRow> {
 }
 
 /// Whether it is known whose its values are, given the guards that are there.
-pub(crate) fn is_guarded(kept: &Kept, guards: &HashSet<String>) -> bool {
-    kept.guards.iter().all(|guard| guards.contains(guard))
+pub(crate) fn is_guarded(kept: &Kept, guards: &BTreeMap<String, String>) -> bool {
+    let tables: Option<HashSet<&String>> = kept.guards.iter().map(|guard| guards.get(guard)).collect();
+    tables.is_some_and(|tables| tables.len() <= 1)
 }
 
-/// The names of the triggers that guard what is kept.
-pub(crate) fn guards(run: &mut Run<'_>) -> Result<HashSet<String>> {
-    Ok(run.patiently(trash::guards)?.into_iter().map(|(name, ..)| name).collect())
+/// The triggers that guard what is kept: their names, and the tables that they are on.
+pub(crate) fn guards(run: &mut Run<'_>) -> Result<BTreeMap<String, String>> {
+    Ok(run.patiently(trash::guards)?.into_iter().map(|(name, table, _)| (name, table)).collect())
 }
 
 /// Tells what of what is kept will be known of no row any more, once these migrations have built its table anew or dropped it.
@@ -307,7 +341,8 @@ pub(crate) fn read(row: &TrashRow) -> Vec<Kept> {
 
 /// Whether all of what a draft says is gone (`the rows of public.orders, the values of public.users.nick`) is kept.
 pub(crate) fn holds(kept: &[Kept], gone: &str) -> bool {
-    let things = kept.iter().flat_map(|kept| match &kept.column {
+    let whole = kept.iter().filter(|kept| kept.left.is_empty());
+    let things = whole.flat_map(|kept| match &kept.column {
         Some(column) => vec![format!("the values of {}.{column}", kept.name)],
         None => {
             let tables = std::iter::once(&kept.name).chain(kept.partitions.iter().map(|part| &part.name));
@@ -333,6 +368,21 @@ pub(crate) fn tell(run: &Run<'_>, migration: &PlannedMigration) {
     }
 }
 
+/// The same of what comes back, with what of it does not.
+pub(crate) fn told_coming(kept: &Kept) -> String {
+    match kept.left.is_empty() {
+        true => told(kept),
+        false => {
+            format!(
+                "{} without {}, which its way back does not make (kept in {})",
+                told(kept),
+                kept.left.join(", "),
+                kept.place
+            )
+        }
+    }
+}
+
 /// What is kept, for a reader: `table public.users`, `column public.users.note`.
 pub(crate) fn told(kept: &Kept) -> String {
     match (&kept.kind, &kept.column) {
@@ -343,8 +393,14 @@ pub(crate) fn told(kept: &Kept) -> String {
             "column {}.{column} (without {} kept value(s) whose rows are gone, or not known for sure: table {})",
             kept.name, kept.nobodys, kept.place
         ),
+        (sql::KeptKind::Column, Some(column)) if kept.on.as_ref().is_some_and(|on| *on != kept.name) => {
+            format!("column {}.{column} (of table {} now)", kept.name, kept.table())
+        }
         (sql::KeptKind::Column, Some(column)) => format!("column {}.{column}", kept.name),
         (sql::KeptKind::Type, _) => format!("type {}", kept.name),
+        _ if kept.is_back => {
+            format!("table {} (back already, and stays; a key or a trigger of it may be missing)", kept.name)
+        }
         _ => format!("table {}", kept.name),
     }
 }

@@ -12,6 +12,7 @@
 //! To add an operation: a file here, a command in `cutover/src/commands/`.
 
 pub mod adopt;
+mod along;
 mod backup;
 pub mod baseline;
 mod busy;

@@ -106,7 +106,7 @@ pub(crate) fn of_statement(
 }
 
 /// `12 rows of public.notes`; none where there are none.
-fn counted(run: &mut Run<'_>, table: &sql::Name, column: Option<&str>) -> Option<String> {
+pub(crate) fn counted(run: &mut Run<'_>, table: &sql::Name, column: Option<&str>) -> Option<String> {
     let provider = run.target.provider;
     let qualified = qualified(provider, table);
     let condition =

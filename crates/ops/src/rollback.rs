@@ -9,6 +9,7 @@
 //! What does not live here: making ways back (`draft`), trying them (`verify`).
 
 use crate::adopt;
+use crate::along;
 use crate::comes_back::{self, Coming, Foresight};
 use crate::event::Observer;
 use crate::execute;
@@ -502,6 +503,8 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
             if !rebuilds.iter().any(|rebuild| rebuild.dropped == at) {
                 losses.extend(losses::of_statement(run, statement, text, &catalog));
                 losses.extend(leading.taken_by(statement));
+                let along = along::dropped_by(run, statement.span.slice(text));
+                losses.extend(along.into_iter().filter(|one| !losses.contains(one)).collect::<Vec<_>>());
             }
             catalog.apply(statement, text);
         }
@@ -518,7 +521,7 @@ fn intent(run: &mut Run<'_>, steps: &[Way]) -> Result<Intent> {
             statements: statements.collect(),
             losses,
             untold: schemas::unread(run.target, &way.planned, way.up.as_deref(), &options),
-            brings_back: way.coming.brought.iter().map(keep::told).collect(),
+            brings_back: way.coming.brought.iter().map(keep::told_coming).collect(),
             stays: way
                 .coming
                 .stays()

@@ -5,6 +5,9 @@
 //!
 //! What does not live here: keeping (`keep`), and bringing back what a rollback undoes (`rollback`).
 
+mod others;
+mod refusals;
+
 use crate::adopt;
 use crate::event::Observer;
 use crate::execute::guard;
@@ -52,6 +55,9 @@ pub struct Thing {
     pub expired: bool,
     /// A rollback has brought it back: this is the copy that it came from.
     pub brought_back: bool,
+    /// What of it a rollback that has brought back the rest has left here: `column body`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }
 
 /// What was brought back by itself.
@@ -109,9 +115,12 @@ pub fn restore(
     lock::acquire(&mut run, &mut |_| Ok(false))?;
     let found = found(&mut run)?;
     let Some((row, kept)) = found.iter().find(|(row, _)| row.id == id) else { return Err(unknown(id)) };
+    refusals::refuse_amid_rollback(&run, id)?;
     run.patiently(trash::tidy)?;
-    refuse_foreign_triggers(&mut run, id, kept)?;
-    refuse_unguarded(&mut run, id, kept)?;
+    refusals::refuse_foreign_triggers(&mut run, id, kept)?;
+    refusals::refuse_firing(&mut run, id, kept)?;
+    refusals::refuse_unguarded(&mut run, id, kept)?;
+    others::refuse_elsewhere(id, kept, &found)?;
     let now = run.patiently(db::snapshot::read)?;
     let mut statements = restoring(&mut run, kept, &now)?;
     let waiting = sql::foreign_keys(kept, &now).waiting;
@@ -130,7 +139,9 @@ pub fn restore(
         // What is interrupted can be said again.
         begin_restoring(&mut run, row, kept)?;
     }
-    carry_out(&mut run, &statements).map_err(|error| not_done(&run, "restored", id, &error))?;
+    carry_out(&mut run, &statements).map_err(|error| {
+        others::needs_type(not_done(&run, "restored", id, &error), &error, (kept, &found))
+    })?;
     if left.is_none() {
         forget(&mut run, &row.id)?;
     }
@@ -208,7 +219,7 @@ fn restoring(run: &mut Run<'_>, kept: &[Kept], now: &Snapshot) -> Result<Vec<Str
     for (name, table, text) in guards {
         let of_it = |kept: &Kept| {
             kept.kind == KeptKind::Column
-                && kept.name.name.eq_ignore_ascii_case(&table)
+                && kept.table().name.eq_ignore_ascii_case(&table)
                 && !kept.guards.contains(&name)
         };
         if kept.iter().any(of_it) {
@@ -227,8 +238,12 @@ fn restoring_on_mysql(run: &mut Run<'_>, kept: &[Kept], now: &Snapshot) -> Resul
             statements.extend(one.restore.iter().cloned());
         }
         for (name, text) in &one.triggers {
-            if run.patiently(|conn| trash::trigger(conn, name))?.is_none() {
-                statements.push(text.clone());
+            if run.patiently(|conn| trash::trigger(conn, name))?.is_some() {
+                continue;
+            }
+            match one.modes.get(name) {
+                Some(mode) => statements.extend(sql::under_mode(mode, text.clone())),
+                None => statements.push(text.clone()),
             }
         }
     }
@@ -241,49 +256,6 @@ fn begin_restoring(run: &mut Run<'_>, row: &TrashRow, kept: &[Kept]) -> Result<(
     // Names and texts always serialise.
     let text = serde_json::to_string(&begun).unwrap_or_default();
     run.patiently(|conn| trash::rewrite(conn, &row.id, &text))
-}
-
-/// MySQL: the name of a trigger of its own may be another table's by now.
-fn refuse_foreign_triggers(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result<()> {
-    for one in kept {
-        for (name, _) in &one.triggers {
-            let on = run.patiently(|conn| trash::trigger(conn, name))?;
-            if let Some(other) = on.filter(|on| !on.eq_ignore_ascii_case(&one.name.name)) {
-                return Err(stands_in_its_way(
-                    id,
-                    &format!("table {other} has a trigger `{name}`, as it had"),
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// SQLite: without its guards it is not known whose values they are.
-fn refuse_unguarded(run: &mut Run<'_>, id: &str, kept: &[Kept]) -> Result<()> {
-    let guards = keep::guards(run)?;
-    match kept.iter().find(|kept| !keep::is_guarded(kept, &guards)) {
-        None => Ok(()),
-        Some(one) => Err(Failure::new(
-            Diagnostic::error(format!(
-                "`{id}` was not restored: {} was built anew since, and numbers of its rows may have been given to others",
-                one.name
-            ))
-            .code(&codes::C2032)
-            .note(format!("the values are in table {}, beside the numbers of the rows that had them", one.place))
-            .note("nothing has changed")
-            .help("copy them by hand, then `cutover trash purge`"),
-        )),
-    }
-}
-
-fn stands_in_its_way(id: &str, what: &str) -> Failure {
-    Failure::new(
-        Diagnostic::error(format!("`{id}` was not restored: {what}"))
-            .code(&codes::C2032)
-            .note("nothing has changed")
-            .help("remove what stands in its way, then say it again"),
-    )
 }
 
 /// Drops for good what is kept. `agreed` is shown what, and says whether that is wanted.
@@ -313,8 +285,13 @@ pub fn purge(
             Which::These(ids) => ids.contains(&row.id),
         })
         .collect();
-    // Types are dropped when nothing has them any more.
-    chosen.sort_by_key(|(_, kept)| kept.first().map(|kept| kept.kind == KeptKind::Type));
+    others::keep_holders(&mut run, which, &mut chosen)?;
+    // A column is dropped before its table, and a type when nothing has it any more.
+    chosen.sort_by_key(|(_, kept)| match kept.first().map(|kept| kept.kind) {
+        Some(KeptKind::Column) => 0,
+        Some(KeptKind::Type) => 2,
+        _ => 1,
+    });
     let things: Vec<Thing> = chosen.iter().map(|(row, kept)| thing(row, kept, &run)).collect();
     if things.is_empty() || !agreed(&things)? {
         return Ok(Vec::new());
@@ -373,7 +350,8 @@ fn thing(row: &TrashRow, kept: &[Kept], run: &Run<'_>) -> Thing {
         kept_at: row.kept_at.clone(),
         expires_at: row.expires_at.clone(),
         expired: is_expired(row),
-        brought_back: is_undone && kept.iter().all(|kept| kept.comes_back),
+        brought_back: is_undone && kept.iter().all(|kept| kept.comes_back && kept.left.is_empty()),
+        left: kept.iter().filter(|_| is_undone).flat_map(|kept| kept.left.clone()).collect(),
     }
 }
 
@@ -417,7 +395,8 @@ fn dropping(run: &Run<'_>, kept: &[Kept]) -> Vec<String> {
     let mut statements = Vec::new();
     let guards: BTreeSet<&String> = kept.iter().flat_map(|one| &one.guards).collect();
     statements.extend(guards.into_iter().map(|guard| format!("DROP TRIGGER IF EXISTS {}", quoted(guard))));
-    for one in kept {
+    // What is back is no copy: it is taken off the list alone.
+    for one in kept.iter().filter(|one| !one.is_back) {
         let place = losses::qualified(run.target.provider, &one.place);
         let statement = match (one.kind, &one.place_column) {
             (KeptKind::Type, _) => format!("DROP TYPE {place}"),
@@ -429,6 +408,9 @@ fn dropping(run: &Run<'_>, kept: &[Kept]) -> Vec<String> {
         if !statements.contains(&statement) {
             statements.push(statement);
         }
+        // SQLite: the counter of the table.
+        let own = one.restore.iter().filter(|statement| statement.starts_with(COUNTER));
+        statements.extend(own.cloned());
         if let Some(schema) =
             one.place.schema.as_ref().filter(|name| name.starts_with(sql::KEPT_SCHEMA_PREFIX))
         {
@@ -437,6 +419,9 @@ fn dropping(run: &Run<'_>, kept: &[Kept]) -> Vec<String> {
     }
     statements
 }
+
+/// What the statement begins with that forgets the counter that is kept with a table (SQLite).
+const COUNTER: &str = "DELETE FROM main.sqlite_sequence ";
 
 /// Drops a schema in which nothing is left.
 fn if_empty(schema: &str) -> String {

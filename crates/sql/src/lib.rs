@@ -45,7 +45,7 @@ pub use action::{
 pub use catalog::{
     Catalog, Column, Constraint, ConstraintKind, DataType, Index, Table, TableKind, Volatility,
 };
-pub use changed::{Changed, Unread, changed};
+pub use changed::{Changed, Root, Unread, changed, dropped_along};
 pub use code::Code;
 pub use computed::computes;
 pub use confine::{Beyond, Confines, Escape};
@@ -58,7 +58,7 @@ pub use index_name::default_index_name;
 pub use inverse::{
     AS_THEY_ARE, BACK_PREFIX, Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping,
     Kept, KeptKey, KeptKind, KeptPartition, Required, Running, Substitution, Unkept, bring_back,
-    foreign_keys, guard_on, is_nobodys, keep, leave_nobodys, restored,
+    foreign_keys, guard_on, hold_columns, is_nobodys, keep, leave_nobodys, restored, under_mode,
 };
 pub use inverse::{
     Draft, Loss, Obstacle, Rebuild, Undo, draft, filled_into, names_schema, qualifies_in, rebuilds,

@@ -108,8 +108,11 @@ fn lines(things: &[Thing]) -> Vec<String> {
                 false => format!("until {}", day(&thing.expires_at)),
             };
             let back = match thing.brought_back {
-                true => ", brought back by a rollback: this is the copy that it came from",
-                false => "",
+                true => ", brought back by a rollback: this is the copy that it came from".to_owned(),
+                false if !thing.left.is_empty() => {
+                    format!(", brought back by a rollback without {}: only here", thing.left.join(", "))
+                }
+                false => String::new(),
             };
             format!(
                 "{}  {}  dropped {} by {} (statement {}), {until}{back}",

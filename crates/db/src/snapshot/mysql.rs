@@ -42,6 +42,7 @@ pub(super) const OUTLINE: [&str; 6] = [
 pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
     let names = PRINTING.map(|name| format!("@@session.{name}"));
     let row = conn.query(&format!("SELECT {}", names.join(", ")))?.into_iter().next().unwrap_or_default();
+    let mode = row.first().cloned().flatten().unwrap_or_default();
     let mut before = Values::of(row);
     conn.execute(
         "SET SESSION sql_mode = '', SESSION sql_quote_show_create = 1, SESSION time_zone = '+00:00'",
@@ -52,7 +53,8 @@ pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
         text => format!("SESSION {name} = '{text}'"),
     });
     let put_back = conn.execute(&format!("SET {}", settings.join(", ")));
-    let snapshot = snapshot?;
+    let mut snapshot = snapshot?;
+    snapshot.session.insert("sql_mode".to_owned(), mode);
     put_back.map(|()| snapshot)
 }
 
@@ -67,6 +69,7 @@ fn read_printed(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
     let texts: Vec<String> =
         found.iter().map(|object| format!("SHOW CREATE {} {}", object.word, quoted(&object.name))).collect();
     let printed = conn.query_all(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
+    snapshot.session.insert("database".to_owned(), own.database.clone());
     let mut columns = view_columns(conn)?;
     for (found, rows) in found.into_iter().zip(printed) {
         let text = found.text(rows)?;

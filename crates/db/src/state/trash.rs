@@ -168,6 +168,14 @@ pub fn find(conn: &mut dyn Conn, kept: &Kept) -> Result<Option<Kept>, DbError> {
         if places.contains(&kept.place) {
             return Ok(Some(kept.clone()));
         }
+        // A table that came back has it, and so has what it came from. Of copies alone the last one has its values.
+        if places.iter().any(|place| !is_copy(place)) {
+            places.retain(|place| !is_copy(place));
+        } else if places.len() > 1 {
+            let listed = read(conn)?;
+            let last = listed.iter().rev().find_map(|row| places.iter().find(|place| row.id == id(place)));
+            places = last.cloned().into_iter().collect();
+        }
         if places.len() > 1 {
             let told = format!(
                 "several tables have the kept column {column}: which of them is the one is not known"
@@ -177,12 +185,32 @@ pub fn find(conn: &mut dyn Conn, kept: &Kept) -> Result<Option<Kept>, DbError> {
         return Ok(places.pop().map(|place| Kept { place, ..kept.clone() }));
     }
     // A table may be back already, and not all that goes with it.
-    let there =
-        is_there(conn, &kept.place, kept.kind)? || (kept.restoring && is_there(conn, &kept.name, kept.kind)?);
-    if !there {
+    let is_aside = is_there(conn, &kept.place, kept.kind)?;
+    let is_back = !is_aside && kept.restoring && is_there(conn, &kept.name, kept.kind)?;
+    if !is_aside && !is_back {
         return Ok(None);
     }
-    Ok(Some(Kept { nobodys: nobodys(conn, kept)?, ..kept.clone() }))
+    let kept = match kept.guards.is_empty() {
+        true => kept.clone(),
+        false => kept.guarded_by(&guards(conn)?),
+    };
+    Ok(Some(Kept { nobodys: nobodys(conn, &kept)?, is_back, ..kept }))
+}
+
+/// A table stands where kept ones do.
+fn is_copy(place: &Name) -> bool {
+    match &place.schema {
+        Some(schema) => schema.starts_with(sql::KEPT_SCHEMA_PREFIX),
+        None => place.name.starts_with(sql::KEPT_PREFIX),
+    }
+}
+
+/// What a kept table is listed under.
+fn id(place: &Name) -> String {
+    match &place.schema {
+        Some(schema) => format!("{schema}.{}", place.name),
+        None => place.name.clone(),
+    }
 }
 
 /// How many of the values in a copy are of no row any more.
@@ -193,8 +221,15 @@ fn nobodys(conn: &mut dyn Conn, kept: &Kept) -> Result<u64, DbError> {
     let copy = crate::history::quote_identifier(&kept.place.name);
     let all = format!("SELECT count(*) FROM {copy} AS kept");
     let rows = match conn.query(&format!("{all} WHERE {}", sql::is_nobodys(kept))) {
-        // The table or its key has another name, or none.
-        Err(error) if error.kind == ErrorKind::Other => conn.query(&all)?,
+        // The table or its key is gone.
+        Err(error)
+            if matches!(
+                error.kind,
+                ErrorKind::Other | ErrorKind::UndefinedTable | ErrorKind::UndefinedColumn
+            ) =>
+        {
+            conn.query(&all)?
+        }
         rows => rows?,
     };
     let count = rows.into_iter().flatten().flatten().next();
@@ -224,6 +259,42 @@ fn tables_of(conn: &mut dyn Conn, column: &str) -> Result<Vec<Name>, DbError> {
     Ok(conn.query(&query)?.into_iter().filter_map(name).collect())
 }
 
+/// MySQL: the number that the counter of a table gives next, where it has one.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn counter(conn: &mut dyn Conn, table: &Name) -> Result<Option<u64>, DbError> {
+    if conn.provider() != Provider::MySql {
+        return Ok(None);
+    }
+    let shown = format!("SHOW CREATE TABLE `{}`", table.name.replace('`', "``"));
+    let text = conn.query(&shown)?.into_iter().flatten().nth(1).flatten().unwrap_or_default();
+    // The catalogue's own number may be a day old. Nothing else begins a line so: lines within a text are written as `\n`.
+    let mut options = text.lines().filter(|line| line.starts_with(") ")).flat_map(|line| line.split(' '));
+    Ok(options.find_map(|option| option.strip_prefix("AUTO_INCREMENT=")?.parse().ok()))
+}
+
+/// MySQL: what happens beside where rows of a table are given values: a trigger fires, or a column changes by itself.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn fires(conn: &mut dyn Conn, table: &Name) -> Result<Option<String>, DbError> {
+    let name = literal(conn.provider(), &table.name);
+    let triggers = format!(
+        "SELECT TRIGGER_NAME FROM information_schema.triggers WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND EVENT_MANIPULATION = 'UPDATE' AND \
+         EVENT_OBJECT_TABLE = {name}"
+    );
+    if let Some(trigger) = conn.query(&triggers)?.into_iter().flatten().flatten().next() {
+        return Ok(Some(format!("trigger `{trigger}` would fire")));
+    }
+    let columns = format!(
+        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {name} AND EXTRA LIKE \
+         '%on update%'"
+    );
+    let column = conn.query(&columns)?.into_iter().flatten().flatten().next();
+    Ok(column.map(|column| format!("their column `{column}` would change by itself")))
+}
+
 /// Columns that are kept in a table, with their types.
 ///
 /// # Errors
@@ -250,6 +321,21 @@ pub fn columns(conn: &mut dyn Conn, table: &Name) -> Result<Vec<(String, String)
         Some((values.next()?, values.next()?))
     };
     Ok(conn.query(&query)?.into_iter().filter_map(pair).collect())
+}
+
+/// MariaDB: whether a table has former versions of its rows.
+///
+/// # Errors
+/// What the server or the connection says.
+pub fn is_versioned(conn: &mut dyn Conn, table: &Name) -> Result<bool, DbError> {
+    if conn.provider() != Provider::MySql {
+        return Ok(false);
+    }
+    let rows = conn.query(&format!(
+        "SELECT 1 FROM information_schema.tables WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {} AND TABLE_TYPE = 'SYSTEM VERSIONED'",
+        literal(conn.provider(), &table.name)
+    ))?;
+    Ok(!rows.is_empty())
 }
 
 /// MySQL: drops what an interruption has left: triggers on tables that are kept, which the list has as well, and tables that were being

@@ -62,7 +62,7 @@ fn contradiction(
 
 /// What the database shows, if that excludes what was claimed.
 fn contradicted(subject: &Subject, findings: &Findings, claim: &Resolution) -> Option<String> {
-    findings.before.as_ref()?;
+    findings.before.as_ref().filter(|_| findings.behind.is_empty())?;
     let fitting = &findings.evidence.fitting;
     let (first, last) = (*fitting.first()?, *fitting.last()?);
     match claim {

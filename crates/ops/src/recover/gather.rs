@@ -17,6 +17,7 @@ use db::target::Target;
 use db::{Conn, DbError};
 use diagnostics::{Diagnostic, Failure, Provider, Result, codes, shell_word};
 use sql::{Kind, Snapshot, Statement};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,8 +43,12 @@ pub(crate) struct Findings {
     pub(crate) before: Option<Snapshot>,
     /// What is to be dropped before it runs again.
     pub(crate) leftover: Option<Leftover>,
+    /// Statements, from 0, that would fill the leftover of a rebuild once more, where it has rows: none of them can run again.
+    pub(crate) refills: Vec<usize>,
     /// Statements, from 0, of which nothing proves that they ran, although what stands behind them is there.
     pub(crate) unproven: Vec<usize>,
+    /// Applied migrations that stand behind it, and that no replay has: they may have changed what it has made.
+    pub(crate) behind: Vec<String>,
     /// What else a person should know.
     pub(crate) notes: Vec<String>,
 }
@@ -85,6 +90,25 @@ impl Subject {
         let held = row.is_none()
             && run.history.rows_of(&name).any(|row| row.is_held() && migration.matches(&row.checksum));
         Ok(Some(Self { planned, row, progress, held, provider: run.target.provider }))
+    }
+
+    /// A deploy has run it to its end: its row says more than that somebody has marked it.
+    pub(crate) fn is_deployed(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.is_applied() && row.applied_steps_count > 0)
+    }
+
+    /// The applied migrations that stand behind it.
+    fn behind(&self, run: &Run<'_>, folder: &Folder) -> Vec<String> {
+        let at = |name: &str| folder.migrations.iter().position(|migration| migration.name == name);
+        let own = at(&self.planned.name);
+        let is_behind = |name: &str| match at(name) {
+            None => *name > *self.planned.name,
+            other => other > own,
+        };
+        let applied =
+            run.history.rows.iter().filter(|row| row.is_applied() && is_behind(&row.migration_name));
+        let names: BTreeSet<&String> = applied.map(|row| &row.migration_name).collect();
+        names.into_iter().cloned().collect()
     }
 
     /// For how long what it drops is kept: what was begun so goes on so.
@@ -141,6 +165,11 @@ impl Subject {
             _ => done + 1,
         };
         Some((done..=end).collect())
+    }
+
+    /// Its row alone says that so many statements ran, and nobody has answered that.
+    pub(super) fn says(&self, number: usize) -> bool {
+        self.progress.as_ref().is_some_and(|progress| !progress.vouched) && self.told() == Some(vec![number])
     }
 
     /// How many statements ran for certain, where the database shows `number` of them.
@@ -257,7 +286,13 @@ pub(crate) fn look(
     };
     let told = subject.told();
     let verdict = judge(&evidence, told.as_deref(), &subject.borders());
+    let verdict = match answered_wrong(run, subject, (&evidence, &statements), told.as_deref()) {
+        Some(question) => question,
+        None => verdict,
+    };
     let leftover = leftover::of_rebuild(&verdict, &statements, &evidence.traces);
+    let filled =
+        leftover.clone().filter(|found| losses::rows(run, &found.table).is_some_and(|rows| rows > 0));
     let text = subject.planned.source.text();
     let texts: Vec<&str> = statements.iter().map(|statement| statement.span.slice(text)).collect();
     let leftover = leftover.filter(|leftover| is_no_only_copy(run, leftover, (&live, &texts), &mut notes));
@@ -278,7 +313,24 @@ pub(crate) fn look(
         _ => Vec::new(),
     };
     notes.extend(subject.notes(folder, told.as_deref(), &verdict));
-    Ok(Findings { verdict, evidence, fails, before, leftover, unproven, notes })
+    let behind = subject.behind(run, folder);
+    let refills = filled.filter(|_| leftover.is_none()).map(|found| found.fills).unwrap_or_default();
+    Ok(Findings { verdict, evidence, fails, before, leftover, refills, unproven, behind, notes })
+}
+
+/// The question once more, where somebody has answered it, the row says so, and what a rebuild has left shows that the answer was
+/// wrong: a table with rows would be filled once more.
+fn answered_wrong(
+    run: &mut Run<'_>,
+    subject: &Subject,
+    (evidence, statements): (&Evidence, &[&Statement]),
+    told: Option<&[usize]>,
+) -> Option<Verdict> {
+    subject.progress.as_ref().filter(|progress| progress.vouched)?;
+    let question = judge(evidence, None, &subject.borders());
+    let leftover = leftover::of_rebuild(&question, statements, &evidence.traces)?;
+    let refills = told?.iter().any(|number| leftover.fills.contains(number));
+    (refills && losses::rows(run, &leftover.table)? > 0).then_some(question)
 }
 
 /// The copies of rebuilds that have come to the end of the original: the rows are in the other table, and nowhere else. An empty one
@@ -320,7 +372,9 @@ fn is_no_only_copy(
             "table {table} is what a rebuild that was interrupted has left: it is dropped first, and made again from {original}, which it \
              was to stand for"
         ),
-        Some(why) => format!("table {table} was to stand for {original}: {has}; {why}"),
+        Some(why) => format!(
+            "table {table} was to stand for {original}: {has}; {why}; once nothing of it is wanted, drop it by hand, then `cutover recover`"
+        ),
     });
     may_be.is_none()
 }

@@ -124,10 +124,14 @@ impl Report {
         if applied_already && action.is_none() && findings.verdict == Verdict::Applied(count) {
             commands.clear();
         }
+        let needs_none = subject.is_deployed() && !findings.behind.is_empty();
+        if needs_none {
+            commands.clear();
+        }
         Self {
             migration: Some(name.clone()),
             row: row_word(subject),
-            statements: standings(subject, findings),
+            statements: if needs_none { Vec::new() } else { standings(subject, findings) },
             summary,
             notes,
             action,
@@ -139,6 +143,40 @@ impl Report {
 }
 
 fn answers(subject: &Subject, findings: &Findings, notes: &mut Vec<String>) -> Answers {
+    let found = answers_alone(subject, findings, notes);
+    let count = subject.planned.statement_count();
+    let is_whole = findings.verdict == Verdict::Applied(count) && found.action.is_some();
+    let name = &subject.planned.name;
+    let is_told = matches!(&findings.verdict, Verdict::Applied(number) if subject.says(*number));
+    if let [first, ..] = &findings.behind[..]
+        && !is_told
+    {
+        if subject.is_deployed() {
+            let summary = format!("migration `{name}` was applied by a deploy, and needs no recovery");
+            notes.clear();
+            notes.push(format!(
+                "what has become of it was not judged: {first}, applied and behind it, may have changed what it has made"
+            ));
+            return Answers { summary, action: None, numbers: Vec::new() };
+        }
+        notes.push(format!(
+            "{first} is applied and stands behind it, and may have changed what it makes: it was compared as if nothing did"
+        ));
+    } else if !subject.is_deployed() || is_whole {
+        return found;
+    } else {
+        notes.push("a deploy has applied it: somebody has changed the database by hand since".to_owned());
+    }
+    if found.action.is_none() {
+        return found;
+    }
+    let summary = found.summary.replace(", that is proven", ", as it seems; that is no proof");
+    let numbers = found.numbers.into_iter().chain([count]).collect();
+    Answers { summary, action: None, numbers }
+}
+
+/// The same by the migration alone, as if no other was applied behind it.
+fn answers_alone(subject: &Subject, findings: &Findings, notes: &mut Vec<String>) -> Answers {
     let name = &subject.planned.name;
     let count = subject.planned.statement_count();
     match &findings.verdict {
@@ -175,7 +213,7 @@ fn answers(subject: &Subject, findings: &Findings, notes: &mut Vec<String>) -> A
                 notes.push("it may commit inside of itself: a part of it may be there".to_owned());
             }
             let (mut offered, mut forgotten) = (Vec::new(), Vec::new());
-            for number in numbers {
+            for number in numbers.iter().filter(|number| !findings.refills.contains(number)) {
                 match asks_for_a_lost_id(&subject.planned, *number) {
                     None => offered.push(*number),
                     Some(_) => forgotten.extend(lost(subject, *number).map(|(lost, _)| lost)),

@@ -5,9 +5,12 @@
 //!
 //! What does not live here: which of these schemas are allowed (`ops::schemas`).
 
+mod along;
 mod targets;
 #[cfg(test)]
 mod tests;
+
+pub use along::{Root, dropped_along};
 
 use crate::confine::{bodies, is_harmless, routine_name};
 use crate::scanner::{self, Token, TokenKind};
@@ -115,6 +118,14 @@ impl Reader {
             self.routines.entry(name).or_default().changed.extend(changed);
             return;
         }
+        if self.options.provider == Provider::PostgreSql
+            && words.look(1).is_some_and(|next| next.is_word(text, "OWNED"))
+        {
+            self.found.unread(None, "it is about all that a role owns, in any schema");
+        }
+        if let Some(schema) = targets::of_extension(words.clone()) {
+            self.found.unread(Some(&schema), format!("it puts an extension into schema {schema}"));
+        }
         if words.at_word("DO") && self.options.provider == Provider::PostgreSql {
             self.bodies(text, &tokens);
             return;
@@ -198,6 +209,10 @@ impl Reader {
         }
         if name == "set_config" && self.options.provider == Provider::PostgreSql {
             self.found.schemas.extend(targets::of_set_config(words.clone()));
+            return;
+        }
+        if ["setval", "nextval"].contains(&name.as_str()) && self.options.provider == Provider::PostgreSql {
+            self.found.schemas.extend(targets::of_counted(words.clone()));
             return;
         }
         let Some(schema) = parts.iter().rev().nth(1) else { return };

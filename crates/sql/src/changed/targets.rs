@@ -100,6 +100,7 @@ pub(super) fn of_command(command: &str, words: &mut Words<'_>, is_statement: boo
         "COPY" => copied(&mut behind),
         // What it reads is looked at as well.
         "SELECT" if is_statement && !is_mysql => selected_into(behind.clone()),
+        "IMPORT" if !is_mysql && behind.skip_to("INTO") => listed(&mut behind),
         "USE" if is_mysql => behind.part().into_iter().collect(),
         "SET" if !is_mysql => search_path(&mut behind),
         _ => return None,
@@ -475,6 +476,22 @@ fn deleted(words: &mut Words<'_>) -> Vec<String> {
         }
     }
     found
+}
+
+/// `CREATE EXTENSION e SCHEMA b`: whose things are put there, which are the extension's and not the project's.
+pub(super) fn of_extension(mut words: Words<'_>) -> Option<String> {
+    (words.take_all(&["CREATE", "EXTENSION"]) && words.skip_to("SCHEMA")).then(|| words.part())?
+}
+
+/// `setval('b.s', 1)`: the schema of the sequence; `words` stands at the parenthesis.
+pub(super) fn of_counted(mut words: Words<'_>) -> Option<String> {
+    words.advance()?;
+    let name = words.string()?;
+    let (schema, _) = name.rsplit_once('.')?;
+    Some(match schema.strip_prefix('"').and_then(|schema| schema.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => schema.to_lowercase(),
+    })
 }
 
 /// `set_config('search_path', 'b', true)`; `words` stands at the parenthesis.

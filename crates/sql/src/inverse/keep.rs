@@ -6,16 +6,17 @@
 //!
 //! What is kept nowhere: rows that DELETE and TRUNCATE take, values that a narrower type cuts, what code drops (DO, EXECUTE).
 
+pub(super) use super::pieces::{Piece, Pieces};
 use super::state::State;
+
 use super::{mysql, postgres, sqlite, text};
 use crate::action::Name;
-use crate::scanner::Token;
 use crate::snapshot::{ObjectKind, PartKind, Snapshot};
 use crate::statement::{Script, Statement};
 use crate::words::Words;
 use diagnostics::Provider;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the names begin with under which things are kept: schemas on PostgreSQL, tables elsewhere, and columns.
 pub const KEPT_PREFIX: &str = "_cutover_kept_";
@@ -63,6 +64,9 @@ pub struct Kept {
     /// Of a column: its name there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place_column: Option<String>,
+    /// PostgreSQL: a column that counts by itself, and goes on doing so where it is kept (identity).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counts: bool,
     /// Of a column whose values were copied: what tells its rows, the name here and the name there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<(String, String)>,
@@ -72,6 +76,12 @@ pub struct Kept {
     /// Of a table: columns that are kept in it, with their types, as it is when it is brought back.
     #[serde(skip)]
     pub held: Vec<(String, String)>,
+    /// MariaDB: it holds former versions of its rows, as it is when it is brought back.
+    #[serde(skip)]
+    pub versioned: bool,
+    /// MySQL: of a table: the number that its counter gives next, as it is when it is brought back.
+    #[serde(skip)]
+    pub counter: Option<u64>,
     /// Of a partitioned table: what holds its rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<KeptPartition>,
@@ -83,12 +93,21 @@ pub struct Kept {
     /// MySQL: the triggers of a table, by name. A trigger's name is the database's, and another table may have it by now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<(String, String)>,
+    /// MySQL: the `sql_mode` under which these were made, by name: the same text does other things under another one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modes: BTreeMap<String, String>,
     /// A rollback brings it back: it has, once that has come to its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub comes_back: bool,
+    /// What of it that rollback has left in the copy: `column body`. Its way back has no place for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
     /// MySQL: restoring it has begun, and it may be where it was already.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restoring: bool,
+    /// MySQL: restoring has brought the table back, and not all that goes with it, as it is when it is looked at.
+    #[serde(skip)]
+    pub is_back: bool,
     /// SQLite: what a column is, behind its name; it is built in by [`restored`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
@@ -99,12 +118,37 @@ pub struct Kept {
     /// is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<String>,
+    /// SQLite: the table that its guards are on, as it is when it is looked at: its own, whatever that is called by then.
+    #[serde(skip)]
+    pub on: Option<Name>,
     /// SQLite: how many of the copied values are of no row any more, as it is when it is looked at.
     #[serde(skip)]
     pub nobodys: u64,
 }
 
 impl Kept {
+    /// Its name; of a column the table that it was of, as that is called now.
+    pub fn table(&self) -> &Name {
+        self.on.as_ref().unwrap_or(&self.name)
+    }
+
+    /// SQLite: a column whose table was dropped by the same script: it comes back to the rows of that table's copy, and to no others.
+    pub fn is_with_table(&self) -> bool {
+        !self.keys.is_empty() && self.guards.is_empty()
+    }
+
+    /// SQLite: as its guards have it by now, given the names, tables and texts of triggers: they follow their table and its columns
+    /// through other names.
+    #[must_use]
+    pub fn guarded_by(&self, triggers: &[(String, String, String)]) -> Self {
+        let mut kept = self.clone();
+        for (_, table, text) in triggers.iter().filter(|(name, ..)| self.guards.contains(name)) {
+            kept.on = Some(Name::unqualified(table.clone()));
+            sqlite::keys::renamed(text, &mut kept.keys);
+        }
+        kept
+    }
+
     /// PostgreSQL: the same where the schema that it was in is called otherwise by now.
     #[must_use]
     pub fn in_schema(&self, from: &str, to: &str) -> Self {
@@ -244,6 +288,8 @@ pub struct Back {
     pub substitutions: Vec<Substitution>,
     /// What comes back by them, by its place in the list. The rest stays where it is.
     pub brought: BTreeSet<usize>,
+    /// What of that stays in the copy all the same, by the same place.
+    pub left: BTreeMap<usize, Vec<String>>,
     /// Columns that take no row without a value.
     pub required: Vec<Required>,
 }
@@ -259,6 +305,20 @@ pub struct Required {
     pub column: String,
     /// Counts the rows that have none, before the way back.
     pub count: String,
+    /// MySQL: it could have one, but the trigger of this name would fire when rows are given it.
+    pub trigger: Option<String>,
+}
+
+/// Columns that are kept in tables are in no snapshot as it is read. With them it can be followed where they go.
+pub fn hold_columns(now: &mut Snapshot, kept: &[Kept]) {
+    let mut state = State::new(now, BTreeSet::new());
+    for one in kept.iter().filter(|one| one.kind == KeptKind::Column) {
+        let table = state.find(ObjectKind::Table, &one.place);
+        if let (Some(table), Some(column)) = (table, &one.place_column) {
+            state.hold(&table, column);
+        }
+    }
+    *now = state.now;
 }
 
 /// What is sent in place of the statements of a way back, so that what was `kept` comes back with it. `now` is the database before
@@ -272,14 +332,18 @@ pub fn bring_back(running: Running<'_>, now: &mut Snapshot, kept: &[Kept]) -> Ba
         Provider::Sqlite => sqlite::bring_back::bring_back(running, &mut state, kept, &mut taken),
     };
     *now = state.now;
-    let brought = kept.iter().enumerate().filter(|(_, kept)| taken.whole(kept)).map(|(at, _)| at).collect();
-    Back { substitutions, brought, required: taken.required }
+    let brought: BTreeSet<usize> =
+        kept.iter().enumerate().filter(|(_, kept)| taken.comes(kept)).map(|(at, _)| at).collect();
+    let left = brought.iter().map(|at| (*at, taken.left_of(&kept[*at])));
+    let left = left.filter(|(_, left)| !left.is_empty()).collect();
+    Back { substitutions, brought, left, required: taken.required }
 }
 
 /// The places from which a way back takes what is kept.
 #[derive(Default)]
 pub(super) struct Taken {
     places: BTreeSet<(Name, Option<String>)>,
+    left: BTreeMap<Name, Vec<String>>,
     required: Vec<Required>,
     /// The statement that is looked at.
     pub(super) statement: usize,
@@ -289,6 +353,23 @@ impl Taken {
     /// The rows of a table, or a type.
     pub(super) fn take(&mut self, place: &Name) {
         self.places.insert((place.clone(), None));
+    }
+
+    /// The rows of a table, or a type, are taken already.
+    pub(super) fn has(&self, place: &Name) -> bool {
+        self.places.contains(&(place.clone(), None))
+    }
+
+    /// The rows of a table, which has these `columns`, in a table that takes those of which `has` says so.
+    pub(super) fn take_rows(&mut self, place: &Name, columns: &[String], has: impl Fn(&String) -> bool) {
+        self.take(place);
+        let left = columns.iter().filter(|column| !has(column)).map(|column| format!("column {column}"));
+        self.left.entry(place.clone()).or_default().extend(left);
+    }
+
+    /// Something of a table that stays where it is.
+    pub(super) fn leave(&mut self, place: &Name, what: &str) {
+        self.left.entry(place.clone()).or_default().push(what.to_owned());
     }
 
     /// The values of a column.
@@ -306,11 +387,27 @@ impl Taken {
     /// A column must have a value again, for which this counts the rows that have none.
     pub(super) fn require_by(&mut self, kept: &Kept, count: String) {
         let column = kept.column.clone().unwrap_or_default();
-        self.required.push(Required { statement: self.statement, table: kept.name.clone(), column, count });
+        let (statement, table) = (self.statement, kept.name.clone());
+        self.required.push(Required { statement, table, column, count, trigger: None });
     }
 
-    /// All of it comes back.
-    fn whole(&self, kept: &Kept) -> bool {
+    /// Rows without a value for a column that was renamed cannot be given one without this trigger.
+    pub(super) fn require_quietly(&mut self, kept: &Kept, trigger: String, provider: Provider) {
+        self.require(kept, provider);
+        if let Some(required) = self.required.last_mut() {
+            required.trigger = Some(trigger);
+        }
+    }
+
+    /// What of it stays where it is.
+    fn left_of(&self, kept: &Kept) -> Vec<String> {
+        let places = std::iter::once(&kept.place).chain(kept.partitions.iter().map(|part| &part.place));
+        let left: BTreeSet<&String> = places.filter_map(|place| self.left.get(place)).flatten().collect();
+        left.into_iter().filter(|_| kept.kind == KeptKind::Table).cloned().collect()
+    }
+
+    /// It comes back: with all of its rows, or its values.
+    fn comes(&self, kept: &Kept) -> bool {
         let is_taken = |place: &Name| self.places.contains(&(place.clone(), kept.place_column.clone()));
         match &kept.partitions[..] {
             [] => is_taken(&kept.place),
@@ -329,13 +426,15 @@ pub struct GuardedOn {
     pub substitutions: Vec<Substitution>,
     /// The names of those that go with their table.
     pub lost: BTreeSet<String>,
+    /// The others, with the tables that they are on then.
+    pub guards: Vec<Guard>,
 }
 
 /// What is sent in place of statements that build tables anew (SQLite), so that what guards their kept values goes with their
 /// rows: where all of them keep their keys. `before` is the database before that.
 pub fn guard_on(running: Running<'_>, before: &Snapshot, guards: &[Guard]) -> GuardedOn {
     if guards.is_empty() || before.provider != Provider::Sqlite {
-        return GuardedOn::default();
+        return GuardedOn { guards: guards.to_vec(), ..GuardedOn::default() };
     }
     sqlite::bring_back::guard_on(running, before, guards)
 }
@@ -384,6 +483,8 @@ pub fn foreign_keys(kept: &[Kept], now: &Snapshot) -> ForeignKeys {
         })
     };
     let there = |name: &Name| state.find(ObjectKind::Table, name);
+    // What is in another database is the server's to say.
+    let may_lead_to = |name: &Name| state.is_elsewhere(name) || there(name).is_some() || comes(name);
     let mut found = ForeignKeys::default();
     for key in kept.iter().flat_map(|kept| &kept.foreign_keys) {
         let table = there(&key.table);
@@ -392,7 +493,7 @@ pub fn foreign_keys(kept: &[Kept], now: &Snapshot) -> ForeignKeys {
         if is_made || (table.is_none() && !comes(&key.table)) {
             continue;
         }
-        match there(&key.to).is_some() || comes(&key.to) {
+        match may_lead_to(&key.to) {
             true => found.made.push(key.clone()),
             false => found.waiting.push(key.clone()),
         }
@@ -428,110 +529,6 @@ pub(super) fn shortened(mut whole: String, longest: usize) -> String {
 /// Enough to tell names apart that begin alike (FNV-1a).
 fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
-}
-
-/// ALTER TABLE, taken apart at its commas.
-pub(super) struct Pieces<'t> {
-    /// `ALTER TABLE name`, as written.
-    pub(super) head: &'t str,
-    /// The table.
-    pub(super) table: Name,
-    /// ONLY stands before it.
-    pub(super) only: bool,
-    /// The changes.
-    pub(super) pieces: Vec<Piece<'t>>,
-}
-
-/// One change.
-pub(super) struct Piece<'t> {
-    /// As written.
-    pub(super) text: &'t str,
-    tokens: Vec<Token>,
-    whole: &'t str,
-    provider: Provider,
-}
-
-impl<'t> Pieces<'t> {
-    /// Takes a statement apart; none where it is no ALTER TABLE.
-    pub(super) fn read(text: &'t str, tokens: &[Token], provider: Provider) -> Option<Self> {
-        let mut words = Words::new(text, tokens, provider);
-        let first = words.look(0)?;
-        words.take("ALTER").then_some(())?;
-        while words.take_any(&["ONLINE", "OFFLINE", "IGNORE"]).is_some() {}
-        words.take("TABLE").then_some(())?;
-        words.if_exists();
-        let only = words.take("ONLY");
-        let table = words.name()?;
-        words.symbol(b'*');
-        let head = words.span_from(first).slice(text);
-        let from = words.look(0).map_or(usize::MAX, |next| next.span.start);
-        let rest: Vec<Token> = tokens
-            .iter()
-            .filter(|token| token.span.start >= from)
-            .take_while(|token| !token.is_symbol(b';'))
-            .copied()
-            .collect();
-        let mut depth = 0_usize;
-        let apart = rest.split(|token| {
-            depth += usize::from(token.is_symbol(b'('));
-            depth = depth.saturating_sub(usize::from(token.is_symbol(b')')));
-            depth == 0 && token.is_symbol(b',')
-        });
-        let piece = |own: &[Token]| {
-            let (first, last) = (own.first()?, own.last()?);
-            let written = &text[first.span.start..last.span.end];
-            Some(Piece { text: written, tokens: own.to_vec(), whole: text, provider })
-        };
-        let pieces = apart.map(piece).collect::<Option<Vec<_>>>()?;
-        Some(Self { head, table, only, pieces })
-    }
-}
-
-impl<'t> Piece<'t> {
-    fn words(&self) -> Words<'_> {
-        Words::new(self.whole, &self.tokens, self.provider)
-    }
-
-    /// The column that it drops.
-    pub(super) fn dropped_column(&self) -> Option<String> {
-        const OTHERS: &[&str] =
-            &["CONSTRAINT", "INDEX", "KEY", "PRIMARY", "FOREIGN", "CHECK", "PARTITION", "SYSTEM", "PERIOD"];
-        let mut words = self.words();
-        words.take("DROP").then_some(())?;
-        if !words.take("COLUMN") && OTHERS.iter().any(|word| words.at_word(word)) {
-            return None;
-        }
-        words.if_exists();
-        words.part()
-    }
-
-    /// The column that it adds, and its definition as written.
-    pub(super) fn added_column(&self) -> Option<(String, &'t str)> {
-        const OTHERS: &[&str] = &[
-            "CONSTRAINT",
-            "INDEX",
-            "KEY",
-            "PRIMARY",
-            "FOREIGN",
-            "CHECK",
-            "PARTITION",
-            "SYSTEM",
-            "PERIOD",
-            "UNIQUE",
-            "FULLTEXT",
-            "SPATIAL",
-            "EXCLUDE",
-        ];
-        let mut words = self.words();
-        words.take("ADD").then_some(())?;
-        if !words.take("COLUMN") && OTHERS.iter().any(|word| words.at_word(word)) {
-            return None;
-        }
-        words.if_not_exists();
-        let name = words.part()?;
-        let first = words.look(0)?;
-        Some((name, &self.whole[first.span.start..self.tokens.last()?.span.end]))
-    }
 }
 
 /// The names in quotes, separated by commas.

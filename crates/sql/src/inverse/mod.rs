@@ -14,6 +14,7 @@ mod copy;
 mod keep;
 mod mysql;
 mod own_schema;
+mod pieces;
 mod postgres;
 mod rebuilds;
 mod rows;
@@ -26,10 +27,11 @@ mod tests;
 
 pub use keep::{
     Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKey, KeptKind,
-    KeptPartition, Required, Running, Substitution, Unkept, bring_back, foreign_keys, guard_on, is_nobodys,
-    keep, leave_nobodys, restored,
+    KeptPartition, Required, Running, Substitution, Unkept, bring_back, foreign_keys, guard_on, hold_columns,
+    is_nobodys, keep, leave_nobodys, restored,
 };
 pub use mysql::bring_back::{AS_THEY_ARE, BACK_PREFIX};
+pub use mysql::under_mode;
 pub use own_schema::{names_schema, qualifies_in, says_schema};
 pub use rebuilds::{Rebuild, filled_into, rebuilds};
 

@@ -68,12 +68,14 @@ impl State {
         if let Some((object, _)) = self.now.find(kind, name) {
             return Some(object.clone());
         }
-        if self.provider() == Provider::PostgreSql {
+        if self.provider() == Provider::PostgreSql || self.is_elsewhere(name) {
             return None;
         }
         // A qualifier is the database's own name, or `main`.
         let same = |object: &&Object| {
-            object.kind == kind && text::same(&object.name.name, &name.name, self.provider())
+            object.kind == kind
+                && object.name.schema.is_none()
+                && text::same(&object.name.name, &name.name, self.provider())
         };
         self.now.objects.keys().find(same).cloned()
     }
@@ -88,8 +90,25 @@ impl State {
         self.find_any(&RELATIONS, name)
     }
 
+    /// A table has a column in which something is kept.
+    pub(super) fn hold(&mut self, table: &Object, column: &str) {
+        if self.column(table, column).is_none() {
+            let held = ColumnDefinition { name: column.to_owned(), ..ColumnDefinition::default() };
+            self.change(table, |definition| definition.columns.push(held));
+        }
+    }
+
+    /// MySQL: a name leads into another database.
+    pub(super) fn is_elsewhere(&self, name: &Name) -> bool {
+        let own = self.now.session.get("database");
+        name.schema.as_ref().is_some_and(|schema| own.is_some_and(|own| own != schema))
+    }
+
     /// The full name of what a statement makes.
     pub(super) fn made(&self, name: &Name) -> Name {
+        if self.is_elsewhere(name) {
+            return name.clone();
+        }
         if self.provider() != Provider::PostgreSql {
             return Name::unqualified(name.name.clone());
         }

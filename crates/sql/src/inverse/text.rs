@@ -127,6 +127,12 @@ pub(super) fn renamed(text: &str, from: &Name, to: &Name, provider: Provider) ->
 /// PostgreSQL: the text with another name for a schema, before names and by itself.
 pub(super) fn in_schema(text: &str, from: &str, to: &str) -> String {
     let provider = Provider::PostgreSql;
+    // A block is a string, and the statements in it are written as any others.
+    if let Some((tag, body)) = text.strip_prefix("DO $").and_then(|rest| rest.split_once('$'))
+        && let Some(body) = body.strip_suffix(&format!("${tag}$"))
+    {
+        return format!("DO ${tag}${}${tag}$", in_schema(body, from, to));
+    }
     replaced(text, provider, |mention| {
         let before = text[..mention.span.start].trim_end().to_ascii_uppercase();
         let schema_is_next = before.ends_with(" SCHEMA");

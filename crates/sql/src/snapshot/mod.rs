@@ -28,6 +28,9 @@ pub struct Snapshot {
     pub provider: Provider,
     /// Where names without a qualifier are looked for, in order. Not compared.
     pub search_path: Vec<String>,
+    /// MySQL: of the session that read it, by name: the `database` that it is in, and its `sql_mode`. Not compared.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub session: BTreeMap<String, String>,
     /// What is set for the database itself, by name. MySQL: `defaults`, what a table has that says nothing of it (`CHARACTER SET utf8mb4
     /// COLLATE utf8mb4_unicode_ci`). SQLite: `application_id` and `user_version`, where they are not 0.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -164,7 +167,13 @@ pub enum PartKind {
 impl Snapshot {
     /// Nothing stands in the database.
     pub fn empty(provider: Provider) -> Self {
-        Self { provider, search_path: Vec::new(), settings: BTreeMap::new(), objects: BTreeMap::new() }
+        Self {
+            provider,
+            search_path: Vec::new(),
+            session: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            objects: BTreeMap::new(),
+        }
     }
 
     /// The object of this kind to which the name leads: one without a qualifier is looked for in the search path.

@@ -167,3 +167,45 @@ fn a_killed_file_that_was_edited_into_another() {
     );
     drifted(&scene);
 }
+
+/// Migrations of which a later one has taken back what the second has done, deployed in a healthy database.
+fn needs_none<P: super::Place>(database: &P, [base, own, behind]: [&str; 3]) {
+    let project = crate::support::Project::new(&[("1_base", base), (NAME, own), ("3_behind", behind)]);
+    project.deploy(&database.url());
+    let before = database.state();
+    let looked = project.run(&database.url(), &["recover", NAME]);
+    let said = crate::support::text(&looked);
+    assert_eq!(looked.status.code(), Some(0), "{said}");
+    assert!(said.contains("needs no recovery") && said.contains("3_behind"), "{said}");
+    assert!(!said.contains("proven") && !said.contains("--retry"), "{said}");
+    for action in ["--retry", "--applied", "--undo", "--continue-from=2"] {
+        let refused = project.run(&database.url(), &["recover", NAME, action]);
+        assert_eq!(refused.status.code(), Some(3), "{action}\n{}", crate::support::text(&refused));
+    }
+    assert_eq!(database.state(), before);
+    // Where it is marked alone, it is a question at most.
+    database.sql(&format!(
+        "UPDATE _prisma_migrations SET applied_steps_count = 0 WHERE migration_name = '{NAME}'"
+    ));
+    let looked = project.run(&database.url(), &["recover", NAME]);
+    let said = crate::support::text(&looked);
+    assert!(!said.contains("that is proven") && !said.contains("What to do"), "{said}");
+    let refused = project.run(&database.url(), &["recover", NAME, "--retry"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", crate::support::text(&refused));
+    assert_eq!(database.state().lines().count(), before.lines().count());
+}
+
+#[test]
+fn what_a_later_migration_has_taken_back_is_no_proof_that_it_is_missing() {
+    let table = "CREATE TABLE u (id int NOT NULL PRIMARY KEY, nick varchar(9)); INSERT INTO u VALUES (1, 'precious');";
+    let cases = [
+        [table, "ALTER TABLE u DROP COLUMN nick;", "ALTER TABLE u ADD COLUMN nick varchar(9);"],
+        [table, "CREATE TABLE t (id int NOT NULL PRIMARY KEY);", "ALTER TABLE t RENAME TO s;"],
+        [table, "ALTER TABLE u ADD COLUMN more varchar(9);", "ALTER TABLE u DROP COLUMN more;"],
+    ];
+    for case in cases {
+        needs_none(&testkit::postgres::server().create_database("recover"), case);
+        needs_none(&testkit::mariadb::server().create_database("recover"), case);
+        needs_none(&testkit::sqlite::Database::create("recover"), case);
+    }
+}

@@ -227,3 +227,44 @@ fn what_is_applied_is_undone_if_that_is_asked_for() {
     assert_eq!(scene.database.snapshot(), before);
     scene.project.deploy(&scene.database.url());
 }
+
+#[test]
+fn a_leftover_with_other_rows_is_not_filled_once_more() {
+    let scene = scene(&REBUILD.concat());
+    left_in_one_session(&scene, Some("database is locked"), &REBUILD[..3]);
+    scene.database.query("UPDATE new_parent SET n = 'own' WHERE id = 3");
+    let answer = scene.look(&[]);
+    assert_eq!(answer.code, Some(3), "{}", answer.said);
+    assert_eq!(
+        answer.commands,
+        [format!("recover {NAME} --continue-from 4 --force {NAME}")],
+        "{}",
+        answer.said
+    );
+    assert!(answer.said.contains("drop it by hand"), "{}", answer.said);
+    // Somebody says the wrong thing all the same.
+    let wrong = scene.run_as_printed(&format!("recover {NAME} --continue-from 3 --force {NAME}"));
+    assert!(!wrong.status.success(), "{}", text(&wrong));
+    let answer = scene.look(&[]);
+    assert_eq!(answer.code, Some(3), "{}", answer.said);
+    assert!(answer.said.contains("none that the migration copies"), "{}", answer.said);
+    assert_eq!(
+        answer.commands,
+        [format!("recover {NAME} --continue-from 4 --force {NAME}")],
+        "{}",
+        answer.said
+    );
+    let right = scene.run_as_printed(&answer.commands[0]);
+    assert!(right.status.success(), "{}", text(&right));
+    assert_eq!(scene.database.query("SELECT n FROM parent WHERE id = 3"), "own");
+    assert_eq!(scene.database.query("SELECT count(*) FROM child"), "5", "nothing cascades");
+    // Or what is left is dropped.
+    let scene = self::scene(&REBUILD.concat());
+    left_in_one_session(&scene, Some("database is locked"), &REBUILD[..3]);
+    scene.database.query("UPDATE new_parent SET n = 'own' WHERE id = 3");
+    scene.run_as_printed(&format!("recover {NAME} --continue-from 3 --force {NAME}"));
+    scene.database.query("DROP TABLE new_parent");
+    let answer = scene.look(&[]);
+    assert_eq!(answer.commands.len(), 1, "{}", answer.said);
+    scene.becomes_whole_by(&answer.commands[0], &answer.said);
+}

@@ -18,6 +18,8 @@ const INTO_B: &[&str] = &[
     "DO $$ BEGIN EXECUTE 'DROP TABLE b.t'; END $$;",
     "DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'b.t'; END $$;",
     "CALL b.empty();",
+    "IMPORT FOREIGN SCHEMA s FROM SERVER f INTO b;",
+    "SELECT setval('b.s', 1);",
     "CREATE FUNCTION emptied() RETURNS void LANGUAGE sql AS $$ DELETE FROM b.t $$; SELECT emptied();",
     "CREATE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION other() SET SCHEMA b;",
     "DROP FUNCTION IF EXISTS f(int), b.f(int);",
@@ -70,6 +72,10 @@ fn code_that_may_change_another_schema_is_told() {
             "may change other schemas: it runs SQL that is made while it runs",
         ),
         ("DROP TABLE x; SELECT b.f();", "may change other schemas: it calls b.f"),
+        (
+            "DROP TABLE x; CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA b VERSION '1.6';",
+            "may change other schemas: it puts an extension into schema b",
+        ),
         (
             "DROP TABLE x; CREATE FUNCTION log_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO b.log VALUES (1); RETURN NEW; END $$;",
             "may change other schemas: log_it, which it makes, changes schema b when it runs",

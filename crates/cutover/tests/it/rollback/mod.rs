@@ -1,5 +1,6 @@
 //! `rollback`: ways back that run, are stored, are drafted and are tried.
 
+mod along;
 mod drafts;
 mod elsewhere;
 mod killed;

@@ -34,7 +34,8 @@ fn what_a_schema_has_recorded_is_adopted_by_the_one_that_it_is_now() {
     // A deploy of the schema as it is called now has recorded something of its own.
     write(&project, "3_more", "CREATE TABLE more (id int);", "DROP TABLE more;");
     project.deploy(&url("b"));
-    // One that went on under the name of now has stored the same row's scripts once more: those are the newer ones.
+    // One that was interrupted, and went on under the name of now, has stored the same row's scripts once more: those are the newer ones.
+    database.psql("UPDATE cutover.runs SET result = 'failed' WHERE history = 'a' AND id = (SELECT run FROM cutover.scripts WHERE migration_name = '2_drop')");
     database.psql("INSERT INTO cutover.scripts SELECT (jsonb_populate_record(s, '{\"history\": \"b\", \"run\": \"newer\"}')).* FROM cutover.scripts s WHERE migration_name = '2_drop'");
     let adopted = empty.run(&url("b"), &["history", "--adopt", "a"]);
     assert!(adopted.status.success(), "{}", text(&adopted));
@@ -69,4 +70,34 @@ fn what_is_recorded_for_a_schema_that_was_dropped_is_removed_by_its_name() {
     assert!(!text(&project.run(&url("b"), &["history"])).contains("schema a"));
     assert_eq!(database.psql("SELECT string_agg(DISTINCT history, ',') FROM cutover.scripts"), "b");
     assert_eq!(database.psql("SELECT to_regnamespace('a') IS NULL"), "t");
+}
+
+/// Two schemas of one project have rows of the same ids.
+#[test]
+fn what_is_kept_of_a_schema_that_was_dropped_is_not_given_to_another_one() {
+    for keeps in [true, false] {
+        let database = server().create_database("dropped_beside");
+        database.psql("CREATE SCHEMA a; CREATE SCHEMA b");
+        let url = |schema: &str| format!("{}?schema={schema}", database.url());
+        let project = Project::new(&[("1_base", "CREATE TABLE u (id int PRIMARY KEY, nick text);")]);
+        for schema in ["a", "b"] {
+            project.deploy(&url(schema));
+            database.psql(&format!("INSERT INTO {schema}.u VALUES (1, 'of {schema}')"));
+        }
+        write(&project, "2_column", "ALTER TABLE u DROP COLUMN nick;", "ALTER TABLE u ADD COLUMN nick text;");
+        write(&project, "3_table", "DROP TABLE u;", "CREATE TABLE u (id int PRIMARY KEY);");
+        assert!(project.run(&url("a"), &["deploy", "--keep-dropped"]).status.success());
+        let flags = if keeps { &["deploy", "--keep-dropped"][..] } else { &["deploy"] };
+        assert!(project.run(&url("b"), flags).status.success());
+        database.psql("DROP SCHEMA a CASCADE");
+        let listed = text(&project.run(&url("b"), &["trash", "list"]));
+        assert!(listed.contains("?schema=a") && !listed.contains("--adopt"), "{listed}");
+        let refused = project.run(&url("b"), &["history", "--adopt", "a"]);
+        assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+        assert!(text(&refused).contains("they were two schemas"), "{}", text(&refused));
+        let undone = project.run(&url("b"), &["rollback", "--yes", "--to", "1_base"]);
+        assert!(undone.status.success(), "{}", text(&undone));
+        let nicks = if keeps { "of b" } else { "" };
+        assert_eq!(database.psql("SELECT string_agg(nick, ',') FROM b.u"), nicks);
+    }
 }

@@ -1,10 +1,16 @@
 //! `deploy --keep-dropped`, rolling back what it has kept, and `trash`.
 
 mod back;
+mod counters;
 mod foreseen;
+mod guards;
 mod keys;
+mod mysql;
+mod parts;
 mod places;
+mod quietly;
 mod rows;
+mod through;
 mod told;
 
 use crate::support::{Project, text};

@@ -6,12 +6,13 @@ use super::super::keep::{
 };
 use super::super::state::State;
 use super::super::text;
-use super::keep::{fill, names_column, read};
+use super::keep::{fill, is_counted, names_column, read};
 use super::render::{alter, quoted};
+use super::session::{About, Session};
 use super::{MYSQL, column};
 use crate::kind::{DdlVerb, Kind};
 use crate::scanner::Token;
-use crate::snapshot::{ColumnDefinition, ObjectKind};
+use crate::snapshot::{ColumnDefinition, Object, ObjectKind, PartKind};
 use crate::statement::Statement;
 use crate::words::Words;
 use diagnostics::Span;
@@ -38,20 +39,33 @@ pub(in crate::inverse) fn bring_back(
     taken: &mut Taken,
 ) -> Vec<Substitution> {
     let mut found = Vec::new();
+    let mut session = Session::ran(&running.script.statements[..running.done], running.text, state);
     for (number, statement) in left(running) {
         taken.statement = number;
         let tokens = read(statement, running.text);
+        // What is kept is in the database, and comes back there alone.
+        if session.follow(statement, (running.text, &tokens), state) != About::Database {
+            continue;
+        }
         let sent = match &statement.kind {
             Kind::Ddl(DdlVerb::Create) => rows(statement, (running.text, &tokens), (state, kept), taken),
             Kind::Ddl(DdlVerb::Alter) => Pieces::read(running.text, &tokens, MYSQL)
                 .and_then(|pieces| values(&pieces, (&tokens, running.text), (state, kept), taken)),
             _ => None,
         };
+        let fills = sent.is_some() && matches!(statement.kind, Kind::Ddl(DdlVerb::Create));
         found.extend(sent.map(|sent| {
             let sent = [AS_THEY_ARE.map(str::to_owned).to_vec(), sent, vec![AS_IT_WAS.to_owned()]].concat();
             Substitution { statement: number, sent, own: None }
         }));
         super::one(statement, running.text, state);
+        if fills {
+            for one in kept.iter().filter(|one| !one.held.is_empty()) {
+                let table = state.find(ObjectKind::Table, &one.name).filter(|table| state.is_created(table));
+                let Some(table) = table else { continue };
+                one.held.iter().for_each(|(column, _)| state.hold(&table, column));
+            }
+        }
     }
     found
 }
@@ -70,7 +84,7 @@ fn rows(
     let name = words.name()?;
     let named = words.span_from(first);
     // What has the name stays as it is: IF NOT EXISTS leaves it alone, and without that the server refuses.
-    if state.relation(&name).is_some() {
+    if state.relation(&name).is_some() || state.is_elsewhere(&name) {
         return None;
     }
     let from = kept
@@ -79,9 +93,8 @@ fn rows(
     let mut then = State::new(&state.now, BTreeSet::new());
     super::one(statement, text, &mut then);
     let made = then.find(ObjectKind::Table, &name)?;
-    let columns: Vec<&String> = then
-        .definition(&made)?
-        .columns
+    let made_columns = &then.definition(&made)?.columns;
+    let columns: Vec<&String> = made_columns
         .iter()
         .filter(|column| column.generated.is_none() && names_column(&from.columns, &column.name))
         .map(|column| &column.name)
@@ -89,7 +102,12 @@ fn rows(
     if columns.is_empty() {
         return None;
     }
-    taken.take(&from.place);
+    taken.take_rows(&from.place, &from.columns, |column| {
+        columns.iter().any(|own| text::same(own, column, MYSQL))
+    });
+    if from.versioned {
+        taken.leave(&from.place, "the former versions of its rows");
+    }
     let rest = from.place.name.trim_start_matches(KEPT_PREFIX);
     // The server adds `_ibfk_1` to it for the name of a key.
     let place = shortened(format!("{BACK_PREFIX}{rest}"), 50);
@@ -106,6 +124,12 @@ fn rows(
         quoted(&place),
         quoted(&from.place.name)
     ));
+    let is_counted =
+        |column: &ColumnDefinition| is_counted(column) && names_column(&from.columns, &column.name);
+    if let Some(counter) = from.counter.filter(|_| made_columns.iter().any(is_counted)) {
+        // It goes on where it was, and not behind the highest number that is left.
+        sent.push(alter(&place, &[format!("AUTO_INCREMENT = {counter}")]));
+    }
     sent.extend(body.keys(text, &place).into_iter().map(|key| alter(&place, &[key])));
     sent.push(format!("RENAME TABLE {} TO {}", quoted(&place), quoted(&name.name)));
     Some(sent)
@@ -221,6 +245,7 @@ fn values(
             kept.kind == KeptKind::Column
                 && kept.name == table.name
                 && kept.column.as_deref().is_some_and(|own| text::same(own, column, MYSQL))
+                && kept.place_column.as_deref().is_some_and(|place| state.column(&table, place).is_some())
         })
     };
     // IF NOT EXISTS leaves a column alone that is there.
@@ -254,7 +279,13 @@ fn values(
                 if defined.as_ref().is_some_and(must_have_a_value) {
                     taken.require(own, MYSQL);
                 }
-                sent.extend(defined.and_then(|column| fill(&table.name.name, &column, place)));
+                let others = state.definition(&table).map_or(&[][..], |definition| &definition.columns);
+                let filled = defined.map(|column| fill((&table.name.name, others), &column, place));
+                let filled = filled.unwrap_or_default();
+                if let Some(trigger) = fires(&table, state).filter(|_| !filled.is_empty()) {
+                    taken.require_quietly(own, trigger, MYSQL);
+                }
+                sent.extend(filled);
                 changes.push(format!("CHANGE COLUMN {} {} {rest}", quoted(place), quoted(&name)));
             }
             None => changes.push(piece.text.to_owned()),
@@ -264,9 +295,25 @@ fn values(
     any.then_some(sent)
 }
 
+/// The trigger that fires where rows of a table are given values.
+fn fires(table: &Object, state: &State) -> Option<String> {
+    let parts = &state.definition(table)?.parts;
+    let mut triggers = parts.iter().filter(|(part, _)| part.kind == PartKind::Trigger);
+    let found = triggers.find(|(_, held)| {
+        let tokens = text::tokens(held, MYSQL);
+        let mut words = Words::new(held, &tokens, MYSQL);
+        while words.look(0).is_some() && !words.at_word("ON") {
+            if words.take("UPDATE") {
+                return true;
+            }
+            words.advance();
+        }
+        false
+    });
+    found.map(|(part, _)| part.name.clone())
+}
+
 /// It takes no NULL, and nothing gives it another value.
 fn must_have_a_value(column: &ColumnDefinition) -> bool {
-    column.not_null
-        && column.default.is_none()
-        && !column.text.to_ascii_uppercase().contains("AUTO_INCREMENT")
+    column.not_null && column.default.is_none() && !is_counted(column)
 }

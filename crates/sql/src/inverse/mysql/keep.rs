@@ -8,6 +8,7 @@ use super::super::state::State;
 use super::super::text;
 use super::MYSQL;
 use super::render::{self, alter, key_columns, quoted};
+use super::session::{About, Session};
 use crate::action::Name;
 use crate::effect::mysql::tokens;
 use crate::kind::{DdlVerb, Kind};
@@ -15,6 +16,7 @@ use crate::scanner::Token;
 use crate::snapshot::{ColumnDefinition, Object, ObjectKind, PartKind};
 use crate::statement::Statement;
 use crate::words::Words;
+use std::collections::BTreeMap;
 
 /// What is sent in place of one statement, and what that keeps.
 type Found = Result<Option<(Vec<String>, Vec<Kept>)>, String>;
@@ -25,11 +27,16 @@ pub(in crate::inverse) fn keep(
     tag: &str,
     keeping: &mut Keeping,
 ) -> Result<(), Unkept> {
+    let mut session = Session::ran(&running.script.statements[..running.done], running.text, state);
     for (number, statement) in left(running) {
         let tag = format!("{tag}_{}", number + 1);
-        let found = one(statement, running.text, state, &tag);
+        let tokens = read(statement, running.text);
+        let about = session.follow(statement, (running.text, &tokens), state);
+        let found = one(statement, (running.text, &tokens), (state, &about), &tag);
         keeping.take(number, found.map(|found| found.map(|(sent, kept)| (sent, None, kept))))?;
-        super::one(statement, running.text, state);
+        if about == About::Database {
+            super::one(statement, running.text, state);
+        }
     }
     Ok(())
 }
@@ -39,9 +46,18 @@ pub(super) fn read(statement: &Statement, text: &str) -> Vec<Token> {
     [false, true].into_iter().find_map(|ansi_quotes| tokens(statement, text, ansi_quotes)).unwrap_or_default()
 }
 
-fn one(statement: &Statement, text: &str, state: &State, tag: &str) -> Found {
-    let tokens = read(statement, text);
-    let mut words = Words::new(text, &tokens, MYSQL);
+fn one(
+    statement: &Statement,
+    (text, tokens): (&str, &[Token]),
+    (state, about): (&State, &About),
+    tag: &str,
+) -> Found {
+    let mut words = Words::new(text, tokens, MYSQL);
+    if let About::Unclear(name) = about {
+        return Err(format!(
+            "a temporary table is called {name}, and which table is meant from here on is not known; give that another name, or drop it before"
+        ));
+    }
     match &statement.kind {
         Kind::DropDatabase => Err("it takes everything in the database with it".to_owned()),
         // SET STATEMENT ... FOR, and whatever else is not read.
@@ -54,13 +70,44 @@ fn one(statement: &Statement, text: &str, state: &State, tag: &str) -> Found {
                 return Ok(None);
             }
             words.if_exists();
-            tables(&words.names(), state, tag)
+            let names = words.names();
+            match is_ours(&names, state, about)? {
+                true => tables(&names, state, tag),
+                false => Ok(None),
+            }
         }
-        Kind::Ddl(DdlVerb::Alter) => match Pieces::read(text, &tokens, MYSQL) {
-            Some(pieces) => columns(&pieces, state, tag),
-            None => Ok(None),
+        Kind::Ddl(DdlVerb::Alter) => match Pieces::read(text, tokens, MYSQL) {
+            Some(pieces) if pieces.pieces.iter().any(|piece| piece.dropped_column().is_some()) => {
+                match is_ours(std::slice::from_ref(&pieces.table), state, about)? {
+                    true => columns(&pieces, state, tag),
+                    false => Ok(None),
+                }
+            }
+            _ => Ok(None),
         },
         _ => Ok(None),
+    }
+}
+
+/// These tables are in the database; false where they are the session's own, and an error where that is not known, or where they are
+/// in another database: nothing is kept there.
+fn is_ours(names: &[Name], state: &State, about: &About) -> Result<bool, String> {
+    match about {
+        About::Temporary => return Ok(false),
+        About::Used(database) => {
+            return Err(format!(
+                "it stands behind USE {database}, and nothing is kept in another database; drop that by a migration of its own database"
+            ));
+        }
+        About::Database | About::Unclear(_) => {}
+    }
+    let is_made =
+        |name: &Name| state.find(ObjectKind::Table, name).is_some_and(|table| state.is_created(&table));
+    match names.iter().find(|name| state.is_elsewhere(name)) {
+        Some(other) if !names.iter().all(is_made) => Err(format!(
+            "{other} is in another database, where nothing is kept; drop that by a migration of its own database"
+        )),
+        _ => Ok(true),
     }
 }
 
@@ -92,6 +139,7 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
         let place = kept_name(KEPT_PREFIX, tag, name);
         let (mut changes, mut back) = (Vec::new(), Vec::new());
         let (mut triggers, mut again, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        let mut modes = BTreeMap::new();
         for (part, held) in &definition.parts {
             match part.kind {
                 PartKind::ForeignKey => {
@@ -108,6 +156,8 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
                 PartKind::Trigger => {
                     triggers.push(format!("DROP TRIGGER IF EXISTS {}", quoted(&part.name)));
                     again.push((part.name.clone(), held.clone()));
+                    let mode = render::mode_of(definition, Some(&part.name));
+                    modes.extend(mode.map(|mode| (part.name.clone(), mode.to_owned())));
                 }
                 _ => {}
             }
@@ -130,6 +180,7 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
             restore: vec![alter(&place, &back)],
             foreign_keys: keys,
             triggers: again,
+            modes,
             ..Kept::default()
         });
     }
@@ -150,6 +201,8 @@ fn columns(pieces: &Pieces<'_>, state: &State, tag: &str) -> Found {
     }
     let mut changes: Vec<String> = Vec::new();
     let mut keys = KeyChanges::default();
+    let dropped_keys: Vec<String> =
+        pieces.pieces.iter().filter_map(|piece| dropped_key(piece.text)).collect();
     let mut kept = Vec::new();
     for piece in &pieces.pieces {
         match piece.dropped_column().filter(|name| drops(name)) {
@@ -165,7 +218,7 @@ fn columns(pieces: &Pieces<'_>, state: &State, tag: &str) -> Found {
                 let again = pieces.pieces.iter().any(|piece| {
                     piece.added_column().is_some_and(|(added, _)| text::same(&added, &name, MYSQL))
                 });
-                keys.without((&column.name, again), &table, state)?;
+                keys.without((&column.name, again), (&table, &dropped_keys), state)?;
                 kept.push(Kept {
                     kind: KeptKind::Column,
                     name: table.name.clone(),
@@ -205,6 +258,16 @@ fn drops_index(change: &str, index: &str) -> bool {
     }
 }
 
+/// The foreign key that a change drops, by either of its names.
+fn dropped_key(change: &str) -> Option<String> {
+    let tokens = text::tokens(change, MYSQL);
+    let mut words = Words::new(change, &tokens, MYSQL);
+    words.take("DROP").then_some(())?;
+    let is_key = words.take_all(&["FOREIGN", "KEY"]) || words.take("CONSTRAINT");
+    words.if_exists();
+    words.part().filter(|_| is_key)
+}
+
 /// The changes of the keys that columns leave, by the key.
 #[derive(Default)]
 struct KeyChanges {
@@ -218,12 +281,13 @@ impl KeyChanges {
     fn without(
         &mut self,
         (column, again): (&str, bool),
-        table: &Object,
+        (table, dropped_keys): (&Object, &[String]),
         state: &State,
     ) -> Result<(), String> {
         let parts = state.definition(table).map(|definition| definition.parts.clone()).unwrap_or_default();
         for (part, held) in parts {
-            if part.kind == PartKind::ForeignKey && names_column(&key_columns(&held), column) {
+            let goes = names_column(dropped_keys, &part.name);
+            if part.kind == PartKind::ForeignKey && !goes && names_column(&key_columns(&held), column) {
                 return Err(format!("the foreign key {} is made of it; drop that before", part.name));
             }
             let primary = part.kind == PartKind::Constraint && part.name == "PRIMARY";
@@ -320,12 +384,53 @@ fn restored(table: &Object, kept: &Kept, keys: &KeyChanges, state: &State) -> Ve
         changes.extend(left.then_some(drop));
         changes.push(format!("ADD {former}"));
     }
-    fill(name, column, place).into_iter().chain([alter(name, &changes)]).collect()
+    // What other columns there will be then is not known.
+    fill((name, &[]), column, place).into_iter().chain([alter(name, &changes)]).collect()
 }
 
-/// Rows that came without it get its default.
-pub(super) fn fill(table: &str, column: &ColumnDefinition, place: &str) -> Option<String> {
-    let default = column.default.as_ref().filter(|default| !default.eq_ignore_ascii_case("NULL"))?;
-    let place = quoted(place);
-    column.not_null.then(|| format!("UPDATE {} SET {place} = {default} WHERE {place} IS NULL", quoted(table)))
+/// Rows that came without it get its default, or the numbers behind those that were kept. What else the table has stays as it is.
+pub(super) fn fill(
+    (table, others): (&str, &[ColumnDefinition]),
+    column: &ColumnDefinition,
+    place: &str,
+) -> Vec<String> {
+    let (table, place) = (quoted(table), quoted(place));
+    // A column that changes with its row does not where it is given a value.
+    let same = others.iter().filter(|other| changes_by_itself(other)).map(|other| {
+        let name = quoted(&other.name);
+        format!(", {name} = {name}")
+    });
+    let same: String = same.collect();
+    let update = |value: &str| format!("UPDATE {table} SET {place} = {value}{same} WHERE {place} IS NULL");
+    if is_counted(column) {
+        return vec![
+            format!("SET @cutover_counter = (SELECT GREATEST(COALESCE(MAX({place}), 0), 0) FROM {table})"),
+            update("(@cutover_counter := @cutover_counter + 1)"),
+        ];
+    }
+    let default = column.default.as_ref().filter(|default| !default.eq_ignore_ascii_case("NULL"));
+    default.filter(|_| column.not_null).map(|default| update(default)).into_iter().collect()
+}
+
+/// AUTO_INCREMENT.
+pub(super) fn is_counted(column: &ColumnDefinition) -> bool {
+    has(&column.text, &["AUTO_INCREMENT"])
+}
+
+/// ON UPDATE CURRENT_TIMESTAMP.
+fn changes_by_itself(column: &ColumnDefinition) -> bool {
+    has(&column.text, &["ON", "UPDATE"])
+}
+
+/// These words stand in the definition of a column.
+fn has(definition: &str, wanted: &[&str]) -> bool {
+    let tokens = text::tokens(definition, MYSQL);
+    let mut words = Words::new(definition, &tokens, MYSQL);
+    while words.look(0).is_some() {
+        if words.take_all(wanted) {
+            return true;
+        }
+        words.skip_one();
+    }
+    false
 }

@@ -10,6 +10,7 @@ pub(super) mod keep;
 mod key;
 mod object;
 mod render;
+mod session;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,16 @@ use crate::words::Words;
 use diagnostics::Provider;
 
 const MYSQL: Provider = Provider::MySql;
+
+/// A statement that makes code, under the `sql_mode` that it is to run under: that of the session is the one that code keeps.
+pub fn under_mode(mode: &str, statement: String) -> Vec<String> {
+    vec![
+        "SET @cutover_code_mode = @@SESSION.sql_mode".to_owned(),
+        format!("SET SESSION sql_mode = '{mode}'"),
+        statement,
+        "SET SESSION sql_mode = @cutover_code_mode".to_owned(),
+    ]
+}
 
 /// How each statement of the script is undone, and what is said to the session around.
 pub(super) fn undo(script: &Script, text: &str, before: &Snapshot) -> (Draft, Vec<Undo>) {

@@ -61,10 +61,13 @@ pub(super) fn create(written: &str, mut words: Words<'_>, state: &mut State) -> 
     match known {
         Some(_) if lenient => Some(Undo::default()),
         Some(known) if replaces => {
-            let former = state.definition(&known).map(|definition| definition.text.clone());
             let made = state.is_created(&known);
-            state.change(&known, |definition| written.clone_into(&mut definition.text));
-            Some(former.filter(|_| !made).map(|former| replaced(&former, &known)).unwrap_or_default())
+            let undo = if made { None } else { replaced(&known, state) };
+            state.change(&known, |definition| {
+                written.clone_into(&mut definition.text);
+                definition.parts.retain(|part, _| part.kind != PartKind::Session);
+            });
+            Some(undo.unwrap_or_default())
         }
         _ => {
             let definition = Definition { text: written.to_owned(), ..Definition::default() };
@@ -77,10 +80,12 @@ pub(super) fn create(written: &str, mut words: Words<'_>, state: &mut State) -> 
 }
 
 /// The former definition in place of what OR REPLACE has made: the server takes these words, and leaves the rights to it alone.
-fn replaced(former: &str, object: &Object) -> Undo {
-    let mut undo = Undo::with(vec![former.replacen("CREATE ", "CREATE OR REPLACE ", 1)]);
+fn replaced(object: &Object, state: &State) -> Option<Undo> {
+    let former = state.definition(object)?;
+    let made = former.text.replacen("CREATE ", "CREATE OR REPLACE ", 1);
+    let mut undo = Undo::with(render::under(render::mode_of(former, None), made, state));
     made_again(object, &mut undo);
-    undo
+    Some(undo)
 }
 
 /// What is made again has another definer, and a counter another position.
@@ -117,7 +122,7 @@ fn table(name: &Name, replaces: bool, lenient: bool, words: Words<'_>, state: &m
     let needed = state.create(object.clone(), Definition::default());
     elements(&object, words, state);
     if needed {
-        undo.sql.insert(0, format!("DROP TABLE {}", quoted(&name.name)));
+        undo.sql.insert(0, format!("DROP TABLE {}", text::qualified(&object.name, MYSQL)));
         undo.losses.push(Loss::Rows { table: object.name });
     }
     undo.made_unless_there(unsure, name)
@@ -163,19 +168,34 @@ fn trigger(
     let (written, mut words) = statement;
     words.skip_to("ON").then_some(())?;
     let table = state.find(ObjectKind::Table, &words.name()?)?;
-    let known = state.part(&table, PartKind::Trigger, &name.name).map(|(_, held)| held.clone());
+    let known = former_trigger(&table, &name.name, state);
     if known.is_some() && lenient {
         return Some(Undo::default());
     }
     let part = Part { kind: PartKind::Trigger, name: name.name.clone() };
     state.change(&table, |definition| {
+        without_session(definition, &part.name);
         definition.parts.insert(part, written.to_owned());
     });
     let drop = format!("DROP TRIGGER {}", quoted(&name.name));
     let unsure = known.is_none() && (replaces || lenient);
-    let sql = std::iter::once(drop).chain(known.filter(|_| replaces)).collect();
+    let former = known.filter(|_| replaces).unwrap_or_default();
+    let sql = std::iter::once(drop).chain(former).collect();
     let undo = Undo::with(if state.is_created(&table) { Vec::new() } else { sql });
     Some(undo.made_unless_there(unsure, &name.name))
+}
+
+/// The statements that make a trigger as it is.
+fn former_trigger(table: &Object, name: &str, state: &State) -> Option<Vec<String>> {
+    let (part, held) = state.part(table, PartKind::Trigger, name)?;
+    let mode = render::mode_of(state.definition(table)?, Some(&part.name));
+    Some(render::under(mode, held.clone(), state))
+}
+
+/// A trigger that is gone, or made anew, has not the session of the former one.
+fn without_session(definition: &mut Definition, trigger: &str) {
+    let of = format!(" of {trigger}");
+    definition.parts.retain(|part, _| part.kind != PartKind::Session || !part.name.ends_with(&of));
 }
 
 pub(super) fn drop(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
@@ -196,9 +216,12 @@ pub(super) fn drop(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
             };
             let made = state.is_created(&table);
             let part = state.part(&table, PartKind::Trigger, &name.name).map(|(part, _)| part.clone());
+            sql.extend(former_trigger(&table, &name.name, state).filter(|_| !made).unwrap_or_default());
             state.change(&table, |definition| {
-                let held = part.and_then(|part| definition.parts.remove(&part));
-                sql.extend(held.filter(|_| !made));
+                if let Some(part) = part {
+                    without_session(definition, &part.name);
+                    definition.parts.remove(&part);
+                }
             });
             if !made && !sql.is_empty() {
                 undo.note(Obstacle::OtherOwner { of: name.name });
@@ -217,7 +240,8 @@ fn lost(objects: Vec<Object>, state: &mut State) -> Undo {
     let mut last = Vec::new();
     for object in objects {
         let Some(definition) = state.remove(&object) else { continue };
-        undo.sql.push(render::create(&object, &definition));
+        let made = render::create(&object, &definition);
+        undo.sql.extend(render::under(render::mode_of(&definition, None), made, state));
         made_again(&object, &mut undo);
         without_rights(&object, &mut undo);
         if object.kind == ObjectKind::Table {
@@ -227,7 +251,7 @@ fn lost(objects: Vec<Object>, state: &mut State) -> Undo {
             for part in definition.parts.keys().filter(|part| part.kind == PartKind::Trigger) {
                 undo.note(Obstacle::OtherOwner { of: part.name.clone() });
             }
-            last.extend(render::behind(&object, &definition));
+            last.extend(render::behind(&object, &definition, state));
         }
     }
     undo.sql.extend(last);
@@ -305,13 +329,14 @@ pub(super) fn alter(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
     };
     words.if_exists();
     let object = state.find(of(word)?, &words.name()?)?;
-    let former = state.definition(&object)?.text.clone();
+    let definition = state.definition(&object)?;
+    let (former, mode) = (definition.text.clone(), render::mode_of(definition, None));
     if state.is_created(&object) {
         return Some(Undo::default());
     }
     let mut undo = Undo::default();
     match object.kind {
-        ObjectKind::View => return Some(replaced(&former, &object)),
+        ObjectKind::View => return replaced(&object, state),
         ObjectKind::Sequence => {
             undo.sql.push(format!("ALTER SEQUENCE {} {}", quoted(&object.name.name), counting(&former)?));
             if words.skip_to("RESTART") {
@@ -319,7 +344,8 @@ pub(super) fn alter(mut words: Words<'_>, state: &mut State) -> Option<Undo> {
             }
         }
         _ => {
-            undo.sql = vec![format!("DROP {word} {}", quoted(&object.name.name)), former];
+            undo.sql = vec![format!("DROP {word} {}", quoted(&object.name.name))];
+            undo.sql.extend(render::under(mode, former, state));
             made_again(&object, &mut undo);
             without_rights(&object, &mut undo);
         }

@@ -1,6 +1,7 @@
 //! Statements that make what a snapshot holds.
 
 use super::MYSQL;
+use crate::inverse::state::State;
 use crate::inverse::text;
 use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, Part, PartKind};
 
@@ -51,13 +52,30 @@ pub(super) fn create(object: &Object, definition: &Definition) -> String {
     text.trim_end().to_owned()
 }
 
+/// The `sql_mode` under which an object was made, or a trigger of it.
+pub(super) fn mode_of<'d>(definition: &'d Definition, trigger: Option<&str>) -> Option<&'d str> {
+    let name = trigger.map_or_else(|| "sql_mode".to_owned(), |trigger| format!("sql_mode of {trigger}"));
+    definition.part(PartKind::Session, &name)
+}
+
+/// A statement that makes code, under the `sql_mode` under which that was made, where the session has another one.
+pub(super) fn under(mode: Option<&str>, statement: String, state: &State) -> Vec<String> {
+    let own = state.now.session.get("sql_mode");
+    match mode.filter(|mode| own.is_none_or(|own| own != mode)) {
+        Some(mode) => super::under_mode(mode, statement),
+        None => vec![statement],
+    }
+}
+
 /// The statements that make the foreign keys and triggers of a table.
-pub(super) fn behind(object: &Object, definition: &Definition) -> Vec<String> {
+pub(super) fn behind(object: &Object, definition: &Definition, state: &State) -> Vec<String> {
     let mut sql = Vec::new();
     for (part, held) in &definition.parts {
         match part.kind {
             PartKind::ForeignKey => sql.push(alter(&object.name.name, &[foreign_key(&part.name, held)])),
-            PartKind::Trigger => sql.push(held.clone()),
+            PartKind::Trigger => {
+                sql.extend(under(mode_of(definition, Some(&part.name)), held.clone(), state));
+            }
             _ => {}
         }
     }

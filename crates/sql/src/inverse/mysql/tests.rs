@@ -1,7 +1,7 @@
 //! One form after the other, in a database that is made by hand.
 
 use crate::inverse::Obstacle;
-use crate::snapshot::{Object, ObjectKind, Part, PartKind, shown_table};
+use crate::snapshot::{Definition, Object, ObjectKind, Part, PartKind, shown_table};
 use crate::{Draft, Name, Options, Snapshot, draft, split};
 use diagnostics::Provider;
 
@@ -41,6 +41,55 @@ fn back(text: &str) -> Draft {
 #[track_caller]
 fn undoes(text: &str, sql: &[&str]) {
     assert_eq!(back(text).statements().collect::<Vec<_>>(), sql, "{text}");
+}
+
+#[test]
+fn code_is_made_again_under_its_own_mode() {
+    let mut before = before();
+    before.session.insert("sql_mode".to_owned(), "STRICT_TRANS_TABLES".to_owned());
+    let mode =
+        |name: &str, mode: &str| (Part { kind: PartKind::Session, name: name.to_owned() }, mode.to_owned());
+    let orders = Object { kind: ObjectKind::Table, name: Name::unqualified("orders") };
+    before.objects.get_mut(&orders).unwrap().parts.extend([mode("sql_mode of t", "PIPES_AS_CONCAT")]);
+    for (name, own) in [("p", "ANSI_QUOTES"), ("q", "STRICT_TRANS_TABLES")] {
+        let text = format!("CREATE PROCEDURE `{name}`() SELECT 1");
+        let parts = [mode("sql_mode", own)].into();
+        let definition = Definition { text, parts, ..Definition::default() };
+        before
+            .objects
+            .insert(Object { kind: ObjectKind::Procedure, name: Name::unqualified(name) }, definition);
+    }
+    let under = |own: &str, made: &str| {
+        format!(
+            "SET @cutover_code_mode = @@SESSION.sql_mode;SET SESSION sql_mode = '{own}';{made};SET SESSION sql_mode = @cutover_code_mode"
+        )
+    };
+    let trigger = "CREATE TRIGGER `t` BEFORE INSERT ON `orders` FOR EACH ROW SET NEW.note = ''";
+    for (text, back) in [
+        ("DROP TRIGGER t", under("PIPES_AS_CONCAT", trigger)),
+        ("DROP PROCEDURE p", under("ANSI_QUOTES", "CREATE PROCEDURE `p`() SELECT 1")),
+        (
+            "CREATE OR REPLACE PROCEDURE p() SELECT 2",
+            under("ANSI_QUOTES", "CREATE OR REPLACE PROCEDURE `p`() SELECT 1"),
+        ),
+        ("DROP PROCEDURE q", "CREATE PROCEDURE `q`() SELECT 1".to_owned()),
+    ] {
+        let draft = draft(&split(text, &Options::new(Provider::MySql)).unwrap(), text, &before);
+        assert_eq!(draft.statements().collect::<Vec<_>>().join(";"), back, "{text}");
+    }
+}
+
+#[test]
+fn what_is_in_another_database_is_not_taken_for_the_own() {
+    let mut before = before();
+    before.session.insert("database".to_owned(), "shop".to_owned());
+    for (text, back) in [
+        ("CREATE TABLE other.orders (id INT)", "DROP TABLE `other`.`orders`"),
+        ("ALTER TABLE shop.orders ADD COLUMN x INT", "ALTER TABLE `orders` DROP COLUMN `x`"),
+    ] {
+        let draft = draft(&split(text, &Options::new(Provider::MySql)).unwrap(), text, &before);
+        assert_eq!(draft.statements().collect::<Vec<_>>().join(";"), back, "{text}");
+    }
 }
 
 #[test]

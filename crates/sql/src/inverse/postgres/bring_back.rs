@@ -4,7 +4,7 @@ use super::super::keep::{Kept, KeptKind, Piece, Pieces, Running, Substitution, T
 use super::super::state::State;
 use super::super::text;
 use super::POSTGRES;
-use super::counter::counted;
+use super::counter::{self, counted};
 use super::keep::{TYPES, fill, own_type};
 use super::render::{self, alter, alter_column, quoted};
 use super::{setting, types};
@@ -12,6 +12,8 @@ use crate::action::Name;
 use crate::pg;
 use crate::pg::command::{self, Alter, Change, Command, Object as Relation};
 use crate::snapshot::{ColumnDefinition, Object, ObjectKind, PartKind};
+use crate::statement::Statement;
+use std::collections::BTreeSet;
 
 pub(in crate::inverse) fn bring_back(
     running: Running<'_>,
@@ -38,8 +40,8 @@ pub(in crate::inverse) fn bring_back(
             }
             _ => None,
         };
+        follow((statement, running.text), state, if sent.is_some() { kept } else { &[] });
         found.extend(sent.map(|(sent, own)| Substitution { statement: number, sent, own }));
-        super::one(statement, running.text, state);
     }
     for own in kept.iter().filter(|kept| kept.kind == KeptKind::Type) {
         if state.find_any(&TYPES, &own.name).is_some_and(|made| state.is_created(&made)) {
@@ -56,6 +58,26 @@ pub(in crate::inverse) fn bring_back(
         }
     }
     found
+}
+
+/// What is there behind a statement. A table that it makes has the columns of those that it is made after, and, where its rows came back,
+/// those that are kept in it.
+fn follow((statement, text): (&Statement, &str), state: &mut State, kept: &[Kept]) {
+    let create = match pg::read(statement.span.slice(text)) {
+        Ok(Command::CreateTable(create)) if !is_in_the_way(&create, state) => Some(create),
+        _ => None,
+    };
+    let made =
+        create.and_then(|create| Some((state.made(create.name.as_ref()?), columns_of(&create, state))));
+    super::one(statement, text, state);
+    let Some((name, columns)) = made else { return };
+    let table = Object { kind: ObjectKind::Table, name };
+    if let Some(columns) = columns {
+        state.change(&table, |definition| definition.columns = columns);
+    }
+    for one in kept.iter().filter(|one| one.name == table.name) {
+        one.held.iter().for_each(|(column, _)| state.hold(&table, column));
+    }
 }
 
 /// Something has the name: IF NOT EXISTS leaves that alone, and rows that are kept are none of its.
@@ -97,24 +119,19 @@ fn rows(
             false => partition().map(|partition| (kept, &partition.place, &partition.columns)),
         }
     })?;
-    let columns: Vec<&command::ColumnDefinition> = create
-        .columns
-        .iter()
-        .filter(|column| column.generated.is_none() && held.contains(&column.name))
-        .collect();
-    count_on(&name, (&columns, place), counters);
-    seen.take(place);
-    // A partition that lists no columns has those of the table above it.
-    let (into, taken) = match create.columns.is_empty() {
-        true => (listed(held, POSTGRES), listed(held, POSTGRES)),
-        false => {
-            let value = |column: &&command::ColumnDefinition| {
-                quoted(&column.name) + &cast(&types::defined(column, state), state)
-            };
-            let taken: Vec<String> = columns.iter().map(value).collect();
-            (listed(columns.iter().map(|column| &column.name), POSTGRES), taken.join(", "))
-        }
-    };
+    let columns: Vec<ColumnDefinition> =
+        columns_of(create, state)?.into_iter().filter(|column| held.contains(&column.name)).collect();
+    let stored: Vec<&ColumnDefinition> = columns.iter().filter(|column| column.generated.is_none()).collect();
+    if stored.is_empty() {
+        return None;
+    }
+    let own: Vec<&command::ColumnDefinition> =
+        create.columns.iter().filter(|own| stored.iter().any(|column| column.name == own.name)).collect();
+    count_on(&name, (&own, place), counters);
+    seen.take_rows(place, held, |column| stored.iter().any(|own| own.name == *column));
+    let into = listed(stored.iter().map(|column| &column.name), POSTGRES);
+    let value = |column: &&ColumnDefinition| quoted(&column.name) + &cast(column, state);
+    let taken = stored.iter().map(value).collect::<Vec<_>>().join(", ");
     let carried =
         whole.held.iter().fold(String::new(), |list, (column, _)| format!("{list}, {}", quoted(column)));
     let fill = format!(
@@ -132,6 +149,27 @@ fn rows(
     }
     sent.extend([all_rows, fill]);
     Some((sent, Some(0)))
+}
+
+/// The columns that a table has once it is made: those that are written, and those of the tables that it is made after. None where they are
+/// not known.
+fn columns_of(create: &command::CreateTable, state: &State) -> Option<Vec<ColumnDefinition>> {
+    let mut columns: Vec<ColumnDefinition> = Vec::new();
+    let likes = create.like.iter().map(|like| &like.table);
+    for other in create.inherits.iter().chain(&create.partition_of).chain(likes) {
+        let definition = state.definition(&state.relation(other)?)?;
+        if definition.columns.is_empty() {
+            return None;
+        }
+        columns.extend(definition.columns.iter().cloned());
+    }
+    columns.extend(create.columns.iter().map(|column| types::defined(column, state)));
+    // Columns of one name are merged, and of a partition more may be said.
+    let mut seen = BTreeSet::new();
+    columns.reverse();
+    columns.retain(|column| seen.insert(column.name.clone()));
+    columns.reverse();
+    Some(columns)
 }
 
 /// What sets the counters of columns behind the numbers that are in `place`: what is read there no policy hides.
@@ -152,9 +190,9 @@ fn count_on(
     }
 }
 
-/// Values of an enum that the way back has made are of another type than those that are kept.
+/// Values of a type that the way back has made are of another one than those that are kept.
 fn cast(column: &ColumnDefinition, state: &State) -> String {
-    let made = state.find(ObjectKind::Enum, &own_type(column)).is_some_and(|own| state.is_created(&own));
+    let made = state.find_any(&TYPES, &own_type(column)).is_some_and(|own| state.is_created(&own));
     if made { format!("::text::{}", column.data_type) } else { String::new() }
 }
 
@@ -179,14 +217,14 @@ fn values(
                 if column.generated.is_none()
                     && !(*if_not_exists && state.column(&table, &column.name).is_some()) =>
             {
-                match of_column(&table, &column.name, kept) {
+                match of_column(&table, &column.name, (state, kept)) {
                     Some((own, from)) => {
                         seen.take_column(own);
                         let counts = column.identity || piece.text.to_ascii_uppercase().contains("SERIAL");
                         if column.not_null && column.default.is_none() && !counts {
                             seen.require(own, POSTGRES);
                         }
-                        sent.extend(named_back(&table, column, from, (piece, state)));
+                        sent.extend(named_back((&table, column), (own, from), (piece, state)));
                     }
                     None => rest.push(piece.text),
                 }
@@ -205,25 +243,32 @@ fn values(
     Some((sent, None))
 }
 
-fn of_column<'k>(table: &Object, column: &str, kept: &'k [Kept]) -> Option<(&'k Kept, &'k str)> {
+/// The kept column, where it stands in the table that has its name.
+fn of_column<'k>(
+    table: &Object,
+    column: &str,
+    (state, kept): (&State, &'k [Kept]),
+) -> Option<(&'k Kept, &'k str)> {
     kept.iter()
-        .find(|kept| {
+        .filter(|kept| {
             kept.kind == KeptKind::Column && kept.name == table.name && kept.column.as_deref() == Some(column)
         })
-        .and_then(|kept| Some((kept, kept.place_column.as_deref()?)))
+        .filter_map(|kept| Some((kept, kept.place_column.as_deref()?)))
+        .find(|(_, place)| state.column(table, place).is_some())
 }
 
 /// The kept column gets its name back, and becomes what the way back says of it.
 fn named_back(
-    table: &Object,
-    column: &command::ColumnDefinition,
-    from: &str,
+    (table, column): (&Object, &command::ColumnDefinition),
+    (own, from): (&Kept, &str),
     (piece, state): (&Piece<'_>, &State),
 ) -> Vec<String> {
     let name = column.name.as_str();
     let inline =
         column.constraints.iter().any(|constraint| !matches!(constraint.form, command::Form::NotNull { .. }));
-    if inline {
+    // A counter of its own comes with a column that is made.
+    let counts = (column.identity && !own.counts) || Clauses::read(piece.text).is_serial;
+    if inline || counts {
         return filled_anew((table, column), from, (piece, state));
     }
     let defined = types::defined(column, state);
@@ -236,6 +281,9 @@ fn named_back(
         sent.push(alter_column(table, name, &format!("TYPE {}{using}", defined.data_type)));
     }
     if let Some(default) = defined.default.as_ref().filter(|_| !identity) {
+        // Rows that came since get numbers behind those that are kept.
+        let numbers = counts_on((table, column), (name, &defined.data_type), state);
+        sent.extend((!numbers.is_empty()).then(|| setting::unhindered(table, &numbers)));
         sent.push(alter_column(table, name, &format!("SET DEFAULT {default}")));
         if column.not_null {
             sent.push(fill(table, name, default));
@@ -245,6 +293,21 @@ fn named_back(
         sent.push(alter_column(table, name, "SET NOT NULL"));
     }
     sent
+}
+
+/// What sets the sequences that a column counts with behind the numbers that stand in `numbers`, a column of its table.
+fn counts_on(
+    (table, column): (&Object, &command::ColumnDefinition),
+    (numbers, data_type): (&str, &str),
+    state: &State,
+) -> Vec<String> {
+    let used = column.default.iter().flat_map(|default| &default.sequences);
+    let sequences = used.filter_map(|name| state.find(ObjectKind::Sequence, name));
+    let one = |sequence: Object| {
+        let options = state.definition(&sequence).map_or("", |definition| definition.text.as_str());
+        counter::counted_on(&sequence.name, options, table, (&quoted(numbers), data_type))
+    };
+    sequences.filter_map(one).collect()
 }
 
 /// A column of which more is said in the same breath is made by the statement itself, without that; it is filled, and the rest is said
@@ -257,14 +320,21 @@ fn filled_anew(
     let (name, own) = (quoted(&column.name), column.name.as_str());
     let whole = render::qualified(&table.name);
     let clauses = Clauses::read(piece.text);
-    let mut sent = vec![format!("ALTER TABLE {whole} {}", clauses.plain)];
     let defined = types::defined(column, state);
+    let mut sent = Vec::new();
+    // All rows get numbers of the counter as soon as the column is there.
+    let numbers = counts_on((table, column), (from, &defined.data_type), state);
+    if !numbers.is_empty() {
+        sent.push(setting::unhindered(table, &numbers));
+    }
+    sent.push(format!("ALTER TABLE {whole} {}", clauses.plain));
     let kept = format!("{}{}", quoted(from), cast(&defined, state));
     let counts = column.identity || clauses.is_serial;
     let sequence =
         format!("pg_catalog.pg_get_serial_sequence({}, {})", text::string(&whole), text::string(own));
+    let mut fill = Vec::new();
     let value = if counts {
-        sent.push(counted(&sequence, "", table, &quoted(from)));
+        fill.push(counter::counted(&sequence, "", table, &quoted(from)));
         format!("coalesce({kept}, pg_catalog.nextval({sequence}))")
     } else if column.default.is_some() {
         format!("coalesce({kept}, {name})")
@@ -275,14 +345,8 @@ fn filled_anew(
     if always {
         sent.push(alter_column(table, own, "SET GENERATED BY DEFAULT"));
     }
-    // A policy that its owner is under as well would leave rows without theirs.
-    sent.push("SET LOCAL row_security = off".to_owned());
-    // No row is changed: what follows changes, as a time or a log, follows this one not.
-    let (off, on): (Vec<String>, Vec<String>) = setting::triggers_off_and_on(table, state).unzip();
-    sent.extend(off);
-    sent.push(format!("UPDATE {whole} SET {name} = {value}"));
-    sent.extend(on);
-    sent.push("SET LOCAL row_security TO DEFAULT".to_owned());
+    fill.push(format!("UPDATE {whole} SET {name} = {value}"));
+    sent.push(setting::unhindered(table, &fill));
     if always {
         sent.push(alter_column(table, own, "SET GENERATED ALWAYS"));
     }

@@ -95,6 +95,24 @@ pub(super) fn counted(sequence: &str, options: &str, table: &Object, numbers: &s
     )
 }
 
+/// Sets a sequence of the database's own to the last of the numbers of a column, where that lies behind where it stands: another table may
+/// count with it, too. None where the column holds no numbers.
+pub(super) fn counted_on(
+    sequence: &Name,
+    options: &str,
+    table: &Object,
+    (column, data_type): (&str, &str),
+) -> Option<String> {
+    ["smallint", "integer", "bigint", "int", "int2", "int4", "int8"]
+        .iter()
+        .any(|whole| data_type.trim_start_matches("pg_catalog.").eq_ignore_ascii_case(whole))
+        .then_some(())?;
+    let (name, of) = (render::qualified(sequence), if Options::read(options).descends() { '<' } else { '>' });
+    let stands = format!("(SELECT last_value FROM {name})");
+    let last = if of == '<' { format!("min({column})") } else { format!("max({column})") };
+    Some(format!("{} AND {last} {of}= {stands}", counted(&string(&name), options, table, column)))
+}
+
 /// The sequences that are made again go on behind the numbers of the columns that they belong to, where these are there still.
 pub(super) fn owned(lost: &Lost, state: &State) -> Vec<String> {
     let sequences = lost.objects.iter().filter(|(object, _)| object.kind == ObjectKind::Sequence);

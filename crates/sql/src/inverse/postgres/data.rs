@@ -35,6 +35,10 @@ pub(super) fn written(data: &Data, written: &str, state: &mut State) -> Undo {
             How::Merge => (&one.target.name, "are merged into"),
             How::Read | How::RowLock | How::Count => continue,
         };
+        // It goes with the session.
+        if name.schema.as_deref().is_some_and(|schema| schema.starts_with("pg_temp")) {
+            continue;
+        }
         let table = state.relation(name);
         if let Some(table) = table.as_ref().filter(|table| state.is_created(table)) {
             let later = match &one.how {

@@ -8,9 +8,11 @@ use super::super::keep::{
 use super::super::state::State;
 use super::super::text;
 use super::POSTGRES;
-use super::counter::counted;
+use super::counter::counted_on;
 use super::lost::{Lost, names};
 use super::render::{self, alter, alter_column, quoted};
+use super::setting;
+use super::temporary::{Meant, Temporary};
 use crate::action::Name;
 use crate::kind::{DdlVerb, Kind};
 use crate::pg;
@@ -25,10 +27,21 @@ pub(in crate::inverse) fn keep(
     (tag, held): (&str, &[String]),
     keeping: &mut Keeping,
 ) -> Result<(), Unkept> {
-    let mut types = held.to_vec();
+    let (mut types, mut temporary) = (held.to_vec(), Temporary::default());
     for (number, statement) in left(running) {
         let tag = format!("{tag}_{}", number + 1);
-        let found = one(statement, running.text, state, (&tag, &mut types));
+        let meant = temporary.read(statement, statement.span.slice(running.text));
+        // It is in no snapshot.
+        if meant == Meant::Temporary {
+            continue;
+        }
+        let found = match one(statement, running.text, state, (&tag, &mut types)) {
+            Ok(Some(_)) if meant == Meant::Unknown => {
+                Err("a temporary table may be meant by a name in it; drop that in a statement of its own, and name the schema of what is dropped of the database"
+                    .to_owned())
+            }
+            found => found,
+        };
         keeping.take(number, found)?;
         super::one(statement, running.text, state);
     }
@@ -290,8 +303,8 @@ fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<Strin
     {
         return Err(format!("it takes column {column} with it; drop that in a statement of its own"));
     }
-    let needed = |object: &Object| types.iter().any(|data_type| names(data_type, object));
-    if !named.iter().any(needed) {
+    let needed = |object: &Object, types: &[String]| types.iter().any(|data_type| names(data_type, object));
+    if !named.iter().any(|object| needed(object, types)) {
         return Ok(None);
     }
     let schema = format!("{KEPT_SCHEMA_PREFIX}{tag}");
@@ -300,10 +313,14 @@ fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<Strin
     for object in &named {
         let Some(definition) = state.definition(object) else { continue };
         // Something that stays has it: the server says so.
-        if used(object).is_some() || !needed(object) {
+        if used(object).is_some() || !needed(object, types) {
             sent.push(render::drop(object, definition));
             continue;
         }
+        // What it is made of stays with it.
+        let held = definition.parts.values().chain([&definition.text]);
+        let columns = definition.columns.iter().map(|column| &column.data_type);
+        types.extend(held.chain(columns).cloned());
         let word = render::kind(object, definition);
         let place = Name { schema: Some(schema.clone()), name: object.name.name.clone() };
         let own_schema = object.name.schema.as_deref().unwrap_or("public");
@@ -415,6 +432,7 @@ fn renamed(
         kind: KeptKind::Column,
         name: table.name.clone(),
         column: Some(name.to_owned()),
+        counts: column.identity.is_some(),
         place: table.name.clone(),
         place_column: Some(kept),
         restore: back,
@@ -473,9 +491,11 @@ fn without_default(
     for (object, definition) in counters {
         let (counter, own) = (render::qualified(&object.name), render::qualified(&table.name));
         sent.push(render::drop(object, definition));
+        // Rows that came without it get numbers behind those that are kept.
+        let on = counted_on(&object.name, &definition.text, table, (&quoted(name), &column.data_type));
+        back.splice(0..0, on.map(|on| setting::unhindered(table, &[on])));
         back.insert(0, render::create(object, definition));
         back.push(format!("ALTER SEQUENCE {counter} OWNED BY {own}.{}", quoted(name)));
-        back.push(counted(&text::string(&counter), &definition.text, table, &quoted(name)));
     }
 }
 
@@ -485,9 +505,12 @@ fn filled(table: &Object, column: &ColumnDefinition) -> Option<String> {
     Some(fill(table, &column.name, default))
 }
 
+/// Rows that have no value get one. They are not changed by anybody: what follows changes follows this one not.
 pub(super) fn fill(table: &Object, column: &str, default: &str) -> String {
     let name = quoted(column);
-    format!("UPDATE {} SET {name} = {default} WHERE {name} IS NULL", render::qualified(&table.name))
+    let set =
+        format!("UPDATE {} SET {name} = {default} WHERE {name} IS NULL", render::qualified(&table.name));
+    setting::unhindered(table, &[set])
 }
 
 /// The name at the beginning of a column's type.

@@ -1,6 +1,6 @@
 //! The way back on PostgreSQL.
 //!
-//! `alter` has ALTER TABLE and its relatives (`key` constraints and indexes, `setting` what is switched), `types` types (`enums` their values),
+//! `alter` has ALTER TABLE and its relatives (`key` constraints and indexes, `setting` what is switched), `temporary` tells temporary tables, `types` types (`enums` their values),
 //! `counter` sequences and identity columns, `object` what is made and dropped whole, `routine` functions, `rights` GRANT, `words` what is read from its words alone, `block` DO, `data`
 //! rows. `lost` collects what goes
 //! away with something and puts it back in order, `render` writes statements.
@@ -19,6 +19,7 @@ mod render;
 mod rights;
 mod routine;
 mod setting;
+mod temporary;
 mod types;
 mod words;
 

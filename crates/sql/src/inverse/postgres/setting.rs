@@ -209,19 +209,40 @@ fn switched(word: &str, kind: PartKind, altered: &Altered<'_>, state: &State) ->
     Undo::with(whole.into_iter().chain(sql).collect())
 }
 
-/// What switches each trigger of the project off that a table has switched on, and what switches it on again as it was.
-pub(super) fn triggers_off_and_on<'a>(
-    table: &'a Object,
-    state: &'a State,
-) -> impl Iterator<Item = (String, String)> + 'a {
-    let parts = state.definition(table).into_iter().flat_map(|definition| &definition.parts);
-    let triggers =
-        parts.filter(|(part, _)| part.kind == PartKind::Trigger && !part.name.starts_with(KEY_TRIGGERS));
-    triggers.filter_map(|(part, held)| {
-        let switched = taken_apart(held).1.unwrap_or("ENABLE");
-        let switch = |word: &str| alter(table, &format!("{word} TRIGGER {}", quoted(&part.name)));
-        (switched != "DISABLE").then(|| (switch("DISABLE"), switch(switched)))
-    })
+/// Runs statements that read and write all rows of a table: no policy hides any, though the owner may be under it as well, and no
+/// trigger of the application fires. What is switched off is what the table has then, and is switched on again as it was.
+pub(super) fn unhindered(table: &Object, statements: &[String]) -> String {
+    let name = render::qualified(&table.name);
+    let run: String = statements
+        .iter()
+        .map(|statement| match statement.strip_prefix("SELECT ") {
+            Some(rest) => format!(" PERFORM {rest};"),
+            None => format!(" {statement};"),
+        })
+        .collect();
+    // Nothing of the project is called so: a schema is sought in this text by its name, and so are columns in statements.
+    let switch =
+        "pg_catalog.format('ALTER TABLE ONLY %s %s TRIGGER %I', cutover_t.tgrelid::pg_catalog.regclass, ";
+    let on = "CASE cutover_t.tgenabled WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END";
+    let body = format!(
+        "\n#variable_conflict use_column\nDECLARE cutover_whole pg_catalog.regclass := {}; cutover_forced boolean; cutover_off text[]; \
+         cutover_on text[]; cutover_step text; BEGIN SELECT cutover_c.relforcerowsecurity INTO cutover_forced FROM pg_catalog.pg_class cutover_c \
+         WHERE cutover_c.oid = cutover_whole; WITH RECURSIVE cutover_tree AS (SELECT cutover_whole::pg_catalog.oid AS own UNION SELECT \
+         cutover_i.inhrelid FROM pg_catalog.pg_inherits cutover_i JOIN cutover_tree ON cutover_i.inhparent = cutover_tree.own) SELECT \
+         pg_catalog.array_agg({switch}'DISABLE', cutover_t.tgname)), pg_catalog.array_agg({switch}{on}, cutover_t.tgname)) INTO cutover_off, \
+         cutover_on FROM pg_catalog.pg_trigger cutover_t JOIN cutover_tree ON cutover_t.tgrelid = cutover_tree.own WHERE NOT \
+         cutover_t.tgisinternal AND cutover_t.tgenabled <> 'D'; \
+         IF cutover_forced THEN ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY; END IF; \
+         FOREACH cutover_step IN ARRAY coalesce(cutover_off, '{{}}') LOOP EXECUTE cutover_step; END LOOP;{run} \
+         FOREACH cutover_step IN ARRAY coalesce(cutover_on, '{{}}') LOOP EXECUTE cutover_step; END LOOP; \
+         IF cutover_forced THEN ALTER TABLE {name} FORCE ROW LEVEL SECURITY; END IF; END",
+        text::string(&name)
+    );
+    let mut tag = "cutover".to_owned();
+    while body.contains(&format!("${tag}$")) {
+        tag.push('_');
+    }
+    format!("DO ${tag}${body}${tag}$")
 }
 
 /// What a snapshot calls the triggers that check foreign keys, where they are switched.

@@ -356,6 +356,7 @@ fn what_the_script_makes_goes_whole() {
             r#"DROP TABLE "public"."a""#,
         ],
     );
+    undoes("CREATE TEMP TABLE t (id int); INSERT INTO pg_temp.t VALUES (1); DROP TABLE pg_temp.t;", &[]);
     undoes("CREATE TABLE IF NOT EXISTS customer (id int); CREATE TEMP TABLE t (id int);", &[]);
 }
 

@@ -6,7 +6,7 @@ use super::super::keep::{
 use super::super::state::State;
 use super::super::text;
 use super::Copied;
-use super::keep::{dropped, stored};
+use super::keep::{counted, counts_on, dropped, stored};
 use super::keys::GONE;
 use super::rebuild::{self, Rebuilt};
 use super::{SQLITE, Walk, quoted, relation, table};
@@ -22,9 +22,9 @@ use std::collections::BTreeSet;
 pub(in crate::inverse) fn restored(kept: &[Kept], now: &Snapshot) -> Vec<String> {
     let Some(first) = kept.first() else { return Vec::new() };
     let state = State::new(now, BTreeSet::new());
-    let Some(object) = table(&state, &first.name) else {
+    let Some(object) = table(&state, first.table()) else {
         // The server says that it is not there.
-        return vec![format!("SELECT 1 FROM {} LIMIT 0", quoted(&first.name.name))];
+        return vec![format!("SELECT 1 FROM {} LIMIT 0", quoted(&first.table().name))];
     };
     let name = quoted(&object.name.name);
     let mut definition = state.definition(&object).cloned().unwrap_or_default();
@@ -71,7 +71,10 @@ fn is_kept(kept: &Kept, of: &str) -> String {
 }
 
 fn matching(kept: &Kept, of: &str) -> String {
-    let same = kept.keys.iter().map(|(own, there)| format!("kept.{} IS {of}.{}", quoted(there), quoted(own)));
+    let same = kept
+        .keys
+        .iter()
+        .map(|(own, there)| format!("kept.{} IS {of}.{} COLLATE BINARY", quoted(there), quoted(own)));
     format!(
         "FROM {} AS kept WHERE {} AND kept.{} = 0",
         quoted(&kept.place.name),
@@ -82,11 +85,17 @@ fn matching(kept: &Kept, of: &str) -> String {
 
 /// No row has this key, or another one has it.
 pub(in crate::inverse) fn is_nobodys(kept: &Kept) -> String {
-    let same = kept.keys.iter().map(|(own, there)| format!("own.{} IS kept.{}", quoted(own), quoted(there)));
+    if kept.is_with_table() {
+        return format!("kept.{} <> 0", quoted(GONE));
+    }
+    let same = kept
+        .keys
+        .iter()
+        .map(|(own, there)| format!("own.{} IS kept.{} COLLATE BINARY", quoted(own), quoted(there)));
     format!(
         "(kept.{} <> 0 OR NOT EXISTS (SELECT 1 FROM {} AS own WHERE {}))",
         quoted(GONE),
-        quoted(&kept.name.name),
+        quoted(&kept.table().name),
         same.collect::<Vec<_>>().join(" AND ")
     )
 }
@@ -105,7 +114,7 @@ pub(in crate::inverse) fn guard_on(running: Running<'_>, before: &Snapshot, guar
     let mut state = State::new(before, BTreeSet::new());
     let mut walk = Walk { state: &mut state, undone: Vec::new(), rebuilt: Vec::new() };
     let (mut anew, mut writes, mut found) = (Vec::<Anew>::new(), Vec::new(), GuardedOn::default());
-    let mut tables: Vec<String> = guards.iter().map(|guard| guard.table.clone()).collect();
+    let mut now = guards.to_vec();
     for (number, statement) in left(running) {
         let own = statement.span.slice(running.text);
         let tokens = tokens(statement.span, running.text);
@@ -114,13 +123,14 @@ pub(in crate::inverse) fn guard_on(running: Running<'_>, before: &Snapshot, guar
             Kind::Data(_) => writes.push(own),
             Kind::Ddl(DdlVerb::Drop) => {
                 if let Some((object, _)) = dropped(words.clone(), &walk) {
-                    let gone = guards
-                        .iter()
-                        .zip(&tables)
-                        .filter(|(_, table)| text::same(table, &object.name.name, SQLITE));
-                    found.lost.extend(gone.map(|(guard, _)| guard.name.clone()));
+                    let gone = now.iter().filter(|guard| text::same(&guard.table, &object.name.name, SQLITE));
+                    found.lost.extend(gone.map(|guard| guard.name.clone()));
                 }
-                anew.extend(built_anew(words, &walk, guards));
+                // The text of one whose table was renamed before names the table as it was.
+                let same = |(own, then): &(&Guard, &Guard)| own.table == then.table;
+                let fresh: Vec<Guard> =
+                    now.iter().zip(guards).filter(same).map(|(own, _)| own.clone()).collect();
+                anew.extend(built_anew(words, &walk, &fresh));
             }
             Kind::Ddl(DdlVerb::Alter) => {
                 let from = renamed(words).and_then(|(from, to)| Some((table(walk.state, &from)?, to)));
@@ -142,12 +152,11 @@ pub(in crate::inverse) fn guard_on(running: Running<'_>, before: &Snapshot, guar
                 }
                 // They go along with a table that gets another name.
                 if let Some((from, to)) = &from {
-                    tables
-                        .iter_mut()
-                        .filter(|table| {
-                            !walk.state.is_created(from) && text::same(table, &from.name.name, SQLITE)
+                    now.iter_mut()
+                        .filter(|guard| {
+                            !walk.state.is_created(from) && text::same(&guard.table, &from.name.name, SQLITE)
                         })
-                        .for_each(|table| to.clone_into(table));
+                        .for_each(|guard| to.clone_into(&mut guard.table));
                 }
             }
             _ => {}
@@ -155,6 +164,8 @@ pub(in crate::inverse) fn guard_on(running: Running<'_>, before: &Snapshot, guar
         let undo = super::one(statement, running.text, &mut walk);
         walk.undone.push(undo);
     }
+    now.retain(|guard| !found.lost.contains(&guard.name));
+    found.guards = now;
     found
 }
 
@@ -170,7 +181,7 @@ fn built_anew(words: Words<'_>, walk: &Walk<'_>, guards: &[Guard]) -> Option<Ane
 }
 
 /// ALTER TABLE ... RENAME TO.
-fn renamed(mut words: Words<'_>) -> Option<(Name, String)> {
+pub(super) fn renamed(mut words: Words<'_>) -> Option<(Name, String)> {
     words.take_all(&["ALTER", "TABLE"]).then_some(())?;
     let from = plain(&words.name()?);
     words.take_all(&["RENAME", "TO"]).then_some(())?;
@@ -185,16 +196,46 @@ pub(in crate::inverse) fn bring_back(
 ) -> Vec<Substitution> {
     let mut walk = Walk { state, undone: Vec::new(), rebuilt: Vec::new() };
     let mut found = Vec::new();
+    let mut kept = kept.to_vec();
     for (number, statement) in left(running) {
         taken.statement = number;
         let own = statement.span.slice(running.text);
-        if let Some((sent, at)) = with_values(statement, (running.text, own), (&walk, kept), taken) {
+        if let Some((sent, at)) = with_values(statement, (running.text, own), (&walk, &kept), taken) {
             found.push(Substitution { statement: number, sent, own: at });
         }
+        follow(statement, running.text, &walk, &mut kept);
         let undo = super::one(statement, running.text, &mut walk);
         walk.undone.push(undo);
     }
     found
+}
+
+/// Guards go along with a table that gets another name, and with one that is dropped.
+fn follow(statement: &Statement, text: &str, walk: &Walk<'_>, kept: &mut Vec<Kept>) {
+    let tokens = tokens(statement.span, text);
+    let words = Words::new(text, &tokens, SQLITE);
+    let is_on = |kept: &Kept, object: &Object| {
+        !kept.guards.is_empty() && text::same(&kept.table().name, &object.name.name, SQLITE)
+    };
+    match &statement.kind {
+        Kind::Ddl(DdlVerb::Drop) => {
+            if let Some((object, definition)) = dropped(words, walk)
+                && Rebuilt::of(&object, definition, walk).is_none()
+            {
+                kept.retain(|kept| !is_on(kept, &object));
+            }
+        }
+        Kind::Ddl(DdlVerb::Alter) => {
+            let Some((from, to)) = renamed(words) else { return };
+            let Some(from) = table(walk.state, &from).filter(|from| !walk.state.is_created(from)) else {
+                return;
+            };
+            kept.iter_mut()
+                .filter(|kept| is_on(kept, &from))
+                .for_each(|kept| kept.on = Some(Name::unqualified(to.clone())));
+        }
+        _ => {}
+    }
 }
 
 fn with_values(
@@ -218,27 +259,37 @@ fn with_values(
                 kept.kind == KeptKind::Table && text::same(&kept.name.name, &name.name, SQLITE)
             })?;
             let made = table_text(own)?;
-            let columns = made
+            let columns: Vec<&String> = made
                 .columns
                 .iter()
                 .filter(|column| column.generated.is_none() && has(&from.columns, &column.name))
-                .map(|column| &column.name);
+                .map(|column| &column.name)
+                .collect();
+            if columns.is_empty() {
+                return None;
+            }
+            seen.take_rows(&from.place, &from.columns, |column| {
+                columns.iter().any(|own| text::same(own, column, SQLITE))
+            });
             let list = listed(columns, SQLITE);
             let fill = format!(
                 "INSERT INTO {} ({list}) SELECT {list} FROM {}",
                 quoted(&name.name),
                 quoted(&from.place.name)
             );
-            seen.take(&from.place);
             // What nobody has seen there is not filled either.
-            Some((vec![text::strict(own, SQLITE), fill], Some(0)))
+            let mut sent = vec![text::strict(own, SQLITE), fill];
+            if counts_on(&made.columns) {
+                sent.extend(counted(&name.name, &from.place.name));
+            }
+            Some((sent, Some(0)))
         }
         Kind::Ddl(DdlVerb::Alter) => {
             let pieces = Pieces::read(text, &tokens, SQLITE)?;
             let [piece] = &pieces.pieces[..] else { return None };
             let object = table(walk.state, &plain(&pieces.table))?;
             let (name, told) = piece.added_column()?;
-            let from = of_column(&object, &name, kept)?;
+            let from = of_column(&object, &name, (walk, kept), seen)?;
             seen.take_column(from);
             let mut sent = vec![own.to_owned()];
             sent.extend(filling(&object, (&name, told), from, walk));
@@ -290,10 +341,21 @@ fn has(names: &[String], name: &str) -> bool {
     names.iter().any(|own| text::same(own, name, SQLITE))
 }
 
-fn of_column<'k>(table: &Object, column: &str, kept: &'k [Kept]) -> Option<&'k Kept> {
+fn of_column<'k>(
+    table: &Object,
+    column: &str,
+    (walk, kept): (&Walk<'_>, &'k [Kept]),
+    seen: &Taken,
+) -> Option<&'k Kept> {
+    // Its rows are those of the copy of its table alone.
+    let comes_with = |column: &Kept| {
+        let mut tables = kept.iter().filter(|one| one.kind == KeptKind::Table && one.name == column.name);
+        walk.state.is_created(table) && tables.any(|one| seen.has(&one.place))
+    };
     kept.iter().find(|kept| {
         kept.kind == KeptKind::Column
-            && text::same(&kept.name.name, &table.name.name, SQLITE)
+            && (!kept.is_with_table() || comes_with(kept))
+            && text::same(&kept.table().name, &table.name.name, SQLITE)
             && kept.column.as_deref().is_some_and(|own| text::same(own, column, SQLITE))
     })
 }
@@ -309,7 +371,7 @@ fn rebuilt(
     let of = quoted(&from.name.name);
     let (mut names, mut values, mut found) = (Vec::new(), Vec::new(), Vec::new());
     for column in stored(definition).filter(|column| !has(&targets, &column.name)) {
-        let Some(one) = of_column(&from, &column.name, kept) else { continue };
+        let Some(one) = of_column(&from, &column.name, (walk, kept), seen) else { continue };
         let value = taken(&quoted(one.column.as_deref()?), one, &of);
         if column.not_null && column.default.is_none() {
             seen.require_by(one, format!("SELECT count(*) FROM {of} WHERE {value} IS NULL"));

@@ -6,7 +6,8 @@ use super::super::keep::{
 };
 use super::super::state::State;
 use super::super::text;
-use super::keys::{GONE, guarded, keys};
+use super::bring_back::renamed;
+use super::keys::{GONE, guarded, has_words, keys};
 use super::rebuild::{self, Rebuilt};
 use super::{SQLITE, Walk, quoted, table};
 use crate::action::Name;
@@ -23,6 +24,7 @@ pub(in crate::inverse) fn keep(
     keeping: &mut Keeping,
 ) -> Result<(), Unkept> {
     let mut walk = Walk { state, undone: Vec::new(), rebuilt: Vec::new() };
+    let mut is_renamed = false;
     for (number, statement) in left(running) {
         let tag = format!("{tag}_{}", number + 1);
         let found = one(statement, running.text, &walk, &tag);
@@ -31,11 +33,27 @@ pub(in crate::inverse) fn keep(
             sent.push(statement.span.slice(running.text).to_owned());
             (sent, Some(own), kept)
         };
+        let own = tokens(statement.span, running.text);
+        is_renamed |= renamed(Words::new(running.text, &own, SQLITE)).is_some();
+        if !is_renamed {
+            dropped_with(statement, running.text, &walk, keeping);
+        }
         keeping.take(number, found.map(|found| found.map(before)))?;
         let undo = super::one(statement, running.text, &mut walk);
         walk.undone.push(undo);
     }
     Ok(())
+}
+
+/// What was kept of columns of a table that the script drops later on needs no guards any more: its rows stay as they are then, in the
+/// copy of the table.
+fn dropped_with(statement: &Statement, text: &str, walk: &Walk<'_>, keeping: &mut Keeping) {
+    let tokens = tokens(statement.span, text);
+    let Some((object, definition)) = dropped(Words::new(text, &tokens, SQLITE), walk) else { return };
+    let is_it = |kept: &&mut Kept| text::same(&kept.name.name, &object.name.name, SQLITE);
+    if Rebuilt::of(&object, definition, walk).is_none() {
+        keeping.kept.iter_mut().filter(is_it).for_each(|kept| kept.guards.clear());
+    }
 }
 
 /// What is sent before a statement, and what that keeps.
@@ -68,6 +86,12 @@ pub(super) fn dropped<'w>(mut words: Words<'_>, walk: &'w Walk<'_>) -> Option<(O
 
 fn of_table(object: &Object, definition: &Definition, walk: &Walk<'_>, tag: &str) -> Found {
     let Some(rebuilt) = Rebuilt::of(object, definition, walk) else {
+        if stored(definition).next().is_none() {
+            return Err(format!(
+                "{} is a virtual table, whose rows are in tables of its module; copy them into a table before, or drop it without keeping",
+                object.name
+            ));
+        }
         return Ok(Some(whole(object, definition, tag)));
     };
     let gone: Vec<&ColumnDefinition> =
@@ -104,13 +128,23 @@ fn whole(table: &Object, definition: &Definition, tag: &str) -> (Vec<String>, Ve
     let columns: Vec<String> = stored(definition).map(|column| column.name.clone()).collect();
     let list = listed(&columns, SQLITE);
     let name = quoted(&table.name.name);
-    let copy = format!("CREATE TABLE {} AS SELECT {list} FROM {name}", quoted(&place));
+    let copy = format!("CREATE TABLE {} AS SELECT {list} FROM main.{name}", quoted(&place));
     let mut restore = rebuild::create(table, definition);
     restore.insert(
         1.min(restore.len()),
         format!("INSERT INTO {name} ({list}) SELECT {list} FROM {}", quoted(&place)),
     );
     restore.push(format!("DROP TABLE {}", quoted(&place)));
+    let mut sent = vec![copy];
+    if counts_on(&definition.columns) {
+        let (own, aside) = (text_of(&table.name.name), text_of(&place));
+        sent.push(format!(
+            "INSERT INTO main.sqlite_sequence (name, seq) SELECT {aside}, seq FROM main.sqlite_sequence WHERE name = {own}"
+        ));
+        let at = 2.min(restore.len());
+        restore.splice(at..at, counted(&table.name.name, &place));
+        restore.push(format!("DELETE FROM main.sqlite_sequence WHERE name = {aside}"));
+    }
     let kept = Kept {
         kind: KeptKind::Table,
         name: table.name.clone(),
@@ -119,7 +153,29 @@ fn whole(table: &Object, definition: &Definition, tag: &str) -> (Vec<String>, Ve
         restore,
         ..Kept::default()
     };
-    (vec![copy], vec![kept])
+    (sent, vec![kept])
+}
+
+/// AUTOINCREMENT: its numbers are given once, also those of rows that are gone.
+pub(super) fn counts_on(columns: &[ColumnDefinition]) -> bool {
+    columns.iter().any(|column| has_words(column, &["AUTOINCREMENT"]))
+}
+
+/// What lets the counter of a table go on behind the one that is kept with its copy.
+pub(super) fn counted(table: &str, place: &str) -> [String; 2] {
+    let (own, aside) = (text_of(table), text_of(place));
+    let kept = format!("SELECT seq FROM main.sqlite_sequence WHERE name = {aside}");
+    [
+        format!("UPDATE main.sqlite_sequence SET seq = max(seq, coalesce(({kept}), 0)) WHERE name = {own}"),
+        format!(
+            "INSERT INTO main.sqlite_sequence (name, seq) SELECT {own}, seq FROM ({kept}) WHERE NOT EXISTS (SELECT 1 FROM \
+             main.sqlite_sequence WHERE name = {own})"
+        ),
+    ]
+}
+
+fn text_of(name: &str) -> String {
+    format!("'{}'", name.replace('\'', "''"))
 }
 
 /// A copy of columns, with what tells the rows. `table` is there now, `into` will have the rows.
@@ -151,7 +207,7 @@ fn columns(
     let mut sent = vec![
         // Without types every value stays what it is.
         format!("CREATE TABLE {} ({made})", quoted(&place)),
-        format!("INSERT INTO {} ({there}, {filled}) SELECT {list} FROM {name}", quoted(&place)),
+        format!("INSERT INTO {} ({there}, {filled}) SELECT {list} FROM main.{name}", quoted(&place)),
         // What is no key fails here, before anything is dropped.
         format!(
             "CREATE UNIQUE INDEX {} ON {} ({there}) WHERE {} = 0",

@@ -45,8 +45,25 @@ pub(super) fn keys(definition: &Definition, stays: &dyn Fn(&str) -> bool) -> Opt
         .or_else(|| alone(&["UNIQUE"], false))
 }
 
+/// The names that columns of a key have by now, in the text of a trigger that guards them.
+pub(in crate::inverse) fn renamed(trigger: &str, keys: &mut [(String, String)]) {
+    let tokens = text::tokens(trigger, SQLITE);
+    for (own, there) in keys {
+        let mut words = Words::new(trigger, &tokens, SQLITE);
+        while words.look(0).is_some() {
+            let mut ahead = words.clone();
+            let is_it = ahead.part().is_some_and(|name| name == *there) && ahead.take("IS");
+            if is_it && let Some(row) = ahead.name().filter(|row| row.schema.as_deref() == Some("OLD")) {
+                *own = row.name;
+                break;
+            }
+            words.skip_one();
+        }
+    }
+}
+
 /// These words stand in what a column is, one after the other: outside of expressions, and not as the name of something.
-fn has_words(column: &ColumnDefinition, wanted: &[&str]) -> bool {
+pub(super) fn has_words(column: &ColumnDefinition, wanted: &[&str]) -> bool {
     let tokens = text::tokens(&column.text, SQLITE);
     let mut words = Words::new(&column.text, &tokens, SQLITE);
     while words.look(0).is_some() {
@@ -99,7 +116,9 @@ pub(super) fn guarded(
     };
     let orphan = |row: &str| format!("UPDATE {kept} SET {gone} = 1 WHERE {}", has(row));
     let list = |all: Vec<String>, between: &str| all.join(between);
-    let others = keys.iter().map(|(own, _)| format!("OLD.{} IS NOT NEW.{}", quoted(own), quoted(own)));
+    // A key that is written otherwise is another one in the copy, whatever its column takes for the same.
+    let others =
+        keys.iter().map(|(own, _)| format!("OLD.{} IS NOT NEW.{} COLLATE BINARY", quoted(own), quoted(own)));
     let moved = keys.iter().map(|(own, there)| format!("{} = NEW.{}", quoted(there), quoted(own)));
     let follow = format!("UPDATE {kept} SET {} WHERE {}", list(moved.collect(), ", "), has("OLD"));
     // Not UPDATE OF: `SET rowid = 9` sets the key as well.

@@ -7,7 +7,7 @@
 mod alter;
 pub(super) mod bring_back;
 pub(super) mod keep;
-mod keys;
+pub(super) mod keys;
 mod rebuild;
 
 #[cfg(test)]
