@@ -189,9 +189,13 @@ pub(crate) fn script_of(migration: &PlannedMigration, options: &sql::Options) ->
 
 /// A statement of it drops or alters something.
 fn may_drop(migration: &PlannedMigration) -> bool {
+    let text = migration.source.text();
     migration.statements().skip(migration.state.done()).any(|statement| {
         matches!(statement.kind, Kind::DropDatabase | Kind::Ddl(sql::DdlVerb::Drop | sql::DdlVerb::Alter))
             || statement.actions.iter().any(|action| matches!(action, Action::DropTable { .. }))
+            // MariaDB: CREATE OR REPLACE TABLE drops the former one. Whoever looks closer decides.
+            || (statement.kind == Kind::Ddl(sql::DdlVerb::Create)
+                && statement.span.slice(text).to_ascii_uppercase().contains("REPLACE"))
     })
 }
 

@@ -296,3 +296,18 @@ fn a_trigger_is_restored_under_the_mode_that_it_was_made_under() {
     database.sql("INSERT INTO u VALUES ('')");
     assert_eq!(database.sql("SELECT a FROM u"), "xy");
 }
+
+#[test]
+fn a_table_that_another_one_replaces_is_not_dropped_with_its_rows() {
+    let database = create();
+    let project = based(&database, "CREATE TABLE notes (id int PRIMARY KEY, b text);");
+    database.sql("INSERT INTO notes VALUES (1, 'mine')");
+    write(&project, "2_replace", "CREATE OR REPLACE TABLE notes (id int PRIMARY KEY);", None);
+    let said = refused(&project, &database, &["deploy", "--keep-dropped"], "C2031");
+    assert!(said.contains("it drops the table notes that is there, with its rows"), "{said}");
+    assert_eq!(database.sql("SELECT * FROM notes"), "1|mine");
+    // One that this migration has made has no rows that anybody would miss.
+    let made = "CREATE TABLE fresh (id int);\nCREATE OR REPLACE TABLE fresh (id int, b text);";
+    write(&project, "2_replace", made, None);
+    runs(&project, &database, &["deploy", "--keep-dropped"]);
+}

@@ -76,6 +76,12 @@ fn one(
                 false => Ok(None),
             }
         }
+        Kind::Ddl(DdlVerb::Create) => match replaced(&mut words, state) {
+            Some(table) => Err(format!(
+                "it drops the table {table} that is there, with its rows; say DROP TABLE and CREATE TABLE, and it is kept"
+            )),
+            None => Ok(None),
+        },
         Kind::Ddl(DdlVerb::Alter) => match Pieces::read(text, tokens, MYSQL) {
             Some(pieces) if pieces.pieces.iter().any(|piece| piece.dropped_column().is_some()) => {
                 match is_ours(std::slice::from_ref(&pieces.table), state, about)? {
@@ -87,6 +93,16 @@ fn one(
         },
         _ => Ok(None),
     }
+}
+
+/// MariaDB: the table in whose place CREATE OR REPLACE TABLE makes another, if one is there that this script has not made.
+fn replaced(words: &mut Words<'_>, state: &State) -> Option<Name> {
+    // Temporary tables are the session's own.
+    words.take_all(&["CREATE", "OR", "REPLACE", "TABLE"]).then_some(())?;
+    let name = words.names().into_iter().next()?;
+    let table = state.find(ObjectKind::Table, &name);
+    let is_there = state.is_elsewhere(&name) || table.is_some_and(|table| !state.is_created(&table));
+    is_there.then_some(name)
 }
 
 /// These tables are in the database; false where they are the session's own, and an error where that is not known, or where they are
