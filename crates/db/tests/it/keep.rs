@@ -122,7 +122,9 @@ fn kept(text: &str, before: &Snapshot, tag: &str) -> Result<Keeping, String> {
 
 fn back(text: &str, before: &Snapshot, kept: &[Kept]) -> Vec<Substitution> {
     let script = split(text, &Options::new(before.provider)).unwrap();
-    sql::bring_back(Running { script: &script, text, done: 0 }, &mut before.clone(), kept).substitutions
+    let mut now = before.clone();
+    sql::hold_columns(&mut now, kept);
+    sql::bring_back(Running { script: &script, text, done: 0 }, &mut now, kept).substitutions
 }
 
 type Database = (String, Box<dyn Any>);
