@@ -7,8 +7,15 @@ use std::time::Instant;
 
 type Stage = fn() -> Result<(), String>;
 
+/// The arguments of `cargo xtask extended`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Run only the stages whose names begin with one of these words: all unless given
+    only: Vec<String>,
+}
+
 /// Runs every stage in order.
-pub(crate) fn run() -> crate::Result {
+pub(crate) fn run(arguments: &Arguments) -> crate::Result {
     let stages: [(&str, Stage); 9] = [
         ("oracle: our scanner against PostgreSQL's own parser", oracle),
         ("static binary: built, small, runs in an empty directory tree", static_binary),
@@ -23,7 +30,13 @@ pub(crate) fn run() -> crate::Result {
         ("licences, bans and sources of dependencies", deny),
         ("numbers", numbers),
     ];
-    for (name, stage) in stages {
+    let asked = |name: &str| {
+        arguments.only.is_empty() || arguments.only.iter().any(|word| name.starts_with(word.as_str()))
+    };
+    if !stages.iter().any(|(name, _)| asked(name)) {
+        return Err(format!("no stage is called so; there are: {}", stages.map(|(name, _)| name).join("; ")));
+    }
+    for (name, stage) in stages.into_iter().filter(|(name, _)| asked(name)) {
         println!("== {name}");
         let began = Instant::now();
         stage().map_err(|error| format!("{name}: {error}"))?;

@@ -28,7 +28,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     /// Run the checks that take too long for every change
-    Extended,
+    Extended(extended::Arguments),
     /// Measure what the project is held to, as ratios in one run
     Bench(bench::Arguments),
     /// Compare what `plan` estimates with what it takes, for docs/guide/src/estimates.md
@@ -52,7 +52,7 @@ type Result = std::result::Result<ExitCode, String>;
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
-        Task::Extended => extended::run(),
+        Task::Extended(arguments) => extended::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Estimates(arguments) => estimates::run(&arguments),
         Task::Dist(arguments) => dist::run(&arguments),
