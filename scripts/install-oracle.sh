@@ -2,9 +2,12 @@
 # Installs what the oracle crate needs to build PostgreSQL's parser: libclang. Does nothing where it is there.
 set -euo pipefail
 
-if compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || compgen -G '/usr/lib/*/libclang*.so*' >/dev/null; then
-    exit 0
-fi
+# libclang-cpp, which other packages bring along, is another library.
+for place in '/usr/lib/llvm-*/lib' '/usr/lib/*-linux-gnu'; do
+    if compgen -G "$place/libclang.so*" >/dev/null || compgen -G "$place/libclang-[0-9]*.so*" >/dev/null; then
+        exit 0
+    fi
+done
 sudo=
 if [ "$(id -u)" -ne 0 ]; then
     sudo=$(command -v sudo) || { echo "libclang is missing; install libclang-dev as root" >&2; exit 1; }
