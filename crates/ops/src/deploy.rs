@@ -200,9 +200,9 @@ fn begin(
     run.prepare_session()?;
     let options = script_options(run);
     // What can be refused is refused before the lock is waited for.
-    let early = (run.history.rows.clone(), plan(deploy, folder, run, &options)?);
-    check_demands(&early.1, run)?;
-    lease::refuse(run, &early.1)?;
+    let mut made = (run.history.rows.clone(), plan(deploy, folder, run, &options)?);
+    check_demands(&made.1, run)?;
+    lease::refuse(run, &made.1)?;
     if run.shared && warn {
         run.observer.on(&Event::Warning { warning: lease::advice(run) });
     }
@@ -217,11 +217,11 @@ fn begin(
     })?;
     if locked {
         // What does not hold changes nothing: before the history is made.
-        let planned = self::plan(deploy, folder, run, &options)?;
+        made = plan_again(made, deploy, folder, run)?;
         if let Some(plan) = &deploy.plan {
-            held::hold_to(plan, folder, &planned, run)?;
+            held::hold_to(plan, folder, &made.1, run)?;
         }
-        gates::before(&deploy.conditions, &planned, run)?;
+        gates::before(&deploy.conditions, &made.1, run)?;
         create_history(deploy, run)?;
         run.read_history()?;
     }
@@ -240,14 +240,22 @@ fn begin(
     if run.target.provider == Provider::PostgreSql {
         run.no_code = run.patiently(|conn| db::session::has_no_code(conn, &table))?;
     }
-    let mut planned = match early {
-        (rows, planned) if rows == run.history.rows => planned,
-        _ => plan(deploy, folder, run, &options)?,
-    };
+    let (_, mut planned) = plan_again(made, deploy, folder, run)?;
     keep::for_deploy(run, &mut planned)?;
     run.observer
         .on(&Event::Planned { pending: planned.iter().map(|migration| migration.name.clone()).collect() });
     Ok(Some(planned))
+}
+
+/// What is planned, and the history that it was planned by.
+type Made = (Vec<history::HistoryRow>, Vec<PlannedMigration>);
+
+/// The same, unless the history is another one by now.
+fn plan_again(made: Made, deploy: &Deploy, folder: &Folder, run: &Run<'_>) -> Result<Made> {
+    if made.0 == run.history.rows {
+        return Ok(made);
+    }
+    Ok((run.history.rows.clone(), plan(deploy, folder, run, &script_options(run))?))
 }
 
 /// Nothing is pending here. Of a plan that means success only where it was carried out.
