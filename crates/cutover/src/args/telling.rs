@@ -35,6 +35,15 @@ pub(crate) struct TellingArguments {
     pub(crate) result_line: bool,
 }
 
+impl TellingArguments {
+    /// Whether anything has to be known of the run once it has ended.
+    pub(crate) fn asks_for_a_report(&self) -> bool {
+        let Self { report, annotate, notify: _, trace, push_metrics, notify_wait: _, result_line } = self;
+        let asks = annotate.is_some() || trace.is_some() || push_metrics.is_some();
+        asks || *result_line || !report.is_empty()
+    }
+}
+
 /// Gates that are not asked.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Gates")]

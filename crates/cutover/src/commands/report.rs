@@ -20,7 +20,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// What is to be told.
 pub(super) struct Reporting<'a> {
     arguments: &'a TellingArguments,
-    collector: Collector,
+    /// Where somebody asks for a report in whatever form.
+    collector: Option<Collector>,
     secrets: Mutex<Vec<Secret>>,
     command: &'a str,
     run: String,
@@ -31,7 +32,9 @@ pub(super) struct Reporting<'a> {
 
 impl Observer for Reporting<'_> {
     fn on(&self, event: &Event) {
-        self.collector.on(event);
+        if let Some(collector) = &self.collector {
+            collector.on(event);
+        }
         if let Some(notifying) = self.notifying.get() {
             notifying.on(event);
         }
@@ -60,7 +63,8 @@ impl<'a> Reporting<'a> {
         }
         let origin = settings::origin(call.context.surroundings);
         let run = call.run.clone();
-        let collector = Collector::new(command, run.clone(), origin.clone());
+        let collector =
+            arguments.asks_for_a_report().then(|| Collector::new(command, run.clone(), origin.clone()));
         let (secrets, notifying) = (Mutex::default(), OnceLock::new());
         Ok(Self { arguments, collector, secrets, command, run, origin, notifying })
     }
@@ -68,7 +72,9 @@ impl<'a> Reporting<'a> {
     /// What is known once the settings are.
     pub(super) fn about(&self, project: &settings::Target, terminal: &Terminal) {
         let database = Database::of(&project.target);
-        self.collector.about(database.clone(), project.environment.clone());
+        if let Some(collector) = &self.collector {
+            collector.about(database.clone(), project.environment.clone());
+        }
         let (notifiers, warnings) = project.extras.notifiers(&self.arguments.notify);
         warnings.iter().for_each(|warning| terminal.warn(warning));
         let mut secrets = project.target.secrets();
@@ -88,22 +94,17 @@ impl<'a> Reporting<'a> {
         let code =
             failure.map_or(0, |failure| exit_code(failure.get_class(), detailed, call.interrupt.reason()));
         let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let report = self.collector.report(failure, code, &secrets);
+        let report = self.collector.as_ref().map(|collector| collector.report(failure, code, &secrets));
         let terminal = call.context.terminal;
-        for ReportFile { format, file } in &self.arguments.report {
-            if let Err(error) = ops::whole_file(file, &format.render(&report), true) {
-                terminal.talk(&format!("warning: the report {} cannot be written: {error}", file.display()));
-            }
+        if let Some(report) = &report {
+            self.write(report, call);
+            self.export(report, call);
         }
-        if self.arguments.annotate == Some(Annotate::Github) {
-            github(&report, call);
-        }
-        self.export(&report, call);
         if let Some(notifying) = self.notifying.get() {
             let lost = notifying.finish(failure, self.arguments.notify_wait);
             lost.iter().for_each(|warning| terminal.warn(warning));
         }
-        if self.arguments.result_line {
+        if let Some(report) = report.filter(|_| self.arguments.result_line) {
             *call.last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(result_line(&report, code));
             if failure.is_none() {
                 call.say_last();
@@ -113,6 +114,19 @@ impl<'a> Reporting<'a> {
 }
 
 impl Reporting<'_> {
+    /// Writes the files, and what the job of a CI system shows.
+    fn write(&self, report: &Report, call: &Call<'_>) {
+        for ReportFile { format, file } in &self.arguments.report {
+            if let Err(error) = ops::whole_file(file, &format.render(report), true) {
+                let file = file.display();
+                call.context.terminal.talk(&format!("warning: the report {file} cannot be written: {error}"));
+            }
+        }
+        if self.arguments.annotate == Some(Annotate::Github) {
+            github(report, call);
+        }
+    }
+
     /// Sends the run to systems that keep measurements.
     fn export(&self, report: &Report, call: &Call<'_>) {
         let terminal = call.context.terminal;

@@ -160,12 +160,19 @@ pub enum Word {
 impl Gates {
     /// Whether any is asked for.
     pub fn any(&self) -> bool {
-        self.applied_in.is_some()
-            || self.window.is_some()
-            || self.long_transactions.is_some()
-            || self.logical_replication
-            || self.replica_lag.is_some()
-            || self.backup.is_some()
+        // Whoever adds a gate is asked here whether it is one.
+        let Self {
+            applied_in,
+            window,
+            long_transactions,
+            logical_replication,
+            replica_lag,
+            replicas: _,
+            backup,
+            skipped: _,
+        } = self;
+        let asked = applied_in.is_some() || window.is_some() || long_transactions.is_some();
+        asked || *logical_replication || replica_lag.is_some() || backup.is_some()
     }
 }
 
