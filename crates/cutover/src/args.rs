@@ -8,7 +8,7 @@ mod telling;
 
 pub(crate) use containers::{RunArguments, WaitForArguments};
 pub(crate) use telling::{
-    Annotate, GateArguments, NotifyFlag, PreflightArguments, ReportFile, TellingArguments,
+    Annotate, GateArguments, NotifyFlag, PreflightArguments, ReceiverKind, ReportFile, TellingArguments,
 };
 
 use clap::{Args, Parser, Subcommand};

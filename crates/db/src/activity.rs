@@ -108,6 +108,11 @@ impl Blocker {
         line
     }
 
+    /// The same without what it runs: for those who may not see that.
+    pub fn line_without_query(&self) -> String {
+        Self { query: None, ..self.clone() }.line()
+    }
+
     /// The same session in the same transaction, whatever else of it has changed.
     pub fn is_same(&self, other: &Self) -> bool {
         self.process == other.process && self.started == other.started && self.lock == other.lock

@@ -340,12 +340,7 @@ fn verify(part: &Path, subject: &mut Subject<'_>) -> Answer<String> {
 }
 
 fn history_ids(subject: &mut Subject<'_>) -> Answer<Vec<String>> {
-    let schema = match &subject.target.kind {
-        Kind::Postgres(postgres) => postgres.schema.as_str(),
-        Kind::MySql(mysql) => mysql.database.as_str(),
-        Kind::Sqlite(_) => "",
-    };
-    let table = history::Table::new(subject.target.provider, schema);
+    let table = history::Table::new(subject.target.provider, subject.target.schema());
     let read = history::read(subject.conn, &table).map_err(|error| error.text())?;
     Ok(read.rows.into_iter().map(|row| row.id).collect())
 }
@@ -392,7 +387,7 @@ fn of_sqlite(part: &Path, rows: &[String]) -> Answer<String> {
     let url = Secret::new(format!("file:{}", part.display()));
     let (target, _) = Target::parse(&url, Path::new("/")).map_err(|failure| failure.to_string())?;
     let mut conn = db::connect(&target).map_err(|error| error.text())?;
-    let table = history::Table::new(diagnostics::Provider::Sqlite, "");
+    let table = history::Table::new(target.provider, target.schema());
     let found = history::read(conn.as_mut(), &table).map_err(|error| error.text())?;
     match rows.iter().find(|id| !found.rows.iter().any(|row| row.id == **id)) {
         Some(id) => Err(format!("it lacks the row {id} of the history")),

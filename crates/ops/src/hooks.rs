@@ -16,7 +16,7 @@ use crate::run;
 use db::Conn;
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, Source, codes, redact};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ pub struct Hook {
 }
 
 /// When a hook runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
     /// Before anything is changed.
@@ -190,9 +190,7 @@ impl<'d> Around<'d> {
             secrets: &self.target.secrets(),
             stop,
         };
-        let ended = process::run(program, &setting);
-        let said = if ended.said.is_empty() { String::new() } else { format!(": {}", ended.said) };
-        if ended.success { Ok(()) } else { Err(ended.how + &said) }
+        process::run(program, &setting).result().map(drop)
     }
 
     /// Asks on a connection of its own, in a transaction that reads. What takes too long is cancelled on the server.

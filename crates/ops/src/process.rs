@@ -55,6 +55,17 @@ pub(crate) struct Ended {
     pub(crate) said: String,
 }
 
+impl Ended {
+    /// What it said, or how it failed, with its last words.
+    pub(crate) fn result(self) -> Result<String, String> {
+        match (self.success, self.said.is_empty()) {
+            (true, _) => Ok(self.said),
+            (false, true) => Err(self.how),
+            (false, false) => Err(format!("{}: {}", self.how, self.said)),
+        }
+    }
+}
+
 /// Runs it, and waits for its end.
 pub(crate) fn run(program: &Program, setting: &Setting<'_>) -> Ended {
     let failed = |how: String| Ended { success: false, how, said: String::new() };

@@ -9,7 +9,7 @@
 
 mod fold;
 
-pub(crate) use fold::Fold;
+pub(crate) use fold::{Fold, rounded};
 pub use fold::{MigrationRecord, StatementRecord, WaitRecord};
 
 use crate::event::{Event, Observer};

@@ -156,11 +156,6 @@ impl<'a> Run<'a> {
         interrupt: &'a Arc<Interrupt>,
         conn: Box<dyn Conn>,
     ) -> Self {
-        let schema = match &target.kind {
-            Kind::Postgres(postgres) => postgres.schema.as_str(),
-            Kind::MySql(mysql) => mysql.database.as_str(),
-            Kind::Sqlite(_) => "",
-        };
         Self {
             target,
             options,
@@ -168,7 +163,7 @@ impl<'a> Run<'a> {
             recorder: None,
             interrupt,
             conn,
-            table: Table::new(target.provider, schema),
+            table: Table::new(target.provider, target.schema()),
             history: History::default(),
             last_start: None,
             held: None,

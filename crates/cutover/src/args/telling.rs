@@ -82,8 +82,8 @@ pub(crate) struct ReportFile {
 /// Somebody who is told, by a flag.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct NotifyFlag {
-    /// One of [`RECEIVERS`].
-    pub(crate) kind: String,
+    /// Who.
+    pub(crate) kind: ReceiverKind,
     /// An address or a key, or where it is to be had: not for output.
     pub(crate) value: String,
 }
@@ -94,17 +94,40 @@ impl std::fmt::Debug for NotifyFlag {
     }
 }
 
-const RECEIVERS: [&str; 5] = ["slack", "discord", "teams", "pagerduty", "webhook"];
+/// Who can be named by a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReceiverKind {
+    Slack,
+    Discord,
+    Teams,
+    PagerDuty,
+    Webhook,
+}
+
+const RECEIVERS: [(&str, ReceiverKind); 5] = [
+    ("slack", ReceiverKind::Slack),
+    ("discord", ReceiverKind::Discord),
+    ("teams", ReceiverKind::Teams),
+    ("pagerduty", ReceiverKind::PagerDuty),
+    ("webhook", ReceiverKind::Webhook),
+];
+
+impl ReceiverKind {
+    /// As the flag names it.
+    pub(crate) fn name(self) -> &'static str {
+        RECEIVERS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+}
 
 fn notify(text: &str) -> Result<NotifyFlag, String> {
-    let known = || RECEIVERS.join(", ");
+    let known = || RECEIVERS.map(|(name, _)| name).join(", ");
     // What was given is not repeated: it may be the secret.
     let (kind, value) =
         text.split_once('=').ok_or("RECEIVER=VALUE is expected, such as slack=env:SLACK_URL")?;
-    if !RECEIVERS.contains(&kind) || value.is_empty() {
-        return Err(format!("RECEIVER=VALUE is expected, with one of {}", known()));
+    match RECEIVERS.iter().find(|(name, _)| *name == kind) {
+        Some((_, kind)) if !value.is_empty() => Ok(NotifyFlag { kind: *kind, value: value.to_owned() }),
+        _ => Err(format!("RECEIVER=VALUE is expected, with one of {}", known())),
     }
-    Ok(NotifyFlag { kind: kind.to_owned(), value: value.to_owned() })
 }
 
 /// Systems that show annotations.

@@ -9,6 +9,7 @@ use diagnostics::Result;
 use ops::adopt::adopt;
 use ops::history::{Answer, Ask, Entry, MigrationEntry, RunEntry, history};
 use ops::record::MigrationRecord;
+use ops::report;
 use std::time::Duration;
 
 pub(super) fn run(arguments: &HistoryArguments, context: &Context<'_>) -> ExitCode {
@@ -100,7 +101,7 @@ fn of_run(run: &RunEntry, logs: bool, lines: &mut Vec<String>) {
     let took = run.ended_at.as_deref().and_then(|ended| between(&run.started_at, ended));
     let took = took.map(|took| format!(" in {}", ops::duration(took))).unwrap_or_default();
     let short: String = run.run.chars().take(8).collect();
-    lines.push(format!("{}  {} {result}{took}  [{short}]", moment(&run.started_at), run.command));
+    lines.push(format!("{}  {} {result}{took}  [{short}]", report::moment(&run.started_at), run.command));
     if let Some(place) = &run.elsewhere {
         lines.push(format!("    in another database: {place}"));
     }
@@ -122,7 +123,8 @@ fn of_run(run: &RunEntry, logs: bool, lines: &mut Vec<String>) {
 
 fn of_record(migration: &MigrationRecord, lines: &mut Vec<String>) {
     let state = migration.outcome.as_deref().unwrap_or("begun");
-    let took = migration.seconds.map(|seconds| format!(" in {}", duration(seconds))).unwrap_or_default();
+    let took =
+        migration.seconds.map(|seconds| format!(" in {}", report::seconds(seconds))).unwrap_or_default();
     let retries = match migration.retries {
         0 => String::new(),
         1 => ", 1 attempt without its locks".to_owned(),
@@ -136,18 +138,18 @@ fn of_record(migration: &MigrationRecord, lines: &mut Vec<String>) {
             && migration.seconds.is_some_and(|all| statement.seconds >= all / 10.0)
     });
     lines.extend(slow.map(|statement| {
-        format!("      statement {} took {}", statement.number, duration(statement.seconds))
+        format!("      statement {} took {}", statement.number, report::seconds(statement.seconds))
     }));
 }
 
 fn of_migration(migration: &MigrationEntry) -> String {
     let took = match (migration.marked, migration.seconds) {
         (true, _) => ", marked without being run".to_owned(),
-        (false, Some(seconds)) => format!(" in {}", duration(seconds)),
+        (false, Some(seconds)) => format!(" in {}", report::seconds(seconds)),
         (false, None) => String::new(),
     };
     let state = migration.state.replace('_', " ");
-    format!("{}  {}: {state}{took}", moment(&migration.started_at), migration.name)
+    format!("{}  {}: {state}{took}", report::moment(&migration.started_at), migration.name)
 }
 
 fn origin(run: &RunEntry) -> Option<String> {
@@ -172,19 +174,7 @@ fn origin(run: &RunEntry) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// To the second: the order says the rest.
-fn moment(text: &str) -> String {
-    match text.parse::<jiff::Timestamp>() {
-        Ok(moment) => moment.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        Err(_) => text.to_owned(),
-    }
-}
-
 fn between(from: &str, to: &str) -> Option<Duration> {
     let (from, to): (jiff::Timestamp, jiff::Timestamp) = (from.parse().ok()?, to.parse().ok()?);
     Duration::try_from(to.duration_since(from)).ok()
-}
-
-fn duration(seconds: f64) -> String {
-    ops::duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }

@@ -92,6 +92,15 @@ impl Target {
         }
     }
 
+    /// The schema that the history is in: on MySQL one with the database, on SQLite none.
+    pub fn schema(&self) -> &str {
+        match &self.kind {
+            Kind::Postgres(postgres) => &postgres.schema,
+            Kind::MySql(mysql) => &mysql.database,
+            Kind::Sqlite(_) => "",
+        }
+    }
+
     /// The same, asking again for the URL for every connection. A SQLite file has nothing that expires.
     #[must_use]
     pub fn renewed_by(mut self, renewal: Renewal) -> Self {

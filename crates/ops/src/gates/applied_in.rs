@@ -3,7 +3,7 @@
 use super::{Gate, Gates, Subject, Verdict};
 use crate::run;
 use db::history::{self, History, Table};
-use db::target::{Kind, Target};
+use db::target::Target;
 use diagnostics::Result;
 use std::time::Duration;
 
@@ -50,12 +50,7 @@ fn check(gates: &Gates, subject: &mut Subject<'_>) -> Result<Verdict> {
 
 /// The history of another database, without waiting for anything.
 fn read(target: &Target) -> std::result::Result<History, String> {
-    let schema = match &target.kind {
-        Kind::Postgres(postgres) => postgres.schema.as_str(),
-        Kind::MySql(mysql) => mysql.database.as_str(),
-        Kind::Sqlite(_) => "",
-    };
     let told = |error| run::failure(target, error).to_string();
     let mut conn = db::connect(target).map_err(told)?;
-    history::read(conn.as_mut(), &Table::new(target.provider, schema)).map_err(told)
+    history::read(conn.as_mut(), &Table::new(target.provider, target.schema())).map_err(told)
 }

@@ -187,10 +187,8 @@ fn attempt(receiver: &Receiver, message: &Message, left: Duration, over: &Atomic
                 secrets: &[] as &[Secret],
                 stop: &|| over.load(Ordering::Relaxed),
             };
-            let ended = process::run(program, &setting);
-            let said = if ended.said.is_empty() { String::new() } else { format!(": {}", ended.said) };
             // A program that has failed decides itself what repeating would help.
-            if ended.success { Ok(()) } else { Err(Answer::Refused(ended.how + &said)) }
+            process::run(program, &setting).result().map(drop).map_err(Answer::Refused)
         }
     }
 }

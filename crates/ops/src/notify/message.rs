@@ -5,14 +5,14 @@ use crate::report::{Database, hide};
 use db::activity::Blocker;
 use diagnostics::render::json::Json;
 use diagnostics::{Failure, Secret, redact};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The version of the form of messages. Fields are added without changing it.
 const VERSION: u32 = 1;
 
 /// When people are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Occasion {
     /// Migrations are about to be applied.
@@ -142,8 +142,7 @@ impl Message {
 
     /// What others run is theirs.
     pub(super) fn blocked_by(&mut self, blockers: &[Blocker]) {
-        let line = |blocker: &Blocker| Blocker { query: None, ..blocker.clone() }.line();
-        self.blockers = blockers.iter().map(line).collect();
+        self.blockers = blockers.iter().map(Blocker::line_without_query).collect();
     }
 
     pub(super) fn without(mut self, secrets: &[Secret]) -> Self {

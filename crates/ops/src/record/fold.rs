@@ -195,10 +195,7 @@ impl Fold {
             lock: lock.clone(),
             seconds: rounded(*waited),
             offset: self.offset(*waited),
-            blockers: blockers
-                .iter()
-                .map(|blocker| Blocker { query: None, ..blocker.clone() }.line())
-                .collect(),
+            blockers: blockers.iter().map(Blocker::line_without_query).collect(),
         };
         let Some(found) = self.of(migration) else { return };
         let same = |last: &&mut WaitRecord| {
@@ -212,6 +209,7 @@ impl Fold {
     }
 }
 
-fn rounded(duration: Duration) -> f64 {
+/// Seconds, to the microsecond.
+pub(crate) fn rounded(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e6
 }

@@ -1,6 +1,6 @@
 //! One page that needs nothing else: no script, no font, nothing from anywhere. Light and dark, on a phone, on paper.
 
-use super::{Report, seconds};
+use super::{Report, moment, seconds};
 use crate::gates::Word;
 use crate::record::{MigrationRecord, WaitRecord};
 use diagnostics::render::json::Json;
@@ -268,11 +268,6 @@ fn warnings(report: &Report, out: &mut String) -> Result {
         writeln!(out, "<li>{}</li>", escaped(&warning.message))?;
     }
     writeln!(out, "</ul>\n</section>")
-}
-
-fn moment(text: &str) -> String {
-    text.parse::<jiff::Timestamp>()
-        .map_or(text.to_owned(), |moment| moment.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// Text in which nothing is markup, also in the value of an attribute.

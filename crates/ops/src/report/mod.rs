@@ -218,8 +218,16 @@ impl Report {
     }
 }
 
-/// A duration of a report for a reader.
-fn seconds(seconds: f64) -> String {
+/// A moment for a reader, to the second: `2026-11-26 08:00:01 UTC`; what is none stays as it is.
+pub fn moment(text: &str) -> String {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(moment) => moment.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        Err(_) => text.to_owned(),
+    }
+}
+
+/// Seconds for a reader, as [`crate::duration`] has them.
+pub fn seconds(seconds: f64) -> String {
     crate::duration(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
@@ -296,7 +304,7 @@ impl Collector {
             exit_code,
             started_at: self.started_at.clone(),
             ended_at: record::now(),
-            seconds: (self.began.elapsed().as_secs_f64() * 1e6).round() / 1e6,
+            seconds: record::rounded(self.began.elapsed()),
             environment: heard.environment.clone(),
             database: heard.database.clone(),
             origin: heard.origin.without(secrets),
@@ -340,7 +348,7 @@ impl Observer for Collector {
             Event::Hook { name, when, failed, elapsed } => heard.hooks.push(HookReport {
                 name: name.clone(),
                 when: *when,
-                seconds: (elapsed.as_secs_f64() * 1e6).round() / 1e6,
+                seconds: record::rounded(*elapsed),
                 failed: failed.clone(),
             }),
             Event::Warning { warning } => heard.warnings.push(Json::from(warning)),

@@ -45,20 +45,11 @@ struct BackupTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct HookTable {
     name: String,
-    when: Moment,
+    when: When,
     command: Option<Vec<String>>,
     http: Option<Text>,
     sql: Option<PathBuf>,
     limit: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Moment {
-    Before,
-    After,
-    Failed,
-    Always,
 }
 
 impl Table {
@@ -168,12 +159,7 @@ impl Extras {
         };
         Ok(Hook {
             name: name.clone(),
-            when: match table.when {
-                Moment::Before => When::Before,
-                Moment::After => When::After,
-                Moment::Failed => When::Failed,
-                Moment::Always => When::Always,
-            },
+            when: table.when,
             does,
             limit: table.limit.as_deref().map_or(Ok(HOOK), time).map_err(wrong)?,
         })

@@ -1,8 +1,8 @@
 //! `[notify.NAME]` and `--notify`: whom a run is told to.
 
 use super::{Extras, Text};
-use crate::args::{NotifyFlag, time};
-use diagnostics::{Diagnostic, Secret};
+use crate::args::{NotifyFlag, ReceiverKind, time};
+use diagnostics::Diagnostic;
 use ops::notify::{BLOCKED_AFTER, Notifier, Occasion, PAGERDUTY, Receiver, USUAL};
 use ops::process::Program;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The table: one receiver, and what goes to it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Table {
     slack: Option<Text>,
@@ -27,32 +27,9 @@ pub(super) struct Table {
     template: Option<std::path::PathBuf>,
     /// Where PagerDuty's API is, for its European service.
     address: Option<String>,
-    on: Option<Vec<Word>>,
+    on: Option<Vec<Occasion>>,
     limit: Option<String>,
     blocked_after: Option<String>,
-}
-
-/// The name of an occasion.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Word {
-    Started,
-    Blocked,
-    Slow,
-    Succeeded,
-    Failed,
-}
-
-impl Word {
-    fn occasion(self) -> Occasion {
-        match self {
-            Self::Started => Occasion::Started,
-            Self::Blocked => Occasion::Blocked,
-            Self::Slow => Occasion::Slow,
-            Self::Succeeded => Occasion::Succeeded,
-            Self::Failed => Occasion::Failed,
-        }
-    }
 }
 
 /// One that says nothing but who.
@@ -65,7 +42,8 @@ impl Extras {
     /// Whom to tell. Whoever cannot be told for want of an address or a key is a warning, and nothing that stops a deploy.
     pub(crate) fn notifiers(&self, flags: &[NotifyFlag]) -> (Vec<Notifier>, Vec<Diagnostic>) {
         let (mut notifiers, mut warnings) = (Vec::new(), Vec::new());
-        let of_flags = flags.iter().map(|flag| (format!("--notify {}", flag.kind), self.of_flag(flag)));
+        let of_flags =
+            flags.iter().map(|flag| (format!("--notify {}", flag.kind.name()), self.of_flag(flag)));
         let of_tables =
             self.tables.notify.iter().map(|(name, table)| (format!("notify.{name}"), self.of_table(table)));
         for (name, made) in of_flags.chain(of_tables) {
@@ -77,27 +55,26 @@ impl Extras {
         (notifiers, warnings)
     }
 
+    /// As the table that says the same.
     fn of_flag(&self, flag: &NotifyFlag) -> Result<Notifier, String> {
-        let value = match flag.value.split_once(':') {
-            Some(("env", name)) => self.variable(name)?,
-            Some(("file", path)) => self.text(&Text::File { file: path.into() })?,
-            _ => Secret::new(&flag.value),
-        };
-        let receiver = match flag.kind.as_str() {
-            "slack" => Receiver::Slack(value),
-            "discord" => Receiver::Discord(value),
-            "teams" => Receiver::Teams(value),
-            "pagerduty" => Receiver::PagerDuty { key: value, address: PAGERDUTY.to_owned() },
-            _ => Receiver::Webhook { address: value, key: None, template: None },
-        };
-        Ok(usual(receiver))
+        let text = Some(match flag.value.split_once(':') {
+            Some(("env", name)) => Text::Env { env: name.to_owned() },
+            Some(("file", path)) => Text::File { file: path.into() },
+            _ => Text::Plain(flag.value.clone()),
+        });
+        self.of_table(&match flag.kind {
+            ReceiverKind::Slack => Table { slack: text, ..Table::default() },
+            ReceiverKind::Discord => Table { discord: text, ..Table::default() },
+            ReceiverKind::Teams => Table { teams: text, ..Table::default() },
+            ReceiverKind::PagerDuty => Table { pagerduty: text, ..Table::default() },
+            ReceiverKind::Webhook => Table { webhook: text, ..Table::default() },
+        })
     }
 
     fn of_table(&self, table: &Table) -> Result<Notifier, String> {
         let usual = usual(self.receiver(table)?);
-        let on = table.on.as_ref().map(|on| on.iter().map(|word| word.occasion()).collect());
         Ok(Notifier {
-            on: on.unwrap_or(usual.on),
+            on: table.on.clone().unwrap_or(usual.on),
             limit: table.limit.as_deref().map_or(Ok(usual.limit), time)?,
             blocked_after: table.blocked_after.as_deref().map_or(Ok(usual.blocked_after), time)?,
             ..usual
