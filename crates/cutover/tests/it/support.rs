@@ -30,6 +30,11 @@ impl Project {
         std::fs::write(directory.join("migration.sql"), sql).unwrap();
     }
 
+    /// The way back of a migration.
+    pub(crate) fn write_down(&self, name: &str, sql: &str) {
+        std::fs::write(self.path().join("prisma/migrations").join(name).join("down.sql"), sql).unwrap();
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
@@ -50,6 +55,13 @@ impl Project {
 
     pub(crate) fn run(&self, url: &str, arguments: &[&str]) -> Output {
         self.command(url, arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; what it said.
+    pub(crate) fn runs(&self, url: &str, arguments: &[&str]) -> String {
+        let output = self.run(url, arguments);
+        assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
+        text(&output)
     }
 
     /// Runs a deploy that must succeed.

@@ -11,7 +11,7 @@ use super::state::State;
 
 use super::{mysql, postgres, sqlite, text};
 use crate::action::Name;
-use crate::snapshot::{ObjectKind, PartKind, Snapshot};
+use crate::snapshot::{ColumnDefinition, ObjectKind, PartKind, Snapshot};
 use crate::statement::{Script, Statement};
 use crate::words::Words;
 use diagnostics::Provider;
@@ -365,6 +365,29 @@ impl Taken {
         self.take(place);
         let left = columns.iter().filter(|column| !has(column)).map(|column| format!("column {column}"));
         self.left.entry(place.clone()).or_default().extend(left);
+    }
+
+    /// The rows of a kept table, in one that is made with these columns: those that take values, of the ones that it had. None of them: nothing
+    /// is taken.
+    pub(super) fn take_into<'c>(
+        &mut self,
+        from: &Kept,
+        made: &'c [ColumnDefinition],
+        provider: Provider,
+    ) -> Option<Vec<&'c String>> {
+        let had = |name: &str| from.columns.iter().any(|column| text::same(column, name, provider));
+        let columns: Vec<&String> = made
+            .iter()
+            .filter(|column| column.generated.is_none() && had(&column.name))
+            .map(|column| &column.name)
+            .collect();
+        if columns.is_empty() {
+            return None;
+        }
+        self.take_rows(&from.place, &from.columns, |column| {
+            columns.iter().any(|own| text::same(own, column, provider))
+        });
+        Some(columns)
     }
 
     /// Something of a table that stays where it is.

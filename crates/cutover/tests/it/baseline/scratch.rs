@@ -22,7 +22,7 @@ fn says_nothing_of_deploys(said: &str) {
 }
 
 fn down(project: &Project, text: &str) {
-    std::fs::write(project.path().join("prisma/migrations/1_init/down.sql"), text).unwrap();
+    project.write_down("1_init", text);
 }
 
 fn every_database(of: impl Fn(&str)) {

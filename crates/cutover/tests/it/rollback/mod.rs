@@ -15,7 +15,7 @@ use testkit::postgres::{Database, Server, server};
 /// Writes a migration with its way back.
 fn write(project: &Project, name: &str, up: &str, down: &str) {
     project.write(name, up);
-    std::fs::write(project.path().join("prisma/migrations").join(name).join("down.sql"), down).unwrap();
+    project.write_down(name, down);
 }
 
 fn prepared() -> (Database<'static>, Project) {

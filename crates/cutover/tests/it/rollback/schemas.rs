@@ -123,7 +123,7 @@ CREATE INDEX w_m ON w (m); CREATE VIEW v AS SELECT id, m FROM w;";
         let named = statements.iter().find(|line| line.contains("b.") || line.contains("\"b\""));
         assert_eq!(named, None, "{name}: {statements:#?}");
         let whole = down(&project, name).replace("-- cutover:irreversible", "--");
-        fs::write(project.path().join("prisma/migrations").join(name).join("down.sql"), whole).unwrap();
+        project.write_down(name, &whole);
     }
     let tried = project.run(&b, &["rollback", "--verify"]);
     assert!(tried.status.success(), "{}", text(&tried));
@@ -155,7 +155,7 @@ fn a_way_back_that_changes_another_schema_is_refused() {
     let refused = project.run(&a, &["rollback", "--yes"]);
     assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
     assert!(text(&refused).contains("C2029") && text(&refused).contains(line), "{}", text(&refused));
-    fs::write(project.path().join("prisma/migrations/1_base/down.sql"), "DROP TABLE b.x;").unwrap();
+    project.write_down("1_base", "DROP TABLE b.x;");
     let undone = project.run(&a, &["rollback", "--yes"]);
     assert!(undone.status.success(), "{}", text(&undone));
     // By hand: the migration does not name it.
@@ -207,7 +207,7 @@ CREATE INDEX w_lower ON w (public.lower(n)); CREATE VIEW v AS SELECT public.lowe
     for name in ["2_less", "3_more"] {
         assert!(down(&project, name).contains("-- cutover:drafted-in public"), "{}", down(&project, name));
         let whole = down(&project, name).replace("-- cutover:irreversible", "--");
-        fs::write(project.path().join("prisma/migrations").join(name).join("down.sql"), whole).unwrap();
+        project.write_down(name, &whole);
     }
     let tried = project.run(&database.url(), &["rollback", "--verify"]);
     assert!(tried.status.success(), "{}", text(&tried));

@@ -1,21 +1,8 @@
 //! What a rollback brings back of what is kept, and what it says of it.
 
+use super::kept;
 use crate::support::{Project, text};
 use testkit::{mariadb, postgres, sqlite};
-
-fn runs(project: &Project, url: &str, arguments: &[&str]) -> String {
-    let output = project.run(url, arguments);
-    assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
-    text(&output)
-}
-
-fn kept(url: &str, base: &str, drops: &str, back: &str) -> Project {
-    let project = Project::new(&[("1_base", base), ("2_drops", drops)]);
-    std::fs::write(project.path().join("prisma/migrations/2_drops/down.sql"), back).unwrap();
-    runs(&project, url, &["deploy", "--to", "1_base"]);
-    runs(&project, url, &["deploy", "--keep-dropped"]);
-    project
-}
 
 const TABLE: &str =
     "CREATE TABLE t (id int NOT NULL PRIMARY KEY, name varchar(20)); INSERT INTO t VALUES (1, 'kept');";
@@ -32,16 +19,12 @@ fn rows_are_not_mixed_into_a_table_that_is_there() {
         let project = kept(&url, TABLE, "DROP TABLE t;", LENIENT);
         // It is made by another migration, or by hand.
         project.write("3_anew", anew);
-        std::fs::write(
-            project.path().join("prisma/migrations/3_anew/down.sql"),
-            "-- cutover:nothing-to-undo\n",
-        )
-        .unwrap();
-        runs(&project, &url, &["deploy"]);
-        let undone = runs(&project, &url, &["rollback", "--yes", "--to", "1_base"]);
+        project.write_down("3_anew", "-- cutover:nothing-to-undo\n");
+        project.runs(&url, &["deploy"]);
+        let undone = project.runs(&url, &["rollback", "--yes", "--to", "1_base"]);
         assert!(!undone.contains(" brings back table"), "{undone}");
         assert!(undone.contains("does not bring back table") && undone.contains("it stays in"), "{undone}");
-        let listed = runs(&project, &url, &["trash", "list"]);
+        let listed = project.runs(&url, &["trash", "list"]);
         assert!(listed.contains("table ") && !listed.contains("brought back"), "{listed}");
     }
     assert_eq!(postgres.psql("SELECT * FROM t"), "2|new");
@@ -68,7 +51,7 @@ fn what_fails_on_mariadb_leaves_no_table_behind() {
     assert!(!failed.status.success() && text(&failed).contains("Data too long"), "{}", text(&failed));
     assert_eq!(database.sql(left), "0");
     std::fs::write(&down, strict).unwrap();
-    runs(&project, &database.url(), &["rollback", "--yes"]);
+    project.runs(&database.url(), &["rollback", "--yes"]);
     assert_eq!(database.sql("SELECT * FROM t"), "1|kept");
 }
 
@@ -80,20 +63,20 @@ fn what_a_rollback_has_brought_back_is_listed_as_a_copy() {
     let strict = "CREATE TABLE t (id int NOT NULL PRIMARY KEY, name varchar(20));";
     for url in [postgres.url(), mariadb.url(), sqlite.url()] {
         let project = kept(&url, TABLE, "DROP TABLE t;", strict);
-        let listed = runs(&project, &url, &["trash", "list"]);
+        let listed = project.runs(&url, &["trash", "list"]);
         assert!(!listed.contains("brought back"), "{listed}");
-        let undone = runs(&project, &url, &["rollback", "--yes"]);
+        let undone = project.runs(&url, &["rollback", "--yes"]);
         assert!(undone.contains(" brings back table"), "{undone}");
-        let listed = runs(&project, &url, &["trash", "list"]);
+        let listed = project.runs(&url, &["trash", "list"]);
         assert!(
             listed.contains("brought back by a rollback: this is the copy that it came from"),
             "{listed}"
         );
-        let listed = runs(&project, &url, &["trash", "list", "--json"]);
+        let listed = project.runs(&url, &["trash", "list", "--json"]);
         assert!(listed.contains("\"brought_back\":true"), "{listed}");
         // What is deployed and kept once more is another thing.
-        runs(&project, &url, &["deploy", "--keep-dropped", "--reapply"]);
-        let listed = runs(&project, &url, &["trash", "list"]);
+        project.runs(&url, &["deploy", "--keep-dropped", "--reapply"]);
+        let listed = project.runs(&url, &["trash", "list"]);
         assert_eq!(
             (listed.matches("by 2_drops").count(), listed.matches("brought back").count()),
             (2, 1),
@@ -115,25 +98,25 @@ fn dates_that_are_none_come_back_as_they_were() {
         let project =
             Project::new(&[("1_base", &base), ("2_drops", "ALTER TABLE t DROP COLUMN nick;\nDROP TABLE u;")]);
         let back = format!("CREATE TABLE u {table}\nALTER TABLE t ADD COLUMN nick date NOT NULL;");
-        std::fs::write(project.path().join("prisma/migrations/2_drops/down.sql"), back).unwrap();
-        runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
+        project.write_down("2_drops", &back);
+        project.runs(&database.url(), &["deploy", "--to", "1_base"]);
         for table in ["t", "u"] {
             database.sql(&format!(
                 "SET sql_mode = 'ALLOW_INVALID_DATES'; INSERT INTO {table} VALUES (1, '0000-00-00', '2024-00-00', '0000-00-00'), (2, \
                  '2024-02-31', '0000-00-00', '2023-00-07')"
             ));
         }
-        runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
+        project.runs(&database.url(), &["deploy", "--keep-dropped"]);
         if restores {
             for what in ["t.nick", "u"] {
-                let listed = runs(&project, &database.url(), &["trash", "list"]);
+                let listed = project.runs(&database.url(), &["trash", "list"]);
                 let ends = |line: &&str| line.split("  ").nth(1).is_some_and(|told| told.ends_with(what));
                 let line = listed.lines().find(ends).unwrap();
                 let id = line.split_whitespace().next().unwrap();
-                runs(&project, &database.url(), &["trash", "restore", id]);
+                project.runs(&database.url(), &["trash", "restore", id]);
             }
         } else {
-            runs(&project, &database.url(), &["rollback", "--yes"]);
+            project.runs(&database.url(), &["rollback", "--yes"]);
         }
         for table in ["t", "u"] {
             let found = database.sql(&format!("SELECT id, d, at, nick FROM {table} ORDER BY id"));
@@ -161,7 +144,7 @@ INSERT INTO u VALUES (1, 'ann', NULL, 'x'), (2, 'bob', 'b', 'y');";
         &anew(&format!("{plain}, nick TEXT DEFAULT 'z', must TEXT NOT NULL DEFAULT 'm'")),
     );
     database.query("INSERT INTO u VALUES (3, 'cy')");
-    runs(&project, &database.url(), &["rollback", "--yes"]);
+    project.runs(&database.url(), &["rollback", "--yes"]);
     assert_eq!(
         database.query("SELECT id, quote(nick), must FROM u ORDER BY id"),
         "1|NULL|x\n2|'b'|y\n3|'z'|m"

@@ -1,13 +1,7 @@
 //! Counters of what comes back go on behind the numbers that are kept, before any row gets a number of them.
 
-use crate::support::{Project, text};
+use crate::support::Project;
 use testkit::postgres;
-
-fn runs(project: &Project, url: &str, arguments: &[&str]) -> String {
-    let output = project.run(url, arguments);
-    assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
-    text(&output)
-}
 
 const USERS: &str = r#"CREATE TABLE "User" ("id" SERIAL NOT NULL PRIMARY KEY, "email" TEXT NOT NULL);
 INSERT INTO "User" ("email") VALUES ('a'), ('b'), ('c');
@@ -32,16 +26,16 @@ fn a_dropped_serial_goes_on_behind_its_kept_numbers() {
     ] {
         let database = postgres::server().create_database("counters");
         let project = Project::new(&[("1_base", USERS), ("2_goes", goes)]);
-        runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
+        project.runs(&database.url(), &["deploy", "--to", "1_base"]);
         match down {
             Some(down) => {
-                std::fs::write(project.path().join("prisma/migrations/2_goes/down.sql"), down).unwrap();
+                project.write_down("2_goes", down);
             }
-            None => drop(runs(&project, &database.url(), &["rollback", "--draft"])),
+            None => drop(project.runs(&database.url(), &["rollback", "--draft"])),
         }
-        runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
+        project.runs(&database.url(), &["deploy", "--keep-dropped"]);
         database.psql(r#"INSERT INTO "User" (email) VALUES ('d'), ('e')"#);
-        runs(&project, &database.url(), &["rollback", "--yes"]);
+        project.runs(&database.url(), &["rollback", "--yes"]);
         database.psql(r#"INSERT INTO "User" (email) VALUES ('f')"#);
         let numbers = database.psql(r#"SELECT id, email FROM "User" ORDER BY email"#);
         // A column that is made anew takes a number for each row that is there.
@@ -61,17 +55,17 @@ fn a_restored_serial_goes_on_behind_its_kept_numbers() {
         let (before, now) = (of("own"), if renamed { of("renamed") } else { of("own") });
         let project = Project::new(&[("1_base", USERS)]);
         project.write("2_goes", r#"ALTER TABLE "User" DROP COLUMN "id";"#);
-        runs(&project, &before, &["deploy", "--to", "1_base"]);
-        runs(&project, &before, &["deploy", "--keep-dropped"]);
+        project.runs(&before, &["deploy", "--to", "1_base"]);
+        project.runs(&before, &["deploy", "--keep-dropped"]);
         if renamed {
             database.psql("ALTER SCHEMA own RENAME TO renamed");
-            runs(&project, &now, &["history", "--adopt", "own"]);
+            project.runs(&now, &["history", "--adopt", "own"]);
         }
         let table = if renamed { r#"renamed."User""# } else { r#"own."User""# };
         database.psql(&format!("INSERT INTO {table} (email) VALUES ('d'), ('e')"));
-        let listed = runs(&project, &now, &["trash", "list"]);
+        let listed = project.runs(&now, &["trash", "list"]);
         let id = listed.split_whitespace().find(|word| word.starts_with("_cutover_kept_")).unwrap();
-        runs(&project, &now, &["trash", "restore", id]);
+        project.runs(&now, &["trash", "restore", id]);
         database.psql(&format!("INSERT INTO {table} (email) VALUES ('f')"));
         let numbers = database.psql(&format!("SELECT id, email FROM {table} ORDER BY email"));
         assert_eq!(numbers, "2|b\n3|c\n4|d\n5|e\n6|f");
@@ -84,10 +78,10 @@ fn a_counter_that_stayed_is_not_set_back() {
     let base = "CREATE SEQUENCE s; CREATE TABLE u (id int NOT NULL DEFAULT nextval('s'), name text); INSERT INTO u (name) VALUES ('a'), ('b');";
     let project = Project::new(&[("1_base", base), ("2_goes", "ALTER TABLE u DROP COLUMN id;")]);
     let down = "ALTER TABLE u ADD COLUMN id int NOT NULL DEFAULT nextval('s');";
-    std::fs::write(project.path().join("prisma/migrations/2_goes/down.sql"), down).unwrap();
-    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
-    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
+    project.write_down("2_goes", down);
+    project.runs(&database.url(), &["deploy", "--to", "1_base"]);
+    project.runs(&database.url(), &["deploy", "--keep-dropped"]);
     database.psql("SELECT setval('s', 100); INSERT INTO u (name) VALUES ('c')");
-    runs(&project, &database.url(), &["rollback", "--yes"]);
+    project.runs(&database.url(), &["rollback", "--yes"]);
     assert_eq!(database.psql("SELECT id, name FROM u ORDER BY name"), "1|a\n2|b\n101|c");
 }

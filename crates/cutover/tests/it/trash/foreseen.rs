@@ -1,18 +1,8 @@
 //! What cannot come back is refused before anything is dropped, or before anything is undone.
 
+use super::write;
 use crate::support::{Project, text};
 use testkit::{mariadb, postgres, sqlite};
-
-fn runs(project: &Project, url: &str, arguments: &[&str]) -> String {
-    let output = project.run(url, arguments);
-    assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
-    text(&output)
-}
-
-fn write(project: &Project, name: &str, up: &str, down: &str) {
-    project.write(name, up);
-    std::fs::write(project.path().join("prisma/migrations").join(name).join("down.sql"), down).unwrap();
-}
 
 const ANEW: &str = "PRAGMA foreign_keys=OFF; CREATE TABLE new_u (id TEXT PRIMARY KEY, name TEXT); INSERT INTO new_u (id, name) SELECT id, name FROM u; DROP TABLE u; ALTER TABLE new_u RENAME TO u; PRAGMA foreign_keys=ON;";
 
@@ -23,7 +13,7 @@ fn values_whose_rows_have_no_key_are_refused_before_anything_is_dropped() {
         let base = "CREATE TABLE u (id TEXT PRIMARY KEY, name TEXT, nick TEXT); INSERT INTO u VALUES ('1', 'ann', 'a'), (NULL, 'bob', 'b'), (NULL, 'cy', 'c');";
         let project = Project::new(&[("1_base", base)]);
         write(&project, "2_drop", drop, "ALTER TABLE u ADD COLUMN nick TEXT;");
-        runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
+        project.runs(&database.url(), &["deploy", "--to", "1_base"]);
         let refused = project.run(&database.url(), &["deploy", "--keep-dropped", "--detailed-exitcode"]);
         let said = text(&refused);
         assert!(!refused.status.success() && said.contains("C2031"), "{said}");
@@ -31,7 +21,7 @@ fn values_whose_rows_have_no_key_are_refused_before_anything_is_dropped() {
         assert_eq!(database.query("SELECT nick FROM u ORDER BY nick"), "a\nb\nc");
         assert_eq!(database.query("SELECT count(*) FROM _prisma_migrations"), "1");
         // Without keeping it is dropped.
-        runs(&project, &database.url(), &["deploy"]);
+        project.runs(&database.url(), &["deploy"]);
     }
 }
 
@@ -48,8 +38,8 @@ fn rows_that_came_without_a_value_are_refused_before_anything_is_undone() {
         let project = Project::new(&[("1_base", base)]);
         write(&project, "2_drop", goes, comes);
         write(&project, "3_more", "CREATE TABLE more (i int);", "DROP TABLE more;");
-        runs(&project, &url, &["deploy", "--to", "1_base"]);
-        runs(&project, &url, &["deploy", "--keep-dropped"]);
+        project.runs(&url, &["deploy", "--to", "1_base"]);
+        project.runs(&url, &["deploy", "--keep-dropped"]);
         let client = Project::new(&[("1_base", base)]);
         drop(client);
         match () {
@@ -69,6 +59,6 @@ fn rows_that_came_without_a_value_are_refused_before_anything_is_undone() {
     let project = Project::new(&[("1_base", base)]);
     write(&project, "2_drop", goes, comes);
     write(&project, "3_more", "CREATE TABLE more (i int);", "DROP TABLE more; DELETE FROM u WHERE id = 2;");
-    runs(&project, &postgres.url(), &["rollback", "--yes", "--to", "1_base"]);
+    project.runs(&postgres.url(), &["rollback", "--yes", "--to", "1_base"]);
     assert_eq!(postgres.psql("SELECT * FROM u"), "1|ann|a");
 }

@@ -1,13 +1,7 @@
 //! Tables that are kept together with the foreign keys between them.
 
-use crate::support::{Project, text};
+use crate::support::Project;
 use testkit::{mariadb, postgres, sqlite};
-
-fn runs(project: &Project, url: &str, arguments: &[&str]) -> String {
-    let output = project.run(url, arguments);
-    assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
-    text(&output)
-}
 
 /// A key from one table to the other, or one in each direction.
 const ONE: &str = "CREATE TABLE p (id int NOT NULL PRIMARY KEY); CREATE TABLE c (id int NOT NULL PRIMARY KEY, p int, CONSTRAINT c_p FOREIGN KEY (p) REFERENCES p (id));
@@ -20,15 +14,15 @@ INSERT INTO p VALUES (1, NULL); INSERT INTO c VALUES (1, 1); UPDATE p SET c = 1;
 
 /// What is kept, by the name of the table.
 fn id(project: &Project, url: &str, table: &str) -> String {
-    let listed = runs(project, url, &["trash", "list"]);
+    let listed = project.runs(url, &["trash", "list"]);
     let line = listed.lines().find(|line| line.split("  ").nth(1).is_some_and(|what| what.ends_with(table)));
     line.unwrap_or_else(|| panic!("{listed}")).split_whitespace().next().unwrap().to_owned()
 }
 
 fn kept(url: &str, base: &str, drops: &str) -> Project {
     let project = Project::new(&[("1_base", base), ("2_drops", drops)]);
-    runs(&project, url, &["deploy", "--to", "1_base"]);
-    runs(&project, url, &["deploy", "--keep-dropped"]);
+    project.runs(url, &["deploy", "--to", "1_base"]);
+    project.runs(url, &["deploy", "--keep-dropped"]);
     project
 }
 
@@ -46,7 +40,7 @@ fn tables_are_restored_with_their_keys_in_either_order_on_postgresql() {
             let database = postgres::server().create_database("keys");
             let project = kept(&database.url(), base, drops);
             for table in order {
-                runs(&project, &database.url(), &["trash", "restore", &id(&project, &database.url(), table)]);
+                project.runs(&database.url(), &["trash", "restore", &id(&project, &database.url(), table)]);
             }
             assert_eq!(database.psql(POSTGRES_KEYS), keys, "{drops} {order:?}");
             assert_eq!(database.psql("SELECT c.id, p.id FROM c JOIN p ON c.p = p.id"), "1|1");
@@ -68,7 +62,7 @@ fn tables_are_restored_with_their_keys_in_either_order_on_mariadb() {
             let database = mariadb::server().create_database("keys");
             let project = kept(&database.url(), base, drops);
             for table in order {
-                runs(&project, &database.url(), &["trash", "restore", &id(&project, &database.url(), table)]);
+                project.runs(&database.url(), &["trash", "restore", &id(&project, &database.url(), table)]);
             }
             assert_eq!(database.sql(MARIADB_KEYS), keys, "{drops} {order:?}");
             assert_eq!(database.sql("SELECT c.id, p.id FROM c JOIN p ON c.p = p.id"), "1|1");
@@ -84,7 +78,7 @@ fn tables_are_restored_with_their_keys_in_either_order_on_sqlite() {
             let drops = "PRAGMA foreign_keys=OFF; DROP TABLE c; DROP TABLE p; PRAGMA foreign_keys=ON;";
             let project = kept(&database.url(), base, drops);
             for table in order {
-                runs(&project, &database.url(), &["trash", "restore", &id(&project, &database.url(), table)]);
+                project.runs(&database.url(), &["trash", "restore", &id(&project, &database.url(), table)]);
             }
             let found = database.query("SELECT count(*) FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) WHERE t.name IN ('c', 'p')");
             assert_eq!(found, keys.to_string(), "{order:?}");
@@ -113,11 +107,11 @@ fn a_key_whose_table_is_not_there_is_named() {
         (sqlite.url(), off, "Not there: what the foreign key of c leads to: table p is not there"),
     ] {
         let project = kept(&url, ONE, drops);
-        let said = runs(&project, &url, &["trash", "restore", &id(&project, &url, "c")]);
+        let said = project.runs(&url, &["trash", "restore", &id(&project, &url, "c")]);
         assert!(said.contains(told), "{said}");
         // Nobody needs the other one.
-        runs(&project, &url, &["trash", "purge", "--all", "--yes"]);
-        assert!(runs(&project, &url, &["trash", "list"]).contains("Nothing is kept."));
+        project.runs(&url, &["trash", "purge", "--all", "--yes"]);
+        assert!(project.runs(&url, &["trash", "list"]).contains("Nothing is kept."));
     }
     assert_eq!(postgres.psql("SELECT * FROM c"), "1|1");
     assert_eq!(mariadb.sql("SELECT * FROM c"), "1|1");
@@ -133,9 +127,9 @@ fn what_leads_to_each_other_is_purged_in_any_order() {
         for (url, drops) in [(postgres.url(), "DROP TABLE p, c;"), (mariadb.url(), off)] {
             let project = kept(&url, BOTH, drops);
             for table in order {
-                runs(&project, &url, &["trash", "purge", "--yes", &id(&project, &url, table)]);
+                project.runs(&url, &["trash", "purge", "--yes", &id(&project, &url, table)]);
             }
-            assert!(runs(&project, &url, &["trash", "list"]).contains("Nothing is kept."));
+            assert!(project.runs(&url, &["trash", "list"]).contains("Nothing is kept."));
         }
     }
 }
@@ -152,10 +146,10 @@ INSERT INTO o VALUES (7); INSERT INTO t VALUES (1, NULL), (2, 1); UPDATE t SET u
     ] {
         let database = mariadb::server().create_database("keys");
         let project = Project::new(&[("1_base", base), ("2_drops", "DROP TABLE t;")]);
-        std::fs::write(project.path().join("prisma/migrations/2_drops/down.sql"), back).unwrap();
-        runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
-        runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
-        runs(&project, &database.url(), &["rollback", "--yes"]);
+        project.write_down("2_drops", back);
+        project.runs(&database.url(), &["deploy", "--to", "1_base"]);
+        project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+        project.runs(&database.url(), &["rollback", "--yes"]);
         assert_eq!(database.sql("SELECT id, up FROM t ORDER BY id"), "1|2\n2|1", "{back}");
         let leads = "SELECT REFERENCED_TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE() AND TABLE_NAME = 't' ORDER BY 1";
         let expected = if back.contains("o (id)") { "o\nt" } else { "t" };
@@ -170,10 +164,10 @@ fn tables_that_lead_to_each_other_come_back_with_a_rollback() {
     let off = "SET foreign_key_checks = 0; DROP TABLE p, c; SET foreign_key_checks = 1;";
     for (url, drops) in [(postgres.url(), "DROP TABLE p, c;"), (mariadb.url(), off)] {
         let project = Project::new(&[("1_base", BOTH), ("2_drops", drops)]);
-        runs(&project, &url, &["deploy", "--to", "1_base"]);
-        runs(&project, &url, &["rollback", "--draft", "2_drops"]);
-        runs(&project, &url, &["deploy", "--keep-dropped"]);
-        runs(&project, &url, &["rollback", "--yes"]);
+        project.runs(&url, &["deploy", "--to", "1_base"]);
+        project.runs(&url, &["rollback", "--draft", "2_drops"]);
+        project.runs(&url, &["deploy", "--keep-dropped"]);
+        project.runs(&url, &["rollback", "--yes"]);
     }
     let rows = "SELECT c.id, p.id FROM c JOIN p ON c.p = p.id AND p.c = c.id";
     assert_eq!((postgres.psql(POSTGRES_KEYS), postgres.psql(rows)), ("c_p,p_c".to_owned(), "1|1".to_owned()));

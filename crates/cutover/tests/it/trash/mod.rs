@@ -34,6 +34,21 @@ fn project(drops: &str) -> Project {
     project
 }
 
+/// A migration with its way back.
+fn write(project: &Project, name: &str, up: &str, down: &str) {
+    project.write(name, up);
+    project.write_down(name, down);
+}
+
+/// A project of which the second migration is deployed with what it drops kept.
+fn kept(url: &str, base: &str, drops: &str, back: &str) -> Project {
+    let project = Project::new(&[("1_base", base)]);
+    write(&project, "2_drops", drops, back);
+    project.runs(url, &["deploy", "--to", "1_base"]);
+    project.runs(url, &["deploy", "--keep-dropped"]);
+    project
+}
+
 /// Deploys the first migration, has the way back of the second drafted, and deploys that with what it drops kept.
 fn deployed(project: &Project, url: &str, flag: &str) -> String {
     let first = project.run(url, &["deploy", "--to", "1_base"]);

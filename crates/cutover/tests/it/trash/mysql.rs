@@ -4,9 +4,7 @@ use crate::support::{Project, text};
 use testkit::mariadb::{Database, server};
 
 fn runs(project: &Project, database: &Database<'_>, arguments: &[&str]) -> String {
-    let output = project.run(&database.url(), arguments);
-    assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
-    text(&output)
+    project.runs(&database.url(), arguments)
 }
 
 fn refused(project: &Project, database: &Database<'_>, arguments: &[&str], code: &str) -> String {
@@ -30,7 +28,7 @@ fn based(database: &Database<'_>, base: &str) -> Project {
 fn write(project: &Project, name: &str, up: &str, down: Option<&str>) {
     project.write(name, up);
     if let Some(down) = down {
-        std::fs::write(project.path().join("prisma/migrations").join(name).join("down.sql"), down).unwrap();
+        project.write_down(name, down);
     }
 }
 

@@ -1,22 +1,9 @@
 //! A way back that makes a table with other columns: what stays in the copy is said before anybody agrees, and the copy is not listed as one
 //! that is brought back.
 
-use crate::support::{Project, text};
+use super::kept;
+use crate::support::text;
 use testkit::{mariadb, postgres, sqlite};
-
-fn runs(project: &Project, url: &str, arguments: &[&str]) -> String {
-    let output = project.run(url, arguments);
-    assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
-    text(&output)
-}
-
-fn kept(url: &str, base: &str, drops: &str, back: &str) -> Project {
-    let project = Project::new(&[("1_base", base), ("2_drops", drops)]);
-    std::fs::write(project.path().join("prisma/migrations/2_drops/down.sql"), back).unwrap();
-    runs(&project, url, &["deploy", "--to", "1_base"]);
-    runs(&project, url, &["deploy", "--keep-dropped"]);
-    project
-}
 
 const TABLE: &str = "CREATE TABLE o (id int NOT NULL PRIMARY KEY, body text, extra text); INSERT INTO o VALUES (1, 'b', 'e');";
 
@@ -30,12 +17,12 @@ fn columns_that_the_way_back_makes_not_stay_in_the_copy_and_are_told() {
         let project = kept(&url, TABLE, "DROP TABLE o;", back);
         let asked = text(&project.run(&url, &["rollback"]));
         assert!(asked.contains(" without column body, "), "{asked}");
-        let undone = runs(&project, &url, &["rollback", "--yes"]);
+        let undone = project.runs(&url, &["rollback", "--yes"]);
         assert!(undone.contains(" without column body, "), "{undone}");
-        let listed = runs(&project, &url, &["trash", "list"]);
+        let listed = project.runs(&url, &["trash", "list"]);
         assert!(!listed.contains("this is the copy that it came from"), "{listed}");
         assert!(listed.contains("brought back by a rollback without column body"), "{listed}");
-        let listed = runs(&project, &url, &["trash", "list", "--json"]);
+        let listed = project.runs(&url, &["trash", "list", "--json"]);
         assert!(listed.contains("\"brought_back\":false"), "{listed}");
     }
     let found = "SELECT id, content IS NULL, extra FROM o";
@@ -57,16 +44,16 @@ fn columns_that_come_from_another_table_are_filled() {
     ] {
         let database = postgres::server().create_database("parts");
         let project = kept(&database.url(), &base, "DROP TABLE o;", back);
-        runs(&project, &database.url(), &["rollback", "--yes"]);
+        project.runs(&database.url(), &["rollback", "--yes"]);
         assert_eq!(database.psql("SELECT id, body, extra FROM o"), "1|b|e", "{back}");
     }
     // What is not known before does not come back, and that is said.
     let database = postgres::server().create_database("parts");
     let typed = format!("{TABLE} CREATE TYPE shape AS (id int, body text);");
     let project = kept(&database.url(), &typed, "DROP TABLE o;", "CREATE TABLE o OF shape;");
-    let undone = runs(&project, &database.url(), &["rollback", "--yes"]);
+    let undone = project.runs(&database.url(), &["rollback", "--yes"]);
     assert!(undone.contains("does not bring back table public.o"), "{undone}");
-    let listed = runs(&project, &database.url(), &["trash", "list"]);
+    let listed = project.runs(&database.url(), &["trash", "list"]);
     assert!(listed.contains("public.o") && !listed.contains("brought back"), "{listed}");
 }
 
@@ -76,9 +63,9 @@ fn former_versions_of_rows_stay_in_the_copy_and_are_told() {
     let table = "CREATE TABLE o (id int NOT NULL PRIMARY KEY, body text) WITH SYSTEM VERSIONING;";
     let base = format!("{table} INSERT INTO o VALUES (1, 'former'); UPDATE o SET body = 'now';");
     let project = kept(&database.url(), &base, "DROP TABLE o;", table);
-    let undone = runs(&project, &database.url(), &["rollback", "--yes"]);
+    let undone = project.runs(&database.url(), &["rollback", "--yes"]);
     assert!(undone.contains(" without the former versions of its rows, "), "{undone}");
-    let listed = runs(&project, &database.url(), &["trash", "list"]);
+    let listed = project.runs(&database.url(), &["trash", "list"]);
     assert!(!listed.contains("this is the copy that it came from"), "{listed}");
     assert_eq!(database.sql("SELECT id, body FROM o FOR SYSTEM_TIME ALL"), "1|now");
 }

@@ -1,18 +1,8 @@
 //! Where things are kept: each in a place of its own, found wherever its table is by now.
 
+use super::write;
 use crate::support::{Project, text};
 use testkit::{mariadb, postgres};
-
-fn runs(project: &Project, url: &str, arguments: &[&str]) -> String {
-    let output = project.run(url, arguments);
-    assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
-    text(&output)
-}
-
-fn write(project: &Project, name: &str, up: &str, down: &str) {
-    project.write(name, up);
-    std::fs::write(project.path().join("prisma/migrations").join(name).join("down.sql"), down).unwrap();
-}
 
 #[test]
 fn the_list_of_an_attempt_that_kept_nothing_does_not_count() {
@@ -25,10 +15,10 @@ fn the_list_of_an_attempt_that_kept_nothing_does_not_count() {
     let failed = project.run(&database.url(), &["deploy", "--keep-dropped=1s"]);
     assert!(text(&failed).contains("then `cutover deploy --keep-dropped=1s`"), "{}", text(&failed));
     write(&project, "2_drop", "ALTER TABLE two DROP COLUMN nick;", "ALTER TABLE two ADD COLUMN nick text;");
-    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
-    let listed = runs(&project, &database.url(), &["trash", "list"]);
+    project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+    let listed = project.runs(&database.url(), &["trash", "list"]);
     assert!(listed.contains("column public.two.nick") && listed.contains("until "), "{listed}");
-    runs(&project, &database.url(), &["rollback", "--yes"]);
+    project.runs(&database.url(), &["rollback", "--yes"]);
     assert_eq!(database.psql("SELECT nick FROM two"), "precious");
 }
 
@@ -43,8 +33,8 @@ fn names_that_begin_alike_are_kept_apart() {
     let database = mariadb::server().create_database("kept");
     project.deploy(&database.url());
     project.write("2_drop", &format!("DROP TABLE {}, {};", names[0], names[1]));
-    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
-    let listed = runs(&project, &database.url(), &["trash", "list"]);
+    project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+    let listed = project.runs(&database.url(), &["trash", "list"]);
     assert!(names.iter().all(|name| listed.contains(&format!("table {name}  "))), "{listed}");
 }
 
@@ -62,11 +52,11 @@ fn comes_back_through(up: &str, down: &str) {
     let postgres = postgres::server().create_database("kept");
     let mariadb = mariadb::server().create_database("kept");
     for url in [postgres.url(), mariadb.url()] {
-        runs(&project, &url, &["deploy", "--to", "2_column", "--keep-dropped"]);
-        runs(&project, &url, &["deploy", "--keep-dropped"]);
-        let listed = runs(&project, &url, &["trash", "list"]);
+        project.runs(&url, &["deploy", "--to", "2_column", "--keep-dropped"]);
+        project.runs(&url, &["deploy", "--keep-dropped"]);
+        let listed = project.runs(&url, &["trash", "list"]);
         assert!(listed.contains("users.nick (in table "), "{listed}");
-        runs(&project, &url, &["rollback", "--to", "1_base", "--yes"]);
+        project.runs(&url, &["rollback", "--to", "1_base", "--yes"]);
     }
     assert_eq!(postgres.psql("SELECT id, nick FROM users"), "1|precious");
     assert_eq!(mariadb.sql("SELECT id, nick FROM users"), "1|precious");
@@ -88,9 +78,9 @@ fn a_trigger_of_another_table_is_none_of_ours_and_a_restoring_can_be_said_again(
     let base = "CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE log (n int);
 CREATE TRIGGER orders_ai AFTER INSERT ON orders FOR EACH ROW INSERT INTO log VALUES (NEW.id);";
     let project = Project::new(&[("1_base", base), ("2_drop", "DROP TABLE orders;")]);
-    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
-    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
-    let listed = runs(&project, &database.url(), &["trash", "list"]);
+    project.runs(&database.url(), &["deploy", "--to", "1_base"]);
+    project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+    let listed = project.runs(&database.url(), &["trash", "list"]);
     let id = listed
         .lines()
         .find_map(|line| line.split_whitespace().find(|word| word.starts_with("_cutover_kept_")))
@@ -116,16 +106,16 @@ CREATE TRIGGER orders_ai AFTER INSERT ON orders FOR EACH ROW INSERT INTO log VAL
     for _ in 0..2 {
         let failed = text(&project.run(&narrow, &["trash", "restore", id]));
         assert!(failed.contains("C2032") && failed.contains("TRIGGER command denied"), "{failed}");
-        assert!(runs(&project, &database.url(), &["trash", "list"]).contains("table orders"));
+        assert!(project.runs(&database.url(), &["trash", "list"]).contains("table orders"));
     }
-    runs(&project, &database.url(), &["trash", "restore", id]);
+    project.runs(&database.url(), &["trash", "restore", id]);
     assert_eq!(
         database.sql(
             "SELECT EVENT_OBJECT_TABLE FROM information_schema.triggers WHERE TRIGGER_SCHEMA = DATABASE()"
         ),
         "orders"
     );
-    assert!(runs(&project, &database.url(), &["trash", "list"]).contains("Nothing is kept."));
+    assert!(project.runs(&database.url(), &["trash", "list"]).contains("Nothing is kept."));
 }
 
 #[test]
@@ -136,13 +126,13 @@ fn what_is_begun_keeping_goes_on_keeping() {
         ("1_base", base),
         ("2_drop", "CREATE TABLE n (id int);\nCREATE INDEX i ON nope (a);\nDROP TABLE o;\n"),
     ]);
-    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
+    project.runs(&database.url(), &["deploy", "--to", "1_base"]);
     let failed = text(&project.run(&database.url(), &["deploy", "--keep-dropped"]));
     assert!(failed.contains("then `cutover deploy --keep-dropped`"), "{failed}");
     project.write("2_drop", "CREATE TABLE n (id int);\nCREATE INDEX i ON n (id);\nDROP TABLE o;\n");
     // As recover prints it, without the flag.
-    runs(&project, &database.url(), &["recover", "2_drop", "--continue-from", "2"]);
-    let listed = runs(&project, &database.url(), &["trash", "list"]);
+    project.runs(&database.url(), &["recover", "2_drop", "--continue-from", "2"]);
+    let listed = project.runs(&database.url(), &["trash", "list"]);
     assert!(listed.contains("table o  dropped"), "{listed}");
 }
 
@@ -157,8 +147,8 @@ fn a_way_back_that_was_begun_goes_on_with_what_is_kept_and_is_not_edited() {
         "ALTER TABLE t DROP COLUMN nick; ALTER TABLE t DROP COLUMN b;",
         "ALTER TABLE `t` ADD COLUMN `b` int(11); ALTER TABLE t ADD COLUMN nick varchar(20) NOT NULL AFTER id, ADD CHECK (id < 2);",
     );
-    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
-    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
+    project.runs(&database.url(), &["deploy", "--to", "1_base"]);
+    project.runs(&database.url(), &["deploy", "--keep-dropped"]);
     let failed = text(&project.run(&database.url(), &["rollback", "--yes"]));
     assert!(failed.contains("cutover rollback --continue"), "{failed}");
     database.sql("DELETE FROM t WHERE id = 2");
@@ -168,6 +158,6 @@ fn a_way_back_that_was_begun_goes_on_with_what_is_kept_and_is_not_edited() {
     let edited = text(&project.run(&database.url(), &["rollback", "--continue", "--yes"]));
     assert!(edited.contains("C2006") && edited.contains("have been edited since"), "{edited}");
     std::fs::write(&down, written).unwrap();
-    runs(&project, &database.url(), &["rollback", "--continue", "--yes"]);
+    project.runs(&database.url(), &["rollback", "--continue", "--yes"]);
     assert_eq!(database.sql("SELECT id, nick, b FROM t"), "1|x|3");
 }

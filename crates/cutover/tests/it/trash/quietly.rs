@@ -4,12 +4,6 @@
 use crate::support::{Project, text};
 use testkit::postgres;
 
-fn runs(project: &Project, url: &str, arguments: &[&str]) -> String {
-    let output = project.run(url, arguments);
-    assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
-    text(&output)
-}
-
 #[test]
 fn rows_that_came_since_are_filled_past_triggers() {
     for restores in [false, true] {
@@ -22,17 +16,17 @@ CREATE TRIGGER c BEFORE UPDATE ON u FOR EACH ROW EXECUTE FUNCTION told();
 ALTER TABLE u ENABLE ALWAYS TRIGGER b; ALTER TABLE u DISABLE TRIGGER c;";
         let project = Project::new(&[("1_base", base), ("2_goes", "ALTER TABLE u DROP COLUMN st;")]);
         let down = "ALTER TABLE u ADD COLUMN st text NOT NULL DEFAULT 'new';";
-        std::fs::write(project.path().join("prisma/migrations/2_goes/down.sql"), down).unwrap();
-        runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
-        runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
+        project.write_down("2_goes", down);
+        project.runs(&database.url(), &["deploy", "--to", "1_base"]);
+        project.runs(&database.url(), &["deploy", "--keep-dropped"]);
         // It has no value: its default leads to a function, and did not stay.
         database.psql("INSERT INTO u (id) VALUES (2)");
         if restores {
-            let listed = runs(&project, &database.url(), &["trash", "list"]);
+            let listed = project.runs(&database.url(), &["trash", "list"]);
             let id = listed.split_whitespace().find(|word| word.starts_with("_cutover_kept_")).unwrap();
-            runs(&project, &database.url(), &["trash", "restore", id]);
+            project.runs(&database.url(), &["trash", "restore", id]);
         } else {
-            runs(&project, &database.url(), &["rollback", "--yes"]);
+            project.runs(&database.url(), &["rollback", "--yes"]);
         }
         assert_eq!(database.psql("SELECT id, st, told FROM u ORDER BY id"), "1|old|0\n2|new|0");
         let switched = "SELECT string_agg(tgname || tgenabled::text, ' ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'u'::regclass";
@@ -51,17 +45,17 @@ fn rows_that_a_policy_hides_from_the_owner_are_filled_and_counted() {
 ALTER TABLE u ENABLE ROW LEVEL SECURITY; ALTER TABLE u FORCE ROW LEVEL SECURITY; CREATE POLICY p ON u USING (false) WITH CHECK (true);";
         let project =
             Project::new(&[("1_base", base), ("2_goes", "ALTER TABLE u DROP COLUMN st, DROP COLUMN n;")]);
-        std::fs::write(project.path().join("prisma/migrations/2_goes/down.sql"), down).unwrap();
-        runs(&project, &url, &["deploy", "--to", "1_base"]);
-        runs(&project, &url, &["deploy", "--keep-dropped"]);
+        project.write_down("2_goes", down);
+        project.runs(&url, &["deploy", "--to", "1_base"]);
+        project.runs(&url, &["deploy", "--keep-dropped"]);
         database.psql("INSERT INTO u (id) VALUES (2)");
         if restores {
-            let listed = runs(&project, &url, &["trash", "list"]);
+            let listed = project.runs(&url, &["trash", "list"]);
             for id in listed.split_whitespace().filter(|word| word.starts_with("_cutover_kept_")) {
-                runs(&project, &url, &["trash", "restore", id]);
+                project.runs(&url, &["trash", "restore", id]);
             }
         } else {
-            runs(&project, &url, &["rollback", "--yes"]);
+            project.runs(&url, &["rollback", "--yes"]);
         }
         assert_eq!(database.psql("SELECT id, st, n FROM u ORDER BY id"), "1|old|1\n2|new|2");
         assert_eq!(database.psql("SELECT relforcerowsecurity FROM pg_class WHERE oid = 'u'::regclass"), "t");
@@ -79,16 +73,16 @@ fn a_temporary_table_is_not_taken_for_one_of_the_database() {
     ] {
         let database = postgres::server().create_database("quietly");
         let project = Project::new(&[("1_base", base), ("2_goes", temporary)]);
-        runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
-        let said = runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
+        project.runs(&database.url(), &["deploy", "--to", "1_base"]);
+        let said = project.runs(&database.url(), &["deploy", "--keep-dropped"]);
         assert!(!said.contains("kept what it dropped"), "{said}");
         assert_eq!(database.psql("SELECT nick FROM a"), "precious", "{temporary}");
     }
     let database = postgres::server().create_database("quietly");
     let both = "CREATE TEMP TABLE a (id int); DROP TABLE a; DROP TABLE a;";
     let project = Project::new(&[("1_base", base), ("2_goes", both)]);
-    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
-    let said = runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
+    project.runs(&database.url(), &["deploy", "--to", "1_base"]);
+    let said = project.runs(&database.url(), &["deploy", "--keep-dropped"]);
     assert!(said.contains("kept what it dropped: table public.a"), "{said}");
     // What is renamed to it, or may be gone at COMMIT: which one is meant is not known.
     for unknown in [
@@ -98,7 +92,7 @@ fn a_temporary_table_is_not_taken_for_one_of_the_database() {
     ] {
         let database = postgres::server().create_database("quietly");
         let project = Project::new(&[("1_base", base), ("2_goes", unknown)]);
-        runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
+        project.runs(&database.url(), &["deploy", "--to", "1_base"]);
         let refused = text(&project.run(&database.url(), &["deploy", "--keep-dropped"]));
         assert!(refused.contains("C2031") && refused.contains("temporary table"), "{unknown}\n{refused}");
         assert_eq!(database.psql("SELECT nick FROM a"), "precious");
@@ -113,12 +107,12 @@ fn types_that_are_made_of_others_are_kept_with_them() {
 CREATE TABLE t (i int PRIMARY KEY, d dm, c cp, ms mood[]); INSERT INTO t VALUES (1, 'a', (1, 'b'), '{b,a}');";
     let goes = "DROP TABLE t; DROP TYPE cp; DROP DOMAIN dm; DROP TYPE mood;";
     let project = Project::new(&[("1_base", base), ("2_goes", goes)]);
-    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
-    runs(&project, &database.url(), &["rollback", "--draft"]);
-    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
-    runs(&project, &database.url(), &["rollback", "--yes"]);
+    project.runs(&database.url(), &["deploy", "--to", "1_base"]);
+    project.runs(&database.url(), &["rollback", "--draft"]);
+    project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+    project.runs(&database.url(), &["rollback", "--yes"]);
     assert_eq!(database.psql("SELECT * FROM t"), "1|a|(1,b)|{b,a}");
-    runs(&project, &database.url(), &["trash", "purge", "--all", "--yes"]);
+    project.runs(&database.url(), &["trash", "purge", "--all", "--yes"]);
     assert_eq!(database.psql("SELECT count(*) FROM pg_namespace WHERE nspname ~ '^cutover_kept'"), "0");
     assert_eq!(database.psql("SELECT * FROM t"), "1|a|(1,b)|{b,a}");
 }
@@ -129,9 +123,9 @@ fn what_a_column_needs_before_it_is_restored_is_named() {
     let base = "CREATE TYPE mood AS ENUM ('a'); CREATE TABLE u (id int, m mood NOT NULL DEFAULT 'a'); INSERT INTO u VALUES (1, 'a');";
     let goes = "ALTER TABLE u DROP COLUMN m; DROP TYPE mood; ALTER TABLE u RENAME TO v;";
     let project = Project::new(&[("1_base", base), ("2_goes", goes)]);
-    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
-    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
-    let listed = runs(&project, &database.url(), &["trash", "list"]);
+    project.runs(&database.url(), &["deploy", "--to", "1_base"]);
+    project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+    let listed = project.runs(&database.url(), &["trash", "list"]);
     let id = |what: &str| {
         let mut lines = listed.lines().map(|line| (line, line.split_whitespace().next().unwrap_or_default()));
         lines.find(|(line, _)| line.contains(what)).map(|(_, id)| id.to_owned()).unwrap()
@@ -142,7 +136,7 @@ fn what_a_column_needs_before_it_is_restored_is_named() {
     database.psql("ALTER TABLE v RENAME TO u");
     let refused = text(&project.run(&database.url(), &["trash", "restore", &column]));
     assert!(refused.contains(&format!("cutover trash restore {mood}")), "{refused}");
-    runs(&project, &database.url(), &["trash", "restore", &mood]);
-    runs(&project, &database.url(), &["trash", "restore", &column]);
+    project.runs(&database.url(), &["trash", "restore", &mood]);
+    project.runs(&database.url(), &["trash", "restore", &column]);
     assert_eq!(database.psql("SELECT id, m FROM u"), "1|a");
 }

@@ -3,19 +3,13 @@
 use crate::support::{Project, text};
 use testkit::{postgres, sqlite};
 
-fn runs(project: &Project, url: &str, arguments: &[&str]) -> String {
-    let output = project.run(url, arguments);
-    assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
-    text(&output)
-}
-
 /// A project on SQLite whose second migration drops columns that are kept.
 fn kept(base: &str, drop: &str, back: &str) -> (sqlite::Database, Project) {
     let database = sqlite::Database::create("rows");
     let project = Project::new(&[("1_base", base), ("2_drop", drop)]);
-    std::fs::write(project.path().join("prisma/migrations/2_drop/down.sql"), back).unwrap();
-    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
-    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
+    project.write_down("2_drop", back);
+    project.runs(&database.url(), &["deploy", "--to", "1_base"]);
+    project.runs(&database.url(), &["deploy", "--keep-dropped"]);
     (database, project)
 }
 
@@ -27,10 +21,10 @@ fn a_number_that_is_given_again_has_not_the_value_of_the_row_that_is_gone() {
     let (database, project) =
         kept(USERS, "ALTER TABLE u DROP COLUMN nick;", "ALTER TABLE u ADD COLUMN nick TEXT;");
     database.query("DELETE FROM u WHERE id = 3; INSERT INTO u (name) VALUES ('dee'); UPDATE u SET id = 9 WHERE id = 1; VACUUM");
-    runs(&project, &database.url(), &["rollback", "--yes"]);
+    project.runs(&database.url(), &["rollback", "--yes"]);
     assert_eq!(database.query("SELECT id, name, nick FROM u ORDER BY id"), "2|bob|b\n3|dee|\n9|ann|a");
     // What is purged is purged with what follows the rows.
-    runs(&project, &database.url(), &["trash", "purge", "--all", "--yes"]);
+    project.runs(&database.url(), &["trash", "purge", "--all", "--yes"]);
     assert_eq!(database.query("SELECT count(*) FROM sqlite_schema WHERE name LIKE '%kept%' AND name NOT LIKE '%cutover\\_trash%' ESCAPE '\\'"), "0");
     database.query("DELETE FROM u WHERE id = 2");
 }
@@ -40,14 +34,14 @@ fn a_table_that_was_built_anew_since_gives_its_values_to_nobody_by_itself() {
     let (database, project) =
         kept(USERS, "ALTER TABLE u DROP COLUMN nick;", "ALTER TABLE u ADD COLUMN nick TEXT;");
     database.query("CREATE TABLE n (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO n SELECT * FROM u; DROP TABLE u; ALTER TABLE n RENAME TO u");
-    let listed = runs(&project, &database.url(), &["trash", "list"]);
+    let listed = project.runs(&database.url(), &["trash", "list"]);
     let id = listed
         .lines()
         .find_map(|line| line.split_whitespace().find(|word| word.starts_with("_cutover_kept_")))
         .unwrap();
     let refused = project.run(&database.url(), &["trash", "restore", id]);
     assert!(text(&refused).contains("was built anew since"), "{}", text(&refused));
-    let undone = runs(&project, &database.url(), &["rollback", "--yes"]);
+    let undone = project.runs(&database.url(), &["rollback", "--yes"]);
     assert!(!undone.contains("brings back"), "{undone}");
 }
 
@@ -57,19 +51,15 @@ fn rows_without_a_key_cannot_be_told_apart() {
     let base = "CREATE TABLE n (name TEXT, nick TEXT); CREATE TABLE m (a INTEGER NOT NULL, b INTEGER NOT NULL, note TEXT);
 CREATE UNIQUE INDEX m_ab ON m (a, b); INSERT INTO m VALUES (1, 2, 'x'), (1, 3, 'y');";
     let project = Project::new(&[("1_base", base), ("2_drop", "ALTER TABLE n DROP COLUMN nick;")]);
-    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
+    project.runs(&database.url(), &["deploy", "--to", "1_base"]);
     let refused = text(&project.run(&database.url(), &["deploy", "--keep-dropped"]));
     assert!(refused.contains("C2031") && refused.contains("n has no key"), "{refused}");
     // Another key does.
     project.write("2_drop", "ALTER TABLE m DROP COLUMN note;");
-    std::fs::write(
-        project.path().join("prisma/migrations/2_drop/down.sql"),
-        "ALTER TABLE m ADD COLUMN note TEXT;",
-    )
-    .unwrap();
-    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
+    project.write_down("2_drop", "ALTER TABLE m ADD COLUMN note TEXT;");
+    project.runs(&database.url(), &["deploy", "--keep-dropped"]);
     database.query("DELETE FROM m WHERE b = 2; VACUUM");
-    runs(&project, &database.url(), &["rollback", "--yes"]);
+    project.runs(&database.url(), &["rollback", "--yes"]);
     assert_eq!(database.query("SELECT b, note FROM m"), "3|y");
 }
 
@@ -80,12 +70,12 @@ CREATE UNIQUE INDEX u_email ON u (email);
 INSERT INTO u VALUES (1, 'ann', 'a', 'A@b', 1);";
     let drop = "PRAGMA foreign_keys=OFF; CREATE TABLE new_u (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT); INSERT INTO new_u (id, name) SELECT id, name FROM u; DROP TABLE u; ALTER TABLE new_u RENAME TO u; PRAGMA foreign_keys=ON;";
     let (database, project) = kept(base, drop, "SELECT 1;");
-    let listed = runs(&project, &database.url(), &["trash", "list"]);
+    let listed = project.runs(&database.url(), &["trash", "list"]);
     let id = listed
         .lines()
         .find_map(|line| line.split_whitespace().find(|word| word.starts_with("_cutover_kept_")))
         .unwrap();
-    runs(&project, &database.url(), &["trash", "restore", id]);
+    project.runs(&database.url(), &["trash", "restore", id]);
     assert_eq!(database.query("SELECT * FROM u"), "1|ann|a|A@b|1");
     for (statement, refusal) in [
         ("INSERT INTO u (email, nick) VALUES ('c', '')", "CHECK constraint failed"),
@@ -104,10 +94,10 @@ INSERT INTO u VALUES (1, 'ann', 'a', 'A@b', 1);";
 fn comes_back_as(base: &str, drop: &str, back: &str, expected: &str) -> String {
     let database = postgres::server().create_database("rows");
     let project = Project::new(&[("1_base", base), ("2_drop", drop)]);
-    std::fs::write(project.path().join("prisma/migrations/2_drop/down.sql"), back).unwrap();
-    runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
-    runs(&project, &database.url(), &["deploy", "--keep-dropped"]);
-    runs(&project, &database.url(), &["rollback", "--yes"]);
+    project.write_down("2_drop", back);
+    project.runs(&database.url(), &["deploy", "--to", "1_base"]);
+    project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+    project.runs(&database.url(), &["rollback", "--yes"]);
     assert_eq!(database.psql("SELECT * FROM t ORDER BY 1, 2"), expected, "{back}");
     database.psql("SELECT string_agg(attname, ',') FROM pg_attribute WHERE attrelid = 't'::regclass AND attname ~ '^_cutover' AND NOT attisdropped")
 }
@@ -171,11 +161,11 @@ ALTER TABLE c ENABLE ROW LEVEL SECURITY; ALTER TABLE c FORCE ROW LEVEL SECURITY;
     let database = server.create_database("rows");
     let project = Project::new(&[("1_base", base), ("2_drop", "DROP TABLE t;\nDROP TABLE c;\n")]);
     let url = database.application_url();
-    runs(&project, &url, &["deploy", "--to", "1_base"]);
+    project.runs(&url, &["deploy", "--to", "1_base"]);
     let scratch = server.create_database("scratch");
-    runs(&project, &database.url(), &["rollback", "--draft", "2_drop", "--scratch-url", &scratch.url()]);
-    runs(&project, &url, &["deploy", "--keep-dropped"]);
-    let undone = runs(&project, &url, &["rollback", "--yes"]);
+    project.runs(&database.url(), &["rollback", "--draft", "2_drop", "--scratch-url", &scratch.url()]);
+    project.runs(&url, &["deploy", "--keep-dropped"]);
+    let undone = project.runs(&url, &["rollback", "--yes"]);
     assert!(
         undone.contains("brings back table public.t") && undone.contains("brings back table public.c"),
         "{undone}"
@@ -185,8 +175,7 @@ ALTER TABLE c ENABLE ROW LEVEL SECURITY; ALTER TABLE c FORCE ROW LEVEL SECURITY;
     assert_eq!(database.psql("INSERT INTO t (k, w) VALUES (2, 2) RETURNING id"), "3");
     assert_eq!(database.psql("INSERT INTO c (tenant) VALUES ('c') RETURNING id"), "3");
     // Rows that a policy hides are lost all the same.
-    std::fs::write(project.path().join("prisma/migrations/1_base/down.sql"), "DROP TABLE c; DROP TABLE t;")
-        .unwrap();
+    project.write_down("1_base", "DROP TABLE c; DROP TABLE t;");
     let asked = text(&project.run(&url, &["rollback"]));
     assert!(asked.contains("loses an unknown number of rows of public.c"), "{asked}");
 }
@@ -206,7 +195,7 @@ fn words_in_strings_and_expressions_make_no_key() {
     ] {
         let database = sqlite::Database::create("rows");
         let project = Project::new(&[("1_base", &format!("{table}\n{rows}")), ("2_drop", GOES)]);
-        runs(&project, &database.url(), &["deploy", "--to", "1_base"]);
+        project.runs(&database.url(), &["deploy", "--to", "1_base"]);
         let refused = text(&project.run(&database.url(), &["deploy", "--keep-dropped"]));
         assert!(refused.contains("C2031") && refused.contains("u has no key"), "{table}\n{refused}");
         assert_eq!(database.query("SELECT nick FROM u"), "a\nb", "{table}");
@@ -264,18 +253,18 @@ fn a_value_is_given_to_nobody_but_the_row_that_it_was_of() {
         let (database, project) = kept(&base, GOES, BACK);
         database.query(writes);
         let saved = std::fs::read(database.path()).unwrap();
-        runs(&project, &database.url(), &["rollback", "--yes"]);
+        project.runs(&database.url(), &["rollback", "--yes"]);
         assert_eq!(database.query("SELECT * FROM u ORDER BY id, name"), expected, "{table}\n{writes}");
         std::fs::write(database.path(), saved).unwrap();
         let id = place(&project, &database.url());
-        runs(&project, &database.url(), &["trash", "restore", &id]);
+        project.runs(&database.url(), &["trash", "restore", &id]);
         assert_eq!(database.query("SELECT * FROM u ORDER BY id, name"), expected, "{table}\n{writes}");
     }
 }
 
 /// What is kept first in the list.
 fn place(project: &Project, url: &str) -> String {
-    let listed = runs(project, url, &["trash", "list"]);
+    let listed = project.runs(url, &["trash", "list"]);
     let mut words = listed.split_whitespace();
     words.find(|word| word.starts_with("_cutover_kept_")).unwrap().to_owned()
 }
@@ -295,7 +284,7 @@ INSERT INTO u VALUES (1, 'ann', 'a', '2001'), (2, 'bob', NULL, '2002');";
         let trash = place(&project, &database.url());
         for back in [vec!["rollback", "--yes"], vec!["trash", "restore", &trash]] {
             std::fs::write(database.path(), &saved).unwrap();
-            runs(&project, &database.url(), &back);
+            project.runs(&database.url(), &back);
             let rows = database.query("SELECT id, name, quote(nick), at FROM u ORDER BY id");
             assert_eq!(rows, "1|ann|'a'|2001\n2|bob|NULL|2002\n3|cy|'z'|2003", "{back:?} {trigger}");
             assert_eq!(database.query("SELECT count(*) FROM log"), "0");

@@ -4,12 +4,6 @@
 use crate::support::{Project, text};
 use testkit::{mariadb, postgres};
 
-fn runs(project: &Project, url: &str, arguments: &[&str]) -> String {
-    let output = project.run(url, arguments);
-    assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
-    text(&output)
-}
-
 const TABLE: &str =
     "CREATE TABLE u (id int NOT NULL PRIMARY KEY, nick varchar(20)); INSERT INTO u VALUES (1, 'precious');";
 const GOES: &str = "ALTER TABLE u DROP COLUMN nick;";
@@ -21,8 +15,8 @@ fn deployed(url: &str, migrations: &[(&str, &str, &str)]) -> Project {
     project.deploy(url);
     for (name, up, down) in migrations {
         project.write(name, up);
-        std::fs::write(project.path().join("prisma/migrations").join(name).join("down.sql"), down).unwrap();
-        runs(&project, url, &["deploy", "--keep-dropped"]);
+        project.write_down(name, down);
+        project.runs(url, &["deploy", "--keep-dropped"]);
     }
     project
 }
@@ -37,8 +31,8 @@ fn a_column_kept_in_a_table_that_comes_back_under_another_name_is_told_to_stay()
         let asked = text(&project.run(&url, &["rollback", "--to", "1_base"]));
         assert!(asked.contains("does not bring back column"), "{asked}");
         assert!(!asked.contains(" brings back column"), "{asked}");
-        runs(&project, &url, &["rollback", "--yes", "--to", "1_base"]);
-        let listed = runs(&project, &url, &["trash", "list"]);
+        project.runs(&url, &["rollback", "--yes", "--to", "1_base"]);
+        let listed = project.runs(&url, &["trash", "list"]);
         assert!(listed.contains("u.nick") && !listed.contains("brought back"), "{listed}");
     }
     assert_eq!(postgres.psql("SELECT id, nick FROM u"), "");
@@ -59,11 +53,11 @@ fn a_column_comes_back_through_a_table_that_gets_its_name_back() {
                 ("4_table", "DROP TABLE v;", there),
             ],
         );
-        runs(&project, &url, &["rollback", "--yes"]);
+        project.runs(&url, &["rollback", "--yes"]);
         // The column is in the table and in the copy of it.
-        let listed = runs(&project, &url, &["trash", "list"]);
+        let listed = project.runs(&url, &["trash", "list"]);
         assert!(listed.contains("u.nick"), "{listed}");
-        let undone = runs(&project, &url, &["rollback", "--yes", "--to", "1_base"]);
+        let undone = project.runs(&url, &["rollback", "--yes", "--to", "1_base"]);
         assert!(undone.contains(" brings back column"), "{undone}");
     }
     assert_eq!(postgres.psql("SELECT id, nick FROM u"), "1|precious");
@@ -87,17 +81,17 @@ fn a_table_is_not_purged_before_the_column_that_is_kept_in_it() {
             true => drop(postgres.psql(&past("cutover.trash"))),
             false => drop(mariadb.sql(&past("_cutover_trash"))),
         }
-        let said = runs(&project, &url, &["trash", "purge", "--yes"]);
+        let said = project.runs(&url, &["trash", "purge", "--yes"]);
         assert!(said.contains("column") && said.contains("nick") && said.contains("kept in it"), "{said}");
-        let listed = runs(&project, &url, &["trash", "list"]);
+        let listed = project.runs(&url, &["trash", "list"]);
         assert!(listed.contains("by 2_column") && listed.contains("by 3_table"), "{listed}");
         let table = listed.lines().find(|line| line.contains("by 3_table")).unwrap();
         let id = table.split_whitespace().next().unwrap();
         // By its name alone neither.
         let refused = project.run(&url, &["trash", "purge", "--yes", id]);
         assert!(!refused.status.success() && text(&refused).contains("kept in it"), "{}", text(&refused));
-        runs(&project, &url, &["trash", "purge", "--yes", "--all"]);
-        let listed = runs(&project, &url, &["trash", "list"]);
+        project.runs(&url, &["trash", "purge", "--yes", "--all"]);
+        let listed = project.runs(&url, &["trash", "list"]);
         assert!(listed.contains("Nothing is kept."), "{listed}");
     }
 }

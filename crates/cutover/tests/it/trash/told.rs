@@ -3,12 +3,6 @@
 use crate::support::{Project, text};
 use testkit::sqlite;
 
-fn runs(project: &Project, url: &str, arguments: &[&str]) -> String {
-    let output = project.run(url, arguments);
-    assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
-    text(&output)
-}
-
 const USERS: &str = "CREATE TABLE u (id INTEGER PRIMARY KEY, name TEXT, nick TEXT);
 INSERT INTO u VALUES (1, 'ann', 'a'), (2, 'bob', 'b');";
 const GOES: &str = "ALTER TABLE u DROP COLUMN nick;";
@@ -22,9 +16,9 @@ fn deployed(migrations: &[(&str, &str, &str)]) -> (sqlite::Database, Project) {
     let project = Project::new(&[]);
     for (number, (name, up, down)) in migrations.iter().enumerate() {
         project.write(name, up);
-        std::fs::write(project.path().join("prisma/migrations").join(name).join("down.sql"), down).unwrap();
+        project.write_down(name, down);
         let flag = if number == 0 { "--quiet" } else { "--keep-dropped" };
-        runs(&project, &database.url(), &["deploy", flag]);
+        project.runs(&database.url(), &["deploy", flag]);
     }
     (database, project)
 }
@@ -33,18 +27,18 @@ fn deployed(migrations: &[(&str, &str, &str)]) -> (sqlite::Database, Project) {
 fn values_of_rows_that_are_gone_are_counted_and_stay() {
     let (database, project) = deployed(&[("1_base", USERS, "DROP TABLE u;"), ("2_drop", GOES, BACK)]);
     database.query("DELETE FROM u WHERE id = 2; INSERT INTO u VALUES (2, 'dee')");
-    let listed = runs(&project, &database.url(), &["trash", "list"]);
+    let listed = project.runs(&database.url(), &["trash", "list"]);
     assert!(listed.contains("column u.nick (without 1 kept value(s) whose rows are gone"), "{listed}");
     let asked = text(&project.run(&database.url(), &["rollback"]));
     assert!(asked.contains("brings back column u.nick (without 1 kept value(s)"), "{asked}");
     let id = listed.split_whitespace().find(|word| word.starts_with("_cutover_kept_")).unwrap();
-    let said = runs(&project, &database.url(), &["trash", "restore", id]);
+    let said = project.runs(&database.url(), &["trash", "restore", id]);
     assert!(said.contains("without 1 kept value(s)"), "{said}");
     assert_eq!(database.query("SELECT * FROM u ORDER BY id"), "1|ann|a\n2|dee|");
     assert_eq!(database.query(&format!("SELECT key_id, nick FROM {id}")), "2|b");
-    assert!(runs(&project, &database.url(), &["trash", "list"]).contains(id));
-    runs(&project, &database.url(), &["trash", "purge", "--all", "--yes"]);
-    assert!(runs(&project, &database.url(), &["trash", "list"]).contains("Nothing is kept."));
+    assert!(project.runs(&database.url(), &["trash", "list"]).contains(id));
+    project.runs(&database.url(), &["trash", "purge", "--all", "--yes"]);
+    assert!(project.runs(&database.url(), &["trash", "list"]).contains("Nothing is kept."));
 }
 
 #[test]
@@ -54,7 +48,7 @@ fn a_rebuild_of_the_way_back_takes_the_guards_along() {
         ("2_drop", GOES, BACK),
         ("3_add", "ALTER TABLE u ADD COLUMN z INTEGER NOT NULL DEFAULT 0;", ANEW),
     ]);
-    let said = runs(&project, &database.url(), &["rollback", "--yes", "--to", "1_base"]);
+    let said = project.runs(&database.url(), &["rollback", "--yes", "--to", "1_base"]);
     assert!(said.contains("brings back column u.nick"), "{said}");
     assert_eq!(database.query("SELECT * FROM u ORDER BY id"), "1|ann|a\n2|bob|b");
 }
@@ -75,9 +69,9 @@ fn a_rebuild_that_leaves_the_keys_unknown_is_refused_before_anything_is_undone()
     assert!(said.contains("the way back of `3_add`") && said.contains("nothing was undone"), "{said}");
     assert_eq!(database.query("SELECT * FROM u ORDER BY id"), "1|ann|0\n2|bob|0");
     // As it says: one after the other, and what is lost is told.
-    runs(&project, &database.url(), &["rollback", "--yes", "--to", "2_drop"]);
+    project.runs(&database.url(), &["rollback", "--yes", "--to", "2_drop"]);
     assert_eq!(database.query("SELECT * FROM u ORDER BY id"), "11|ann\n12|bob");
-    let said = runs(&project, &database.url(), &["rollback", "--yes"]);
+    let said = project.runs(&database.url(), &["rollback", "--yes"]);
     assert!(said.contains("loses the kept values of column u.nick, which are given to nobody"), "{said}");
 }
 
@@ -85,9 +79,9 @@ fn a_rebuild_that_leaves_the_keys_unknown_is_refused_before_anything_is_undone()
 fn a_deploy_says_that_a_rebuild_leaves_kept_values_without_rows() {
     let (database, project) = deployed(&[("1_base", USERS, "DROP TABLE u;"), ("2_drop", GOES, BACK)]);
     project.write("3_anew", ANEW);
-    let said = runs(&project, &database.url(), &["deploy"]);
+    let said = project.runs(&database.url(), &["deploy"]);
     assert!(said.contains("migration `3_anew` drops table u, or builds it anew"), "{said}");
-    std::fs::write(project.path().join("prisma/migrations/3_anew/down.sql"), "SELECT 1;").unwrap();
+    project.write_down("3_anew", "SELECT 1;");
     let asked = text(&project.run(&database.url(), &["rollback", "--to", "1_base"]));
     assert!(asked.contains("loses the kept values of column u.nick, which are given to nobody"), "{asked}");
 }
@@ -99,7 +93,7 @@ INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2);";
     let (database, project) =
         deployed(&[("1_base", base, "DROP TABLE c;"), ("2_drop", "DROP TABLE c;", "SELECT 1;")]);
     database.query("DELETE FROM p WHERE id = 2");
-    let listed = runs(&project, &database.url(), &["trash", "list"]);
+    let listed = project.runs(&database.url(), &["trash", "list"]);
     let id = listed.split_whitespace().find(|word| word.starts_with("_cutover_kept_")).unwrap();
     let refused = project.run(&database.url(), &["trash", "restore", id]);
     let said = text(&refused);
@@ -109,6 +103,6 @@ INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2);";
     );
     assert_eq!(database.query("SELECT count(*) FROM sqlite_schema WHERE name = 'c'"), "0");
     database.query("INSERT INTO p VALUES (2)");
-    runs(&project, &database.url(), &["trash", "restore", id]);
+    project.runs(&database.url(), &["trash", "restore", id]);
     assert_eq!(database.query("SELECT * FROM c"), "1|1\n2|2");
 }

@@ -94,17 +94,7 @@ fn rows(
     super::one(statement, text, &mut then);
     let made = then.find(ObjectKind::Table, &name)?;
     let made_columns = &then.definition(&made)?.columns;
-    let columns: Vec<&String> = made_columns
-        .iter()
-        .filter(|column| column.generated.is_none() && names_column(&from.columns, &column.name))
-        .map(|column| &column.name)
-        .collect();
-    if columns.is_empty() {
-        return None;
-    }
-    taken.take_rows(&from.place, &from.columns, |column| {
-        columns.iter().any(|own| text::same(own, column, MYSQL))
-    });
+    let columns = taken.take_into(from, made_columns, MYSQL)?;
     if from.versioned {
         taken.leave(&from.place, "the former versions of its rows");
     }

@@ -259,19 +259,7 @@ fn with_values(
                 kept.kind == KeptKind::Table && text::same(&kept.name.name, &name.name, SQLITE)
             })?;
             let made = table_text(own)?;
-            let columns: Vec<&String> = made
-                .columns
-                .iter()
-                .filter(|column| column.generated.is_none() && has(&from.columns, &column.name))
-                .map(|column| &column.name)
-                .collect();
-            if columns.is_empty() {
-                return None;
-            }
-            seen.take_rows(&from.place, &from.columns, |column| {
-                columns.iter().any(|own| text::same(own, column, SQLITE))
-            });
-            let list = listed(columns, SQLITE);
+            let list = listed(seen.take_into(from, &made.columns, SQLITE)?, SQLITE);
             let fill = format!(
                 "INSERT INTO {} ({list}) SELECT {list} FROM {}",
                 quoted(&name.name),
