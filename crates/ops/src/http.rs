@@ -1,6 +1,7 @@
 //! Requests to HTTP servers: what is asked, what they answer, and whether asking again may help. Certificates of the machine count, and
 //! those that come with the program where it has none; a proxy is taken from the environment.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
@@ -97,8 +98,13 @@ fn reason(error: &ureq::Error, limit: Duration) -> String {
     }
 }
 
-/// The machine's certificates; where it has none, as in an image without any files, those of the program.
+/// The machine's certificates; where it has none, as in an image without any files, those of the program. They are read once.
 fn roots() -> RootCerts {
+    static ROOTS: OnceLock<RootCerts> = OnceLock::new();
+    ROOTS.get_or_init(read_roots).clone()
+}
+
+fn read_roots() -> RootCerts {
     let found = rustls_native_certs::load_native_certs().certs;
     if found.is_empty() {
         return RootCerts::WebPki;

@@ -1,13 +1,13 @@
 //! What would keep a deploy from beginning: everything that it would refuse, and the gates, all of them. Nothing is changed, and no lock
 //! taken.
 
-use crate::deploy::{self, Deploy};
+use crate::deploy::Deploy;
 use crate::dry_run::dry_run;
 use crate::event::Observer;
 use crate::gates::{self, Answer, Subject};
 use crate::interrupt::Interrupt;
-use crate::migrations;
 use crate::run;
+use db::ErrorKind;
 use diagnostics::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -35,13 +35,18 @@ pub fn preflight(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Inter
         return Ok(Checklist { pending: names, answers: Vec::new() });
     }
     deploy.conditions.usable()?;
-    let folder = migrations::read(&deploy.migrations)?;
-    let conn = deploy::open(deploy, &folder, observer, interrupt, deploy::IfAbsent::Leave)?;
-    // One that does not exist has nothing that could be in the way.
-    let Some(mut conn) = conn else { return Ok(Checklist { pending: names, answers: Vec::new() }) };
+    let target = &deploy.target;
+    let mut conn = match run::connect(target, &deploy.options, observer, interrupt)? {
+        Ok(conn) => conn,
+        // One that does not exist has nothing that could be in the way.
+        Err(error) if error.kind == ErrorKind::NoSuchDatabase => {
+            return Ok(Checklist { pending: names, answers: Vec::new() });
+        }
+        Err(error) => return Err(run::failure(target, error)),
+    };
     let mut subject = Subject {
         conn: conn.as_mut(),
-        target: &deploy.target,
+        target,
         pending,
         interrupt,
         run: run::new_id(),

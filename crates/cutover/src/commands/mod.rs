@@ -30,7 +30,11 @@ use crate::settings::{Arguments, Surroundings, Target};
 use crate::signals::Forwarding;
 use crate::terminal::Terminal;
 use diagnostics::{Class, Failure, Result};
+use ops::deploy::Deploy;
+use ops::gates::Conditions;
 use ops::interrupt::{Interrupt, Reason};
+use ops::plan::decide::Limit;
+use ops::record::Origin;
 use std::sync::Arc;
 
 /// How a command ended: 0 to 255.
@@ -69,6 +73,21 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { directory } => manual::pages(&directory, context),
         Command::Generate { what } => generate::run(what, context),
+    }
+}
+
+/// A deploy of this project, of everything that is pending, and nothing besides.
+fn deploy_of(project: Target) -> Deploy {
+    Deploy {
+        target: project.target,
+        migrations: project.migrations,
+        schemas: project.schemas,
+        options: project.options,
+        limit: Limit::default(),
+        strict: project.strict,
+        plan: None,
+        conditions: Conditions::default(),
+        origin: Origin::default(),
     }
 }
 

@@ -1,15 +1,13 @@
 //! `preflight`: the checklist of a deploy, and nothing but the checklist.
 
 use super::call::Call;
-use super::{Context, ExitCode, level};
+use super::{Context, ExitCode, deploy_of, level};
 use crate::args::PreflightArguments;
 use crate::settings::Arguments;
 use diagnostics::{Class, Result};
 use ops::deploy::Deploy;
 use ops::gates::Word;
-use ops::plan::decide::Limit;
 use ops::preflight::{Checklist, preflight};
-use ops::record::Origin;
 
 pub(super) fn run(arguments: &PreflightArguments, context: &Context<'_>) -> ExitCode {
     Call::of(context, arguments.output.json, true, |call| {
@@ -25,17 +23,7 @@ fn ask(arguments: &PreflightArguments, call: &Call<'_>) -> Result<Checklist> {
     let project = call.project(&asked)?;
     let conditions = call.conditions(&project, &asked, &arguments.gates)?;
     let human = call.human(level(&arguments.output), project.target.provider);
-    let operation = Deploy {
-        target: project.target,
-        migrations: project.migrations,
-        schemas: project.schemas,
-        options: project.options,
-        limit: Limit::default(),
-        strict: project.strict,
-        plan: None,
-        conditions,
-        origin: Origin::default(),
-    };
+    let operation = Deploy { conditions, ..deploy_of(project) };
     preflight(&operation, call.observer(&human), &call.interrupt)
 }
 

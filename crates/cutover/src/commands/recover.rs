@@ -1,14 +1,12 @@
 //! `recover`.
 
 use super::call::Call;
-use super::{Context, ExitCode};
+use super::{Context, ExitCode, deploy_of};
 use crate::args::RecoverArguments;
 use crate::observe::Level;
 use crate::settings::{self, Arguments};
 use diagnostics::{Class, Result};
 use ops::deploy::Deploy;
-use ops::gates::Conditions;
-use ops::plan::decide::Limit;
 use ops::recover::{Action, Recover, Report, Standing, recover};
 
 pub(super) fn run(arguments: &RecoverArguments, context: &Context<'_>) -> ExitCode {
@@ -23,15 +21,9 @@ fn work(arguments: &RecoverArguments, call: &Call<'_>) -> Result<ExitCode> {
     let human = call.human(Level::Normal, project.target.provider);
     let mut ask = Recover {
         deploy: Deploy {
-            target: project.target,
-            migrations: project.migrations,
-            schemas: project.schemas,
-            options: project.options,
-            limit: Limit::default(),
             strict: false,
-            plan: None,
-            conditions: Conditions::default(),
             origin: settings::origin(call.context.surroundings),
+            ..deploy_of(project)
         },
         name: arguments.name.clone(),
         action: action(arguments),

@@ -4,15 +4,13 @@ mod human;
 mod markdown;
 
 use super::call::Call;
-use super::{Context, ExitCode, level};
+use super::{Context, ExitCode, deploy_of, level};
 use crate::args::{PlanArguments, PlanFormat};
 use crate::settings::Arguments;
 use diagnostics::{Class, Diagnostic, Failure, Result, codes};
 use ops::deploy::Deploy;
 use ops::dry_run::dry_run;
-use ops::gates::Conditions;
 use ops::plan::{Plan, decide::Limit};
-use ops::record::Origin;
 use serde::Serialize;
 use std::path::Path;
 
@@ -45,17 +43,8 @@ fn prepare(arguments: &PlanArguments, call: &Call<'_>) -> Result<Deploy> {
         .keeping(arguments.keep_dropped)
         .strict(arguments.strict);
     let project = call.project(&asked)?;
-    Ok(Deploy {
-        target: project.target,
-        migrations: project.migrations,
-        schemas: project.schemas,
-        options: project.options,
-        limit: Limit { to: arguments.to.clone(), count: arguments.count, reapply: arguments.reapply },
-        strict: project.strict,
-        plan: None,
-        conditions: Conditions::default(),
-        origin: Origin::default(),
-    })
+    let limit = Limit { to: arguments.to.clone(), count: arguments.count, reapply: arguments.reapply };
+    Ok(Deploy { limit, ..deploy_of(project) })
 }
 
 /// Shows a plan.
