@@ -5,6 +5,31 @@ use crate::run::Run;
 use diagnostics::Provider;
 use sql::{Name, Root};
 
+/// Something that goes with what is dropped.
+pub(crate) struct Going {
+    /// As the server calls it: `table`, `table column`, `table constraint`, `policy`.
+    pub(crate) kind: String,
+    /// Its name, for a reader.
+    pub(crate) identity: String,
+    /// The table that it is, or is a part of.
+    pub(crate) table: Option<Name>,
+    /// Of a column: its name.
+    pub(crate) column: Option<String>,
+    /// A column that is computed from others.
+    pub(crate) is_computed: bool,
+}
+
+impl Going {
+    /// It holds values.
+    pub(crate) fn holds_values(&self) -> bool {
+        match self.kind.as_str() {
+            "table" => true,
+            "table column" => !self.is_computed,
+            _ => false,
+        }
+    }
+}
+
 /// What goes with what a statement drops, beside what it names itself.
 pub(crate) fn dropped_by(run: &mut Run<'_>, statement: &str) -> Vec<String> {
     if run.target.provider != Provider::PostgreSql {
@@ -13,12 +38,8 @@ pub(crate) fn dropped_by(run: &mut Run<'_>, statement: &str) -> Vec<String> {
     let roots = sql::dropped_along(statement);
     let mut told = Vec::new();
     for root in &roots {
-        let found = seed(root).and_then(|seed| {
-            let named = matches!(root, Root::Owned(_));
-            run.conn.query(&ask(&seed, named)).ok()
-        });
-        match found {
-            Some(rows) => rows.into_iter().for_each(|row| told.extend(one(run, row))),
+        match with(run, root) {
+            Some(going) => told.extend(going.into_iter().map(|one| tell(run, one))),
             None => told.push("whatever depends on what it drops, which nobody can tell before".to_owned()),
         }
         if let Root::Owned(role) = root {
@@ -28,21 +49,30 @@ pub(crate) fn dropped_by(run: &mut Run<'_>, statement: &str) -> Vec<String> {
     told
 }
 
-/// One thing: its kind and name, and of tables and columns the schema, the table and the column.
-fn one(run: &mut Run<'_>, row: db::Row) -> Option<String> {
+/// What goes with this, as the catalogue is now; none where nobody can tell.
+pub(crate) fn with(run: &mut Run<'_>, root: &Root) -> Option<Vec<Going>> {
+    let named = matches!(root, Root::Owned(_));
+    let rows = run.conn.query(&ask(&seed(root)?, named)).ok()?;
+    Some(rows.into_iter().filter_map(going).collect())
+}
+
+fn going(row: db::Row) -> Option<Going> {
     let mut values = row.into_iter();
     let mut next = || values.next().flatten();
     let (kind, identity) = (next()?, next()?);
-    let table = next().zip(next()).map(|(schema, name)| Name { schema: Some(schema), name });
-    match (kind.as_str(), table, next()) {
-        ("table", Some(table), _) => {
-            Some(losses::counted(run, &table, None).unwrap_or(format!("table {table}")))
-        }
+    let (schema, table, column) = (next(), next(), next());
+    let table = table.map(|name| Name { schema, name });
+    Some(Going { kind, identity, table, column, is_computed: next().as_deref() == Some("t") })
+}
+
+fn tell(run: &mut Run<'_>, going: Going) -> String {
+    match (going.kind.as_str(), going.table, going.column) {
+        ("table", Some(table), _) => losses::counted(run, &table, None).unwrap_or(format!("table {table}")),
         ("table column", Some(table), Some(column)) => {
             let values = losses::counted(run, &table, Some(&column));
-            Some(values.unwrap_or(format!("column {table}.{column}")))
+            values.unwrap_or(format!("column {table}.{column}"))
         }
-        _ => Some(format!("{kind} {identity}")),
+        (kind, ..) => format!("{kind} {}", going.identity),
     }
 }
 
@@ -72,6 +102,7 @@ fn seed(root: &Root) -> Option<String> {
             class(table),
             text(constraint)
         ),
+        Root::Collation(name) => of("pg_collation", &format!("pg_catalog.to_regcollation({})", text(name))),
         Root::Type(name) => of("pg_type", &format!("pg_catalog.to_regtype({})", text(name))),
         Root::Routine(name) if name.contains('(') => {
             of("pg_proc", &format!("pg_catalog.to_regprocedure({})", text(name)))
@@ -108,11 +139,15 @@ fn ask(seed: &str, named: bool) -> String {
          FROM gone g, LATERAL (SELECT d.classid AS c, d.objid AS o, d.objsubid AS s FROM pg_catalog.pg_depend d WHERE d.refclassid = g.c AND \
          d.refobjid = g.o AND (g.s = 0 OR d.refobjsubid = g.s) UNION ALL SELECT d.refclassid, d.refobjid, d.refobjsubid FROM \
          pg_catalog.pg_depend d WHERE d.classid = g.c AND d.objid = g.o AND g.s = 0 AND d.deptype = 'i') AS n), whole (o) AS (SELECT o FROM gone \
-         WHERE c = 'pg_catalog.pg_class'::pg_catalog.regclass AND s = 0) SELECT i.type, i.identity, n.nspname, t.relname, a.attname FROM gone g \
-         CROSS JOIN LATERAL pg_catalog.pg_identify_object(g.c, g.o, g.s) AS i LEFT JOIN pg_catalog.pg_class t ON g.c = \
-         'pg_catalog.pg_class'::pg_catalog.regclass AND t.oid = g.o LEFT JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace LEFT JOIN \
+         WHERE c = 'pg_catalog.pg_class'::pg_catalog.regclass AND s = 0) SELECT i.type, i.identity, n.nspname, t.relname, a.attname, pg_catalog.to_jsonb(a)->>'attgenerated' <> '' \
+         FROM gone g CROSS JOIN LATERAL pg_catalog.pg_identify_object(g.c, g.o, g.s) AS i LEFT JOIN pg_catalog.pg_class t ON t.oid = CASE g.c \
+         WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN coalesce((SELECT x.indrelid FROM pg_catalog.pg_index x WHERE x.indexrelid = g.o), g.o) \
+         WHEN 'pg_catalog.pg_constraint'::pg_catalog.regclass THEN (SELECT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.oid = g.o) \
+         WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass THEN (SELECT f.adrelid FROM pg_catalog.pg_attrdef f WHERE f.oid = g.o) \
+         WHEN 'pg_catalog.pg_policy'::pg_catalog.regclass THEN (SELECT p.polrelid FROM pg_catalog.pg_policy p WHERE p.oid = g.o) \
+         WHEN 'pg_catalog.pg_rewrite'::pg_catalog.regclass THEN (SELECT r.ev_class FROM pg_catalog.pg_rewrite r WHERE r.oid = g.o) END LEFT JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace LEFT JOIN \
          pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = g.s AND g.s > 0 WHERE i.type IN ('table', 'foreign table', \
-         'table column', 'view', 'materialized view', 'function', 'procedure', 'aggregate', 'table constraint', 'policy', 'trigger', \
+         'table column', 'view', 'materialized view', 'function', 'procedure', 'aggregate', 'table constraint', 'policy', 'rule', 'index', 'trigger', \
          'default value', 'sequence', 'type', 'schema'){beside} AND coalesce(n.nspname, '') !~ '^pg_toast' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend e WHERE \
          (e.classid, e.objid, e.deptype) = (g.c, g.o, 'e')) AND NOT (g.s > 0 AND EXISTS (SELECT 1 FROM whole w WHERE w.o = g.o)) AND NOT \
          EXISTS (SELECT 1 FROM pg_catalog.pg_depend p JOIN gone own ON (own.c, own.o) = (p.refclassid, p.refobjid) AND own.s IN (0, p.refobjsubid) \

@@ -8,6 +8,7 @@
 use crate::comes_back::{self, Writes};
 use crate::deploy::script_options;
 use crate::event::Event;
+use crate::leaning::Leaning;
 use crate::losses;
 use crate::plan::{PlannedMigration, State};
 use crate::progress;
@@ -70,6 +71,7 @@ pub(crate) fn decide_from(
     let taken = taken(run)?;
     let mut writes = Writes::default();
     let mut temporary = BTreeMap::new();
+    let mut leaning = Leaning::default();
     for migration in planned {
         let id = migration.row_id(&run.history);
         let Some(script) = script_of(migration, &options) else { continue };
@@ -78,6 +80,7 @@ pub(crate) fn decide_from(
         let keeping =
             untaken(running, now, (&id, &held, &taken)).map_err(|unkept| refused(migration, &unkept))?;
         refuse_hidden(run, migration, &keeping.kept, &mut temporary)?;
+        leaning.refuse(run, migration, &keeping.kept).map_err(|unkept| refused(migration, &unkept))?;
         let mut looked = migration.state.done();
         for kept in keeping.kept.iter().filter(|kept| !kept.keys.is_empty()) {
             writes.add(script.statements.iter().take(kept.statement).skip(looked));

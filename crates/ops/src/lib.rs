@@ -41,6 +41,7 @@ mod life;
 mod lock;
 pub mod lock_status;
 mod lookout;
+mod leaning;
 mod losses;
 pub mod migrations;
 pub mod new;

@@ -45,7 +45,7 @@ pub use action::{
 pub use catalog::{
     Catalog, Column, Constraint, ConstraintKind, DataType, Index, Table, TableKind, Volatility,
 };
-pub use changed::{Changed, Root, Unread, changed, dropped_along};
+pub use changed::{Changed, Dropped, Root, Unread, changed, dropped, dropped_along};
 pub use code::Code;
 pub use computed::computes;
 pub use confine::{Beyond, Confines, Escape};

@@ -16,6 +16,8 @@ pub enum Root {
     Constraint(String, String),
     /// A type or domain.
     Type(String),
+    /// A collation.
+    Collation(String),
     /// A function or procedure, with its arguments where they are written.
     Routine(String),
     /// A schema.
@@ -30,36 +32,61 @@ pub enum Root {
 
 /// What a statement drops so: CASCADE, DROP OWNED.
 pub fn dropped_along(text: &str) -> Vec<Root> {
-    let mode = Options::new(Provider::PostgreSql).mode();
-    let Ok(tokens) = scanner::tokens(text, Span::new(0, text.len()), mode) else {
-        return Vec::new();
-    };
-    let mut words = Words::new(text, &tokens, Provider::PostgreSql);
-    let cascades = || {
-        let mut all = Words::new(text, &tokens, Provider::PostgreSql);
-        all.skip_to("CASCADE")
-    };
-    if words.take_all(&["DROP", "OWNED", "BY"]) {
-        return list(&mut words, Root::Owned, false);
-    }
-    if words.take("DROP") && cascades() {
-        return dropped(&mut words);
-    }
-    if words.take_all(&["ALTER", "TABLE"]) && cascades() {
-        return altered(&mut words);
-    }
-    Vec::new()
+    let dropped = dropped(text);
+    if dropped.cascades { dropped.roots } else { Vec::new() }
 }
 
-fn dropped(words: &mut Words<'_>) -> Vec<Root> {
+/// What a statement drops.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// What it names; of ALTER TABLE what it drops with CASCADE.
+    pub roots: Vec<Root>,
+    /// What depends on it goes with it: CASCADE, DROP OWNED.
+    pub cascades: bool,
+}
+
+/// What a statement drops, with or without what depends on it.
+pub fn dropped(text: &str) -> Dropped {
+    let mode = Options::new(Provider::PostgreSql).mode();
+    let Ok(tokens) = scanner::tokens(text, Span::new(0, text.len()), mode) else {
+        return Dropped::default();
+    };
+    let mut words = Words::new(text, &tokens, Provider::PostgreSql);
+    let mut all = Words::new(text, &tokens, Provider::PostgreSql);
+    let cascades = all.skip_to("CASCADE");
+    if words.take_all(&["DROP", "OWNED", "BY"]) {
+        return Dropped { roots: list(&mut words, Root::Owned, false), cascades: true };
+    }
+    if words.take("DROP") {
+        return Dropped { roots: named(&mut words), cascades };
+    }
+    if words.take_all(&["ALTER", "TABLE"]) && cascades {
+        return Dropped { roots: altered(&mut words), cascades };
+    }
+    Dropped::default()
+}
+
+fn named(words: &mut Words<'_>) -> Vec<Root> {
     let relation = words.take_all(&["MATERIALIZED", "VIEW"])
         || words.take_all(&["FOREIGN", "TABLE"])
         || words.take_any(&["TABLE", "VIEW", "SEQUENCE", "INDEX"]).is_some();
     if relation {
         return list(words, Root::Relation, false);
     }
-    match words.take_any(&["TYPE", "DOMAIN", "FUNCTION", "PROCEDURE", "ROUTINE", "SCHEMA", "EXTENSION"]) {
+    let kinds = [
+        "TYPE",
+        "DOMAIN",
+        "COLLATION",
+        "FUNCTION",
+        "PROCEDURE",
+        "ROUTINE",
+        "AGGREGATE",
+        "SCHEMA",
+        "EXTENSION",
+    ];
+    match words.take_any(&kinds) {
         Some("TYPE" | "DOMAIN") => list(words, Root::Type, false),
+        Some("COLLATION") => list(words, Root::Collation, false),
         Some("SCHEMA") => list(words, Root::Schema, false),
         Some("EXTENSION") => list(words, Root::Extension, false),
         Some(_) => list(words, Root::Routine, true),
@@ -110,7 +137,7 @@ fn altered(words: &mut Words<'_>) -> Vec<Root> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Root, dropped_along};
+    use super::{Root, dropped, dropped_along};
 
     #[test]
     fn what_is_dropped_along_is_read() {
@@ -126,6 +153,7 @@ mod tests {
                 vec![Root::Routine(name("f(int, text)")), Root::Routine(name("g"))],
             ),
             ("DROP OWNED BY z", vec![Root::Owned(name("z"))]),
+            ("DROP /* x */ COLLATION co CASCADE", vec![Root::Collation(name("co"))]),
             ("DROP EXTENSION citext CASCADE", vec![Root::Extension(name("citext"))]),
             ("DROP SERVER s CASCADE", vec![Root::Other]),
             (
@@ -135,5 +163,12 @@ mod tests {
         ] {
             assert_eq!(dropped_along(text), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_dropped_by_itself_is_read() {
+        let found = dropped("DROP FUNCTION f(int)");
+        assert_eq!((found.roots, found.cascades), (vec![Root::Routine("f(int)".to_owned())], false));
+        assert_eq!(dropped("ALTER TABLE a DROP COLUMN x").roots, vec![]);
     }
 }

@@ -10,7 +10,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
-pub use along::{Root, dropped_along};
+pub use along::{Dropped, Root, dropped, dropped_along};
 
 use crate::confine::{bodies, is_harmless, routine_name};
 use crate::scanner::{self, Token, TokenKind};

@@ -278,8 +278,10 @@ impl Server {
         ];
         // Commits reach the operating system (synchronous_commit stays on) but not the disk: what was
         // committed survives the death of every process, which is the crash that tests make.
+        // Statistics come when a test asks for them: they decide plans, and with them what a statement reads.
         let defaults = [
             ("listen_addresses", "127.0.0.1"),
+            ("autovacuum", "off"),
             ("fsync", "off"),
             ("full_page_writes", "off"),
             ("max_connections", "200"),

@@ -13,7 +13,9 @@ use super::lost::{Lost, names};
 use super::render::{self, alter, alter_column, quoted};
 use super::setting;
 use super::temporary::{Meant, Temporary};
+use super::{published, trial};
 use crate::action::Name;
+use crate::changed::{self, Root};
 use crate::kind::{DdlVerb, Kind};
 use crate::pg;
 use crate::pg::command::{Alter, Change, Command, Drop, Object as Relation};
@@ -53,7 +55,17 @@ fn one(statement: &Statement, text: &str, state: &State, (tag, types): (&str, &m
     if !matches!(statement.kind, Kind::Ddl(DdlVerb::Drop | DdlVerb::Alter)) {
         return Ok(None);
     }
-    takes_unseen(written)?;
+    let dropped = changed::dropped(written);
+    if dropped.roots.iter().any(|root| matches!(root, Root::Owned(_))) {
+        return Err("it takes everything that a role owns".to_owned());
+    }
+    let found = named(written, state, (tag, types))?;
+    let watched = found.is_none() && dropped.cascades;
+    Ok(if watched { Some((vec![trial::watched(written)], None, Vec::new())) } else { found })
+}
+
+/// What of a statement names what is kept instead.
+fn named(written: &str, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Instead {
     match pg::read(written) {
         Ok(Command::Drop(dropped)) => match dropped.object {
             Relation::Table => tables(&dropped, state, (tag, types)),
@@ -79,31 +91,6 @@ fn one(statement: &Statement, text: &str, state: &State, (tag, types): (&str, &m
     }
 }
 
-/// What takes tables and columns along that it does not name.
-fn takes_unseen(written: &str) -> Result<(), String> {
-    let words: Vec<String> = written.split_whitespace().map(str::to_ascii_uppercase).collect();
-    let word = |at: usize| words.get(at).map(String::as_str);
-    let cascades = words.last().is_some_and(|last| last.trim_end_matches(';') == "CASCADE");
-    match (word(0), word(1)) {
-        (Some("DROP"), Some("OWNED")) => Err("it takes everything that a role owns".to_owned()),
-        (Some("DROP"), Some("EXTENSION")) if cascades => {
-            Err("it takes the columns with it that have a type of the extension; drop those in statements of their own".to_owned())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The server is asked whether it would drop this by itself, and nothing else with it: it does so, and takes it back. The tables are
-/// locked before, so that they are waited for once.
-fn trial(tables: &str, drop: &str) -> String {
-    let mark = "cutover: it can be dropped";
-    format!(
-        "DO $cutover$BEGIN LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE; BEGIN EXECUTE {}; RAISE EXCEPTION '{mark}' USING ERRCODE = 'KEPT0'; EXCEPTION WHEN SQLSTATE 'KEPT0' THEN \
-         NULL; END; END$cutover$",
-        text::string(drop)
-    )
-}
-
 fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Instead {
     let named: Vec<Object> =
         dropped.names.iter().filter_map(|name| state.find(ObjectKind::Table, name)).collect();
@@ -124,7 +111,7 @@ fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>))
     let list = named.iter().map(|table| render::qualified(&table.name)).collect::<Vec<_>>().join(", ");
     let schema = format!("{KEPT_SCHEMA_PREFIX}{tag}");
     let mut sent = vec![
-        trial(&list, &format!("DROP TABLE {list} RESTRICT")),
+        trial::alone(&list, &format!("DROP TABLE {list} RESTRICT")),
         format!("CREATE SCHEMA {}", quoted(&schema)),
     ];
     let mut restore: Vec<(Object, Back)> = Vec::new();
@@ -260,6 +247,18 @@ fn moved(
             _ => {}
         }
     }
+    for (object, own) in of_its_own(table, state) {
+        match published::item(&own.text, table) {
+            Some(item) if object.kind == ObjectKind::Publication => {
+                steps.push(published::take_off(object, table));
+                back.push(published::add(object, &item));
+            }
+            _ => {
+                steps.push(render::drop(object, own));
+                back.push(render::create(object, own));
+            }
+        }
+    }
     for column in &definition.columns {
         if let Some(default) = column.default.as_ref().filter(|default| depends(default, table, state)) {
             steps.push(alter_column(table, &column.name, "DROP DEFAULT"));
@@ -268,6 +267,16 @@ fn moved(
     }
     steps.push(alter(table, &format!("SET SCHEMA {}", quoted(schema))));
     (steps, Back { statements: back, foreign_keys })
+}
+
+/// What names a table and does not move with it: statistics over several columns, the publications that list it.
+fn of_its_own<'s>(table: &Object, state: &'s State) -> Vec<(&'s Object, &'s Definition)> {
+    let is_its = |(object, definition): &(&Object, &Definition)| match object.kind {
+        ObjectKind::Statistics => names(&definition.text, table),
+        ObjectKind::Publication => published::item(&definition.text, table).is_some(),
+        _ => false,
+    };
+    state.now.objects.iter().filter(is_its).collect()
 }
 
 /// A default leads to a function of the database's own, or to a sequence that is not the table's.
@@ -412,7 +421,7 @@ fn renamed(
         return Err(format!("its type {} refuses NULL, which rows without it have", column.data_type));
     }
     let kept = kept_name(KEPT_PREFIX, tag, name);
-    let mut sent = vec![trial(
+    let mut sent = vec![trial::alone(
         &render::qualified(&table.name),
         &alter(table, &format!("DROP COLUMN {} RESTRICT", quoted(name))),
     )];

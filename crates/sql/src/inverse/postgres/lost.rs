@@ -3,7 +3,7 @@
 use super::super::state::{State, base_name};
 use super::super::{Obstacle, Undo, text};
 use super::POSTGRES;
-use super::{counter, render};
+use super::{counter, published, render};
 use crate::action::Name;
 use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, Part, PartKind};
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub(super) struct Lost {
     defaults: Vec<(Object, String, String)>,
     /// Parts of objects that stay.
     parts: Vec<(Object, Part, String)>,
+    /// What publications that stay have listed.
+    published: Vec<(Object, String)>,
 }
 
 /// Something that others may depend on.
@@ -153,11 +155,18 @@ impl Lost {
     /// Takes away what of `other` depends on the root.
     fn dependent(&mut self, state: &mut State, other: &Object, root: &Root<'_>, cascade: bool) {
         let Some(definition) = state.definition(other).cloned() else { return };
+        if other.kind == ObjectKind::Publication {
+            self.listed(state, other, &definition, root, cascade);
+            return;
+        }
         let parts = |kind| definition.parts.iter().filter(move |(part, _)| part.kind == kind);
         let goes = match other.kind {
             ObjectKind::Sequence => parts(PartKind::Owner).any(|(_, held)| root.is_named(held)),
+            // A table that inherits, and is no partition, stays where it is not asked to go along.
             ObjectKind::Table | ObjectKind::ForeignTable => {
-                root.kind().is_some() && parts(PartKind::Parent).any(|(part, _)| root.is_named(&part.name))
+                let goes = |bound: &String| cascade || !bound.is_empty();
+                root.kind().is_some()
+                    && parts(PartKind::Parent).any(|(part, bound)| goes(bound) && root.is_named(&part.name))
             }
             ObjectKind::View | ObjectKind::MaterializedView => cascade && root.is_named(&definition.text),
             ObjectKind::Statistics => root.is_named(&definition.text),
@@ -176,6 +185,27 @@ impl Lost {
             return;
         }
         self.dependent_parts(state, other, &definition, root, cascade);
+    }
+
+    /// A publication does not list any more what is gone, or what it chose columns or rows of by that.
+    fn listed(
+        &mut self,
+        state: &mut State,
+        publication: &Object,
+        definition: &Definition,
+        root: &Root<'_>,
+        cascade: bool,
+    ) {
+        let (Root::Object(table) | Root::Column(table, _)) = root;
+        let Some(item) = published::item(&definition.text, table) else { return };
+        let goes = match root {
+            Root::Object(_) => true,
+            Root::Column(_, column) => cascade && text::names_column(&item, column, POSTGRES),
+        };
+        if goes {
+            self.published.push((publication.clone(), item));
+            state.change(publication, |own| own.text = published::without(&definition.text, table));
+        }
     }
 
     /// The same of an object that stays.
@@ -264,6 +294,7 @@ impl Lost {
             && self.columns.is_empty()
             && self.defaults.is_empty()
             && self.parts.is_empty()
+            && self.published.is_empty()
     }
 
     /// The statements that put it back, in an order in which they can run.
@@ -312,6 +343,8 @@ impl Lost {
         for kind in [PartKind::Setting, PartKind::Grant, PartKind::Comment] {
             sql.extend(self.parts_of(kind, |_| true));
         }
+        // Whoever undoes it may not be the publication's owner; then the way back says so and nothing is undone.
+        sql.extend(self.published.iter().map(|(publication, item)| published::add(publication, item)));
         sql
     }
 

@@ -15,11 +15,13 @@ pub(super) mod keep;
 mod key;
 mod lost;
 mod object;
+mod published;
 mod render;
 mod rights;
 mod routine;
 mod setting;
 mod temporary;
+mod trial;
 mod types;
 mod words;
 

@@ -1,0 +1,106 @@
+//! The tables that a publication lists by name. Those of `FOR ALL TABLES` and `FOR TABLES IN SCHEMA` are nobody's to put back.
+
+use super::super::text;
+use super::POSTGRES;
+use super::render;
+use crate::action::Name;
+use crate::snapshot::Object;
+use crate::words::Words;
+
+/// A table or a schema of the list.
+struct Item<'t> {
+    text: &'t str,
+    table: Option<Name>,
+}
+
+/// The definition of a publication: what stands before its list, the list, and what stands behind.
+fn read(definition: &str) -> Option<(&str, Vec<Item<'_>>, &str)> {
+    let tokens = text::tokens(definition, POSTGRES);
+    let mut words = Words::new(definition, &tokens, POSTGRES);
+    if !words.take_all(&["CREATE", "PUBLICATION"]) {
+        return None;
+    }
+    words.part()?;
+    let end = words.previous()?.span.end;
+    if !words.take("FOR") || words.take("ALL") {
+        return None;
+    }
+    let mut items = Vec::new();
+    loop {
+        let first = words.look(0)?;
+        let table = if words.take_all(&["TABLES", "IN", "SCHEMA"]) {
+            words.part()?;
+            None
+        } else {
+            words.take("TABLE");
+            words.take("ONLY");
+            let table = words.name()?;
+            if words.look(0).is_some_and(|token| token.is_symbol(b'(')) {
+                words.skip_one();
+            }
+            if words.take("WHERE") {
+                words.skip_one();
+            }
+            Some(table)
+        };
+        items.push(Item { text: words.span_from(first).slice(definition), table });
+        if !words.symbol(b',') {
+            break;
+        }
+    }
+    let behind = words.look(0).map_or("", |next| &definition[next.span.start..]);
+    Some((&definition[..end], items, behind))
+}
+
+/// What a publication says of a table that it lists: `TABLE ONLY public.a (id) WHERE (id > 0)`.
+pub(super) fn item(definition: &str, table: &Object) -> Option<String> {
+    let (_, items, _) = read(definition)?;
+    items.into_iter().find(|item| item.table.as_ref() == Some(&table.name)).map(|item| item.text.to_owned())
+}
+
+/// The definition without a table.
+pub(super) fn without(definition: &str, table: &Object) -> String {
+    let Some((head, items, behind)) = read(definition) else { return definition.to_owned() };
+    let left = items.iter().filter(|item| item.table.as_ref() != Some(&table.name)).map(|item| item.text);
+    let list = left.collect::<Vec<_>>().join(", ");
+    let list = if list.is_empty() { list } else { format!(" FOR {list}") };
+    format!("{head}{list} {behind}").trim_end().to_owned()
+}
+
+/// Puts a table into a publication.
+pub(super) fn add(publication: &Object, item: &str) -> String {
+    format!("ALTER PUBLICATION {} ADD {item}", render::quoted(&publication.name.name))
+}
+
+/// Takes a table out of a publication.
+pub(super) fn take_off(publication: &Object, table: &Object) -> String {
+    format!(
+        "ALTER PUBLICATION {} DROP TABLE {}",
+        render::quoted(&publication.name.name),
+        render::qualified(&table.name)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{item, without};
+    use crate::action::Name;
+    use crate::snapshot::{Object, ObjectKind};
+
+    #[test]
+    fn a_table_is_found_in_the_list_and_taken_out() {
+        let name = Name { schema: Some("public".to_owned()), name: "a".to_owned() };
+        let table = Object { kind: ObjectKind::Table, name };
+        let text = "CREATE PUBLICATION \"p, FOR\" FOR TABLE ONLY public.a (id, x) WHERE ((x > 0)), TABLE ONLY public.b, TABLES IN SCHEMA s WITH (publish = 'insert')";
+        assert_eq!(item(text, &table).unwrap(), "TABLE ONLY public.a (id, x) WHERE ((x > 0))");
+        assert_eq!(
+            without(text, &table),
+            "CREATE PUBLICATION \"p, FOR\" FOR TABLE ONLY public.b, TABLES IN SCHEMA s WITH (publish = 'insert')"
+        );
+        let alone = "CREATE PUBLICATION p FOR TABLE ONLY public.a WITH (publish = 'insert')";
+        assert_eq!(without(alone, &table), "CREATE PUBLICATION p WITH (publish = 'insert')");
+        for other in ["CREATE PUBLICATION p FOR ALL TABLES WITH (publish = 'insert')", "CREATE PUBLICATION p WITH (publish = '')"] {
+            assert_eq!(item(other, &table), None);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What the server is asked while something is kept: whether it would drop just that, and what went along with what it dropped.
+
+use super::super::text;
+
+/// The server is asked whether it would drop this by itself, and nothing else with it: it does so, and takes it back. The tables are
+/// locked before, so that they are waited for once.
+pub(super) fn alone(tables: &str, drop: &str) -> String {
+    let mark = "cutover: it can be dropped";
+    format!(
+        "DO $cutover$BEGIN LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE; BEGIN EXECUTE {}; RAISE EXCEPTION '{mark}' USING ERRCODE = 'KEPT0'; EXCEPTION WHEN SQLSTATE 'KEPT0' THEN \
+         NULL; END; END$cutover$",
+        text::string(drop)
+    )
+}
+
+/// A statement that drops what depends on something (CASCADE): where a column with values is gone behind it, it is taken back. A plan
+/// foresees most of that; what the script itself has done before it only the server knows.
+pub(super) fn watched(statement: &str) -> String {
+    let columns = "SELECT a.attrelid, a.attnum FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid WHERE c.relkind IN ('r', 'p') AND \
+         a.attnum > 0 AND NOT a.attisdropped AND coalesce(pg_catalog.to_jsonb(a)->>'attgenerated', '') = '' AND c.relnamespace <> 'pg_catalog'::pg_catalog.regnamespace";
+    let names = format!(
+        "SELECT pg_catalog.array_agg(pg_catalog.concat(k.attrelid, '.', k.attnum)), \
+         pg_catalog.array_agg(pg_catalog.concat(k.attrelid::pg_catalog.regclass, '.', (SELECT own.attname FROM pg_catalog.pg_attribute own WHERE own.attrelid = k.attrelid AND \
+         own.attnum = k.attnum))) FROM ({columns}) k"
+    );
+    format!(
+        "DO $cutover$DECLARE numbers text[]; names text[]; gone text; BEGIN {names} INTO numbers, names; EXECUTE {}; SELECT pg_catalog.min(b.name) INTO gone FROM \
+         ROWS FROM (pg_catalog.unnest(numbers), pg_catalog.unnest(names)) AS b (number, name) WHERE NOT EXISTS (SELECT 1 FROM ({columns}) a WHERE pg_catalog.concat(a.attrelid, '.', a.attnum) = b.number); IF \
+         gone IS NOT NULL THEN RAISE EXCEPTION 'the values of % would go with what this drops, and could not be kept', gone USING ERRCODE = 'KEPT1'; END IF; END$cutover$",
+        text::string(statement)
+    )
+}
