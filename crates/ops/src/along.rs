@@ -17,6 +17,8 @@ pub(crate) struct Going {
     pub(crate) column: Option<String>,
     /// A column that is computed from others.
     pub(crate) is_computed: bool,
+    /// A foreign key.
+    pub(crate) is_foreign_key: bool,
 }
 
 impl Going {
@@ -62,7 +64,9 @@ fn going(row: db::Row) -> Option<Going> {
     let (kind, identity) = (next()?, next()?);
     let (schema, table, column) = (next(), next(), next());
     let table = table.map(|name| Name { schema, name });
-    Some(Going { kind, identity, table, column, is_computed: next().as_deref() == Some("t") })
+    let mut is = || next().as_deref() == Some("t");
+    let (is_computed, is_foreign_key) = (is(), is());
+    Some(Going { kind, identity, table, column, is_computed, is_foreign_key })
 }
 
 fn tell(run: &mut Run<'_>, going: Going) -> String {
@@ -139,7 +143,8 @@ fn ask(seed: &str, named: bool) -> String {
          FROM gone g, LATERAL (SELECT d.classid AS c, d.objid AS o, d.objsubid AS s FROM pg_catalog.pg_depend d WHERE d.refclassid = g.c AND \
          d.refobjid = g.o AND (g.s = 0 OR d.refobjsubid = g.s) UNION ALL SELECT d.refclassid, d.refobjid, d.refobjsubid FROM \
          pg_catalog.pg_depend d WHERE d.classid = g.c AND d.objid = g.o AND g.s = 0 AND d.deptype = 'i') AS n), whole (o) AS (SELECT o FROM gone \
-         WHERE c = 'pg_catalog.pg_class'::pg_catalog.regclass AND s = 0) SELECT i.type, i.identity, n.nspname, t.relname, a.attname, pg_catalog.to_jsonb(a)->>'attgenerated' <> '' \
+         WHERE c = 'pg_catalog.pg_class'::pg_catalog.regclass AND s = 0) SELECT i.type, i.identity, n.nspname, t.relname, a.attname, pg_catalog.to_jsonb(a)->>'attgenerated' <> '', \
+         EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE g.c = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = g.o AND k.contype = 'f') \
          FROM gone g CROSS JOIN LATERAL pg_catalog.pg_identify_object(g.c, g.o, g.s) AS i LEFT JOIN pg_catalog.pg_class t ON t.oid = CASE g.c \
          WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN coalesce((SELECT x.indrelid FROM pg_catalog.pg_index x WHERE x.indexrelid = g.o), g.o) \
          WHEN 'pg_catalog.pg_constraint'::pg_catalog.regclass THEN (SELECT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.oid = g.o) \

@@ -56,7 +56,7 @@ pub struct Drafted {
 }
 
 /// A way back that was tried.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Verified {
     /// The migration.
     pub name: String,
@@ -65,10 +65,12 @@ pub struct Verified {
     /// How the database after up, down and up differs from that after the first up, or why the second up failed; empty: it does
     /// not.
     pub after_up: Vec<String>,
+    /// Tables whose columns stand in another order after up and down than before: they are equal all the same.
+    pub reordered: Vec<String>,
 }
 
 impl Verified {
-    /// Both are empty.
+    /// It comes back as it was, and can be deployed again.
     pub fn holds(&self) -> bool {
         self.after_down.is_empty() && self.after_up.is_empty()
     }
@@ -207,7 +209,7 @@ fn verified(ask: &Ask, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> R
         match failed_step(refused(ask, &folder, migration), "the way back")? {
             Some(after_down) => {
                 let name = migration.name.clone();
-                verified.push((at, Verified { name, after_down, after_up: Vec::new() }));
+                verified.push((at, Verified { name, after_down, ..Verified::default() }));
             }
             None => tried.push(at),
         }
@@ -269,12 +271,14 @@ impl Trial<'_> {
         let first = before(scratch, self.folder, schemas, at)?;
         scratch.replay(self.folder, schemas, Some(name))?;
         let up = scratch.snapshot()?;
-        let mut verified = Verified { name: name.to_owned(), after_down: Vec::new(), after_up: Vec::new() };
+        let mut verified = Verified { name: name.to_owned(), ..Verified::default() };
         if let Some(refused) = failed_step(self.back(), "the way back")? {
             verified.after_down = refused;
             return Ok(verified);
         }
-        verified.after_down = differences(&first, &self.back_as(&first)?, ["before", "after up and down"]);
+        let back = self.back_as(&first)?;
+        verified.after_down = differences(&first, &back, ["before", "after up and down"]);
+        verified.reordered = first.reordered(&back).into_iter().map(reordered).collect();
         // What came back may not be what the migration was written for.
         verified.after_up =
             match failed_step(scratch.replay_again(self.folder, schemas, name), "the second up")? {
@@ -325,6 +329,13 @@ fn failed_step(done: Result<()>, step: &str) -> Result<Option<Vec<String>>> {
 
 fn differences(first: &Snapshot, second: &Snapshot, [left, right]: [&str; 2]) -> Vec<String> {
     first.differences(second).iter().flat_map(|difference| difference.lines(left, right)).collect()
+}
+
+fn reordered((table, columns): (&sql::Object, Vec<&str>)) -> String {
+    format!(
+        "the columns of {table} stand in another order than before: {}; an INSERT without a list of columns does another thing",
+        columns.join(", ")
+    )
 }
 
 /// The database right before a migration.

@@ -66,7 +66,9 @@ impl Leaning {
                 }
                 if dropped.cascades && going.holds_values() && !self.is_altered(&going) {
                     let (kind, name) = (going.kind.trim_start_matches("table "), &going.identity);
-                    return Err(format!("it takes {kind} {name} with it; drop that in a statement of its own"));
+                    return Err(format!(
+                        "it takes {kind} {name} with it; drop that in a statement of its own"
+                    ));
                 }
             }
         }
@@ -78,12 +80,14 @@ impl Leaning {
         let kept = self.kept.iter().find(|kept| is_of(kept, going))?;
         let code = matches!(root, Root::Routine(_) | Root::Relation(_));
         match (going.kind.as_str(), &kept.column) {
+            // Taken off, and made again with it.
             ("trigger", _) => None,
+            _ if going.is_foreign_key => None,
             ("default value", _) if code => None,
             ("table", _) => Some(format!("table {}", kept.name)),
             ("table column", None) => Some(format!("a column of table {} ({})", kept.name, going.identity)),
             ("table column", Some(column)) => Some(format!("column {}.{column}", kept.name)),
-            // What is made of a kept column is taken off, and made again with it.
+            // So is all that is made of a kept column.
             (_, Some(_)) => None,
             (kind, None) => Some(format!("{} {} of table {}", kind, going.identity, kept.name)),
         }

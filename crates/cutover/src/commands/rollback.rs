@@ -147,12 +147,15 @@ fn tell_trials(verified: &[Verified], call: &Call<'_>) {
     }
     for one in verified {
         call.answer("verified", one, || {
-            if one.holds() {
-                return vec![format!("{}: up, down and up again: equal", one.name)];
-            }
-            let mut lines = vec![format!("{}: NOT equal", one.name)];
-            lines.extend(one.after_down.iter().chain(&one.after_up).map(|line| format!("  {line}")));
-            lines
+            let first = match (one.holds(), one.reordered.is_empty()) {
+                (true, true) => format!("{}: up, down and up again: equal", one.name),
+                (true, false) => {
+                    format!("{}: up, down and up again: equal, but for the order of columns", one.name)
+                }
+                (false, _) => format!("{}: NOT equal", one.name),
+            };
+            let more = one.after_down.iter().chain(&one.after_up).chain(&one.reordered);
+            std::iter::once(first).chain(more.map(|line| format!("  {line}"))).collect()
         });
     }
 }

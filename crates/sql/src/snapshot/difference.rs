@@ -1,6 +1,6 @@
 //! What two databases do not have in common.
 
-use super::{Definition, Object, Snapshot};
+use super::{Definition, Object, ObjectKind, Snapshot};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -46,6 +46,20 @@ impl Snapshot {
         database.into_iter().chain(self.differing_objects(second)).collect()
     }
 
+    /// The tables of both whose columns are the same ones and stand in another order, with their names in the second. That is no
+    /// difference; an INSERT without a list of columns does another thing, though.
+    pub fn reordered<'s>(&'s self, second: &'s Self) -> Vec<(&'s Object, Vec<&'s str>)> {
+        let tables = self.objects.iter().filter(|(object, _)| object.kind == ObjectKind::Table);
+        tables
+            .filter_map(|(object, first)| {
+                let now = second.objects.get(object)?;
+                let (before, order) = (names(first), names(now));
+                let all = |names: &[&'s str]| -> BTreeSet<&'s str> { names.iter().copied().collect() };
+                (before != order && all(&before) == all(&order)).then_some((object, order))
+            })
+            .collect()
+    }
+
     fn differing_objects(&self, second: &Self) -> Vec<Difference> {
         let objects: BTreeSet<&Object> = self.objects.keys().chain(second.objects.keys()).collect();
         objects
@@ -66,6 +80,10 @@ impl Snapshot {
             })
             .collect()
     }
+}
+
+fn names(definition: &Definition) -> Vec<&str> {
+    definition.columns.iter().map(|column| column.name.as_str()).collect()
 }
 
 fn parts(first: &Definition, second: &Definition) -> Vec<PartDifference> {

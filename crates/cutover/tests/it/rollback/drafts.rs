@@ -39,6 +39,23 @@ fn what_is_never_replayed_stands_in_the_way_of_no_draft() {
 }
 
 #[test]
+fn columns_that_come_back_in_another_order_are_told() {
+    let database = server().create_database("reordered");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int, x int, y int);")]);
+    write(&project, "2_drop", "ALTER TABLE a DROP COLUMN x;", "ALTER TABLE a ADD COLUMN x int;");
+    write(&project, "3_last", "ALTER TABLE a ADD COLUMN z int;", "ALTER TABLE a DROP COLUMN z;");
+    let tried = project.run(&database.url(), &["rollback", "--verify"]);
+    let said = text(&tried);
+    assert!(tried.status.success(), "{said}");
+    assert!(said.contains("2_drop: up, down and up again: equal, but for the order of columns"), "{said}");
+    assert!(
+        said.contains("the columns of table public.a stand in another order than before: id, y, x"),
+        "{said}"
+    );
+    assert!(said.contains("3_last: up, down and up again: equal\n"), "{said}");
+}
+
+#[test]
 fn a_way_back_that_does_not_run_does_not_come_back_and_the_others_are_tried() {
     let database = server().create_database("tried");
     let project = Project::new(&[("0_base", "CREATE TABLE z (id int);")]);

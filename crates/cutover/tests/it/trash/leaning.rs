@@ -44,7 +44,11 @@ fn what_would_take_values_along_is_refused_before_anything_runs() {
         write(&project, "2_drop", &format!("CREATE TABLE made (i int);\n{drops}"), "SELECT 1;");
         let said = refused(&database, &project, "C2031");
         assert!(said.contains(names) && said.contains("nothing was run"), "{drops}\n{said}");
-        assert_eq!(database.psql("SELECT id, t, m, n, h, r, q FROM p"), "1|x|a|n|\"k\"=>\"v\"|(1)|(1,2)", "{drops}");
+        assert_eq!(
+            database.psql("SELECT id, t, m, n, h, r, q FROM p"),
+            "1|x|a|n|\"k\"=>\"v\"|(1)|(1,2)",
+            "{drops}"
+        );
         assert_eq!(database.psql("SELECT to_regclass('made') IS NULL"), "t");
         // Without keeping it goes, as it is written.
         project.runs(&database.url(), &["deploy"]);
@@ -78,7 +82,8 @@ fn what_is_kept_and_needs_what_is_dropped_is_named() {
 #[test]
 fn what_a_script_makes_and_drops_takes_no_values_along() {
     let database = postgres::server().create_database("leaning");
-    let project = Project::new(&[("1_base", "CREATE TABLE p (id int, t text); INSERT INTO p VALUES (1, 'x');")]);
+    let project =
+        Project::new(&[("1_base", "CREATE TABLE p (id int, t text); INSERT INTO p VALUES (1, 'x');")]);
     project.deploy(&database.url());
     let drops = "CREATE COLLATION made FROM \"C\"; ALTER TABLE p ALTER COLUMN t TYPE text COLLATE made; DROP COLLATION made CASCADE;";
     write(&project, "2_drop", drops, "SELECT 1;");
@@ -99,7 +104,10 @@ fn statistics_and_publications_leave_a_kept_table_and_come_back_with_it() {
     let database = postgres::server().create_database("leaning");
     let project = Project::new(&[("1_base", base)]);
     project.deploy(&database.url());
-    project.write("2_drop", "DROP TABLE p;\nCREATE TABLE p2 (a int, b int); CREATE STATISTICS st ON a, b FROM p2;");
+    project.write(
+        "2_drop",
+        "DROP TABLE p;\nCREATE TABLE p2 (a int, b int); CREATE STATISTICS st ON a, b FROM p2;",
+    );
     project.runs(&database.url(), &["rollback", "--draft", "2_drop"]);
     let way_back = std::fs::read_to_string(project.path().join("prisma/migrations/2_drop/down.sql")).unwrap();
     assert!(way_back.contains("ALTER PUBLICATION \"pub\" ADD TABLE ONLY \"p\" (id, a)"), "{way_back}");
@@ -108,18 +116,30 @@ fn statistics_and_publications_leave_a_kept_table_and_come_back_with_it() {
         if !kept {
             project.write_down("2_drop", &way_back.replace("-- cutover:irreversible", "--"));
         }
-        project.runs(&database.url(), if kept { &["deploy", "--keep-dropped"] } else { &["deploy", "--reapply"] });
+        project.runs(
+            &database.url(),
+            if kept { &["deploy", "--keep-dropped"] } else { &["deploy", "--reapply"] },
+        );
         assert_eq!(database.psql(published), "public.q {id}");
         project.runs(&database.url(), &["rollback", "--yes"]);
         assert_eq!(database.psql(published), before);
         assert_eq!(database.psql("SELECT count(*) FROM p"), if kept { "1" } else { "0" });
-        assert_eq!(database.psql("SELECT stxrelid::regclass FROM pg_statistic_ext WHERE stxname = 'st'"), "p");
+        assert_eq!(
+            database.psql("SELECT stxrelid::regclass FROM pg_statistic_ext WHERE stxname = 'st'"),
+            "p"
+        );
     }
     database.psql("INSERT INTO p VALUES (1, 2, 3)");
     project.write("2_drop", "DROP TABLE p;");
     project.runs(&database.url(), &["deploy", "--keep-dropped", "--reapply"]);
     let listed = project.runs(&database.url(), &["trash", "list"]);
-    let id = listed.lines().find(|line| line.contains("table public.p")).unwrap().split_whitespace().next().unwrap();
+    let id = listed
+        .lines()
+        .find(|line| line.contains("table public.p"))
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap();
     project.runs(&database.url(), &["trash", "restore", id]);
     assert_eq!(database.psql(published), before);
     assert_eq!(database.psql("SELECT stxrelid::regclass FROM pg_statistic_ext WHERE stxname = 'st'"), "p");

@@ -99,7 +99,10 @@ mod tests {
         );
         let alone = "CREATE PUBLICATION p FOR TABLE ONLY public.a WITH (publish = 'insert')";
         assert_eq!(without(alone, &table), "CREATE PUBLICATION p WITH (publish = 'insert')");
-        for other in ["CREATE PUBLICATION p FOR ALL TABLES WITH (publish = 'insert')", "CREATE PUBLICATION p WITH (publish = '')"] {
+        for other in [
+            "CREATE PUBLICATION p FOR ALL TABLES WITH (publish = 'insert')",
+            "CREATE PUBLICATION p WITH (publish = '')",
+        ] {
             assert_eq!(item(other, &table), None);
         }
     }
