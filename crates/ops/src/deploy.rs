@@ -11,6 +11,7 @@ mod opening;
 
 pub(crate) use opening::{IfAbsent, check_folder, open};
 
+use crate::comparison;
 use crate::event::{Event, Observer};
 use crate::execute::{self, Done};
 use crate::expect::Expecting;
@@ -61,6 +62,8 @@ pub struct Deploy {
     pub conditions: Conditions,
     /// Where it comes from, for its record.
     pub origin: Origin,
+    /// Its report says what it has changed, and how long earlier ones took.
+    pub compared: bool,
 }
 
 /// What a deploy did.
@@ -125,7 +128,13 @@ fn in_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Vec<Str
         let scripts = record::scripts_of(run, folder, &planned)?;
         record::begin(run, &scripts)?;
     }
+    let compared = deploy.compared && !planned.is_empty();
+    if compared {
+        comparison::tell_earlier(run, &planned);
+    }
+    let before = if compared { comparison::before(run) } else { None };
     let applied = apply(deploy, folder, planned, run);
+    comparison::tell_changes(run, before);
     record::end(run, applied.as_ref().err());
     applied
 }

@@ -1,5 +1,6 @@
 //! What happens during an operation, told to observers as it happens.
 
+use crate::comparison::{Change, EarlierRun, Expected};
 use db::activity::{Blocker, Progress};
 use db::lock::Holder;
 use db::{Notice, history::Time};
@@ -267,6 +268,23 @@ pub enum Event {
         migration: String,
         /// What: `table public.users`.
         things: Vec<String>,
+    },
+    /// How long earlier deploys to this database took, the newest first.
+    Earlier {
+        /// The deploys.
+        runs: Vec<EarlierRun>,
+    },
+    /// How long migrations are expected to take: as long as elsewhere, or here the last time.
+    Expected {
+        /// The migrations of which that is known.
+        migrations: Vec<Expected>,
+    },
+    /// What the run has changed.
+    Changed {
+        /// The changes, object by object.
+        changes: Vec<Change>,
+        /// How many more there are.
+        more: usize,
     },
     /// A migration was undone, and its row taken back.
     RolledBack {

@@ -17,6 +17,7 @@ mod backup;
 pub mod baseline;
 mod busy;
 mod comes_back;
+pub mod comparison;
 pub mod deploy;
 pub mod doctor;
 pub mod draft;

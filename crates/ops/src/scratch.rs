@@ -205,6 +205,7 @@ impl Scratch {
             plan: None,
             conditions: Conditions::default(),
             origin: Origin::default(),
+            compared: false,
         };
         deploy(&operation, observer, &self.interrupt).map(drop).map_err(|failure| {
             match failure.get_class() {

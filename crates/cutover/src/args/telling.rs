@@ -42,6 +42,12 @@ impl TellingArguments {
         let asks = annotate.is_some() || trace.is_some() || push_metrics.is_some();
         asks || *result_line || !report.is_empty()
     }
+
+    /// Whether a report says what the run has changed, and how long earlier ones took.
+    pub(crate) fn compares(&self) -> bool {
+        let full = [Format::Json, Format::Html, Format::Markdown];
+        self.report.iter().any(|report| full.contains(&report.format))
+    }
 }
 
 /// Gates that are not asked.

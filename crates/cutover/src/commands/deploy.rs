@@ -99,6 +99,7 @@ fn prepare(
         plan,
         conditions,
         origin: settings::origin(call.context.surroundings),
+        compared: arguments.telling.compares(),
     })
 }
 

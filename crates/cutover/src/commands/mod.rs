@@ -88,6 +88,7 @@ fn deploy_of(project: Target) -> Deploy {
         plan: None,
         conditions: Conditions::default(),
         origin: Origin::default(),
+        compared: false,
     }
 }
 

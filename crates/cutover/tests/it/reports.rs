@@ -4,6 +4,7 @@ use crate::support::{Project, is, text};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Output;
+use testkit::mariadb;
 use testkit::postgres::server;
 use testkit::sqlite;
 
@@ -271,4 +272,79 @@ fn gates_and_hooks_are_reported() {
             .contains("<li class=\"bad\">hook off &lt;b&gt; failed: exit status: 3: no")
     );
     assert!(read(&project, "r/run.md").contains("gate backup skipped: none &amp; here"));
+}
+
+/// What changed is read from the database before and behind the run, and earlier deploys stand beside it.
+#[test]
+fn what_changed_and_how_long_earlier_deploys_took_is_reported() {
+    let (postgres, mariadb) =
+        (server().create_database("reports"), mariadb::server().create_database("reports"));
+    let sqlite = sqlite::Database::create("reports");
+    for url in [postgres.url(), mariadb.url(), sqlite.url()] {
+        let project = Project::new(&[("1_base", "CREATE TABLE a (id int NOT NULL PRIMARY KEY, x int);")]);
+        std::fs::write(project.path().join("cutover.toml"), "tables = \"on\"\n").unwrap();
+        let output = deploy(&project, &url, &[]);
+        assert!(output.status.success(), "{}", text(&output));
+        let first = report(&project, "r/run.json");
+        let change = &first["changed"]["changes"][0];
+        let object = change["object"].as_str().unwrap();
+        assert!(
+            change["change"] == "added" && object.starts_with("table ") && object.ends_with('a'),
+            "{first:#}"
+        );
+        assert_eq!(first["earlier"], Value::Null, "nothing has run before");
+        project.write(
+            "2_more",
+            "ALTER TABLE a ADD COLUMN \"<b>\" int;"
+                .replace('"', if url.starts_with("mysql") { "`" } else { "\"" })
+                .as_str(),
+        );
+        project.write_down(
+            "2_more",
+            "ALTER TABLE a DROP COLUMN \"<b>\";"
+                .replace('"', if url.starts_with("mysql") { "`" } else { "\"" })
+                .as_str(),
+        );
+        deploy(&project, &url, &[]);
+        project.runs(&url, &["rollback", "--yes"]);
+        let output = deploy(&project, &url, &["--reapply"]);
+        assert!(output.status.success(), "{}", text(&output));
+        let last = report(&project, "r/run.json");
+        let change = &last["changed"]["changes"][0];
+        assert_eq!(last["changed"]["changes"].as_array().unwrap().len(), 1, "{last:#}");
+        assert_eq!((&change["change"], &change["part"]), (&"added".into(), &"column <b>".into()), "{last:#}");
+        let earlier = last["earlier"].as_array().unwrap();
+        let applied: Vec<u64> = earlier.iter().map(|run| run["applied"].as_u64().unwrap()).collect();
+        assert_eq!(applied, [1, 1], "{last:#}");
+        let expected = &last["expected"][0];
+        assert_eq!((&expected["migration"], &expected["at"]), (&"2_more".into(), &"here".into()), "{last:#}");
+        let page = read(&project, "r/run.html");
+        for told in [
+            ", column &lt;b&gt;</b> <span class=\"state\">added</span>",
+            "<h2>Earlier deploys</h2>",
+            "here before)",
+        ] {
+            assert!(page.contains(told), "{told}\n{page}");
+        }
+        assert!(read(&project, "r/run.md").contains("What changed (1)"));
+        // A deploy of nothing has changed nothing.
+        deploy(&project, &url, &[]);
+        assert_eq!(report(&project, "r/run.json")["changed"], Value::Null);
+    }
+}
+
+/// What a failed deploy leaves is what has changed.
+#[test]
+fn a_failed_deploy_tells_what_it_has_left_behind() {
+    let database = server().create_database("reports");
+    let project = Project::new(&[
+        ("1_base", "CREATE TABLE a (id int);"),
+        ("2_bad", "CREATE TABLE b (id int); SELECT 1/0;"),
+    ]);
+    let output = deploy(&project, &database.url(), &[]);
+    assert!(!output.status.success());
+    let report = report(&project, "r/run.json");
+    let changes = report["changed"]["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 1, "{report:#}");
+    assert_eq!(changes[0]["object"], "table public.a");
 }

@@ -18,6 +18,7 @@ mod window;
 pub use backup::{Backup, Freshness};
 pub use window::Window;
 
+use crate::comparison::Expected;
 use crate::event::Event;
 use crate::hooks::Hook;
 use crate::interrupt::Interrupt;
@@ -217,6 +218,16 @@ pub(crate) fn before(conditions: &Conditions, planned: &[PlannedMigration], run:
             expected: BTreeMap::new(),
         };
         let answers = check(&conditions.gates, &mut subject)?;
+        if let Some((there, _)) =
+            conditions.gates.applied_in.as_ref().filter(|_| !subject.expected.is_empty())
+        {
+            let expected = subject.expected.iter().map(|(migration, took)| Expected {
+                migration: migration.clone(),
+                seconds: took.as_secs_f64(),
+                at: there.clone(),
+            });
+            run.observer.on(&Event::Expected { migrations: expected.collect() });
+        }
         expecting.expect(subject.expected);
         for answer in &answers {
             run.observer.on(&Event::Gate { answer: answer.clone() });

@@ -1,6 +1,6 @@
 //! One page that needs nothing else: no script, no font, nothing from anywhere. Light and dark, on a phone, on paper.
 
-use super::{Report, moment, seconds};
+use super::{Changed, Report, moment, seconds};
 use crate::gates::Word;
 use crate::record::{MigrationRecord, WaitRecord};
 use diagnostics::render::json::Json;
@@ -40,6 +40,10 @@ fn page(report: &Report, out: &mut String) -> Result {
     around(report, out)?;
     timeline(report, out)?;
     migrations(report, out)?;
+    if let Some(changed) = &report.changed {
+        changes(changed, out)?;
+    }
+    earlier(report, out)?;
     warnings(report, out)?;
     writeln!(
         out,
@@ -186,10 +190,18 @@ fn migrations(report: &Report, out: &mut String) -> Result {
         let took = migration
             .seconds
             .map_or(String::new(), |took| format!(" <span class=\"took\">{}</span>", seconds(took)));
+        let expected = report.expected.iter().find(|expected| expected.migration == migration.name);
+        let expected = expected.map_or(String::new(), |expected| {
+            let (took, at) = (seconds(expected.seconds), escaped(&expected.at));
+            format!(
+                " <span class=\"took\">({took} {})</span>",
+                if at == "here" { "here before".to_owned() } else { format!("in {at}") }
+            )
+        });
         let open = if outcome == "failed" || outcome == "stopped" { " open" } else { "" };
         writeln!(
             out,
-            "<details{open}><summary><b>{}</b> <span class=\"state {outcome}\">{}</span>{took}</summary>",
+            "<details{open}><summary><b>{}</b> <span class=\"state {outcome}\">{}</span>{took}{expected}</summary>",
             escaped(&migration.name),
             outcome.replace('_', " ")
         )?;
@@ -257,6 +269,66 @@ fn waited(wait: &WaitRecord, out: &mut String) -> Result {
         writeln!(out, "</ul>")?;
     }
     Ok(())
+}
+
+/// What the run has changed, by the server's own definitions.
+fn changes(changed: &Changed, out: &mut String) -> Result {
+    writeln!(out, "<section>\n<h2>What changed</h2>")?;
+    if changed.changes.is_empty() {
+        return writeln!(out, "<p>Rows alone: no definition is another.</p>\n</section>");
+    }
+    writeln!(out, "<ul class=\"changes\">")?;
+    for change in &changed.changes {
+        let part = change.part.as_ref().map_or(String::new(), |part| format!(", {part}"));
+        let what = escaped(&format!("{}{part}", change.object));
+        writeln!(
+            out,
+            "<li class=\"{}\"><b>{what}</b> <span class=\"state\">{}</span>",
+            change.change, change.change
+        )?;
+        for (class, text) in [("before", &change.before), ("after", &change.after)] {
+            if let Some(text) = text.as_ref().filter(|text| !text.is_empty()) {
+                writeln!(out, "<pre class=\"{class}\">{}</pre>", escaped(text))?;
+            }
+        }
+        writeln!(out, "</li>")?;
+    }
+    writeln!(out, "</ul>")?;
+    if changed.more > 0 {
+        writeln!(out, "<p>{} changes more.</p>", changed.more)?;
+    }
+    writeln!(out, "</section>")
+}
+
+/// This run's duration beside those of earlier ones.
+fn earlier(report: &Report, out: &mut String) -> Result {
+    if report.earlier.is_empty() {
+        return Ok(());
+    }
+    let all = report.earlier.iter().map(|run| run.seconds);
+    let longest = all.fold(report.seconds.max(0.001), f64::max);
+    writeln!(
+        out,
+        "<section>\n<h2>Earlier deploys</h2>\n<table>\n<thead><tr><th>when</th><th>migrations</th><th>took</th><th class=\"share\"></th></tr></thead>\n<tbody>"
+    )?;
+    let own = (report.started_at.as_str(), report.result, report.applied().count(), report.seconds);
+    let others = report
+        .earlier
+        .iter()
+        .map(|run| (run.started_at.as_str(), run.result.as_str(), run.applied, run.seconds));
+    for (at, (began, result, applied, took)) in std::iter::once(own).chain(others).enumerate() {
+        let class = if result == "ok" { "applied" } else { "failed" };
+        let when = if at == 0 { "this one".to_owned() } else { moment(began) };
+        writeln!(
+            out,
+            "<tr><td>{}</td><td>{applied}</td><td>{}</td><td class=\"share\"><div class=\"bar {class}\" title=\"{}\" style=\"width:{:.1}%\"></div></td></tr>",
+            escaped(&when),
+            seconds(took),
+            escaped(result),
+            took / longest * 100.0
+        )?;
+    }
+    writeln!(out, "</tbody>\n</table>\n</section>")
 }
 
 fn warnings(report: &Report, out: &mut String) -> Result {

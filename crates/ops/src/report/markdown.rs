@@ -1,6 +1,6 @@
 //! A summary in Markdown, as CI systems show it beside a job and people paste it into a pull request.
 
-use super::{Report, seconds};
+use super::{Changed, Report, seconds};
 use crate::gates::Word;
 use crate::record::MigrationRecord;
 use diagnostics::render::markdown::{code, escaped};
@@ -37,6 +37,9 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         }
         writeln!(out)?;
     }
+    if let Some(changed) = report.changed.as_ref().filter(|changed| !changed.changes.is_empty()) {
+        changes(changed, out)?;
+    }
     for answer in &report.gates {
         let sign = if answer.verdict == Word::Passed { "✔" } else { "⚠️" };
         writeln!(out, "- {sign} {}", escaped(&answer.told()))?;
@@ -53,6 +56,22 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     }
     let facts = facts(report);
     writeln!(out, "<sub>{}</sub>", facts.iter().map(|fact| escaped(fact)).collect::<Vec<_>>().join(" · "))
+}
+
+/// So many changes are listed; the page and the JSON have all.
+const MOST_CHANGES: usize = 40;
+
+fn changes(changed: &Changed, out: &mut String) -> std::fmt::Result {
+    let count = changed.changes.len() + changed.more;
+    writeln!(out, "<details><summary>What changed ({count})</summary>\n")?;
+    for change in changed.changes.iter().take(MOST_CHANGES) {
+        let part = change.part.as_ref().map_or(String::new(), |part| format!(", {part}"));
+        writeln!(out, "- {} {}", change.change, code(&format!("{}{part}", change.object)))?;
+    }
+    if count > MOST_CHANGES {
+        writeln!(out, "- and {} more", count - MOST_CHANGES)?;
+    }
+    writeln!(out, "\n</details>\n")
 }
 
 fn row(migration: &MigrationRecord) -> String {

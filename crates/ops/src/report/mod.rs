@@ -17,6 +17,7 @@ mod sarif;
 
 pub use annotations::github as github_annotations;
 
+use crate::comparison::{Change, EarlierRun, Expected};
 use crate::event::{Event, Observer};
 use crate::gates::Answer;
 use crate::hooks::When;
@@ -123,6 +124,15 @@ pub struct Report {
     pub found: Option<usize>,
     /// What was done with each migration, and behind those that were begun the ones that were to follow, with the outcome `not_run`.
     pub migrations: Vec<MigrationRecord>,
+    /// How long migrations took elsewhere, or here the last time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expected: Vec<Expected>,
+    /// Earlier deploys to this database, the newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierRun>,
+    /// What the run has changed; none where nothing was begun, or where it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Changed>,
     /// What a person should know.
     pub warnings: Vec<Json>,
     /// Why it failed.
@@ -142,6 +152,15 @@ pub struct HookReport {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+}
+
+/// What a run has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// The changes, object by object.
+    pub changes: Vec<Change>,
+    /// How many more there are.
+    pub more: usize,
 }
 
 /// A database, without anything secret.
@@ -251,7 +270,21 @@ struct Heard {
     gates: Vec<Answer>,
     hooks: Vec<HookReport>,
     migrations: Fold,
+    expected: Vec<Expected>,
+    earlier: Vec<EarlierRun>,
+    changed: Option<Changed>,
     warnings: Vec<Json>,
+}
+
+impl Heard {
+    /// What was told first counts: another environment before an earlier run.
+    fn expect(&mut self, migrations: &[Expected]) {
+        for one in migrations {
+            if self.expected.iter().all(|other| other.migration != one.migration) {
+                self.expected.push(one.clone());
+            }
+        }
+    }
 }
 
 impl Collector {
@@ -313,10 +346,22 @@ impl Collector {
             hooks: heard.hooks.clone(),
             found: heard.found,
             migrations,
+            expected: heard.expected.clone(),
+            earlier: heard.earlier.clone(),
+            changed: heard.changed.clone().map(|changed| without(changed, &hidden)),
             warnings: heard.warnings.iter().cloned().map(|warning| hide(warning, &hidden)).collect(),
             failure: failure.map(|failure| hide(Json::from(failure), &hidden)),
         }
     }
+}
+
+/// Definitions in which every text was changed.
+fn without(mut changed: Changed, hidden: &impl Fn(&mut String)) -> Changed {
+    for change in &mut changed.changes {
+        [&mut change.before, &mut change.after, &mut change.part].into_iter().flatten().for_each(hidden);
+        hidden(&mut change.object);
+    }
+    changed
 }
 
 /// A diagnostic in which every text was changed.
@@ -351,6 +396,11 @@ impl Observer for Collector {
                 seconds: record::rounded(*elapsed),
                 failed: failed.clone(),
             }),
+            Event::Expected { migrations } => heard.expect(migrations),
+            Event::Earlier { runs } => heard.earlier.clone_from(runs),
+            Event::Changed { changes, more } => {
+                heard.changed = Some(Changed { changes: changes.clone(), more: *more });
+            }
             Event::Warning { warning } => heard.warnings.push(Json::from(warning)),
             _ => {}
         }
