@@ -400,14 +400,16 @@ pub(crate) struct RollbackArguments {
     #[arg(long, help_heading = "Which migrations")]
     pub(crate) yes: bool,
     /// Draft down.sql beside these migrations (all that have none, without a name), and undo nothing
-    #[arg(long, value_name = "NAME", num_args = 0.., help_heading = "Ways back", conflicts_with_all = ["which", "yes", "verify"])]
+    #[arg(long, value_name = "NAME", num_args = 0.., help_heading = "Ways back", conflicts_with_all = ["which", "yes", "verify", "report",
+        "annotate", "notify", "trace", "push_metrics", "result_line"])]
     pub(crate) draft: Option<Vec<String>>,
     /// Write over a down.sql that is there
     #[arg(long, help_heading = "Ways back", requires = "draft")]
     pub(crate) overwrite: bool,
     /// Run these migrations up, down and up in a scratch database (all that have a down.sql, without a name), compare, and undo
     /// nothing
-    #[arg(long, value_name = "NAME", num_args = 0.., help_heading = "Ways back", conflicts_with_all = ["which", "yes"])]
+    #[arg(long, value_name = "NAME", num_args = 0.., help_heading = "Ways back", conflicts_with_all = ["which", "yes", "report", "annotate",
+        "notify", "trace", "push_metrics", "result_line"])]
     pub(crate) verify: Option<Vec<String>>,
     /// An empty database for drafts and trials, instead of one that is made beside the target
     #[arg(long, value_name = "URL", help_heading = "Ways back")]
@@ -418,6 +420,8 @@ pub(crate) struct RollbackArguments {
     pub(crate) wait: WaitArguments,
     #[command(flatten)]
     pub(crate) locks: LockWaitArguments,
+    #[command(flatten)]
+    pub(crate) telling: TellingArguments,
     /// Newline-delimited JSON on stdout
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,

@@ -11,7 +11,7 @@
 use crate::adopt;
 use crate::along;
 use crate::comes_back::{self, Coming, Foresight};
-use crate::event::Observer;
+use crate::event::{Event, Observer};
 use crate::execute;
 use crate::interrupt::Interrupt;
 use crate::keep::{self, OfRow};
@@ -174,6 +174,7 @@ pub fn rollback(
             return Err(moved());
         }
     }
+    run.observer.on(&Event::Planned { pending: steps.iter().map(|way| way.planned.name.clone()).collect() });
     record::begin(&mut run, &[])?;
     let undone = undo_all(&mut run, &wanted, &mut steps);
     record::end(&mut run, undone.as_ref().err());

@@ -149,8 +149,12 @@ impl Reporting<'_> {
 fn result_line(report: &Report, code: ExitCode) -> String {
     let id = report.failure.as_ref().and_then(|failure| failure.code);
     let id = id.map_or(String::new(), |id| format!(" code={id}"));
+    let undone = match report.command.as_str() {
+        "rollback" => format!(" rolled_back={}", report.rolled_back().count()),
+        _ => String::new(),
+    };
     format!(
-        "result={} exit_code={code} applied={} run={}{id}",
+        "result={} exit_code={code} applied={} run={}{id}{undone}",
         report.result,
         report.applied().count(),
         report.run

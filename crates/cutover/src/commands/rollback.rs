@@ -1,12 +1,14 @@
 //! `rollback`, with `--draft` and `--verify`.
 
 use super::call::{Asked, Call};
+use super::report::Reporting;
 use super::{Context, ExitCode};
 use crate::args::RollbackArguments;
 use crate::observe::Level;
 use crate::settings::{self, Arguments, Target};
 use diagnostics::{Class, Result, shell_word};
 use ops::draft::{Ask, Drafted, Verified, draft, verify};
+use ops::event::{Observer, Several};
 use ops::rollback::{Intent, Outcome, Rollback, Which, rollback};
 
 pub(super) fn run(arguments: &RollbackArguments, context: &Context<'_>) -> ExitCode {
@@ -33,6 +35,21 @@ fn work(arguments: &RollbackArguments, call: &Call<'_>) -> Result<ExitCode> {
         let holds = verified.iter().all(Verified::holds);
         return Ok(if holds { 0 } else { Class::Drift.detailed_exit_code() });
     }
+    let reporting = Reporting::begin(&arguments.telling, "rollback", call)?;
+    reporting.about(&project, call.context.terminal);
+    let undone = undo(arguments, project, &Several(vec![observer, &reporting]), call);
+    reporting.end(undone.as_ref().err(), true, call);
+    let outcome = undone?;
+    call.answer("rolled_back_all", &outcome, || told(&outcome));
+    Ok(0)
+}
+
+fn undo(
+    arguments: &RollbackArguments,
+    project: Target,
+    observer: &dyn Observer,
+    call: &Call<'_>,
+) -> Result<Outcome> {
     let operation = Rollback {
         target: project.target,
         migrations: project.migrations,
@@ -41,9 +58,7 @@ fn work(arguments: &RollbackArguments, call: &Call<'_>) -> Result<ExitCode> {
         incomplete: false,
         origin: settings::origin(call.context.surroundings),
     };
-    let outcome = rollback(&operation, observer, &call.interrupt, &|intent| agreed(intent, arguments, call))?;
-    call.answer("rolled_back_all", &outcome, || told(&outcome));
-    Ok(0)
+    rollback(&operation, observer, &call.interrupt, &|intent| agreed(intent, arguments, call))
 }
 
 fn which(arguments: &RollbackArguments) -> Which {

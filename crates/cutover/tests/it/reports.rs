@@ -348,3 +348,33 @@ fn a_failed_deploy_tells_what_it_has_left_behind() {
     assert_eq!(changes.len(), 1, "{report:#}");
     assert_eq!(changes[0]["object"], "table public.a");
 }
+
+#[test]
+fn a_rollback_is_reported_too() {
+    let database = server().create_database("reports");
+    let project =
+        Project::new(&[("1_base", "CREATE TABLE a (id int);"), ("2_more", "CREATE TABLE b (id int);")]);
+    project.write_down("1_base", "DROP TABLE a;");
+    project.write_down("2_more", "DROP TABLE b;");
+    assert!(deploy(&project, &database.url(), &[]).status.success());
+    let mut arguments = vec!["rollback", "--yes", "--last", "2", "--result-line"];
+    ALL.iter().for_each(|report| arguments.extend(["--report", report]));
+    let output = project.run(&database.url(), &arguments);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(
+        text(&output).contains("result=ok exit_code=0 applied=0 ") && text(&output).contains("rolled_back=2"),
+        "{}",
+        text(&output)
+    );
+    let told = report(&project, "r/run.json");
+    assert_eq!(outcomes(&told), [("2_more", "rolled_back"), ("1_base", "rolled_back")]);
+    assert!(
+        read(&project, "r/run.md").contains("2 migrations rolled back on "),
+        "{}",
+        read(&project, "r/run.md")
+    );
+    assert!(read(&project, "r/run.xml").contains("failures=\"0\""), "{}", read(&project, "r/run.xml"));
+    // A draft is no run.
+    let refused = project.run(&database.url(), &["rollback", "--verify", "--report", "json=run.json"]);
+    assert!(text(&refused).contains("cannot be used with '--report"), "{}", text(&refused));
+}

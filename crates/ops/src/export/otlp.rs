@@ -162,7 +162,7 @@ fn of_migration(
     let span = inside.span();
     if let Some(outcome) = &migration.outcome {
         span.set_attribute(KeyValue::new("cutover.outcome", outcome.clone()));
-        if outcome != "applied" {
+        if !matches!(outcome.as_str(), "applied" | "rolled_back") {
             span.set_status(Status::error(outcome.clone()));
         }
     }

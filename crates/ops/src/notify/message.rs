@@ -15,13 +15,13 @@ const VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Occasion {
-    /// Migrations are about to be applied.
+    /// Migrations are about to be applied, or rolled back.
     Started,
     /// One waits for a lock that others hold.
     Blocked,
     /// One takes longer than expected.
     Slow,
-    /// All were applied.
+    /// All were.
     Succeeded,
     /// The run failed, or was stopped.
     Failed,
@@ -58,7 +58,7 @@ pub struct Message {
     pub title: String,
     /// The run's id.
     pub run: String,
-    /// What is run: `deploy`.
+    /// What is run: `deploy`, `run`, `rollback`.
     pub command: String,
     /// The environment of `cutover.toml`.
     pub environment: Option<String>,
@@ -66,9 +66,9 @@ pub struct Message {
     pub database: Option<Database>,
     /// The migration that it is about.
     pub migration: Option<String>,
-    /// What was to be applied.
+    /// What was to be applied; of a rollback, to be rolled back.
     pub pending: Vec<String>,
-    /// What has been applied until now.
+    /// What has been applied until now; of a rollback, rolled back.
     pub applied: Vec<String>,
     /// How long the run has taken until now.
     pub seconds: f64,
@@ -92,6 +92,11 @@ pub(super) struct Facts {
     pub(super) applied: Vec<String>,
 }
 
+/// What a command does with migrations.
+fn done(command: &str) -> &'static str {
+    if command == "rollback" { "rolled back" } else { "applied" }
+}
+
 impl Facts {
     pub(super) fn message(&self, event: Occasion, number: usize, elapsed: Duration) -> Message {
         let count = |names: &[String]| match names.len() {
@@ -99,9 +104,9 @@ impl Facts {
             other => format!("{other} migrations"),
         };
         let title = match event {
-            Occasion::Started => format!("{} being applied", count(&self.pending)),
+            Occasion::Started => format!("{} being {}", count(&self.pending), done(&self.command)),
             Occasion::Succeeded => {
-                format!("{} applied in {}", count(&self.applied), crate::duration(elapsed))
+                format!("{} {} in {}", count(&self.applied), done(&self.command), crate::duration(elapsed))
             }
             // Whoever tells of these knows more.
             Occasion::Blocked | Occasion::Slow | Occasion::Failed => String::new(),
@@ -184,7 +189,14 @@ impl Message {
         let who = self.origin.actor.clone().or_else(|| self.origin.user.clone());
         let facts = [
             ("Where", Some(self.place()).filter(|place| !place.is_empty())),
-            (if self.event == Occasion::Started { "Pending" } else { "Applied" }, list),
+            (
+                match (self.event, done(&self.command)) {
+                    (Occasion::Started, _) => "Pending",
+                    (_, "applied") => "Applied",
+                    _ => "Rolled back",
+                },
+                list,
+            ),
             ("Commit", self.origin.commit.as_ref().map(|commit| commit.chars().take(12).collect())),
             ("By", who),
             ("Job", self.origin.url.clone()),

@@ -23,7 +23,7 @@ use crate::process::Program;
 use crate::record::Origin;
 use crate::report::Database;
 use deliver::{Delivery, Worker};
-use diagnostics::{Diagnostic, Failure, Secret};
+use diagnostics::{Diagnostic, Failure, Secret, codes};
 use message::Facts;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -183,6 +183,8 @@ impl Notifying {
     pub fn finish(&self, failure: Option<&Failure>, patience: Duration) -> Vec<Diagnostic> {
         let mut told = self.told();
         match failure {
+            // Whoever was asked and has not agreed knows.
+            Some(failure) if failure.diagnostic().code == Some(&codes::C2023) => {}
             Some(failure) => self.tell(&mut told, Occasion::Failed, |message| message.fails(failure)),
             None if told.planned => self.tell(&mut told, Occasion::Succeeded, |_| {}),
             None => {}
@@ -209,7 +211,9 @@ impl Observer for Notifying {
                 told.facts.pending.clone_from(pending);
                 self.tell(&mut told, Occasion::Started, |_| {});
             }
-            Event::Finished { migration, .. } | Event::FoundApplied { migration } => {
+            Event::Finished { migration, .. }
+            | Event::FoundApplied { migration }
+            | Event::RolledBack { migration, .. } => {
                 told.facts.applied.push(migration.clone());
             }
             Event::Blocked { .. } => self.blocked(&mut told, event),

@@ -141,7 +141,8 @@ impl Fold {
                 // Begun again after a lost connection: what counts is the last time.
                 self.migrations.retain(|found| found.name != *migration || found.outcome.is_some());
                 self.migrations.push(MigrationRecord {
-                    checksum: Some(checksum.clone()),
+                    // A way back has none.
+                    checksum: Some(checksum.clone()).filter(|checksum| !checksum.is_empty()),
                     offset: Some(self.offset(Duration::ZERO)),
                     of: Some(*statements),
                     ..MigrationRecord::begun(migration)

@@ -275,7 +275,7 @@ fn waited(wait: &WaitRecord, out: &mut String) -> Result {
 fn changes(changed: &Changed, out: &mut String) -> Result {
     writeln!(out, "<section>\n<h2>What changed</h2>")?;
     if changed.changes.is_empty() {
-        return writeln!(out, "<p>Rows alone: no definition is another.</p>\n</section>");
+        return writeln!(out, "<p>No definition: what has run has changed rows alone.</p>\n</section>");
     }
     writeln!(out, "<ul class=\"changes\">")?;
     for change in &changed.changes {

@@ -204,6 +204,11 @@ impl Report {
         self.migrations.iter().filter(|migration| migration.outcome.as_deref() == Some("applied"))
     }
 
+    /// The migrations that this run has undone.
+    pub fn rolled_back(&self) -> impl Iterator<Item = &MigrationRecord> {
+        self.migrations.iter().filter(|migration| migration.outcome.as_deref() == Some("rolled_back"))
+    }
+
     /// The migration that the failure is about: the one that was at work.
     fn failed(&self) -> Option<&MigrationRecord> {
         self.migrations
@@ -213,21 +218,21 @@ impl Report {
 
     /// One line: `3 migrations applied to shop at localhost:5432 in 1.2 s`.
     pub fn headline(&self) -> String {
-        let applied = match self.applied().count() {
-            0 => "no migration".to_owned(),
-            1 => "1 migration".to_owned(),
-            count => format!("{count} migrations"),
+        let undoes = self.command == "rollback";
+        let count = if undoes { self.rolled_back().count() } else { self.applied().count() };
+        let done = match (count, undoes) {
+            (0, _) => "no migration".to_owned(),
+            (1, _) => "1 migration".to_owned(),
+            (count, _) => format!("{count} migrations"),
         };
+        let done = format!("{done} {}", if undoes { "rolled back" } else { "applied" });
         let place = self.database.as_ref().map_or("an unknown database".to_owned(), Database::described);
         let took = seconds(self.seconds);
         match (self.result, self.failed()) {
-            ("ok", _) => format!("{applied} applied to {place} in {took}"),
-            (result, Some(failed)) => {
-                format!("{} {result} on {place} after {took}; {applied} applied", failed.name)
-            }
-            (result, None) => {
-                format!("The {} {result} on {place} after {took}; {applied} applied", self.command)
-            }
+            ("ok", _) if undoes => format!("{done} on {place} in {took}"),
+            ("ok", _) => format!("{done} to {place} in {took}"),
+            (result, Some(failed)) => format!("{} {result} on {place} after {took}; {done}", failed.name),
+            (result, None) => format!("The {} {result} on {place} after {took}; {done}", self.command),
         }
     }
 

@@ -220,3 +220,33 @@ fn a_table_that_is_not_of_its_form_is_an_error_with_its_place() {
         assert!(text(&output).contains(why), "{settings}: {}", text(&output));
     }
 }
+
+/// Whoever is told of deploys is told of what undoes them.
+#[test]
+fn a_rollback_is_told_too() {
+    let web = Server::start(&[Answer::Status(200)]);
+    let project = project(&table(&format!("webhook = \"{}\"", web.url("/hook")), ""));
+    let database = sqlite::Database::create("notify");
+    project.write_down("1_base", "DROP TABLE a;");
+    project.write("2_wrong", "CREATE TABLE b (id int);");
+    project.write_down("2_wrong", "DROP TABLE nope;");
+    project.runs(&database.url(), &["deploy", "--count", "1"]);
+    project.runs(&database.url(), &["deploy"]);
+    let before = web.requests().len();
+    let titles = || -> Vec<String> {
+        events(&web, |body| body["title"].as_str().unwrap().to_owned()).split_off(before)
+    };
+    // Nobody agreed: nothing to be told.
+    assert_eq!(project.run(&database.url(), &["rollback"]).status.code(), Some(3));
+    assert_eq!(titles(), [""; 0]);
+    let failed = project.run(&database.url(), &["rollback", "--yes"]);
+    assert!(!failed.status.success(), "{}", text(&failed));
+    let told = titles();
+    assert!(
+        told[0] == "1 migration being rolled back" && told[1].starts_with("2_wrong failed: C2033"),
+        "{told:?}"
+    );
+    project.write_down("2_wrong", "DROP TABLE b;");
+    project.runs(&database.url(), &["rollback", "--yes", "--last", "2"]);
+    assert!(titles()[3].starts_with("2 migrations rolled back in"), "{:?}", titles());
+}
