@@ -38,13 +38,18 @@ impl Terminal {
         self.secrets.hide(secrets);
     }
 
+    /// What is masked by now.
+    pub(crate) fn hidden(&self) -> Vec<Secret> {
+        self.secrets.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What hides secrets where this terminal cannot be taken along.
     pub(crate) fn hider(&self) -> Hider {
         self.secrets.clone()
     }
 
     fn masked(&self, text: &str) -> String {
-        redact(text, &self.secrets.0.lock().unwrap_or_else(PoisonError::into_inner))
+        redact(text, &self.hidden())
     }
 
     /// Writes a line to stdout. What steers a terminal in it is shown: names come from databases and pull requests.

@@ -40,12 +40,12 @@ impl fmt::Display for Secret {
 /// destroys the message. Passwords of any other URL in the text are replaced too: one may stand where nobody expects it,
 /// as the name of a variable, behind a flag that takes no URL; and so are those of SQL statements.
 pub fn redact(text: &str, secrets: &[Secret]) -> String {
-    let mut out = crate::password::mask(&mask_urls(text));
-    for secret in secrets {
-        let raw = secret.expose();
-        if raw.len() < 3 {
-            continue;
-        }
+    let mut out = text.to_owned();
+    // As they are, before anything else is masked in them; one that holds another one first.
+    let mut known: Vec<&str> =
+        secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= 3).collect();
+    known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    for raw in known {
         let json = raw.replace('\\', "\\\\").replace('"', "\\\"");
         for form in [raw.to_owned(), percent_encode(raw), base64(raw.as_bytes()), json] {
             if out.contains(&form) {
@@ -53,12 +53,27 @@ pub fn redact(text: &str, secrets: &[Secret]) -> String {
             }
         }
     }
-    out
+    crate::password::mask(&mask_urls(&out))
 }
 
 /// Parameters of URLs whose values are secret.
-const SECRET_PARAMETERS: [&str; 7] =
-    ["password", "sslpassword", "pwd", "api_key", "apikey", "authtoken", "token"];
+const SECRET_PARAMETERS: [&str; 15] = [
+    "password",
+    "sslpassword",
+    "pwd",
+    "api_key",
+    "apikey",
+    "authtoken",
+    "auth_token",
+    "access_token",
+    "token",
+    "secret",
+    "client_secret",
+    "sig",
+    "signature",
+    "x-amz-signature",
+    "x-amz-security-token",
+];
 
 /// Replaces what is secret in everything that looks like a URL.
 fn mask_urls(text: &str) -> String {
@@ -176,6 +191,21 @@ mod tests {
         ] {
             assert_eq!(redact(text, &[]), shown);
         }
+    }
+
+    #[test]
+    fn an_address_is_masked_as_a_whole_whatever_stands_in_it() {
+        let secrets = [
+            Secret::new("pa55"),
+            Secret::new("https://user:pa55@hooks.example/T0/B1/token"),
+            Secret::new("https://hooks.example/?token=abc&channel=x"),
+        ];
+        let text = "curl https://user:pa55@hooks.example/T0/B1/token https://hooks.example/?token=abc&channel=x pa55";
+        assert_eq!(redact(text, &secrets), "curl *** *** ***");
+        assert_eq!(
+            redact("https://x.logic.azure.com/run?sp=1&sig=abc", &[]),
+            "https://x.logic.azure.com/run?sp=1&sig=***"
+        );
     }
 
     #[test]

@@ -82,7 +82,8 @@ pub(crate) const DEPLOY: &str = "cutover migrate deploy";
 pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrupt>) -> Result<Outcome> {
     let environment = deploy.conditions.environment.as_deref();
     let id = observer.run().unwrap_or_else(run::new_id);
-    let around = Around::new(&deploy.conditions.hooks, &deploy.target, environment, id);
+    let secrets = deploy.conditions.hidden(&deploy.target);
+    let around = Around::new(&deploy.conditions.hooks, &deploy.target, secrets, environment, id);
     let expecting = Expecting::new(observer);
     let ended = match &deploy.conditions.gates.applied_in {
         None => work(deploy, (&around, &expecting), observer, interrupt),
@@ -105,7 +106,8 @@ fn work<'a>(
     interrupt: &'a Arc<Interrupt>,
 ) -> Result<Outcome> {
     let began = Instant::now();
-    let recorder = Recorder::new(observer, "deploy", &deploy.origin, deploy.target.secrets());
+    let recorder =
+        Recorder::new(observer, "deploy", &deploy.origin, deploy.conditions.hidden(&deploy.target));
     let observer: &dyn Observer = &recorder;
     let folder = migrations::read(&deploy.migrations)?;
     let conn = open(deploy, &folder, observer, interrupt, IfAbsent::Create)?;

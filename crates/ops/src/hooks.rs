@@ -63,6 +63,8 @@ pub enum Does {
 pub(crate) struct Around<'d> {
     hooks: &'d [Hook],
     target: &'d Target,
+    /// What is masked in what they say.
+    secrets: Vec<Secret>,
     environment: Option<&'d str>,
     run: String,
     /// The migrations that were to run, once the first hook before them was begun.
@@ -76,10 +78,11 @@ impl<'d> Around<'d> {
     pub(crate) fn new(
         hooks: &'d [Hook],
         target: &'d Target,
+        secrets: Vec<Secret>,
         environment: Option<&'d str>,
         run: String,
     ) -> Self {
-        Self { hooks, target, environment, run, begun: Mutex::default() }
+        Self { hooks, target, secrets, environment, run, begun: Mutex::default() }
     }
 
     /// The hooks before a deploy.
@@ -156,7 +159,7 @@ impl<'d> Around<'d> {
             }
             Does::Questions(source) => self.questions(source, hook.limit, stop),
         };
-        let ended = ended.map_err(|why| redact(&why, &self.target.secrets()));
+        let ended = ended.map_err(|why| redact(&why, &self.secrets));
         observer.on(&Event::Hook {
             name: hook.name.clone(),
             when: hook.when,
@@ -187,7 +190,7 @@ impl<'d> Around<'d> {
             variables: variables.map(|(name, value)| (name.to_owned(), value)).to_vec(),
             input: String::new(),
             limit: hook.limit,
-            secrets: &self.target.secrets(),
+            secrets: &self.secrets,
             stop,
         };
         process::run(program, &setting).result().map(drop)

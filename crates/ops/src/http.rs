@@ -39,6 +39,9 @@ impl Answer {
     /// In words. No address: it may be the secret.
     pub(crate) fn told(&self) -> String {
         match self {
+            Self::Status { code: code @ 300..=399, .. } => {
+                format!("the server answered {code}, which leads elsewhere and is not followed")
+            }
             Self::Status { code, .. } => format!("the server answered {code}"),
             Self::None(reason) | Self::Refused(reason) => reason.clone(),
         }
@@ -59,7 +62,9 @@ pub(crate) fn ask(url: &str, request: &Request, limit: Duration) -> Answer {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(limit))
         .http_status_as_error(false)
-        .max_redirects(3)
+        // What leads elsewhere is not followed: the question and its headers are meant for this server, and a page to log in at is no answer.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
         .user_agent(concat!("cutover/", env!("CARGO_PKG_VERSION")))
         .tls_config(TlsConfig::builder().root_certs(roots()).build())
         .build()
@@ -76,6 +81,9 @@ pub(crate) fn ask(url: &str, request: &Request, limit: Duration) -> Answer {
     };
     match sent {
         Ok(answer) => Answer::Status { code: answer.status().as_u16(), retry_after: retry_after(&answer) },
+        Err(error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_))) => {
+            Answer::Refused(reason(&error, limit))
+        }
         Err(error) => Answer::None(reason(&error, limit)),
     }
 }

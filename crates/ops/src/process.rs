@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const LAST_WORDS: usize = 4096;
 /// How long a program that was asked to end may take before it is ended.
 const GRACE: Duration = Duration::from_secs(2);
+/// Within this time one that is to be ended has.
+pub(crate) const ENDED_WITHIN: Duration = Duration::from_secs(3);
 /// How long the rest of what it said is waited for once it has ended.
 const REST: Duration = Duration::from_millis(200);
 /// How often a running one is looked at.

@@ -1,6 +1,7 @@
 //! How a run is told of beyond the terminal, and what has to hold before it.
 
 use clap::Args;
+use diagnostics::{Failure, Secret, codes};
 use ops::report::{FORMATS, Format};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,8 +19,8 @@ pub(crate) struct TellingArguments {
     pub(crate) annotate: Option<Annotate>,
     /// Tell people, besides whom cutover.toml names; may be given several times. RECEIVER is slack, discord, teams, webhook (an
     /// address) or pagerduty (a key); VALUE may be env:NAME or file:PATH
-    #[arg(long, value_name = "RECEIVER=VALUE", value_parser = notify)]
-    pub(crate) notify: Vec<NotifyFlag>,
+    #[arg(long, value_name = "RECEIVER=VALUE", value_parser = secret)]
+    pub(crate) notify: Vec<Secret>,
     /// Send a trace of the run by OTLP over HTTP: to this address, or to that of OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or
     /// OTEL_EXPORTER_OTLP_ENDPOINT; a part of the trace that TRACEPARENT names
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = "")]
@@ -125,14 +126,30 @@ impl ReceiverKind {
     }
 }
 
-fn notify(text: &str) -> Result<NotifyFlag, String> {
-    let known = || RECEIVERS.map(|(name, _)| name).join(", ");
-    // What was given is not repeated: it may be the secret.
-    let (kind, value) =
-        text.split_once('=').ok_or("RECEIVER=VALUE is expected, such as slack=env:SLACK_URL")?;
-    match RECEIVERS.iter().find(|(name, _)| *name == kind) {
-        Some((_, kind)) if !value.is_empty() => Ok(NotifyFlag { kind: *kind, value: value.to_owned() }),
-        _ => Err(format!("RECEIVER=VALUE is expected, with one of {}", known())),
+/// A value that may hold a secret is taken as it is: what refuses it here would show it.
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
+}
+
+impl NotifyFlag {
+    /// What a flag says.
+    ///
+    /// # Errors
+    /// C1004, without what was given: it may be the secret.
+    pub(crate) fn read(flag: &Secret) -> Result<Self, Failure> {
+        let known = RECEIVERS.map(|(name, _)| name).join(", ");
+        let given = flag.expose().split_once('=');
+        let found = given.and_then(|(kind, value)| {
+            let (_, kind) = RECEIVERS.iter().find(|(name, _)| *name == kind && !value.is_empty())?;
+            Some(Self { kind: *kind, value: value.to_owned() })
+        });
+        found.ok_or_else(|| {
+            Failure::coded(
+                &codes::C1004,
+                format!("--notify takes RECEIVER=VALUE, with one of {known} before the `=`"),
+            )
+            .or_help("For example `--notify slack=env:SLACK_URL`; nothing was run.")
+        })
     }
 }
 

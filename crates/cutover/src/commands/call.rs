@@ -96,8 +96,9 @@ impl<'a> Call<'a> {
     ) -> Result<Conditions> {
         let terminal = self.context.terminal;
         let other = |name: &str| self.context.surroundings.database_of(name, arguments);
-        let conditions = project.extras.conditions(project.environment.clone(), gates, &other)?;
+        let mut conditions = project.extras.conditions(project.environment.clone(), gates, &other)?;
         terminal.hide(Extras::secrets_of(&conditions));
+        conditions.secrets = terminal.hidden();
         Ok(conditions)
     }
 

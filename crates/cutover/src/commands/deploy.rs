@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &DeployArguments, context: &Context<'_>) -> ExitCod
         if !arguments.dry_run {
             return deployed(arguments, "deploy", detailed, &|_| Ok(()), call).map(|()| 0);
         }
-        let operation = prepare(arguments, call, |_| {})?;
+        let operation = prepare(arguments, call, None)?;
         let human = Human::new(context.terminal, level(output), operation.target.provider, true);
         let plan = dry_run(&operation, call.observer(&human), &call.interrupt)?;
         let format = if call.json.is_some() { PlanFormat::Json } else { PlanFormat::Human };
@@ -50,7 +50,7 @@ fn told(
     check: &dyn Fn(&Deploy) -> Result<()>,
     call: &Call<'_>,
 ) -> Result<()> {
-    let operation = prepare(arguments, call, |project| reporting.about(project, call.context.terminal))?;
+    let operation = prepare(arguments, call, Some(reporting))?;
     check(&operation)?;
     let terminal = call.context.terminal;
     let human = Human::new(terminal, level(&arguments.output), operation.target.provider, true);
@@ -65,7 +65,7 @@ fn told(
 fn prepare(
     arguments: &DeployArguments,
     call: &Call<'_>,
-    found: impl FnOnce(&settings::Target),
+    reporting: Option<&Reporting<'_>>,
 ) -> Result<Deploy> {
     let asked = Arguments::new(&arguments.project, &arguments.wait)
         .locks(&arguments.locks)
@@ -77,8 +77,13 @@ fn prepare(
         call.context.terminal.out("");
     }
     let project = project?;
-    found(&project);
+    if let Some(reporting) = reporting {
+        reporting.about(&project, call.context.terminal);
+    }
     let conditions = call.conditions(&project, &asked, &arguments.gates)?;
+    if let Some(reporting) = reporting {
+        reporting.hide(call.context.terminal);
+    }
     let plan = arguments.plan.as_deref().map(plan::read).transpose()?;
     let limit = plan.as_ref().map(|plan| plan.base.limit());
     let keep_dropped = match &plan {

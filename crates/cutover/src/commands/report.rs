@@ -4,7 +4,7 @@
 
 use super::call::Call;
 use super::{ExitCode, exit_code};
-use crate::args::{Annotate, ReportFile, TellingArguments};
+use crate::args::{Annotate, NotifyFlag, ReportFile, TellingArguments};
 use crate::settings;
 use crate::terminal::Terminal;
 use diagnostics::{Failure, Result, Secret, codes};
@@ -15,20 +15,23 @@ use ops::record::Origin;
 use ops::report::{Collector, Database, Format, Report, github_annotations};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{OnceLock, PoisonError};
 
 /// What is to be told.
 pub(super) struct Reporting<'a> {
     arguments: &'a TellingArguments,
+    notify: Vec<NotifyFlag>,
     /// Where somebody asks for a report in whatever form.
     collector: Option<Collector>,
-    secrets: Mutex<Vec<Secret>>,
     command: &'a str,
     run: String,
     origin: Origin,
     /// Once the settings are known.
     notifying: OnceLock<Notifying>,
 }
+
+/// Sends a run somewhere, or says what was not sent.
+type Export<'r> = Box<dyn FnOnce() -> std::result::Result<(), String> + Send + 'r>;
 
 impl Observer for Reporting<'_> {
     fn on(&self, event: &Event) {
@@ -49,9 +52,18 @@ impl<'a> Reporting<'a> {
     /// Begins to listen.
     ///
     /// # Errors
-    /// C1010 for a file that cannot be written.
+    /// C1010 for a file that cannot be written, or is named twice; C1004 for a receiver that is none.
     pub(super) fn begin(arguments: &'a TellingArguments, command: &'a str, call: &Call<'_>) -> Result<Self> {
-        for report in &arguments.report {
+        let notify = arguments.notify.iter().map(NotifyFlag::read).collect::<Result<_>>()?;
+        for (at, report) in arguments.report.iter().enumerate() {
+            if arguments.report[..at].iter().any(|other| other.file == report.file) {
+                let file = report.file.display();
+                return Err(Failure::coded(
+                    &codes::C1010,
+                    format!("two reports are to be written to {file}"),
+                )
+                .or_help(codes::C1010.way_out));
+            }
             try_out(&report.file).map_err(|error| {
                 Failure::coded(
                     &codes::C1010,
@@ -65,8 +77,8 @@ impl<'a> Reporting<'a> {
         let run = call.run.clone();
         let collector =
             arguments.asks_for_a_report().then(|| Collector::new(command, run.clone(), origin.clone()));
-        let (secrets, notifying) = (Mutex::default(), OnceLock::new());
-        Ok(Self { arguments, collector, secrets, command, run, origin, notifying })
+        let notifying = OnceLock::new();
+        Ok(Self { arguments, notify, collector, command, run, origin, notifying })
     }
 
     /// What is known once the settings are.
@@ -75,17 +87,22 @@ impl<'a> Reporting<'a> {
         if let Some(collector) = &self.collector {
             collector.about(database.clone(), project.environment.clone());
         }
-        let (notifiers, warnings) = project.extras.notifiers(&self.arguments.notify);
+        let (notifiers, warnings) = project.extras.notifiers(&self.notify);
         warnings.iter().for_each(|warning| terminal.warn(warning));
-        let mut secrets = project.target.secrets();
-        secrets.extend(notifiers.iter().flat_map(Notifier::secrets));
-        terminal.hide(secrets.clone());
-        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets.clone());
+        terminal.hide(notifiers.iter().flat_map(Notifier::secrets).collect());
         if !notifiers.is_empty() {
             let notifying = Notifying::new(notifiers, self.command, self.run.clone(), self.origin.clone());
-            notifying.about(database, project.environment.clone(), secrets);
+            notifying.about(database, project.environment.clone());
             // It is called once.
             let _ = self.notifying.set(notifying);
+        }
+        self.hide(terminal);
+    }
+
+    /// What the terminal masks by now is masked in what people are told.
+    pub(super) fn hide(&self, terminal: &Terminal) {
+        if let Some(notifying) = self.notifying.get() {
+            notifying.hide(terminal.hidden());
         }
     }
 
@@ -93,17 +110,24 @@ impl<'a> Reporting<'a> {
     pub(super) fn end(&self, failure: Option<&Failure>, detailed: bool, call: &Call<'_>) {
         let code =
             failure.map_or(0, |failure| exit_code(failure.get_class(), detailed, call.interrupt.reason()));
-        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let report = self.collector.as_ref().map(|collector| collector.report(failure, code, &secrets));
         let terminal = call.context.terminal;
+        self.hide(terminal);
+        let secrets = terminal.hidden();
+        let report = self.collector.as_ref().map(|collector| collector.report(failure, code, &secrets));
         if let Some(report) = &report {
             self.write(report, call);
-            self.export(report, call);
         }
-        if let Some(notifying) = self.notifying.get() {
-            let lost = notifying.finish(failure, self.arguments.notify_wait);
-            lost.iter().for_each(|warning| terminal.warn(warning));
-        }
+        // All at once: none of them is waited for because of another one.
+        std::thread::scope(|scope| {
+            let exports = report.as_ref().into_iter().flat_map(|report| self.exports(report, call));
+            exports.for_each(|export| {
+                scope.spawn(move || export().unwrap_or_else(|why| terminal.talk(&why)));
+            });
+            if let Some(notifying) = self.notifying.get() {
+                let lost = notifying.finish(failure, self.arguments.notify_wait);
+                lost.iter().for_each(|warning| terminal.warn(warning));
+            }
+        });
         if let Some(report) = report.filter(|_| self.arguments.result_line) {
             *call.last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(result_line(&report, code));
             if failure.is_none() {
@@ -127,21 +151,23 @@ impl Reporting<'_> {
         }
     }
 
-    /// Sends the run to systems that keep measurements.
-    fn export(&self, report: &Report, call: &Call<'_>) {
-        let terminal = call.context.terminal;
+    /// What sends the run to systems that keep measurements.
+    fn exports<'r>(&'r self, report: &'r Report, call: &'r Call<'_>) -> Vec<Export<'r>> {
+        let mut exports: Vec<Export<'r>> = Vec::new();
         if let Some(address) = &self.arguments.trace {
-            let told =
-                call.context.surroundings.traces(address).and_then(|traces| export::spans(&traces, report));
-            if let Err(why) = told {
-                terminal.talk(&format!("warning: the trace was not sent: {why}"));
-            }
+            let traces = call.context.surroundings.traces(address);
+            exports.push(Box::new(move || {
+                let told = traces.and_then(|traces| export::spans(&traces, report));
+                told.map_err(|why| format!("warning: the trace was not sent: {why}"))
+            }));
         }
-        if let Some(address) = &self.arguments.push_metrics
-            && let Err(why) = export::push(&Secret::new(address), report)
-        {
-            terminal.talk(&format!("warning: the metrics were not pushed: {why}"));
+        if let Some(address) = &self.arguments.push_metrics {
+            exports.push(Box::new(move || {
+                let told = export::push(&Secret::new(address), report);
+                told.map_err(|why| format!("warning: the metrics were not pushed: {why}"))
+            }));
         }
+        exports
     }
 }
 

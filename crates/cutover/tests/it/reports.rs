@@ -378,3 +378,29 @@ fn a_rollback_is_reported_too() {
     let refused = project.run(&database.url(), &["rollback", "--verify", "--report", "json=run.json"]);
     assert!(text(&refused).contains("cannot be used with '--report"), "{}", text(&refused));
 }
+
+/// What hooks and receivers are opened with stands in no report, and in no record of the database.
+#[test]
+fn what_a_hook_says_is_told_without_the_secrets_of_anybody() {
+    let database = server().create_database("reports");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
+    let hook = "https://user:HOOKPART@hooks.example.invalid/T0?sig=SIGPART&x=1";
+    let health = "http://127.0.0.1:9/health?who=HEALTHPART";
+    let settings = format!(
+        "tables = \"on\"\n[notify.team]\nslack = {{ env = \"TEAM_HOOK\" }}\nlimit = \"1s\"\n[[hooks]]\nname = \"smoke\"\nwhen = \"after\"\n\
+         command = [\"sh\", \"-c\", \"echo $TEAM_HOOK {health} >&2; exit 3\"]\n[[hooks]]\nname = \"health\"\nwhen = \"always\"\nhttp = \"{health}\"\n"
+    );
+    std::fs::write(project.path().join("cutover.toml"), settings).unwrap();
+    let mut arguments = vec!["deploy", "--notify-wait", "1s", "--json"];
+    ALL.iter().for_each(|report| arguments.extend(["--report", report]));
+    let output = project.command(&database.url(), &arguments).env("TEAM_HOOK", hook).output().unwrap();
+    assert!(text(&output).contains("exit status: 3"), "{}", text(&output));
+    let logs = project.run(&database.url(), &["history", "--logs"]);
+    let mut told = vec![text(&output), text(&logs), database.psql("SELECT runs::text FROM cutover.runs")];
+    told.extend(ALL.iter().map(|report| read(&project, report.split_once('=').unwrap().1)));
+    for text in told {
+        for secret in ["HOOKPART", "SIGPART", "HEALTHPART"] {
+            assert!(!text.contains(secret), "{secret}: {text}");
+        }
+    }
+}

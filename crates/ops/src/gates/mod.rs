@@ -75,11 +75,18 @@ pub struct Conditions {
     pub hooks: Vec<Hook>,
     /// The environment of `cutover.toml`.
     pub environment: Option<String>,
+    /// What opens others than the target, or is theirs: masked in what is shown, and in what is recorded.
+    pub secrets: Vec<Secret>,
     /// Why none of it can be done: something that it needs is not understood or not there.
     pub unusable: Option<Diagnostic>,
 }
 
 impl Conditions {
+    /// All that is masked: also what opens the target.
+    pub(crate) fn hidden(&self, target: &Target) -> Vec<Secret> {
+        target.secrets().into_iter().chain(self.secrets.iter().cloned()).collect()
+    }
+
     /// # Errors
     /// Something that they need is not understood or not there: a gate that cannot be asked is none that passes.
     pub(crate) fn usable(&self) -> Result<()> {

@@ -6,7 +6,7 @@ use crate::process::{self, Setting};
 use diagnostics::Secret;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// So many messages wait for one receiver at most.
@@ -46,13 +46,15 @@ struct State {
 struct Done {
     /// The thread has ended.
     ended: bool,
+    /// How the last attempt for a message that is still tried has ended.
+    trying: Option<String>,
     /// Why the last message that was lost was.
     lost: Option<String>,
     lost_count: usize,
 }
 
 impl State {
-    fn done(&self) -> std::sync::MutexGuard<'_, Done> {
+    fn done(&self) -> MutexGuard<'_, Done> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -64,8 +66,10 @@ impl Worker {
         let (shared, ours) = (Arc::clone(&state), notifier.clone());
         std::thread::spawn(move || {
             for message in messages {
-                if let Err(why) = deliver(&ours, &message, &shared.over) {
-                    let mut done = shared.done();
+                let ended = deliver(&ours, &message, &shared);
+                let mut done = shared.done();
+                done.trying = None;
+                if let Err(why) = ended {
                     done.lost = Some(why);
                     done.lost_count += 1;
                 }
@@ -107,6 +111,15 @@ impl Worker {
         }
     }
 
+    /// A program that is at work when the run is over is ended, not left behind.
+    fn ended_program<'s>(&'s self, done: MutexGuard<'s, Done>) -> MutexGuard<'s, Done> {
+        if done.ended || !matches!(self.notifier.receiver, Receiver::Program(_)) {
+            return done;
+        }
+        let waited = self.state.changed.wait_timeout_while(done, process::ENDED_WITHIN, |done| !done.ended);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
     /// No message follows; waits for the end of what is under way, until then.
     pub(super) fn finish(&self, until: Instant) -> Delivery {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -117,10 +130,14 @@ impl Worker {
             .wait_timeout_while(self.state.done(), left, |done| !done.ended)
             .unwrap_or_else(PoisonError::into_inner);
         self.state.over.store(true, Ordering::Relaxed);
+        let done = self.ended_program(done);
         let overflown = self.overflown.load(Ordering::Relaxed);
         match (&done.lost, done.ended) {
             (None, true) if overflown == 0 => Delivery::All,
-            (_, false) => Delivery::Lost("it had not answered when the run was over".to_owned()),
+            (_, false) => Delivery::Lost(match &done.trying {
+                Some(why) => format!("{why}; it was tried until the run was over"),
+                None => "it had not answered when the run was over".to_owned(),
+            }),
             (None, true) => Delivery::Lost(format!("it was too slow for {overflown} messages")),
             (Some(why), true) => {
                 let more = done.lost_count + overflown - 1;
@@ -132,7 +149,8 @@ impl Worker {
 }
 
 /// Tries until it is taken, is refused for good, or the limit is reached.
-fn deliver(notifier: &Notifier, message: &Message, over: &AtomicBool) -> Result<(), String> {
+fn deliver(notifier: &Notifier, message: &Message, state: &State) -> Result<(), String> {
+    let over = &state.over;
     let until = Instant::now() + notifier.limit;
     let mut pause = FIRST_PAUSE;
     let mut attempts = 1_u32;
@@ -152,6 +170,7 @@ fn deliver(notifier: &Notifier, message: &Message, over: &AtomicBool) -> Result<
         if !answer.may_help_to_repeat() || asked >= left || over.load(Ordering::Relaxed) {
             return Err(told);
         }
+        state.done().trying = Some(told);
         std::thread::sleep(asked);
         pause *= 2;
         attempts += 1;

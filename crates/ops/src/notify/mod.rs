@@ -123,11 +123,15 @@ impl Notifying {
     }
 
     /// What is known once the settings are.
-    pub fn about(&self, database: Database, environment: Option<String>, secrets: Vec<Secret>) {
+    pub fn about(&self, database: Database, environment: Option<String>) {
         let mut told = self.told();
         told.facts.database = Some(database);
         told.facts.environment = environment;
-        told.secrets = secrets;
+    }
+
+    /// From now on these are masked in every message.
+    pub fn hide(&self, secrets: Vec<Secret>) {
+        self.told().secrets = secrets;
     }
 
     fn tell(&self, told: &mut Told, occasion: Occasion, change: impl FnOnce(&mut Message)) {

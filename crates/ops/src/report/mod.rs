@@ -163,6 +163,12 @@ pub struct Changed {
     pub more: usize,
 }
 
+impl HookReport {
+    fn without(&self, secrets: &[Secret]) -> Self {
+        Self { failed: self.failed.as_ref().map(|why| redact(why, secrets)), ..self.clone() }
+    }
+}
+
 /// A database, without anything secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Database {
@@ -348,7 +354,7 @@ impl Collector {
             origin: heard.origin.without(secrets),
             lock_wait_seconds: heard.waited,
             gates: heard.gates.iter().cloned().map(|answer| answer.without(secrets)).collect(),
-            hooks: heard.hooks.clone(),
+            hooks: heard.hooks.iter().map(|hook| hook.without(secrets)).collect(),
             found: heard.found,
             migrations,
             expected: heard.expected.clone(),

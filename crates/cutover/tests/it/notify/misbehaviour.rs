@@ -21,7 +21,7 @@ const fn case(answers: &'static [Answer], requests: usize, told: Option<&'static
 const OK: Answer = Answer::Status(200);
 
 /// Each with a limit of 3 s for a message: pauses of 0.5 s and 1 s fit into it, a further one of 2 s does not.
-static CASES: [Case; 22] = [
+static CASES: [Case; 23] = [
     case(&[OK], 1, None),
     case(&[Answer::Status(201)], 1, None),
     case(&[Answer::Status(204)], 1, None),
@@ -44,6 +44,8 @@ static CASES: [Case; 22] = [
     case(&[Answer::Raw(b"HTTP/1.1 200")], 3, Some("3 times")),
     case(&[Answer::Slow(Duration::from_millis(300))], 1, None),
     case(&[Answer::Hang], 1, Some("no answer within")),
+    // A page to log in at has not taken the message.
+    case(&[Answer::Redirect("/login"), OK], 1, Some("307, which leads elsewhere and is not followed")),
 ];
 
 #[test]
@@ -84,9 +86,9 @@ fn nobody_at_the_address_or_an_address_that_is_none_is_told() {
     let port = testkit::port::free();
     for (address, why) in [
         (format!("http://127.0.0.1:{port}/hook"), "refused"),
-        ("http://nowhere.invalid/hook".to_owned(), "not told"),
+        ("http://nowhere.invalid/hook".to_owned(), "not told: the server was not reached"),
         ("not an address".to_owned(), "it is no address of a web server"),
-        ("ftp://127.0.0.1/hook".to_owned(), "not told"),
+        ("ftp://127.0.0.1/hook".to_owned(), "it is no address of a web server"),
     ] {
         let project = project(&table(&format!("slack = \"{address}\""), "limit = \"1s\""));
         let database = sqlite::Database::create("notify");
@@ -152,7 +154,7 @@ fn nobody_is_waited_for_while_a_lock_is_held() {
 fn a_program_that_fails_or_hangs_is_told_and_ended() {
     for (script, why) in [
         ("echo no such channel >&2; exit 3", "exit status: 3: no such channel"),
-        ("sleep 600", "it had not answered when the run was over"),
+        ("sleep 600", "it was ended, because the run is"),
     ] {
         let project =
             project(&table(&format!("command = [\"sh\", \"-c\", \"echo $$ > started; {script}\"]"), ""));

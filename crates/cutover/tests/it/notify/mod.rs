@@ -201,7 +201,7 @@ fn flags_name_receivers_too_and_what_is_not_to_be_had_stops_nothing() {
     assert!(!told.contains("s3cr3t"));
     for wrong in ["slack", "slack=", "fax=1"] {
         let output = project.run(&database.url(), &["deploy", "--notify", wrong]);
-        assert!(text(&output).contains("RECEIVER=VALUE is expected"), "{}", text(&output));
+        assert!(text(&output).contains("--notify takes RECEIVER=VALUE"), "{}", text(&output));
     }
 }
 
@@ -249,4 +249,18 @@ fn a_rollback_is_told_too() {
     project.write_down("2_wrong", "DROP TABLE b;");
     project.runs(&database.url(), &["rollback", "--yes", "--last", "2"]);
     assert!(titles()[3].starts_with("2 migrations rolled back in"), "{:?}", titles());
+}
+
+#[test]
+fn a_flag_that_is_wrong_is_told_without_its_value() {
+    let database = sqlite::Database::create("notify");
+    for flag in ["slak=https://hooks.example/T0/SECRETPART", "https://hooks.example/T0/SECRETPART", "slack="]
+    {
+        let project = project("");
+        let output = project.run(&database.url(), &["deploy", "--notify", flag]);
+        let said = text(&output);
+        assert!(!output.status.success() && said.contains("--notify takes RECEIVER=VALUE"), "{said}");
+        assert!(!said.contains("SECRETPART"), "{said}");
+    }
+    assert_eq!(database.query("SELECT count(*) FROM sqlite_master"), "0");
 }
