@@ -90,7 +90,9 @@ pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrup
         Some(_) => expecting.watching(|| work(deploy, (&around, &expecting), &expecting, interrupt)),
     };
     let ended = ended.map_err(|failure| keeping(failure, deploy.options.keep_dropped));
-    around.behind(ended, observer, interrupt)
+    let ended = around.behind(ended, observer, interrupt);
+    around.conclude(ended.as_ref().err());
+    ended
 }
 
 /// Whoever keeps what is dropped, for this time, wants to go on so; what was begun so goes on so.
@@ -125,7 +127,10 @@ fn work<'a>(
 
 /// Applies what is pending; the names of what was.
 fn in_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Vec<String>> {
-    let Some(planned) = begin_until_kept(deploy, folder, run)? else { return Ok(Vec::new()) };
+    let Some(planned) = begin_until_kept(deploy, folder, run)? else {
+        repeat_hooks(run);
+        return Ok(Vec::new());
+    };
     if !planned.is_empty() {
         let scripts = record::scripts_of(run, folder, &planned)?;
         record::begin(run, &scripts)?;
@@ -139,6 +144,16 @@ fn in_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Vec<Str
     comparison::tell_changes(run, before);
     record::end(run, applied.as_ref().err());
     applied
+}
+
+/// Nothing is to be run: a smoke test that has failed behind what ran last is made again.
+fn repeat_hooks(run: &mut Run<'_>) {
+    let Some((around, _)) = run.around.filter(|(around, _)| around.follows()) else { return };
+    if let Some(earlier) = record::failed_hooks(run) {
+        let told = "the last deploy is applied, and a hook behind it has failed: those are run again";
+        run.observer.on(&Event::Warning { warning: Diagnostic::warning(told) });
+        around.repeat(earlier);
+    }
 }
 
 /// Tells what was found, and checks that the folder is for such a database.

@@ -14,6 +14,7 @@ use crate::process::{self, Program, Setting};
 use crate::record;
 use crate::run;
 use db::Conn;
+use db::state::{self, runs};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, Source, codes, redact};
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,8 @@ pub(crate) struct Around<'d> {
     run: String,
     /// The migrations that were to run, once the first hook before them was begun.
     begun: Mutex<Option<Vec<String>>>,
+    /// An earlier run whose hooks behind it have failed, and are run again.
+    again: Mutex<Option<String>>,
 }
 
 /// The same, with what is expected of the migrations.
@@ -82,7 +85,7 @@ impl<'d> Around<'d> {
         environment: Option<&'d str>,
         run: String,
     ) -> Self {
-        Self { hooks, target, secrets, environment, run, begun: Mutex::default() }
+        Self { hooks, target, secrets, environment, run, begun: Mutex::default(), again: Mutex::default() }
     }
 
     /// The hooks before a deploy.
@@ -105,6 +108,37 @@ impl<'d> Around<'d> {
             }
         }
         Ok(())
+    }
+
+    /// A success is to be followed by something.
+    pub(crate) fn follows(&self) -> bool {
+        self.of(When::After).next().is_some()
+    }
+
+    /// Those behind an earlier run are run again: one of them had failed, and nothing has run since.
+    pub(crate) fn repeat(&self, run: String) {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+        *self.again.lock().unwrap_or_else(PoisonError::into_inner) = Some(run);
+    }
+
+    /// Keeps in the records how the hooks behind a run have ended: a smoke test that has failed is not forgotten by the next start.
+    pub(crate) fn conclude(&self, failure: Option<&Failure>) {
+        let again = self.again.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (id, result, error) = match (failure, again) {
+            (Some(failure), again) if failure.diagnostic().code == Some(&codes::C2037) => {
+                let error = redact(&record::told(failure), &self.secrets);
+                (again.unwrap_or_else(|| self.run.clone()), "failed", Some(error))
+            }
+            (None, Some(again)) => (again, "ok", None),
+            _ => return,
+        };
+        // Where nothing is recorded there is no place for it. The failure itself is told in any case.
+        let _ = db::connect(self.target).and_then(|mut conn| {
+            match state::standing(conn.as_mut())?.can_be_read() {
+                true => runs::conclude(conn.as_mut(), &id, result, error.as_deref()),
+                false => Ok(()),
+            }
+        });
     }
 
     /// The hooks behind a deploy that has ended so, and how it ends with them.
@@ -154,8 +188,11 @@ impl<'d> Around<'d> {
         let ended = match &hook.does {
             Does::Program(program) => self.program(program, hook, result, stop),
             Does::Request(address) => {
-                let answer = http::ask(address.expose(), &http::Request::default(), hook.limit);
-                if answer.is_success() { Ok(()) } else { Err(answer.told()) }
+                match http::ask_unless(address.expose(), http::Request::default(), hook.limit, stop) {
+                    Some(answer) if answer.is_success() => Ok(()),
+                    Some(answer) => Err(answer.told()),
+                    None => Err("it was ended, because the run is".to_owned()),
+                }
             }
             Does::Questions(source) => self.questions(source, hook.limit, stop),
         };

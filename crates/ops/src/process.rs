@@ -5,15 +5,18 @@
 
 use diagnostics::{Secret, redact};
 use rustix::process::{Pid, Signal, kill_process_group};
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// So much is kept of what a program says, its end.
 const LAST_WORDS: usize = 4096;
+/// So much of it is held while it runs.
+const HEARD: usize = 1 << 16;
 /// How long a program that was asked to end may take before it is ended.
 const GRACE: Duration = Duration::from_secs(2);
 /// Within this time one that is to be ended has.
@@ -84,39 +87,81 @@ pub(crate) fn run(program: &Program, setting: &Setting<'_>) -> Ended {
         Ok(child) => child,
         Err(error) => return failed(format!("`{name}` cannot be started: {error}")),
     };
-    let said = listen(&mut child, setting.input.clone());
+    let words = listen(&mut child, setting.input.clone());
     let how = wait(&mut child, setting);
     let success = how.is_ok();
-    // Until both streams end; whatever it has left behind may keep them open.
-    let said: Vec<u8> = std::iter::from_fn(|| said.recv_timeout(REST).ok()).flatten().collect();
-    let end = said.len().saturating_sub(LAST_WORDS);
-    let said = redact(String::from_utf8_lossy(&said[end..]).trim(), setting.secrets);
-    Ended { success, how: how.unwrap_or_else(|how| how), said }
+    Ended { success, how: how.unwrap_or_else(|how| how), said: words.last(setting.secrets) }
+}
+
+/// What a program says, and who waits for the end of it.
+#[derive(Default)]
+struct Words {
+    heard: Mutex<Heard>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Heard {
+    /// The end of what was said, and more of it than is shown: a secret that is cut in two could not be found any more.
+    tail: VecDeque<u8>,
+    /// How many streams are open.
+    open: usize,
+    /// Nobody listens any more.
+    over: bool,
+}
+
+impl Words {
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hears what a stream says until it ends, or nobody listens.
+    fn hear(&self, mut stream: impl Read) {
+        let mut buffer = [0; 8192];
+        while let Ok(read @ 1..) = stream.read(&mut buffer) {
+            let mut heard = self.heard();
+            if heard.over {
+                break;
+            }
+            heard.tail.extend(&buffer[..read]);
+            let more = heard.tail.len().saturating_sub(HEARD);
+            heard.tail.drain(..more);
+        }
+        self.heard().open -= 1;
+        self.changed.notify_all();
+    }
+
+    /// Its last words, once the program has ended. What it has left behind may keep the streams open, and say more for ever: that
+    /// is not waited for.
+    fn last(&self, secrets: &[Secret]) -> String {
+        let waited = self.changed.wait_timeout_while(self.heard(), REST, |heard| heard.open > 0);
+        let (mut heard, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        heard.over = true;
+        let tail: Vec<u8> = std::mem::take(&mut heard.tail).into();
+        let said = redact(String::from_utf8_lossy(&tail).trim(), secrets);
+        let from = said.char_indices().rev().map(|(at, _)| at).take_while(|at| said.len() - at <= LAST_WORDS);
+        said[from.last().unwrap_or(said.len())..].to_owned()
+    }
 }
 
 /// Writes its input and reads what it says while it runs, so that it blocks on no pipe.
-fn listen(child: &mut Child, input: String) -> Receiver<Vec<u8>> {
+fn listen(child: &mut Child, input: String) -> Arc<Words> {
     if let Some(mut stdin) = child.stdin.take() {
         // It may not care for its input, and end before it is read.
         std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     }
-    let (sender, receiver) = channel();
     let streams: [Option<Box<dyn Read + Send>>; 2] = [
         child.stdout.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>),
         child.stderr.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>),
     ];
-    for mut stream in streams.into_iter().flatten() {
-        let sender = sender.clone();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 8192];
-            while let Ok(read @ 1..) = stream.read(&mut buffer) {
-                if sender.send(buffer[..read].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
+    let streams: Vec<_> = streams.into_iter().flatten().collect();
+    let words = Arc::new(Words::default());
+    words.heard().open = streams.len();
+    for stream in streams {
+        let words = Arc::clone(&words);
+        std::thread::spawn(move || words.hear(stream));
     }
-    receiver
+    words
 }
 
 /// `Ok` with exit code 0.
@@ -194,6 +239,26 @@ mod tests {
         let _ = std::fs::remove_file(directory);
         let state = std::fs::read_to_string(format!("/proc/{}/stat", grandchild.trim()));
         assert!(state.is_err() || state.is_ok_and(|state| state.contains(") Z ")), "it is still there");
+    }
+
+    #[test]
+    fn what_it_leaves_behind_is_not_waited_for() {
+        let began = Instant::now();
+        let ended = ran(
+            &["sh", "-c", "(while sleep 0.01; do echo chatter; done) & echo done; exit 0"],
+            "",
+            Duration::from_secs(600),
+        );
+        assert!(ended.success && ended.said.contains("done"), "{ended:?}");
+    }
+
+    #[test]
+    fn a_secret_is_not_cut_in_two() {
+        for before in LAST_WORDS - 10..LAST_WORDS + 2 {
+            let script = format!("printf 'hunter2'; head -c {before} /dev/zero | tr '\\0' x");
+            let said = ran(&["sh", "-c", &script], "", Duration::from_secs(60)).said;
+            assert!(said.len() <= LAST_WORDS && !said.contains("r2"), "{before}: {}", &said[..20]);
+        }
     }
 
     #[test]

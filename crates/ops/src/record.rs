@@ -23,7 +23,7 @@ use db::lock::Held;
 use db::state::runs::{self, RunRow};
 use db::state::scripts::{self, Scripts};
 use db::state::{self, Standing};
-use diagnostics::{Class, Diagnostic, Failure, Result, Secret, redact, render};
+use diagnostics::{Class, Diagnostic, Failure, Result, Secret, codes, redact, render};
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -215,9 +215,10 @@ pub(crate) fn now() -> String {
 /// A way back that cannot be stored.
 pub(crate) fn begin(run: &mut Run<'_>, scripts: &[Scripts]) -> Result<()> {
     let Some(recorder) = run.recorder else { return Ok(()) };
-    // The way back is promised where there is one, and that a gate was skipped is not to be forgotten.
+    // The way back is promised where there is one; that a gate was skipped, or that a smoke test has failed, is not to be forgotten.
     let skipped = !recorder.kept().origin.skipped_gates.is_empty();
-    let wanted = skipped || scripts.iter().any(|scripts| scripts.down.is_some());
+    let followed = run.around.is_some_and(|(around, _)| around.follows());
+    let wanted = skipped || followed || scripts.iter().any(|scripts| scripts.down.is_some());
     let needed = wanted && run.options.tables != Tables::Off;
     match ready(run, needed) {
         Ok(true) => {}
@@ -260,6 +261,19 @@ pub(crate) fn begin(run: &mut Run<'_>, scripts: &[Scripts]) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// The newest run of this history, if it is a deploy behind which a hook has failed.
+pub(crate) fn failed_hooks(run: &mut Run<'_>) -> Option<String> {
+    let owner = run.table.owner().to_owned();
+    let newest = run.patiently(|conn| match state::standing(conn)?.can_be_read() {
+        true => runs::newest(conn, &owner, 1),
+        false => Ok(Vec::new()),
+    });
+    let last = newest.ok()?.pop()?;
+    let is_hook = |error: &String| error.starts_with(codes::C2037.id);
+    let failed = last.command == "deploy" && last.result.as_deref() == Some("failed");
+    (failed && last.error.as_ref().is_some_and(is_hook)).then_some(last.id)
 }
 
 /// Records of every run of this place that has not ended that it was killed: whoever holds the lock knows that nobody else is at work.
@@ -381,7 +395,7 @@ pub(crate) fn result(failure: Option<&Failure>) -> &'static str {
 }
 
 /// A failure in words.
-fn told(failure: &Failure) -> String {
+pub(crate) fn told(failure: &Failure) -> String {
     let diagnostic = failure.diagnostic();
     let mut lines = vec![match diagnostic.code {
         Some(code) => format!("{}: {}", code.id, diagnostic.title),

@@ -157,6 +157,21 @@ pub fn settle(conn: &mut dyn Conn, id: &str) -> Result<(), DbError> {
     ))
 }
 
+/// Records how what is done behind a run has ended: `ok`, or `failed` and with what.
+///
+/// # Errors
+/// The role may have no right to.
+pub fn conclude(conn: &mut dyn Conn, id: &str, result: &str, error: Option<&str>) -> Result<(), DbError> {
+    let provider = conn.provider();
+    let error = error.map_or(String::new(), |error| format!(", error = {}", written(provider, Some(error))));
+    conn.execute(&format!(
+        "UPDATE {} SET result = {}{error} WHERE id = {}",
+        name(provider, "runs"),
+        literal(provider, result),
+        literal(provider, id)
+    ))
+}
+
 /// Records how a run goes on or has ended.
 ///
 /// # Errors

@@ -170,3 +170,62 @@ fn a_hook_knows_the_run_and_nothing_secret() {
     }
     assert!(seen.contains("CUTOVER_PENDING=1_base"), "{seen}");
 }
+
+/// A question to a web server that never answers is given up as soon as the run is to end, and with it the lock.
+#[test]
+fn a_web_server_that_hangs_keeps_no_run_from_ending() {
+    let web = Server::start(&[Answer::Hang]);
+    let slow = format!(
+        "[[hooks]]\nname = \"health\"\nwhen = \"before\"\nhttp = \"{}\"\nlimit = \"10m\"\n",
+        web.url("/health")
+    );
+    let database = sqlite::Database::create("hooks");
+    let project = project(&slow);
+    let output = deploy(&project, &database.url(), &["--deadline", "300ms"]);
+    assert_eq!(output.status.code(), Some(8), "{}", text(&output));
+    let mut deployer = project.spawn(&database.url(), &["deploy"]);
+    testkit::wait_until("it is asked", || web.requests().len() == 2);
+    deployer.signal(rustix::process::Signal::TERM);
+    assert_eq!(deployer.wait().code(), Some(143));
+    assert_eq!(database.query("SELECT count(*) FROM sqlite_master"), "0");
+}
+
+/// What a program leaves behind is not waited for, whatever it says.
+#[test]
+fn a_program_that_leaves_something_behind_has_ended() {
+    let database = sqlite::Database::create("hooks");
+    let chatty = "[[hooks]]\nname = \"daemon\"\nwhen = \"before\"\ncommand = [\"sh\", \"-c\", \"(while sleep 0.02; do echo here; done) & exit 0\"]\n";
+    let output = deploy(&project(chatty), &database.url(), &[]);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+/// A failure behind the migrations is kept in the records, and the next start does not take it for a success.
+#[test]
+fn a_smoke_test_that_failed_is_made_again_until_it_holds() {
+    let database = server().create_database("hooks");
+    let smoke = "[[hooks]]\nname = \"smoke\"\nwhen = \"after\"\ncommand = [\"sh\", \"-c\", \"echo asked >> ran; test -e healthy\"]\n";
+    let project = project(smoke);
+    let url = database.url();
+    let start = ["run", "--url", &url, "--migrations", "prisma/migrations", "--", "touch", "started"];
+    let begin = || project.plain_command(&start).output().unwrap();
+    let started = || project.path().join("started").exists();
+    let output = begin();
+    assert!(!output.status.success() && text(&output).contains("C2037") && !started(), "{}", text(&output));
+    let history = project.run(&database.url(), &["history"]);
+    assert!(
+        text(&history).contains("failed") && text(&history).contains("the hook smoke failed"),
+        "{}",
+        text(&history)
+    );
+    // Nothing is pending by now.
+    let output = begin();
+    assert!(!output.status.success() && text(&output).contains("C2037") && !started(), "{}", text(&output));
+    assert!(text(&output).contains("a hook behind it has failed: those are run again"), "{}", text(&output));
+    std::fs::write(project.path().join("healthy"), "").unwrap();
+    let output = begin();
+    assert!(output.status.success() && started(), "{}", text(&output));
+    assert_eq!(ran(&project), ["asked"; 3]);
+    // Now it holds, and is asked no more.
+    assert!(begin().status.success());
+    assert_eq!(ran(&project), [""; 0]);
+}
