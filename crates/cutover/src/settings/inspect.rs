@@ -83,7 +83,14 @@ impl Surroundings {
                     Ok((target, warnings)) => {
                         terminal.hide(target.secrets());
                         findings.extend(warnings);
-                        Some(target)
+                        // It is not connected to either.
+                        match self.check_binding(&given, &target, arguments) {
+                            Ok(()) => Some(target),
+                            Err(failure) => {
+                                failures.push(failure);
+                                None
+                            }
+                        }
                     }
                     Err(failure) => {
                         failures.push(failure);

@@ -10,6 +10,7 @@
 //! To add a source: a file with a function of the type [`ReadSource`], and its line in the table.
 
 mod bare;
+mod binding;
 pub(crate) mod cutover_toml;
 mod datasource;
 mod dotenv;
@@ -212,6 +213,8 @@ struct Given {
     url_is_undefined: Option<String>,
     /// The tables of `cutover.toml`, those of the environment first.
     tables: tables::Tables,
+    /// The other environments of `cutover.toml`.
+    bound: Vec<binding::Bound>,
     /// What else they need: the variables, and the directory of the file.
     environment_of_tables: Option<(Environment, PathBuf)>,
 }

@@ -82,6 +82,7 @@ impl Surroundings {
         told.warnings.iter().for_each(|warning| terminal.warn(warning));
         let (target, warnings, given) = found.map_err(|failure| failure.map(with_command))?;
         terminal.hide(target.secrets());
+        self.check_binding(&given, &target, arguments)?;
         warnings.iter().for_each(|warning| terminal.warn(warning));
         let schemas = schemas_of(&given);
         if let Some(datasource) = &given.datasource {
@@ -97,7 +98,6 @@ impl Surroundings {
         let environment = given.environment.map(|setting| setting.value);
         let (variables, directory) = given.environment_of_tables.unwrap_or_default();
         let extras = Extras { tables: given.tables, environment: variables, directory };
-        extras.check_binding(environment.as_deref())?;
         Ok(Target { target, migrations, schemas, options, deadline, strict, environment, extras })
     }
 

@@ -96,6 +96,11 @@ impl Worker {
         waited >= self.notifier.blocked_after && !self.told_of_wait.swap(true, Ordering::Relaxed)
     }
 
+    /// It keeps incidents open until they are closed.
+    pub(super) fn is_pager(&self) -> bool {
+        matches!(self.notifier.receiver, Receiver::PagerDuty { .. })
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.notifier.name
     }

@@ -191,7 +191,12 @@ impl Notifying {
             Some(failure) if failure.diagnostic().code == Some(&codes::C2023) => {}
             Some(failure) => self.tell(&mut told, Occasion::Failed, |message| message.fails(failure)),
             None if told.planned => self.tell(&mut told, Occasion::Succeeded, |_| {}),
-            None => {}
+            // Nobody wants to hear of it; an incident that an earlier run has opened ends with it, though.
+            None => {
+                let message = self.message(&mut told, Occasion::Succeeded, |_| {});
+                let pagers = self.workers.iter().filter(|worker| worker.is_pager());
+                pagers.for_each(|worker| worker.enqueue(&message));
+            }
         }
         drop(told);
         let until = Instant::now() + patience;

@@ -10,6 +10,7 @@ mod reference;
 
 pub(crate) use reference::{json_schema, page};
 
+use super::binding::Bound;
 use super::offers::{DatabaseUrl, Origin, Setting};
 use super::renewal::RenewedBy;
 use super::{Context, Given, Surroundings, Told, paths, similar, tables};
@@ -89,8 +90,27 @@ pub(super) fn read(context: &Context<'_>, given: &mut Given, _: &mut Told) -> Re
         given.tables = tables.environments.get(&name).cloned().unwrap_or_default();
         given.environment = Some(Setting { value: name, origin });
     }
+    given.bound = environments
+        .iter()
+        .filter_map(|(name, environment)| bound(name, environment, &tables, &of_all))
+        .collect();
     given.tables = std::mem::take(&mut given.tables).or(&of_all);
     reader.offer(general, "", given)
+}
+
+/// The environment, with what it is bound to.
+fn bound(
+    name: &str,
+    environment: &Table<'_>,
+    tables: &tables::Environments,
+    of_all: &tables::Tables,
+) -> Option<Bound> {
+    let by_program = environment.get("url").is_some_and(|url| match url.get_ref() {
+        DeValue::Table(url) => url.contains_key("command"),
+        _ => false,
+    });
+    let tables = tables.environments.get(name)?.clone().or(of_all);
+    Some(Bound { name: name.to_owned(), tables, by_program })
 }
 
 fn unknown_environment<'n>(

@@ -11,7 +11,7 @@ pub(super) use reference::{page, schema};
 
 use super::environment::Environment;
 use super::renewal::RenewedBy;
-use diagnostics::{Failure, Secret, codes};
+use diagnostics::Secret;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -65,6 +65,18 @@ impl Tables {
         self.hooks = general.hooks.iter().cloned().chain(self.hooks).collect();
         self
     }
+
+    /// Why these variables are not those that it is only for: `only for \`CI\` = true, and here it is not set`.
+    pub(super) fn unbound(&self, variables: &BTreeMap<String, String>) -> Option<String> {
+        self.only_when.iter().find_map(|(name, values)| {
+            let found = variables.get(name);
+            if found.is_some_and(|found| values.all().iter().any(|value| matches(value, found))) {
+                return None;
+            }
+            let here = found.map_or("is not set".to_owned(), |found| format!("is `{found}`"));
+            Some(format!("only for `{name}` = {}, and here it {here}", values.all().join(" or ")))
+        })
+    }
 }
 
 /// The same of each environment.
@@ -114,26 +126,6 @@ pub(crate) struct Extras {
 }
 
 impl Extras {
-    /// Whether the environment may be reached from here.
-    ///
-    /// # Errors
-    /// C2038.
-    pub(super) fn check_binding(&self, environment: Option<&str>) -> Result<(), Failure> {
-        for (name, values) in &self.tables.only_when {
-            let found = self.environment.get(name).map(|(value, _)| value);
-            if found.as_ref().is_some_and(|found| values.all().iter().any(|value| matches(value, found))) {
-                continue;
-            }
-            let what =
-                environment.map_or("this database".to_owned(), |name| format!("the environment {name}"));
-            let here = found.map_or("is not set".to_owned(), |found| format!("is `{found}`"));
-            let title =
-                format!("{what} is only for `{name}` = {}, and here it {here}", values.all().join(" or "));
-            return Err(Failure::coded(&codes::C2038, title).or_help(codes::C2038.way_out));
-        }
-        Ok(())
-    }
-
     /// The text, or why it is not to be had.
     fn text(&self, text: &Text) -> Result<Secret, String> {
         let at = |path: &Path| self.directory.join(path);

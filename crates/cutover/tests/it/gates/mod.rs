@@ -233,6 +233,26 @@ fn an_environment_is_reached_only_from_where_it_is_bound_to() {
             );
         }
     }
+    // No other way leads there: another environment, a URL, a file of the checkout; and doctor does not connect.
+    let elsewhere = |more: &[&str]| {
+        project
+            .plain_command(&[&["deploy", "--migrations", "prisma/migrations"], more].concat())
+            .output()
+            .unwrap()
+    };
+    std::fs::write(project.path().join(".env"), "CI=true\nGITHUB_REF_NAME=main\n").unwrap();
+    for output in
+        [elsewhere(&["--env", "production"]), elsewhere(&["--url", &database.url()]), run(&[], "doctor")]
+    {
+        let said = text(&output);
+        assert!(!output.status.success() && said.contains("C2038"), "{said}");
+        assert!(!said.contains("nothing that is known now would stop a deploy"), "{said}");
+    }
+    assert!(
+        text(&elsewhere(&["--url", &database.url()]))
+            .contains("this is the database of the environment production")
+    );
+    std::fs::remove_file(project.path().join(".env")).unwrap();
     let refused = text(&run(&[("CI", "true"), ("GITHUB_REF_NAME", "feature/x")], "deploy"));
     assert!(
         refused.contains("the environment production is only for `GITHUB_REF_NAME` = main or release/*, and here it is `feature/x`"),
