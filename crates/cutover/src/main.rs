@@ -25,7 +25,7 @@ use terminal::Terminal;
 
 fn main() -> std::process::ExitCode {
     let mut surroundings = Surroundings::capture();
-    let terminal = Terminal::new(surroundings.no_colour());
+    let terminal = Terminal::new(surroundings.no_colour(), surroundings.output_is_read());
     report_panics();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

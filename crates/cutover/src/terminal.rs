@@ -2,17 +2,23 @@
 //! or a script steers the terminal.
 
 use diagnostics::{Diagnostic, Failure, Secret, codes, harmless, redact, render::human};
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What begins every line that cutover adds to stderr beside the reference's text.
 const PREFIX: &str = "cutover: ";
 
+/// What begins a command anywhere in a line, for the runners that [`Terminal::uncommanding`] knows.
+const COMMANDS: [&str; 3] = ["##[", "##vso[", "##teamcity["];
+
 /// stdout and stderr, with what must never appear on them.
 pub(crate) struct Terminal {
     secrets: Hider,
     /// Whether stderr shows colours.
     colour: bool,
+    /// Lines of the output may be commands to whoever reads it.
+    is_read: bool,
 }
 
 /// Adds to what is masked, from anywhere.
@@ -27,10 +33,10 @@ impl Hider {
 }
 
 impl Terminal {
-    /// `no_colour` is the environment's wish.
-    pub(crate) fn new(no_colour: bool) -> Self {
+    /// `no_colour` is the environment's wish; `is_read`: a runner takes lines of the output for commands.
+    pub(crate) fn new(no_colour: bool, is_read: bool) -> Self {
         let colour = !no_colour && std::io::stderr().is_terminal();
-        Self { secrets: Hider::default(), colour }
+        Self { secrets: Hider::default(), colour, is_read }
     }
 
     /// From now on these are masked.
@@ -55,12 +61,42 @@ impl Terminal {
     /// Writes a line to stdout. What steers a terminal in it is shown: names come from databases and pull requests.
     pub(crate) fn out(&self, line: &str) {
         // A reader that has gone away changes nothing about what was done.
-        let _ = writeln!(std::io::stdout().lock(), "{}", harmless(&self.masked(line)));
+        let _ = writeln!(std::io::stdout().lock(), "{}", self.uncommanding(&harmless(&self.masked(line))));
     }
 
     /// Writes a line of JSON to stdout. Masked are the values, one by one: it stays JSON whatever a secret looks like.
     pub(crate) fn json(&self, line: &str) {
-        let _ = writeln!(std::io::stdout().lock(), "{}", ops::each_value(line, &|text| self.masked(text)));
+        let line = ops::each_value(line, &|text| self.masked(text));
+        // It stands in a text, whatever it is.
+        let line = match self.is_read {
+            true => COMMANDS
+                .iter()
+                .fold(line, |line, command| line.replace(command, &format!("\\u0023{}", &command[1..]))),
+            false => line,
+        };
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+
+    /// Writes a command to the runner to stderr.
+    pub(crate) fn command(&self, line: &str) {
+        let _ = std::io::stderr().lock().write_all((self.masked(line) + "\n").as_bytes());
+    }
+
+    /// Text in which no line is a command to the runner: what databases and scripts say is nobody's to follow. Sources: GitHub's and
+    /// Azure's documentation of workflow and logging commands.
+    fn uncommanding<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !self.is_read || !(text.contains("::") || COMMANDS.iter().any(|command| text.contains(command))) {
+            return Cow::Borrowed(text);
+        }
+        let line = |line: &str| match line.trim_start().starts_with("::") {
+            true => line.replacen("::", ":\u{200b}:", 1),
+            false => line.to_owned(),
+        };
+        let lines: Vec<String> = text.split('\n').map(line).collect();
+        let text = lines.join("\n");
+        let broken =
+            |text: String, command: &&str| text.replace(*command, &format!("#\u{200b}{}", &command[1..]));
+        Cow::Owned(COMMANDS.iter().fold(text, broken))
     }
 
     /// Writes text to stderr, with a line break. What steers a terminal in it is shown.
@@ -72,7 +108,8 @@ impl Terminal {
     /// Writes text with colours of ours to stderr, with a line break.
     fn drawn(&self, text: &str) {
         // In one piece: stderr is not buffered.
-        let _ = std::io::stderr().lock().write_all((self.masked(text) + "\n").as_bytes());
+        let text = self.masked(text) + "\n";
+        let _ = std::io::stderr().lock().write_all(self.uncommanding(&text).as_bytes());
     }
 
     /// Writes a line of our own to stderr.

@@ -5,11 +5,15 @@ use crate::args::Arguments;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use diagnostics::{Failure, Result};
+use std::io::Write;
 use std::path::Path;
 
 /// Writes a shell's completions to stdout.
 pub(super) fn completions(shell: Shell) -> ExitCode {
-    clap_complete::generate(shell, &mut Arguments::command(), "cutover", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "cutover", &mut script);
+    // A reader that wants no more of it has what it wanted.
+    let _ = std::io::stdout().write_all(&script);
     0
 }
 

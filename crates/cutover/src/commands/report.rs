@@ -113,7 +113,10 @@ impl<'a> Reporting<'a> {
         let terminal = call.context.terminal;
         self.hide(terminal);
         let secrets = terminal.hidden();
-        let report = self.collector.as_ref().map(|collector| collector.report(failure, code, &secrets));
+        let report = self.collector.as_ref().map(|collector| Report {
+            within: call.context.surroundings.within_repository(),
+            ..collector.report(failure, code, &secrets)
+        });
         if let Some(report) = &report {
             self.write(report, call);
         }
@@ -190,7 +193,7 @@ fn result_line(report: &Report, code: ExitCode) -> String {
 /// Annotations on stderr, where GitHub's runner reads them as well as on stdout; summary and outputs into the files that it names.
 fn github(report: &Report, call: &Call<'_>) {
     let terminal = call.context.terminal;
-    github_annotations(report).iter().for_each(|line| terminal.err(line));
+    github_annotations(report).iter().for_each(|line| terminal.command(line));
     let outputs = format!(
         "result={}\nexit-code={}\napplied={}\nrun={}\n",
         report.result,

@@ -103,6 +103,21 @@ impl Surroundings {
         self.variable(variable).map(PathBuf::from)
     }
 
+    /// Where in its repository the working directory is, with slashes; empty at its root, or where nobody says what that is.
+    pub(crate) fn within_repository(&self) -> String {
+        let roots = ["GITHUB_WORKSPACE", "CI_PROJECT_DIR", "BUILD_SOURCESDIRECTORY", "BITBUCKET_CLONE_DIR"];
+        let of_job = roots.iter().filter_map(|name| self.variable(name)).map(Path::new);
+        let of_git = self.current_dir.ancestors().filter(|path| path.join(".git").exists());
+        let mut within = of_job.chain(of_git).filter_map(|root| self.current_dir.strip_prefix(root).ok());
+        let parts = within.next().into_iter().flat_map(Path::components);
+        parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+    }
+
+    /// Whether what is printed is read for commands by the runner of a CI system: of GitHub Actions, Azure Pipelines, TeamCity.
+    pub(crate) fn output_is_read(&self) -> bool {
+        ["GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION"].iter().any(|name| self.variable(name).is_some())
+    }
+
     /// Whether the environment asks for no colours.
     pub(crate) fn no_colour(&self) -> bool {
         self.variable("NO_COLOR").is_some()

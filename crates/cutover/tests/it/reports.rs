@@ -404,3 +404,74 @@ fn what_a_hook_says_is_told_without_the_secrets_of_anybody() {
         }
     }
 }
+
+/// A runner takes lines of the output for commands: what a database says is none, and neither is a name.
+#[test]
+fn nothing_that_a_database_says_is_a_command_to_the_runner() {
+    let database = server().create_database("reports");
+    let hostile = "DO $$ BEGIN RAISE EXCEPTION E'first\\n::stop-commands::pwn\\n  ::set-output name=x::y\\nsee ##[add-mask]z ##vso[task.x]y'; END $$;";
+    let project = Project::new(&[("1_base", hostile)]);
+    for (more, own) in [(&["--annotate", "github"][..], 1), (&["--json"], 0)] {
+        let mut command = project.command(&database.url(), &[&["deploy"], more].concat());
+        let output = command.env("GITHUB_ACTIONS", "true").output().unwrap();
+        let said = [output.stdout, output.stderr].map(|stream| String::from_utf8(stream).unwrap()).join("\n");
+        let commands: Vec<&str> = said.lines().filter(|line| line.trim_start().starts_with("::")).collect();
+        assert_eq!(commands.len(), own, "{said}");
+        assert!(
+            commands
+                .iter()
+                .all(|line| line.starts_with("::error file=prisma/migrations/1_base/migration.sql,")),
+            "{said}"
+        );
+        let others = said.lines().filter(|line| !commands.contains(line));
+        assert!(others.clone().all(|line| !line.contains("##[") && !line.contains("##vso[")), "{said}");
+        assert!(others.clone().any(|line| line.contains("stop-commands")), "it is told all the same: {said}");
+        project.run(&database.url(), &["resolve", "--rolled-back", "1_base"]);
+    }
+}
+
+/// A project in a folder of its repository: annotations name files as the repository does.
+#[test]
+fn files_are_named_as_their_repository_names_them() {
+    let database = sqlite::Database::create("reports");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int); nope;")]);
+    let above = project.path().parent().unwrap().to_owned();
+    let folder = project.path().file_name().unwrap().to_str().unwrap().to_owned();
+    let arguments =
+        ["deploy", "--annotate", "github", "--report", "sarif=run.sarif", "--report", "gitlab=run.json"];
+    let output =
+        project.command(&database.url(), &arguments).env("GITHUB_WORKSPACE", &above).output().unwrap();
+    let file = format!("{folder}/prisma/migrations/1_base/migration.sql");
+    assert!(text(&output).contains(&format!("::error file={file},line=1,col=26")), "{}", text(&output));
+    assert!(
+        read(&project, "run.sarif").contains(&format!("\"uri\": \"{file}\"")),
+        "{}",
+        read(&project, "run.sarif")
+    );
+    assert!(
+        read(&project, "run.json").contains(&format!("\"path\":\"{file}\"")),
+        "{}",
+        read(&project, "run.json")
+    );
+}
+
+#[test]
+fn a_deploy_of_nothing_is_a_test_that_holds() {
+    let database = sqlite::Database::create("reports");
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
+    project.deploy(&database.url());
+    let output = project.run(&database.url(), &["deploy", "--report", "junit=run.xml"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(
+        read(&project, "run.xml").contains("<testcase name=\"deploy: nothing to do\""),
+        "{}",
+        read(&project, "run.xml")
+    );
+    let twice =
+        project.run(&database.url(), &["deploy", "--report", "junit=run.xml", "--report", "json=run.xml"]);
+    assert!(
+        text(&twice).contains("C1010") && text(&twice).contains("two reports are to be written to run.xml"),
+        "{}",
+        text(&twice)
+    );
+}

@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 
 /// GitHub's workflow commands, a line each. Source: GitHub's documentation of workflow commands.
 pub fn github(report: &Report) -> Vec<String> {
-    report.findings().map(github_command).collect()
+    report.findings().map(|finding| github_command(report, finding)).collect()
 }
 
-fn github_command(finding: &Json) -> String {
+fn github_command(report: &Report, finding: &Json) -> String {
     let command = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -19,7 +19,7 @@ fn github_command(finding: &Json) -> String {
     };
     let mut properties = Vec::new();
     if let Some(place) = finding.locations.first() {
-        properties.push(format!("file={}", property(&place.file)));
+        properties.push(format!("file={}", property(&report.in_repository(&place.file))));
         properties.push(format!("line={},col={}", place.line, place.column));
     }
     properties.push(format!("title={}", property(finding.code.unwrap_or("cutover"))));
@@ -47,7 +47,7 @@ fn property(text: &str) -> String {
 pub(super) fn gitlab(report: &Report) -> String {
     let entry = |finding: &Json| {
         let place = finding.locations.first();
-        let path = place.map_or("prisma/migrations", |place| place.file.trim_start_matches("./"));
+        let path = report.in_repository(place.map_or("prisma/migrations", |place| place.file.as_str()));
         let check = finding.code.unwrap_or("cutover");
         let line = place.map_or(1, |place| place.line);
         let print = Sha256::digest(format!("{check}\n{path}\n{line}\n{}", finding.message));

@@ -23,7 +23,9 @@ type Xml = Writer<Vec<u8>>;
 fn suites(report: &Report, xml: &mut Xml) -> io::Result<()> {
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     let alone = report.failure.is_some() && report.failed().is_none();
-    let tests = report.migrations.len() + usize::from(alone);
+    // A suite without a case is an error to some readers: that nothing was to be done is one that holds.
+    let idle = report.failure.is_none() && report.migrations.is_empty();
+    let tests = report.migrations.len() + usize::from(alone || idle);
     let failures = usize::from(report.failed().is_some());
     let skipped = report.migrations.iter().filter(|migration| is_skipped(migration)).count();
     let counts = [
@@ -44,6 +46,11 @@ fn suites(report: &Report, xml: &mut Xml) -> io::Result<()> {
             properties(report, xml)?;
             for migration in &report.migrations {
                 case(report, migration, xml)?;
+            }
+            if idle {
+                let name = format!("{}: nothing to do", report.command);
+                let attributes = [("name", name), ("classname", class(report)), ("time", "0".to_owned())];
+                xml.create_element("testcase").with_attributes(pairs(&attributes)).write_empty()?;
             }
             if let Some(failure) = report.failure.as_ref().filter(|_| alone) {
                 let attributes = [

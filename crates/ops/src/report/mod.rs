@@ -87,6 +87,9 @@ impl Format {
 pub struct Report {
     /// [`VERSION`].
     pub version: u32,
+    /// Where in its repository the project is: `apps/web`. For formats that are read beside the repository.
+    #[serde(skip)]
+    pub within: String,
     /// The version of the program.
     pub cutover: &'static str,
     /// The run's id, as its events have it.
@@ -242,6 +245,22 @@ impl Report {
         }
     }
 
+    /// A file of the project, as its repository names it.
+    fn in_repository(&self, file: &str) -> String {
+        let mut parts: Vec<&str> = Vec::new();
+        if file.starts_with('/') {
+            return file.to_owned();
+        }
+        for part in self.within.split('/').chain(file.split('/')) {
+            match part {
+                "" | "." => {}
+                ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
+                part => parts.push(part),
+            }
+        }
+        parts.join("/")
+    }
+
     /// What is wrong, the failure first.
     fn findings(&self) -> impl Iterator<Item = &Json> {
         self.failure.iter().chain(&self.warnings)
@@ -341,6 +360,7 @@ impl Collector {
         let hidden = |text: &mut String| *text = redact(text, secrets);
         Report {
             version: VERSION,
+            within: String::new(),
             cutover: env!("CARGO_PKG_VERSION"),
             run: heard.run.clone(),
             command: self.command.clone(),

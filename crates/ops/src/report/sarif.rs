@@ -14,7 +14,7 @@ pub(super) fn render(report: &Report) -> String {
     ids.sort_unstable();
     ids.dedup();
     let rules: Vec<Value> = ids.iter().map(|id| rule(id)).collect();
-    let results: Vec<Value> = report.findings().map(result).collect();
+    let results: Vec<Value> = report.findings().map(|finding| result(report, finding)).collect();
     let sarif = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -56,13 +56,13 @@ fn rule(id: &str) -> Value {
     }
 }
 
-fn result(finding: &Json) -> Value {
+fn result(report: &Report, finding: &Json) -> Value {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Note => "note",
     };
-    let places: Vec<Value> = finding.locations.iter().map(place).collect();
+    let places: Vec<Value> = finding.locations.iter().map(|location| place(report, location)).collect();
     json!({
         "ruleId": id(finding),
         "level": level,
@@ -71,9 +71,9 @@ fn result(finding: &Json) -> Value {
     })
 }
 
-fn place(location: &Location) -> Value {
+fn place(report: &Report, location: &Location) -> Value {
     json!({ "physicalLocation": {
-        "artifactLocation": { "uri": uri(&location.file) },
+        "artifactLocation": { "uri": uri(&report.in_repository(&location.file)) },
         "region": {
             "startLine": location.line,
             "startColumn": location.column,
@@ -86,7 +86,7 @@ fn place(location: &Location) -> Value {
 /// The path as a URI reference: what a URI has no place for is escaped.
 fn uri(path: &str) -> String {
     let mut uri = String::new();
-    for byte in path.trim_start_matches("./").bytes() {
+    for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             uri.push(char::from(byte));
         } else {
