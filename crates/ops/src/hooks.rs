@@ -221,7 +221,8 @@ impl<'d> Around<'d> {
             ("CUTOVER_ENVIRONMENT", self.environment.unwrap_or_default().to_owned()),
             ("CUTOVER_DATABASE", self.target.database().to_owned()),
             ("CUTOVER_LOCATION", self.target.location()),
-            ("CUTOVER_PENDING", begun.join("\n")),
+            ("CUTOVER_PENDING", listed(&begun)),
+            ("CUTOVER_PENDING_COUNT", begun.len().to_string()),
         ];
         let setting = Setting {
             variables: variables.map(|(name, value)| (name.to_owned(), value)).to_vec(),
@@ -267,7 +268,24 @@ impl<'d> Around<'d> {
     }
 }
 
+/// Names, a line each; not so many that no program could be started with them.
+fn listed(names: &[String]) -> String {
+    let mut list = String::new();
+    for name in names {
+        if list.len() + name.len() > LONGEST_LIST {
+            break;
+        }
+        let line = if list.is_empty() { "" } else { "\n" };
+        list.push_str(line);
+        list.push_str(name);
+    }
+    list
+}
+
 type Asked = std::result::Result<(), String>;
+
+/// Linux takes no variable of more than 128 KiB, and Windows none of more than 32 KiB.
+const LONGEST_LIST: usize = 30_000;
 
 /// How often a running question is looked at.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -159,6 +159,8 @@ impl Reporting<'_> {
         let mut exports: Vec<Export<'r>> = Vec::new();
         if let Some(address) = &self.arguments.trace {
             let traces = call.context.surroundings.traces(address);
+            let headers = traces.iter().flat_map(|traces| &traces.headers);
+            call.context.terminal.hide(headers.map(|(_, value)| Secret::new(value)).collect());
             exports.push(Box::new(move || {
                 let told = traces.and_then(|traces| export::spans(&traces, report));
                 told.map_err(|why| format!("warning: the trace was not sent: {why}"))

@@ -41,6 +41,10 @@ pub struct Traces {
 /// # Errors
 /// Why they were not taken, in words.
 pub fn spans(traces: &Traces, report: &Report) -> Result<(), String> {
+    // What is no address may be anything, and is not repeated.
+    if !["http://", "https://"].iter().any(|scheme| traces.endpoint.starts_with(scheme)) {
+        return Err("its address is none of a web server".to_owned());
+    }
     let collected = Collected::default();
     let resource = Resource::builder_empty()
         .with_attributes([

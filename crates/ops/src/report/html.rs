@@ -3,6 +3,7 @@
 use super::{Changed, Report, moment, seconds};
 use crate::gates::Word;
 use crate::record::{MigrationRecord, WaitRecord};
+use diagnostics::harmless;
 use diagnostics::render::json::Json;
 use std::fmt::{Result, Write};
 
@@ -345,15 +346,14 @@ fn warnings(report: &Report, out: &mut String) -> Result {
 /// Text in which nothing is markup, also in the value of an attribute.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
+    // What turns the order of characters around would turn what stands behind it, too.
+    for character in harmless(text).chars() {
         match character {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(character),
-            character if character.is_control() => out.push('\u{fffd}'),
             character => out.push(character),
         }
     }
