@@ -80,6 +80,9 @@ pub(crate) enum Command {
         /// Where; it is made if it is not there
         directory: PathBuf,
     },
+    /// Carry messages to receivers, as they stand on stdin: started by a run, which it outlives
+    #[command(hide = true)]
+    CarryMessages,
     /// Write what is made from code: the JSON Schema of cutover.toml, its reference page
     #[command(hide = true)]
     Generate {

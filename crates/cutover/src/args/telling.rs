@@ -28,9 +28,10 @@ pub(crate) struct TellingArguments {
     /// Send the metrics of the run to a Prometheus push gateway
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) push_metrics: Option<String>,
-    /// How long the end of the run waits for people to be told, at most: 5s unless given. Nothing is waited for before
-    #[arg(long, value_name = "TIME", value_parser = super::time, default_value = "5s", hide_default_value = true)]
-    pub(crate) notify_wait: Duration,
+    /// How long the end of the run waits for people to be told, at most: 250ms unless given, behind which another process goes on
+    /// trying; 5s where none could, as at the start of a container
+    #[arg(long, value_name = "TIME", value_parser = super::time)]
+    pub(crate) notify_wait: Option<Duration>,
     /// End with a line for platforms that hide exit codes: `cutover: result=ok exit_code=0 applied=3 ...`
     #[arg(long)]
     pub(crate) result_line: bool,

@@ -72,6 +72,10 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> ExitCode {
         Command::Version { json } => version::run(json, context),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { directory } => manual::pages(&directory, context),
+        Command::CarryMessages => {
+            ops::notify::carry(std::io::stdin().lock(), std::io::stdout());
+            0
+        }
         Command::Generate { what } => generate::run(what, context),
     }
 }

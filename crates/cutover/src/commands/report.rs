@@ -15,6 +15,7 @@ use ops::record::Origin;
 use ops::report::{Collector, Database, Format, Report, github_annotations};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{OnceLock, PoisonError};
 
 /// What is to be told.
@@ -91,7 +92,8 @@ impl<'a> Reporting<'a> {
         warnings.iter().for_each(|warning| terminal.warn(warning));
         terminal.hide(notifiers.iter().flat_map(Notifier::secrets).collect());
         if !notifiers.is_empty() {
-            let notifying = Notifying::new(notifiers, self.command, self.run.clone(), self.origin.clone());
+            let from = (self.run.clone(), self.origin.clone());
+            let notifying = Notifying::new(notifiers, self.command, from, courier());
             notifying.about(database, project.environment.clone());
             // It is called once.
             let _ = self.notifying.set(notifying);
@@ -174,6 +176,13 @@ impl Reporting<'_> {
         }
         exports
     }
+}
+
+/// What starts a process that carries messages: this program. None where it does not know where it is.
+fn courier() -> Option<Command> {
+    let mut command = Command::new(std::env::current_exe().ok()?);
+    command.arg("carry-messages");
+    Some(command)
 }
 
 /// For platforms that hide exit codes; words are added, never renamed.

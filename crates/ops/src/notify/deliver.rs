@@ -1,9 +1,8 @@
 //! One receiver's queue and thread: attempts with growing pauses, within a limit for each message.
 
-use super::{Message, Notifier, Receiver, chat, pager, webhook};
-use crate::http::{Answer, Request, ask};
-use crate::process::{self, Setting};
-use diagnostics::Secret;
+use super::outgoing::Outgoing;
+use crate::http::Answer;
+use crate::process;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,27 +12,29 @@ use std::time::{Duration, Instant};
 const QUEUE: usize = 32;
 /// The pause behind the first attempt; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// One attempt takes no longer than this.
-const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// Whether everything has arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Delivery {
     /// All of it.
     All,
     /// Not all, for this reason.
     Lost(String),
+    /// It is tried still, by this process; how the last attempt has ended.
+    GoesOn(u32, Option<String>),
 }
 
-/// A receiver with its thread.
-pub(super) struct Worker {
-    notifier: Notifier,
-    queue: Mutex<Option<SyncSender<Message>>>,
+/// Hears how an attempt has ended behind which another one follows.
+pub(super) type Trying = Box<dyn Fn(&str) + Send>;
+
+/// A receiver's thread.
+pub(super) struct Thread {
+    queue: Mutex<Option<SyncSender<Outgoing>>>,
     overflown: AtomicUsize,
-    /// It was told of the wait that goes on.
-    told_of_wait: AtomicBool,
     state: Arc<State>,
 }
 
+/// What a thread tells of itself.
 #[derive(Default)]
 struct State {
     done: Mutex<Done>,
@@ -48,6 +49,8 @@ struct Done {
     ended: bool,
     /// How the last attempt for a message that is still tried has ended.
     trying: Option<String>,
+    /// What is at work is a program.
+    is_program: bool,
     /// Why the last message that was lost was.
     lost: Option<String>,
     lost_count: usize,
@@ -59,14 +62,16 @@ impl State {
     }
 }
 
-impl Worker {
-    pub(super) fn start(notifier: Notifier) -> Self {
-        let (sender, messages) = sync_channel::<Message>(QUEUE);
+impl Thread {
+    /// `limit`: how long one message may be tried for.
+    pub(super) fn start(limit: Duration, trying: Trying) -> Self {
+        let (sender, messages) = sync_channel::<Outgoing>(QUEUE);
         let state = Arc::new(State::default());
-        let (shared, ours) = (Arc::clone(&state), notifier.clone());
+        let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for message in messages {
-                let ended = deliver(&ours, &message, &shared);
+                shared.done().is_program = matches!(message, Outgoing::Program { .. });
+                let ended = deliver(&message, limit, (&shared, &trying));
                 let mut done = shared.done();
                 done.trying = None;
                 if let Err(why) = ended {
@@ -77,65 +82,30 @@ impl Worker {
             shared.done().ended = true;
             shared.changed.notify_all();
         });
-        Self {
-            notifier,
-            queue: Mutex::new(Some(sender)),
-            overflown: AtomicUsize::new(0),
-            told_of_wait: AtomicBool::new(false),
-            state,
-        }
-    }
-
-    /// Another migration waits from now on.
-    pub(super) fn another_wait(&self) {
-        self.told_of_wait.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether it is to be told, once, of a wait that has lasted so long.
-    pub(super) fn is_due(&self, waited: Duration) -> bool {
-        waited >= self.notifier.blocked_after && !self.told_of_wait.swap(true, Ordering::Relaxed)
-    }
-
-    /// It keeps incidents open until they are closed.
-    pub(super) fn is_pager(&self) -> bool {
-        matches!(self.notifier.receiver, Receiver::PagerDuty { .. })
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.notifier.name
+        Self { queue: Mutex::new(Some(sender)), overflown: AtomicUsize::new(0), state }
     }
 
     /// Never waits.
-    pub(super) fn enqueue(&self, message: &Message) {
-        if !self.notifier.on.contains(&message.event) {
-            return;
-        }
+    pub(super) fn send(&self, message: Outgoing) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if queue.as_ref().is_none_or(|queue| queue.try_send(message.clone()).is_err()) {
+        if queue.as_ref().is_none_or(|queue| queue.try_send(message).is_err()) {
             self.overflown.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// A program that is at work when the run is over is ended, not left behind.
-    fn ended_program<'s>(&'s self, done: MutexGuard<'s, Done>) -> MutexGuard<'s, Done> {
-        if done.ended || !matches!(self.notifier.receiver, Receiver::Program(_)) {
-            return done;
-        }
-        let waited = self.state.changed.wait_timeout_while(done, process::ENDED_WITHIN, |done| !done.ended);
-        waited.unwrap_or_else(PoisonError::into_inner).0
+    /// No message follows.
+    pub(super) fn close(&self) {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// No message follows; waits for the end of what is under way, until then.
+    /// Waits for the end of what is under way, until then.
     pub(super) fn finish(&self, until: Instant) -> Delivery {
-        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let left = until.saturating_duration_since(Instant::now());
-        let (done, _) = self
-            .state
-            .changed
-            .wait_timeout_while(self.state.done(), left, |done| !done.ended)
-            .unwrap_or_else(PoisonError::into_inner);
+        self.close();
+        let done = self.wait(self.state.done(), until.saturating_duration_since(Instant::now()));
         self.state.over.store(true, Ordering::Relaxed);
-        let done = self.ended_program(done);
+        // A program that is at work when the run is over is ended, not left behind.
+        let more = if done.is_program { process::ENDED_WITHIN } else { Duration::ZERO };
+        let done = self.wait(done, more);
         let overflown = self.overflown.load(Ordering::Relaxed);
         match (&done.lost, done.ended) {
             (None, true) if overflown == 0 => Delivery::All,
@@ -151,17 +121,21 @@ impl Worker {
             }
         }
     }
+
+    fn wait<'s>(&'s self, done: MutexGuard<'s, Done>, limit: Duration) -> MutexGuard<'s, Done> {
+        let waited = self.state.changed.wait_timeout_while(done, limit, |done| !done.ended);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 /// Tries until it is taken, is refused for good, or the limit is reached.
-fn deliver(notifier: &Notifier, message: &Message, state: &State) -> Result<(), String> {
-    let over = &state.over;
-    let until = Instant::now() + notifier.limit;
+fn deliver(message: &Outgoing, limit: Duration, (state, trying): (&State, &Trying)) -> Result<(), String> {
+    let until = Instant::now() + limit;
     let mut pause = FIRST_PAUSE;
     let mut attempts = 1_u32;
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let answer = match attempt(&notifier.receiver, message, left, over) {
+        let answer = match message.attempt(left, &state.over) {
             Ok(()) => return Ok(()),
             Err(answer) => answer,
         };
@@ -172,59 +146,13 @@ fn deliver(notifier: &Notifier, message: &Message, state: &State) -> Result<(), 
             _ => pause,
         };
         let left = until.saturating_duration_since(Instant::now());
-        if !answer.may_help_to_repeat() || asked >= left || over.load(Ordering::Relaxed) {
+        if !answer.may_help_to_repeat() || asked >= left || state.over.load(Ordering::Relaxed) {
             return Err(told);
         }
+        trying(&told);
         state.done().trying = Some(told);
         std::thread::sleep(asked);
         pause *= 2;
         attempts += 1;
     }
-}
-
-/// Once.
-fn attempt(receiver: &Receiver, message: &Message, left: Duration, over: &AtomicBool) -> Result<(), Answer> {
-    let limit = left.min(ATTEMPT);
-    let post = |address: &str, headers: Vec<(String, String)>, body: String| {
-        let answer = ask(address, &Request { headers, body: Some(body.into_bytes()) }, limit);
-        if answer.is_success() { Ok(()) } else { Err(answer) }
-    };
-    let json = || vec![("Content-Type".to_owned(), "application/json".to_owned())];
-    match receiver {
-        Receiver::Slack(address) => post(address.expose(), json(), chat::slack(message).to_string()),
-        Receiver::Discord(address) => post(address.expose(), json(), chat::discord(message).to_string()),
-        Receiver::Teams(address) => post(address.expose(), json(), chat::teams(message).to_string()),
-        Receiver::PagerDuty { key, address } => match pager::event(message, key) {
-            Some(event) => post(address, json(), event.to_string()),
-            None => Ok(()),
-        },
-        Receiver::Webhook { address, key, template } => {
-            let body = webhook::body(message, template.as_deref());
-            let headers = webhook::headers(message, &body, key.as_ref());
-            post(address.expose(), headers, body)
-        }
-        Receiver::Program(program) => {
-            let setting = Setting {
-                variables: variables(message),
-                input: webhook::body(message, None),
-                limit: left,
-                secrets: &[] as &[Secret],
-                stop: &|| over.load(Ordering::Relaxed),
-            };
-            // A program that has failed decides itself what repeating would help.
-            process::run(program, &setting).result().map(drop).map_err(Answer::Refused)
-        }
-    }
-}
-
-fn variables(message: &Message) -> Vec<(String, String)> {
-    let mut variables = vec![
-        ("CUTOVER_EVENT".to_owned(), message.event.name().to_owned()),
-        ("CUTOVER_TITLE".to_owned(), message.title.clone()),
-        ("CUTOVER_RUN".to_owned(), message.run.clone()),
-    ];
-    if let Some(environment) = &message.environment {
-        variables.push(("CUTOVER_ENVIRONMENT".to_owned(), environment.clone()));
-    }
-    variables
 }

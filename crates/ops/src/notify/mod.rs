@@ -1,20 +1,24 @@
 //! Tells people of a run where they are: chat, pagers, webhooks, programs.
 //!
 //! [`Notifying`] hears the run's events and makes a [`Message`] of the few that people want to hear of ([`Occasion`]). Every receiver has
-//! a queue with a bound and a thread of its own: nothing here is waited for while a lock is held, and one that hangs keeps nobody else
-//! waiting. [`Notifying::finish`] is called when the connection is gone; it waits for what is under way, but not for long, and tells what
-//! did not arrive. Nothing in here fails a run.
+//! a queue with a bound and a thread of its own, in a process that outlives the run (`courier`): nothing here is waited for while a lock
+//! is held, and one that hangs keeps nobody waiting. [`Notifying::finish`] is called when the connection is gone; it waits for what is
+//! under way, for a moment, and tells what did not arrive, or not yet. Nothing in here fails a run.
 //!
 //! What does not live here: settings (`cutover`), requests (`http`), running programs (`process`).
 //!
-//! To add a receiver: its file with the request that carries a message, its variant of [`Receiver`], its arm in `deliver`.
+//! To add a receiver: its file with the request that carries a message, its variant of [`Receiver`], its arm in `outgoing`.
 
 mod chat;
+mod courier;
 mod deliver;
 mod message;
+mod outgoing;
 mod pager;
 mod webhook;
+mod worker;
 
+pub use courier::carry;
 pub use message::{Message, Occasion};
 pub use pager::PAGERDUTY;
 
@@ -22,11 +26,13 @@ use crate::event::{Event, Observer};
 use crate::process::Program;
 use crate::record::Origin;
 use crate::report::Database;
-use deliver::{Delivery, Worker};
+use deliver::Delivery;
 use diagnostics::{Diagnostic, Failure, Secret, codes};
 use message::Facts;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use worker::{Post, Worker};
 
 /// Who is told, and of what.
 #[derive(Clone, Debug)]
@@ -92,10 +98,17 @@ pub const USUAL: [Occasion; 4] = [Occasion::Blocked, Occasion::Slow, Occasion::S
 /// How long a migration must have waited for locks, all attempts together, for people to be told, unless they say otherwise.
 pub const BLOCKED_AFTER: Duration = Duration::from_secs(10);
 
+/// How long the end of a run waits for receivers that go on being told behind it, unless somebody says otherwise.
+pub const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The same where nothing goes on behind it.
+pub const LAST_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Hears what happens, and tells the notifiers.
 pub struct Notifying {
     began: Instant,
     workers: Vec<Worker>,
+    post: Arc<Post>,
     told: Mutex<Told>,
 }
 
@@ -111,11 +124,23 @@ struct Told {
 }
 
 impl Notifying {
-    /// `run` is the id that the run's events have.
-    pub fn new(notifiers: Vec<Notifier>, command: &str, run: String, origin: Origin) -> Self {
+    /// `run` is the id that the run's events have; `courier` starts a process that calls [`carry`].
+    pub fn new(
+        notifiers: Vec<Notifier>,
+        command: &str,
+        (run, origin): (String, Origin),
+        courier: Option<Command>,
+    ) -> Self {
         let facts = Facts { run, command: command.to_owned(), origin, ..Facts::default() };
-        let workers = notifiers.into_iter().map(Worker::start).collect();
-        Self { began: Instant::now(), workers, told: Mutex::new(Told { facts, ..Told::default() }) }
+        let post = Arc::new(Post::by(courier));
+        let start = |(number, notifier)| Worker::start(number, notifier, &post);
+        let workers = notifiers.into_iter().enumerate().map(start).collect();
+        Self {
+            began: Instant::now(),
+            workers,
+            post: Arc::clone(&post),
+            told: Mutex::new(Told { facts, ..Told::default() }),
+        }
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
@@ -183,8 +208,9 @@ impl Notifying {
         });
     }
 
-    /// The run has ended so. Waits for what is under way, at most for `patience` all together, and gives back what did not arrive.
-    pub fn finish(&self, failure: Option<&Failure>, patience: Duration) -> Vec<Diagnostic> {
+    /// The run has ended so. Waits for what is under way, at most for `patience` all together ([`PATIENCE`], [`LAST_PATIENCE`]), and gives
+    /// back what did not arrive, or not yet.
+    pub fn finish(&self, failure: Option<&Failure>, patience: Option<Duration>) -> Vec<Diagnostic> {
         let mut told = self.told();
         match failure {
             // Whoever was asked and has not agreed knows.
@@ -199,13 +225,22 @@ impl Notifying {
             }
         }
         drop(told);
-        let until = Instant::now() + patience;
+        let usual = if self.post.outlives() { PATIENCE } else { LAST_PATIENCE };
+        let until = Instant::now() + patience.unwrap_or(usual);
+        self.post.close();
         let lost = |worker: &Worker| {
-            let why = match worker.finish(until) {
+            let name = worker.name();
+            let told = match worker.finish(until) {
                 Delivery::All => return None,
-                Delivery::Lost(why) => why,
+                Delivery::Lost(why) => format!("{name} was not told: {why}"),
+                Delivery::GoesOn(process, None) => {
+                    format!("{name} has not answered yet: process {process} goes on trying")
+                }
+                Delivery::GoesOn(process, Some(why)) => {
+                    format!("{name} was not told yet: {why}; process {process} goes on trying")
+                }
             };
-            Some(Diagnostic::warning(format!("{} was not told: {why}", worker.name())))
+            Some(Diagnostic::warning(told))
         };
         self.workers.iter().filter_map(lost).collect()
     }

@@ -92,7 +92,7 @@ fn nobody_at_the_address_or_an_address_that_is_none_is_told() {
     ] {
         let project = project(&table(&format!("slack = \"{address}\""), "limit = \"1s\""));
         let database = sqlite::Database::create("notify");
-        let output = project.run(&database.url(), &["deploy"]);
+        let output = project.run(&database.url(), &["deploy", "--notify-wait", "30s"]);
         assert!(output.status.success(), "{}", text(&output));
         assert!(text(&output).contains(why), "{address}: {}", text(&output));
         assert_eq!(database.query("SELECT count(*) FROM a"), "0");
@@ -112,7 +112,7 @@ fn one_that_hangs_keeps_nobody_else_waiting() {
     let output =
         project.run(&database.url(), &["deploy", "--notify-wait", "200ms", "--report", "json=run.json"]);
     assert!(output.status.success(), "{}", text(&output));
-    assert!(text(&output).contains("notify.a was not told: it had not answered when the run was over"));
+    assert!(text(&output).contains("notify.a has not answered yet: process "));
     assert_eq!(sound.requests().len(), 2, "the other has heard of the beginning and of the end");
     assert_eq!(hung.requests().len(), 1);
 }
@@ -154,13 +154,41 @@ fn nobody_is_waited_for_while_a_lock_is_held() {
 fn a_program_that_fails_or_hangs_is_told_and_ended() {
     for (script, why) in [
         ("echo no such channel >&2; exit 3", "exit status: 3: no such channel"),
-        ("sleep 600", "it was ended, because the run is"),
+        ("sleep 600", "it did not end within"),
     ] {
-        let project =
-            project(&table(&format!("command = [\"sh\", \"-c\", \"echo $$ > started; {script}\"]"), ""));
+        let receiver = format!("command = [\"sh\", \"-c\", \"echo $$ > started; {script}\"]");
+        let project = project(&table(&receiver, "limit = \"300ms\""));
         let database = sqlite::Database::create("notify");
-        let output = project.run(&database.url(), &["deploy", "--notify-wait", "500ms"]);
+        let output = project.run(&database.url(), &["deploy", "--notify-wait", "30s"]);
         assert!(output.status.success(), "{}", text(&output));
         assert!(text(&output).contains(why), "{}", text(&output));
     }
+}
+
+/// What was sent when the run ended arrives behind it, and what does not hold the run up is told.
+#[test]
+fn a_message_is_tried_behind_the_end_of_the_run() {
+    let web = Server::start(&[Answer::Status(503), Answer::Status(200)]);
+    let project = project(&format!("[notify.team]\nslack = \"{}\"\n", web.url("/hook")));
+    let database = sqlite::Database::create("notify");
+    let output = project.run(&database.url(), &["deploy"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let told = "warning: notify.team was not told yet: the server answered 503; process ";
+    assert!(text(&output).contains(told), "{}", text(&output));
+    testkit::wait_until("it is tried again", || web.requests().len() == 2);
+    let bodies: Vec<String> = web.requests().into_iter().map(|request| request.body).collect();
+    assert_eq!(bodies[0], bodies[1]);
+}
+
+/// What was told before a run is killed arrives.
+#[test]
+fn a_message_outlives_a_run_that_is_killed() {
+    let web = Server::start(&[Answer::Status(503), Answer::Status(200)]);
+    let project = project(&table(&format!("slack = \"{}\"", web.url("/hook")), ""));
+    project.write("1_base", "SELECT pg_sleep(600);");
+    let database = testkit::postgres::server().create_database("notify");
+    let mut deployer = project.spawn(&database.url(), &["deploy"]);
+    testkit::wait_until("the beginning is told", || web.requests().len() == 1);
+    deployer.kill();
+    testkit::wait_until("it is tried again", || web.requests().len() == 2);
 }
