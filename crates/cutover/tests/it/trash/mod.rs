@@ -5,6 +5,7 @@ mod counters;
 mod foreseen;
 mod guards;
 mod keys;
+mod leaving;
 mod mysql;
 mod parts;
 mod places;
