@@ -478,7 +478,7 @@ pub static C2031: Code = Code {
     default_class: Class::Refused,
     title: "A migration drops what cannot be kept",
     what: "With `--keep-dropped` a migration would drop a table or a column in a way in which it cannot be renamed or copied aside.",
-    why: "Keeping was asked for. What goes with something else (CASCADE, DROP SCHEMA, DROP OWNED) is named nowhere, and what a foreign key leads to would take that along.",
+    why: "Keeping was asked for. What goes with something else (CASCADE, DROP SCHEMA, DROP OWNED) is named nowhere, and what a foreign key leads to would take that along. What is made of a column (a computed column, a default, a check with others, partitions) would go on with the copy, where the server refuses to drop it.",
     way_out: "Drop it in a statement of its own, what leads to it before; or deploy without `--keep-dropped`.",
 };
 
@@ -497,8 +497,8 @@ pub static C2033: Code = Code {
     id: "C2033",
     default_class: Class::MigrationFailed,
     title: "A way back failed",
-    what: "A statement of the way back of a migration (its down.sql) was refused by the database.",
-    why: "Rows may have come since that stand in the way, or what it works on is another by now.",
+    what: "A statement of the way back of a migration (its down.sql) was refused by the database, or would be: where that can be told, nothing is undone.",
+    why: "Rows may have come since that stand in the way, rows that others lead to may be gone, or what it works on is another by now.",
     way_out: "Correct down.sql, or what stands in its way, then `cutover rollback`; `cutover rollback --continue` where a part of it is done.",
 };
 

@@ -10,7 +10,7 @@ use crate::plan::{PlannedMigration, State};
 use crate::run::Run;
 use db::state::{self, trash};
 use diagnostics::{Class, Diagnostic, Failure, Provider, Result, codes, shell_word};
-use sql::{Action, Guard, Kept, Kind, Name, ObjectKind, Running, Snapshot, Statement, Substitution};
+use sql::{Action, Guard, Kept, Kind, Lack, Name, ObjectKind, Running, Snapshot, Statement, Substitution};
 use std::collections::BTreeSet;
 
 /// What is kept of a migration, and what of it comes back with its way back.
@@ -55,13 +55,21 @@ pub(crate) struct Foresight {
     /// The guards that go with their tables, and the migration whose way back drops those.
     lost: Vec<(String, String)>,
     writes: Writes,
+    /// What comes back with those before.
+    brought: Vec<Kept>,
 }
 
 impl Foresight {
     /// # Errors
     /// What the server or the connection says.
     pub(crate) fn of(run: &mut Run<'_>) -> Result<Self> {
-        Ok(Self { now: None, guards: guarding(run)?, lost: Vec::new(), writes: Writes::default() })
+        Ok(Self {
+            now: None,
+            guards: guarding(run)?,
+            lost: Vec::new(),
+            writes: Writes::default(),
+            brought: Vec::new(),
+        })
     }
 
     /// Something is kept of which a way back may take what guards it.
@@ -85,9 +93,14 @@ impl Foresight {
         };
         let already: Vec<Kept> =
             coming.kept.iter().filter(|kept| is_back(back, kept, &now)).cloned().collect();
-        let sent = instead(run, back, (&coming.kept, &self.guards), &mut now)?;
+        let mut sent = instead(run, back, (&coming.kept, &self.guards), &mut now)?;
+        self.brought.extend(sent.brought.iter().cloned());
+        if let Some(script) = script_of(back, &script_options(run)) {
+            let running = Running { script: &script, text: back.source.text(), done: back.state.done() };
+            sent.required.extend(sql::leading_nowhere(running, &now, &self.brought));
+        }
         self.now = Some(now);
-        self.refuse_rows_without_values(run, back, &sent.required)?;
+        self.refuse_rows_that_lack(run, back, sent.required)?;
         coming.brought = sent.brought;
         coming.brought.extend(already);
         let gone =
@@ -101,22 +114,27 @@ impl Foresight {
         Ok(())
     }
 
-    /// Rows that came since and have no value for a column that must have one, where the ways back leave them as they are.
-    fn refuse_rows_without_values(
+    /// Rows without what a statement needs of them, where the ways back leave them as they are.
+    fn refuse_rows_that_lack(
         &mut self,
         run: &mut Run<'_>,
         back: &PlannedMigration,
-        required: &[sql::Required],
+        mut required: Vec<sql::Required>,
     ) -> Result<()> {
+        required.sort_by_key(|one| one.statement);
         let mut looked = back.state.done();
-        for one in required {
+        for one in &required {
             self.writes.add(back.statements().take(one.statement).skip(looked));
             looked = looked.max(one.statement);
-            if self.writes.may_have_changed(&one.table) {
+            let others = match &one.lack {
+                Lack::Leads { to, .. } => self.writes.may_have_more() || self.writes.may_have_changed(to),
+                Lack::Value { .. } | Lack::Quiet { .. } | Lack::Check { .. } => false,
+            };
+            if others || self.writes.may_have_changed(&one.table) {
                 continue;
             }
             if let Some(count) = losses::count(run, &one.count).filter(|count| *count > 0) {
-                return Err(without_value(&back.name, one, count));
+                return Err(lacking(&back.name, one, count));
             }
         }
         self.writes.add(back.statements().skip(looked));
@@ -129,6 +147,8 @@ impl Foresight {
 pub(crate) struct Writes {
     /// A statement may write rows of any.
     any: bool,
+    /// A statement adds rows.
+    adds: bool,
     dropped: Vec<Name>,
 }
 
@@ -141,12 +161,18 @@ impl Writes {
             );
             self.any |=
                 statement.session.calls_functions || !(harmless || statement.kind.is_transaction_control());
+            self.adds |= matches!(statement.kind, Kind::Data(sql::DataVerb::Insert));
             for action in &statement.actions {
                 if let Action::DropTable { names, .. } = action {
                     self.dropped.extend(names.iter().cloned());
                 }
             }
         }
+    }
+
+    /// A table may have more rows than it had.
+    fn may_have_more(&self) -> bool {
+        self.any || self.adds
     }
 
     /// The rows of this table may be others than they were.
@@ -291,21 +317,31 @@ fn note(run: &mut Run<'_>, row: &str, brought: &[Kept]) -> Result<()> {
     Ok(())
 }
 
-fn without_value(name: &str, one: &sql::Required, count: u64) -> Failure {
-    let head = format!(
-        "migration `{name}` cannot be undone: {count} row(s) of {} that came since have no value for column {}",
-        one.table, one.column
-    );
-    let (told, help) = match &one.trigger {
-        None => (
-            format!("{head}, which its way back makes NOT NULL without a default"),
+fn lacking(name: &str, one: &sql::Required, count: u64) -> Failure {
+    let rows = format!("migration `{name}` cannot be undone: {count} row(s) of {}", one.table);
+    let without = |column: &str| format!("{rows} that came since have no value for column {column}");
+    let (told, help) = match &one.lack {
+        Lack::Value { column } => (
+            format!("{}, which its way back makes NOT NULL without a default", without(column)),
             "delete the rows, or give the column a DEFAULT in down.sql; then `cutover rollback`".to_owned(),
         ),
-        Some(trigger) => (
-            format!("{head}, and trigger `{trigger}` would fire when they are given one"),
+        Lack::Quiet { column, trigger } => (
+            format!("{}, and trigger `{trigger}` would fire when they are given one", without(column)),
             format!(
                 "have down.sql drop trigger `{trigger}` before the column comes back, and make it again behind; or delete the rows; then \
                  `cutover rollback`"
+            ),
+        ),
+        Lack::Check { column, check } => {
+            let told = format!("{}, and check {check} does not take them so", without(column));
+            let help = "delete the rows, or have down.sql leave the check out; then `cutover rollback`";
+            (told, help.to_owned())
+        }
+        Lack::Leads { columns, to, place } => (
+            format!("{rows} would lead to rows of {to} that are not there any more ({})", columns.join(", ")),
+            format!(
+                "put those rows of {to} back, or delete the ones that lead to them (they are in {place} now); or have down.sql leave the \
+                 foreign key out; then `cutover rollback`"
             ),
         ),
     };

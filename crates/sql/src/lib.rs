@@ -57,8 +57,9 @@ pub use expectation::{Expectation, expectation};
 pub use index_name::default_index_name;
 pub use inverse::{
     AS_THEY_ARE, BACK_PREFIX, Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping,
-    Kept, KeptKey, KeptKind, KeptPartition, Required, Running, Substitution, Unkept, bring_back,
-    foreign_keys, guard_on, hold_columns, is_nobodys, keep, leave_nobodys, restored, under_mode,
+    Kept, KeptKey, KeptKind, KeptPartition, Lack, Required, Running, Substitution, Unkept, bring_back,
+    foreign_keys, guard_on, hold_columns, is_nobodys, keep, leading_nowhere, leave_nobodys, restored,
+    under_mode,
 };
 pub use inverse::{
     Draft, Loss, Obstacle, Rebuild, Undo, draft, filled_into, names_schema, qualifies_in, rebuilds,

@@ -236,6 +236,16 @@ impl Database<'_> {
         ask(&self.server.address, &self.name, sql)
     }
 
+    /// Ends a session, which may have ended by itself.
+    ///
+    /// # Panics
+    /// With the client's words when the server says anything but that it is gone.
+    pub fn kill(&self, session: &str) {
+        if let Err(error) = self.try_sql(&format!("KILL {session}")) {
+            assert!(error.contains("ERROR 1094 "), "{error}\nin: KILL {session}");
+        }
+    }
+
     /// The same as another user, who has no password.
     pub fn session_as(&self, user: &str) -> Session {
         Session::open_as(self, user)

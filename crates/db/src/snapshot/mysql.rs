@@ -61,15 +61,17 @@ pub(super) fn read(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
 fn read_printed(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
     let mut snapshot = Snapshot::empty(Provider::MySql);
     let found = objects(conn)?;
-    let database = conn.query("SELECT DATABASE()")?.into_iter().flatten().flatten().next();
+    let session = conn.query("SELECT DATABASE(), @@version")?.into_iter().next().unwrap_or_default();
+    let mut session = Values::of(session);
     let own = Own {
-        database: database.unwrap_or_default(),
+        database: session.text(),
         names: found.iter().map(|object| object.name.to_lowercase()).collect(),
     };
     let texts: Vec<String> =
         found.iter().map(|object| format!("SHOW CREATE {} {}", object.word, quoted(&object.name))).collect();
     let printed = conn.query_all(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
     snapshot.session.insert("database".to_owned(), own.database.clone());
+    snapshot.session.insert("version".to_owned(), session.text());
     let mut columns = view_columns(conn)?;
     for (found, rows) in found.into_iter().zip(printed) {
         let text = found.text(rows)?;

@@ -247,7 +247,7 @@ fn tables_of(conn: &mut dyn Conn, column: &str) -> Result<Vec<Name>, DbError> {
         ),
         _ => format!(
             "SELECT NULL, t.TABLE_NAME FROM information_schema.COLUMNS c JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = \
-             c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME AND t.TABLE_TYPE = 'BASE TABLE' WHERE c.TABLE_SCHEMA = DATABASE() AND \
+             c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME AND t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') WHERE c.TABLE_SCHEMA = DATABASE() AND \
              c.COLUMN_NAME = {column}"
         ),
     };
@@ -355,7 +355,7 @@ pub fn tidy(conn: &mut dyn Conn) -> Result<(), DbError> {
         conn.execute(&format!("DROP TRIGGER IF EXISTS `{}`", trigger.replace('`', "``")))?;
     }
     let rows = conn.query(&format!(
-        "SELECT TABLE_NAME FROM information_schema.tables WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND LEFT(TABLE_NAME, \
+        "SELECT TABLE_NAME FROM information_schema.tables WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND LEFT(TABLE_NAME, \
          {}) = '{}'",
         sql::BACK_PREFIX.len(),
         sql::BACK_PREFIX

@@ -271,7 +271,7 @@ fn change(catalog: &Catalog, table: &mut Table, spec: &Spec) {
                 ..constraint
             });
         }
-        Spec::AddCheck { name } => {
+        Spec::AddCheck { name, .. } => {
             table.constraints.push(constraint(ConstraintKind::Check, name.clone(), &[]));
         }
         Spec::DropIndex { name, .. } => drop_named(table, name),

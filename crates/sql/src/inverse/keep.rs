@@ -7,6 +7,7 @@
 //! What is kept nowhere: rows that DELETE and TRUNCATE take, values that a narrower type cuts, what code drops (DO, EXECUTE).
 
 pub(super) use super::pieces::{Piece, Pieces};
+use super::required::{Lack, Required};
 use super::state::State;
 
 use super::{mysql, postgres, sqlite, text};
@@ -290,23 +291,8 @@ pub struct Back {
     pub brought: BTreeSet<usize>,
     /// What of that stays in the copy all the same, by the same place.
     pub left: BTreeMap<usize, Vec<String>>,
-    /// Columns that take no row without a value.
+    /// What rows must have by then.
     pub required: Vec<Required>,
-}
-
-/// A column that comes back, must have a value, and has none of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Required {
-    /// The statement that brings it back, from 0.
-    pub statement: usize,
-    /// Its table.
-    pub table: Name,
-    /// The column.
-    pub column: String,
-    /// Counts the rows that have none, before the way back.
-    pub count: String,
-    /// MySQL: it could have one, but the trigger of this name would fire when rows are given it.
-    pub trigger: Option<String>,
 }
 
 /// Columns that are kept in tables are in no snapshot as it is read. With them it can be followed where they go.
@@ -409,16 +395,33 @@ impl Taken {
 
     /// A column must have a value again, for which this counts the rows that have none.
     pub(super) fn require_by(&mut self, kept: &Kept, count: String) {
+        let lack = Lack::Value { column: kept.column.clone().unwrap_or_default() };
+        self.required.push(Required { statement: self.statement, table: kept.name.clone(), count, lack });
+    }
+
+    /// Rows without a value for a column that was renamed must fulfil this condition, as that names it.
+    pub(super) fn require_fulfilled(
+        &mut self,
+        kept: &Kept,
+        (check, condition): (&str, &str),
+        provider: Provider,
+    ) {
         let column = kept.column.clone().unwrap_or_default();
-        let (statement, table) = (self.statement, kept.name.clone());
-        self.required.push(Required { statement, table, column, count, trigger: None });
+        let held = kept.place_column.as_deref().unwrap_or_default();
+        let condition = text::column_renamed(condition, &column, held, provider);
+        let (place, held) = (text::qualified(&kept.place, provider), text::quoted(held, provider));
+        let count = format!("SELECT count(*) FROM {place} WHERE {held} IS NULL AND NOT {condition}");
+        self.require_by(kept, count);
+        if let Some(required) = self.required.last_mut() {
+            required.lack = Lack::Check { column, check: check.to_owned() };
+        }
     }
 
     /// Rows without a value for a column that was renamed cannot be given one without this trigger.
     pub(super) fn require_quietly(&mut self, kept: &Kept, trigger: String, provider: Provider) {
         self.require(kept, provider);
         if let Some(required) = self.required.last_mut() {
-            required.trigger = Some(trigger);
+            required.lack = Lack::Quiet { column: kept.column.clone().unwrap_or_default(), trigger };
         }
     }
 

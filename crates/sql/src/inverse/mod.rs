@@ -17,6 +17,7 @@ mod own_schema;
 mod pieces;
 mod postgres;
 mod rebuilds;
+mod required;
 mod rows;
 mod sqlite;
 mod state;
@@ -27,13 +28,14 @@ mod tests;
 
 pub use keep::{
     Back, ForeignKeys, Guard, GuardedOn, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKey, KeptKind,
-    KeptPartition, Required, Running, Substitution, Unkept, bring_back, foreign_keys, guard_on, hold_columns,
+    KeptPartition, Running, Substitution, Unkept, bring_back, foreign_keys, guard_on, hold_columns,
     is_nobodys, keep, leave_nobodys, restored,
 };
 pub use mysql::bring_back::{AS_THEY_ARE, BACK_PREFIX};
 pub use mysql::under_mode;
 pub use own_schema::{names_schema, qualifies_in, says_schema};
 pub use rebuilds::{Rebuild, filled_into, rebuilds};
+pub use required::{Lack, Required, leading_nowhere};
 
 use crate::action::Name;
 use crate::snapshot::Snapshot;

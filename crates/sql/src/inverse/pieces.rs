@@ -69,6 +69,20 @@ impl<'t> Piece<'t> {
 
     /// The column that it drops.
     pub(super) fn dropped_column(&self) -> Option<String> {
+        self.dropped().map(|(name, _)| name)
+    }
+
+    /// What stands behind a column that it drops and is about the table: `REMOVE PARTITIONING`.
+    pub(super) fn tail(&self) -> &'t str {
+        let rest = self.dropped().and_then(|(_, mut words)| {
+            words.take_any(&["RESTRICT", "CASCADE"]);
+            words.look(0)
+        });
+        rest.zip(self.tokens.last()).map_or("", |(first, last)| &self.whole[first.span.start..last.span.end])
+    }
+
+    /// The column that it drops, and the words behind it.
+    fn dropped(&self) -> Option<(String, Words<'_>)> {
         const OTHERS: &[&str] =
             &["CONSTRAINT", "INDEX", "KEY", "PRIMARY", "FOREIGN", "CHECK", "PARTITION", "SYSTEM", "PERIOD"];
         let mut words = self.words();
@@ -77,7 +91,7 @@ impl<'t> Piece<'t> {
             return None;
         }
         words.if_exists();
-        words.part()
+        Some((words.part()?, words))
     }
 
     /// The column that it adds, and its definition as written.

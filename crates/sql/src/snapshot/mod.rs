@@ -28,7 +28,8 @@ pub struct Snapshot {
     pub provider: Provider,
     /// Where names without a qualifier are looked for, in order. Not compared.
     pub search_path: Vec<String>,
-    /// MySQL: of the session that read it, by name: the `database` that it is in, and its `sql_mode`. Not compared.
+    /// MySQL: of the session that read it, by name: the `database` that it is in, its `sql_mode`, and the server's `version`. Not
+    /// compared.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub session: BTreeMap<String, String>,
     /// What is set for the database itself, by name. MySQL: `defaults`, what a table has that says nothing of it (`CHARACTER SET utf8mb4

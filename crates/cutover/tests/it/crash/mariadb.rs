@@ -428,7 +428,7 @@ fn a_killed_deployer_applies_nothing_twice() {
             deployer.kill();
             let ends = if orphan_ends { &mut alone } else { &mut with_session };
             if !orphan_ends {
-                database.sql(&format!("KILL {}", waits(&database)));
+                database.kill(&waits(&database));
             }
             drop(holder);
             wait_until("the orphaned statement has ended", || {
@@ -466,7 +466,7 @@ fn a_killed_session_or_cut_connection_is_found_again() {
             let (holder, mut deployer) = held(cell, &database, &project, &url);
             let ends = if kill { &mut killed } else { &mut cut };
             if kill {
-                database.sql(&format!("KILL {}", waits(&database)));
+                database.kill(&waits(&database));
             } else {
                 proxy.cut(true);
             }

@@ -53,7 +53,7 @@ pub(super) fn killed_at(scene: &Here, hold: &str, orphan: Orphan) {
     deployer.kill();
     if orphan == Orphan::Killed {
         // Between two attempts it waits for nothing, and is ended all the same.
-        scene.database.sql(&format!("KILL {process}"));
+        scene.database.kill(&process);
     }
     drop(holder);
     wait_until("the deployer's sessions have ended", || sessions(scene, "user = 'root'").is_empty());

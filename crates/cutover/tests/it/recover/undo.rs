@@ -83,7 +83,7 @@ fn an_undoing_that_is_killed_is_no_place_to_go_on_from() {
         });
         undoing.kill();
         // Between two attempts it waits for nothing, and is ended all the same.
-        scene.database.sql(&format!("KILL {process}"));
+        scene.database.kill(&process);
         drop(holder);
         wait_until("its sessions are gone", || mariadb::sessions(&scene, "TRUE").is_empty());
         assert_eq!(scene.database.sql("SHOW TABLES LIKE 'more'"), "", "it was undone");

@@ -62,3 +62,56 @@ fn rows_that_came_without_a_value_are_refused_before_anything_is_undone() {
     project.runs(&postgres.url(), &["rollback", "--yes", "--to", "1_base"]);
     assert_eq!(postgres.psql("SELECT * FROM u"), "1|ann|a");
 }
+
+/// Tables of which one leads to the other, and what drops the one, or the column that leads.
+const LEADING: &str = "CREATE TABLE p (id int NOT NULL PRIMARY KEY); CREATE TABLE c (id int NOT NULL PRIMARY KEY, p int, CONSTRAINT c_p FOREIGN KEY (p) REFERENCES p (id));
+INSERT INTO p VALUES (1), (2), (3); INSERT INTO c VALUES (1, 1), (2, 2), (3, NULL);";
+const LEADS: [&str; 2] = ["DROP TABLE c;", "ALTER TABLE c DROP CONSTRAINT c_p, DROP COLUMN p;"];
+
+#[test]
+fn rows_that_would_lead_nowhere_are_refused_before_anything_is_undone() {
+    for drop in LEADS {
+        let (postgres, mariadb) =
+            (postgres::server().create_database("leads"), mariadb::server().create_database("leads"));
+        for url in [postgres.url(), mariadb.url()] {
+            let runs = |statement: &str| match url == postgres.url() {
+                true => postgres.psql(statement),
+                false => mariadb.sql(statement),
+            };
+            let project = Project::new(&[("1_base", LEADING), ("2_drop", drop)]);
+            write(&project, "3_more", "CREATE TABLE more (i int);", "DROP TABLE more;");
+            project.runs(&url, &["deploy", "--to", "1_base"]);
+            project.runs(&url, &["rollback", "--draft", "2_drop"]);
+            project.runs(&url, &["deploy", "--keep-dropped"]);
+            runs("DELETE FROM p WHERE id > 1");
+            let output = project.run(&url, &["rollback", "--yes", "--to", "1_base"]);
+            let said = text(&output);
+            assert!(!output.status.success() && said.contains("C2033"), "{drop}\n{said}");
+            assert!(said.contains("1 row(s) of ") && said.contains("not there any more (p)"), "{said}");
+            assert!(said.contains("nothing was undone") && !said.contains("undone before it"), "{said}");
+            assert_eq!(runs("SELECT count(*) FROM more"), "0", "nothing was undone");
+            runs("INSERT INTO p VALUES (2)");
+            project.runs(&url, &["rollback", "--yes", "--to", "1_base"]);
+            assert_eq!(runs("SELECT count(*) FROM c JOIN p ON c.p = p.id"), "2", "{drop}");
+        }
+    }
+}
+
+#[test]
+fn a_way_back_that_adds_the_rows_or_looks_at_none_goes_on() {
+    for (before, behind) in [
+        ("INSERT INTO p VALUES (2);", "CONSTRAINT c_p FOREIGN KEY (p) REFERENCES p (id)"),
+        ("SET foreign_key_checks = 0;", "CONSTRAINT c_p FOREIGN KEY (p) REFERENCES p (id)"),
+        ("DO 1;", "KEY (p)"),
+    ] {
+        let database = mariadb::server().create_database("leads");
+        let project = Project::new(&[("1_base", LEADING)]);
+        let back = format!("{before} CREATE TABLE c (id int NOT NULL PRIMARY KEY, p int, {behind});");
+        write(&project, "2_drop", "DROP TABLE c;", &back);
+        project.runs(&database.url(), &["deploy", "--to", "1_base"]);
+        project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+        database.sql("DELETE FROM p WHERE id > 1");
+        project.runs(&database.url(), &["rollback", "--yes"]);
+        assert_eq!(database.sql("SELECT * FROM c ORDER BY id"), "1|1\n2|2\n3|NULL", "{before}");
+    }
+}

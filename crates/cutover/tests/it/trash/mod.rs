@@ -6,6 +6,7 @@ mod foreseen;
 mod guards;
 mod keys;
 mod leaning;
+mod leaving;
 mod mysql;
 mod parts;
 mod places;

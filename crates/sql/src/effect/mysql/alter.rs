@@ -193,11 +193,13 @@ pub(crate) fn key_element(words: &mut Words<'_>) -> Option<Spec> {
 
 /// A key, index or check; `constraint` is the name before it.
 fn key(words: &mut Words<'_>, constraint: Option<String>) -> Option<Spec> {
+    let first = words.look(0)?;
     if words.take("CHECK") {
         words.skip_one();
         words.take("NOT");
         words.take("ENFORCED");
-        return Some(Spec::AddCheck { name: constraint });
+        let text = words.span_from(first).slice(words.text()).to_owned();
+        return Some(Spec::AddCheck { name: constraint, text });
     }
     if words.take_all(&["PRIMARY", "KEY"]) {
         let columns = key_columns(words)?;

@@ -41,6 +41,8 @@ pub(crate) struct ColumnDefinition {
     pub(crate) default_text: Option<String>,
     /// STORED (true) or VIRTUAL (false).
     pub(crate) generated: Option<bool>,
+    /// What it is computed from, with the parentheses.
+    pub(crate) expression: Option<String>,
     pub(crate) counts: bool,
     pub(crate) unique: bool,
     pub(crate) primary: bool,
@@ -178,7 +180,9 @@ fn attribute(words: &mut Words<'_>, column: &mut ColumnDefinition) {
     } else if words.take("COMMENT") {
         words.advance();
     } else if words.take("AS") {
+        let first = words.look(0);
         skip_parentheses(words);
+        column.expression = first.map(|first| words.span_from(first).slice(words.text()).to_owned());
         column.generated = Some(words.take_any(&["STORED", "PERSISTENT"]).is_some());
     } else {
         words.skip_one();

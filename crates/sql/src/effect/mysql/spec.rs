@@ -83,6 +83,8 @@ pub(crate) enum Spec {
     },
     AddCheck {
         name: Option<String>,
+        /// `CHECK (...)`, as written.
+        text: String,
     },
     /// ALTER CHECK, ALTER CONSTRAINT of MySQL.
     AlterCheck {

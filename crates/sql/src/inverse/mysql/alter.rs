@@ -141,8 +141,8 @@ fn step(spec: &Spec, table: &Object, written: &str, state: &mut State) -> Step {
             step.made_unless_there(text::is_lenient(written, MYSQL), name, table);
             step
         }
-        Spec::AddCheck { name } => {
-            let mut step = key::add_check(name.as_deref(), table, state);
+        Spec::AddCheck { name, text: written_check } => {
+            let mut step = key::add_check(name.as_deref(), written_check, table, state);
             let name = name.as_deref().unwrap_or("a check");
             step.made_unless_there(text::is_lenient(written, MYSQL), name, table);
             step

@@ -6,7 +6,8 @@ use super::super::keep::{
 };
 use super::super::state::State;
 use super::super::text;
-use super::keep::{fill, is_counted, names_column, read};
+use super::keep::{fill, is_counted, read};
+use super::leaving::{checks, names_column};
 use super::render::{alter, quoted};
 use super::session::{About, Session};
 use super::{MYSQL, column};
@@ -272,6 +273,9 @@ fn values(
                 let others = state.definition(&table).map_or(&[][..], |definition| &definition.columns);
                 let filled = defined.map(|column| fill((&table.name.name, others), &column, place));
                 let filled = filled.unwrap_or_default();
+                if filled.is_empty() {
+                    fulfil(pieces, own, taken);
+                }
                 if let Some(trigger) = fires(&table, state).filter(|_| !filled.is_empty()) {
                     taken.require_quietly(own, trigger, MYSQL);
                 }
@@ -283,6 +287,25 @@ fn values(
     }
     sent.push(format!("{} {}", pieces.head, changes.join(", ")));
     any.then_some(sent)
+}
+
+/// Rows that get no value have to fulfil the checks that come with the column. Its own check the server asks of rows to come alone.
+fn fulfil(pieces: &Pieces<'_>, own: &Kept, taken: &mut Taken) {
+    for piece in &pieces.pieces {
+        let tokens = text::tokens(piece.text, MYSQL);
+        let mut words = Words::new(piece.text, &tokens, MYSQL);
+        if !words.take_all(&["ADD", "CONSTRAINT"]) {
+            continue;
+        }
+        words.if_not_exists();
+        let Some(check) = words.part() else { continue };
+        let names = |condition: &&String| {
+            own.column.as_ref().is_some_and(|name| text::names_column(condition, name, MYSQL))
+        };
+        for condition in checks(piece.text).iter().filter(names) {
+            taken.require_fulfilled(own, (&check, condition), MYSQL);
+        }
+    }
 }
 
 /// The trigger that fires where rows of a table are given values.

@@ -2,7 +2,7 @@
 
 use super::alter::Step;
 use super::render::{self, key_columns, quoted};
-use super::{MYSQL, key};
+use super::{MYSQL, key, leaving};
 use crate::effect::mysql::column::{ColumnDefinition as Written, parse_type};
 use crate::effect::mysql::widen;
 use crate::inverse::state::State;
@@ -36,7 +36,7 @@ pub(super) fn defined(column: &Written) -> ColumnDefinition {
         not_null: column.not_null,
         default: column.default_text.clone(),
         identity: None,
-        generated: column.generated.map(|_| String::new()),
+        generated: column.generated.map(|_| column.expression.clone().unwrap_or_default()),
     }
 }
 
@@ -85,12 +85,17 @@ pub(super) fn drop(name: &str, table: &Object, state: &mut State) -> Step {
     state.change(table, |definition| definition.columns.retain(|own| own.name != column.name));
     let parts = state.definition(table).map(|definition| definition.parts.clone()).unwrap_or_default();
     for (part, held) in parts {
-        let keyed = matches!(part.kind, PartKind::Index | PartKind::Constraint);
         let columns = key_columns(&held);
-        if !keyed || !columns.iter().any(|own| text::same(own, name, MYSQL)) {
+        let keyed = matches!(part.kind, PartKind::Index | PartKind::Constraint);
+        let is_check = leaving::is_check(&part);
+        let goes = match is_check {
+            true => state.definition(table).is_some_and(|definition| leaving::uses(&held, name, definition)),
+            false => keyed && columns.iter().any(|own| text::same(own, name, MYSQL)),
+        };
+        if !goes {
             continue;
         }
-        step.changes.extend(index_back(&part, &held, columns.len() == 1));
+        step.changes.extend(index_back(&part, &held, is_check || columns.len() == 1));
         state.change(table, |definition| {
             definition.parts.remove(&part);
         });

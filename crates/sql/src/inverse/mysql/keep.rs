@@ -2,18 +2,19 @@
 //! piece of work is one statement, or one that can be said again.
 
 use super::super::keep::{
-    KEPT_PREFIX, Keeping, Kept, KeptKey, KeptKind, Pieces, Running, Unkept, kept_name, left, listed,
+    KEPT_PREFIX, Keeping, Kept, KeptKey, KeptKind, Piece, Pieces, Running, Unkept, kept_name, left,
 };
 use super::super::state::State;
 use super::super::text;
 use super::MYSQL;
-use super::render::{self, alter, key_columns, quoted};
+use super::leaving::{self, Leaving};
+use super::render::{self, alter, quoted};
 use super::session::{About, Session};
 use crate::action::Name;
 use crate::effect::mysql::tokens;
 use crate::kind::{DdlVerb, Kind};
 use crate::scanner::Token;
-use crate::snapshot::{ColumnDefinition, Object, ObjectKind, PartKind};
+use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, PartKind};
 use crate::statement::Statement;
 use crate::words::Words;
 use std::collections::BTreeMap;
@@ -215,146 +216,52 @@ fn columns(pieces: &Pieces<'_>, state: &State, tag: &str) -> Found {
     {
         return Ok(None);
     }
-    let mut changes: Vec<String> = Vec::new();
-    let mut keys = KeyChanges::default();
-    let dropped_keys: Vec<String> =
-        pieces.pieces.iter().filter_map(|piece| dropped_key(piece.text)).collect();
-    let mut kept = Vec::new();
+    let Some(mut leaving) = Leaving::of(pieces, &table, state) else { return Ok(None) };
+    let (mut changes, mut kept) = (Vec::new(), Vec::new());
     for piece in &pieces.pieces {
-        match piece.dropped_column().filter(|name| drops(name)) {
-            Some(name) => {
-                let Some(column) = state.column(&table, &name) else { continue };
-                let place = kept_name(KEPT_PREFIX, tag, &column.name);
-                changes.push(format!(
-                    "CHANGE COLUMN {} {} {}",
-                    quoted(&column.name),
-                    quoted(&place),
-                    lenient(column)
-                ));
-                let again = pieces.pieces.iter().any(|piece| {
-                    piece.added_column().is_some_and(|(added, _)| text::same(&added, &name, MYSQL))
-                });
-                keys.without((&column.name, again), (&table, &dropped_keys), state)?;
-                kept.push(Kept {
-                    kind: KeptKind::Column,
-                    name: table.name.clone(),
-                    column: Some(column.name.clone()),
-                    place: table.name.clone(),
-                    place_column: Some(place.clone()),
-                    ..Kept::default()
-                });
-            }
-            None => changes.push(piece.text.to_owned()),
-        }
+        let dropped = piece.dropped_column().filter(|name| drops(name));
+        let Some(column) = dropped.and_then(|name| state.column(&table, &name)) else {
+            changes.push(piece.text.to_owned());
+            continue;
+        };
+        let place = kept_name(KEPT_PREFIX, tag, &column.name);
+        let definition = lenient(column, leaving.definition());
+        let change = format!(
+            "CHANGE COLUMN {} {} {definition} {}",
+            quoted(&column.name),
+            quoted(&place),
+            piece.tail()
+        );
+        changes.push(change.trim_end().to_owned());
+        let is_added = |piece: &Piece<'_>| {
+            piece.added_column().is_some_and(|(added, _)| text::same(&added, &column.name, MYSQL))
+        };
+        leaving.take(column, pieces.pieces.iter().any(is_added))?;
+        kept.push(Kept {
+            kind: KeptKind::Column,
+            name: table.name.clone(),
+            column: Some(column.name.clone()),
+            place: table.name.clone(),
+            place_column: Some(place.clone()),
+            ..Kept::default()
+        });
     }
-    // What the statement drops by name it drops.
-    keys.changes.retain(|(index, _)| !changes.iter().any(|change| drops_index(change, index)));
     for found in &mut kept {
-        found.restore = restored(&table, found, &keys, state);
+        found.restore = restored(&table, found, &leaving, state);
     }
-    let own = keys.changes.into_iter().flat_map(|(_, change)| change);
-    let all: Vec<String> = own.chain(changes).collect();
+    let all = [leaving.changes(), changes].concat();
     Ok(Some((vec![format!("{} {}", pieces.head, all.join(", "))], kept)))
 }
 
-/// A change drops this index, however it is written.
-fn drops_index(change: &str, index: &str) -> bool {
-    let tokens = text::tokens(change, MYSQL);
-    let mut words = Words::new(change, &tokens, MYSQL);
-    if !words.take("DROP") {
-        return false;
-    }
-    match words.take_any(&["PRIMARY", "INDEX", "KEY"]) {
-        Some("PRIMARY") => index == "PRIMARY",
-        Some(_) => {
-            words.if_exists();
-            words.part().is_some_and(|name| text::same(&name, index, MYSQL))
-        }
-        None => false,
-    }
-}
-
-/// The foreign key that a change drops, by either of its names.
-fn dropped_key(change: &str) -> Option<String> {
-    let tokens = text::tokens(change, MYSQL);
-    let mut words = Words::new(change, &tokens, MYSQL);
-    words.take("DROP").then_some(())?;
-    let is_key = words.take_all(&["FOREIGN", "KEY"]) || words.take("CONSTRAINT");
-    words.if_exists();
-    words.part().filter(|_| is_key)
-}
-
-/// The changes of the keys that columns leave, by the key.
-#[derive(Default)]
-struct KeyChanges {
-    changes: Vec<(String, Vec<String>)>,
-    /// What each was.
-    former: Vec<(String, String)>,
-}
-
-impl KeyChanges {
-    /// The server takes a column that is dropped out of its keys; so do we. One that is added `again` stays in them.
-    fn without(
-        &mut self,
-        (column, again): (&str, bool),
-        (table, dropped_keys): (&Object, &[String]),
-        state: &State,
-    ) -> Result<(), String> {
-        let parts = state.definition(table).map(|definition| definition.parts.clone()).unwrap_or_default();
-        for (part, held) in parts {
-            let goes = names_column(dropped_keys, &part.name);
-            if part.kind == PartKind::ForeignKey && !goes && names_column(&key_columns(&held), column) {
-                return Err(format!("the foreign key {} is made of it; drop that before", part.name));
-            }
-            let primary = part.kind == PartKind::Constraint && part.name == "PRIMARY";
-            if !primary && part.kind != PartKind::Index {
-                continue;
-            }
-            let columns = key_columns(&held);
-            if !names_column(&columns, column) {
-                continue;
-            }
-            let drop = if primary {
-                "DROP PRIMARY KEY".to_owned()
-            } else {
-                format!("DROP INDEX {}", quoted(&part.name))
-            };
-            let held = render::index(&held);
-            let rest: Vec<&String> =
-                columns.iter().filter(|own| again || !text::same(own, column, MYSQL)).collect();
-            let plain = rest.is_empty() || rest.len() == columns.len() || is_plain(held, &columns);
-            if !plain || self.changes.iter().any(|(name, _)| *name == part.name) {
-                return Err(format!("the index {} has it with others; drop that before", part.name));
-            }
-            let mut change = vec![drop];
-            if rest.len() == columns.len() {
-                change.push(format!("ADD {held}"));
-            } else if !rest.is_empty() {
-                let list = listed(rest.iter().copied(), MYSQL);
-                let open = held.find('(').unwrap_or(held.len());
-                let close = held.find(')').map_or("", |at| &held[at + 1..]);
-                change.push(format!("ADD {}({list}){close}", &held[..open]));
-            }
-            self.changes.push((part.name.clone(), change));
-            self.former.push((part.name.clone(), held.to_owned()));
-        }
-        Ok(())
-    }
-}
-
-pub(super) fn names_column(columns: &[String], column: &str) -> bool {
-    columns.iter().any(|own| text::same(own, column, MYSQL))
-}
-
-/// The key lists its columns alone, without lengths and directions.
-fn is_plain(held: &str, columns: &[String]) -> bool {
-    held.contains(&format!("({})", columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(",")))
-}
-
-/// The definition of a column that takes rows without it, and never changes a value by itself.
-fn lenient(column: &ColumnDefinition) -> String {
-    let tokens = text::tokens(&column.text, MYSQL);
-    let mut words = Words::new(&column.text, &tokens, MYSQL);
+/// The definition of a column that takes rows without it, never changes a value by itself, and holds nothing else of the database.
+fn lenient(column: &ColumnDefinition, table: &Definition) -> String {
+    let default = column.default.as_ref().filter(|_| leaving::default_holds(column, table));
+    let written = match default {
+        Some(default) => column.text.replacen(&format!("DEFAULT {default}"), "", 1),
+        None => column.text.clone(),
+    };
+    let tokens = text::tokens(&written, MYSQL);
+    let mut words = Words::new(&written, &tokens, MYSQL);
     let mut changes = Vec::new();
     while let Some(first) = words.look(0) {
         let change = if words.take_all(&["NOT", "NULL"]) {
@@ -377,7 +284,7 @@ fn lenient(column: &ColumnDefinition) -> String {
         };
         changes.extend(change.map(|change| (words.span_from(first), change)));
     }
-    let mut text = column.text.clone();
+    let mut text = written.clone();
     for (span, change) in changes.into_iter().rev() {
         text.replace_range(span.start..span.end, change);
     }
@@ -385,21 +292,12 @@ fn lenient(column: &ColumnDefinition) -> String {
 }
 
 /// What puts a column back by itself.
-fn restored(table: &Object, kept: &Kept, keys: &KeyChanges, state: &State) -> Vec<String> {
+fn restored(table: &Object, kept: &Kept, leaving: &Leaving<'_>, state: &State) -> Vec<String> {
     let column = kept.column.as_deref().and_then(|column| state.column(table, column));
     let (Some(column), Some(place)) = (column, kept.place_column.as_deref()) else { return Vec::new() };
     let name = &table.name.name;
     let mut changes = vec![format!("CHANGE COLUMN {} {}", quoted(place), render::column(column))];
-    for (index, former) in
-        keys.former.iter().filter(|(_, former)| names_column(&key_columns(former), &column.name))
-    {
-        let left = keys.changes.iter().any(|(own, change)| own == index && change.len() > 1);
-        let primary = index == "PRIMARY";
-        let drop =
-            if primary { "DROP PRIMARY KEY".to_owned() } else { format!("DROP INDEX {}", quoted(index)) };
-        changes.extend(left.then_some(drop));
-        changes.push(format!("ADD {former}"));
-    }
+    changes.extend(leaving.back(&column.name));
     // What other columns there will be then is not known.
     fill((name, &[]), column, place).into_iter().chain([alter(name, &changes)]).collect()
 }
@@ -439,7 +337,7 @@ fn changes_by_itself(column: &ColumnDefinition) -> bool {
 }
 
 /// These words stand in the definition of a column.
-fn has(definition: &str, wanted: &[&str]) -> bool {
+pub(super) fn has(definition: &str, wanted: &[&str]) -> bool {
     let tokens = text::tokens(definition, MYSQL);
     let mut words = Words::new(definition, &tokens, MYSQL);
     while words.look(0).is_some() {

@@ -1,8 +1,8 @@
 //! Keys, indexes and checks.
 
-use super::MYSQL;
 use super::alter::Step;
 use super::render::{self, key_columns, quoted};
+use super::{MYSQL, is_mariadb};
 use crate::effect::mysql::column::ColumnDefinition as Written;
 use crate::inverse::state::State;
 use crate::inverse::text;
@@ -157,14 +157,14 @@ pub(super) fn inline_foreign(column: &Written, table: &Object, state: &mut State
     ));
 }
 
-pub(super) fn add_check(name: Option<&str>, table: &Object, state: &mut State) -> Step {
-    let Some(name) = name else { return add_unnamed_check(table, state) };
-    insert(state, table, PartKind::Constraint, name, "CHECK".to_owned());
+pub(super) fn add_check(name: Option<&str>, check: &str, table: &Object, state: &mut State) -> Step {
+    let Some(name) = name else { return add_unnamed_check(check, table, state) };
+    insert(state, table, PartKind::Constraint, name, check.to_owned());
     Step::changes(vec![format!("DROP CONSTRAINT {}", quoted(name))])
 }
 
 /// Each server has names of its own for checks, and passes over what is written for the other.
-fn add_unnamed_check(table: &Object, state: &mut State) -> Step {
+fn add_unnamed_check(check: &str, table: &Object, state: &mut State) -> Step {
     let taken = |name: &String| state.part(table, PartKind::Constraint, name).is_some();
     let numbered = |head: String| {
         let free = (1..=1_000).map(|number| format!("{head}{number}")).find(|name| !taken(name));
@@ -172,8 +172,12 @@ fn add_unnamed_check(table: &Object, state: &mut State) -> Step {
     };
     let (maria, mysql) = (numbered("CONSTRAINT_".to_owned()), numbered(format!("{}_chk_", table.name.name)));
     let back = format!("DROP CONSTRAINT /*M! {} */ /*!80000 {} */", quoted(&maria), quoted(&mysql));
-    insert(state, table, PartKind::Constraint, &maria, "CHECK".to_owned());
-    insert(state, table, PartKind::Constraint, &mysql, "CHECK".to_owned());
+    let own = is_mariadb(&state.now);
+    for (name, is_own) in [(&maria, own != Some(false)), (&mysql, own != Some(true))] {
+        if is_own {
+            insert(state, table, PartKind::Constraint, name, check.to_owned());
+        }
+    }
     Step::changes(vec![back])
 }
 

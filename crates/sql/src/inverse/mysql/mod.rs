@@ -8,6 +8,7 @@ pub(super) mod bring_back;
 mod column;
 pub(super) mod keep;
 mod key;
+mod leaving;
 mod object;
 mod render;
 mod session;
@@ -27,6 +28,11 @@ use crate::words::Words;
 use diagnostics::Provider;
 
 const MYSQL: Provider = Provider::MySql;
+
+/// The server is MariaDB, where that is known.
+pub(super) fn is_mariadb(now: &Snapshot) -> Option<bool> {
+    now.session.get("version").map(|version| version.contains("MariaDB"))
+}
 
 /// A statement that makes code, under the `sql_mode` that it is to run under: that of the session is the one that code keeps.
 pub fn under_mode(mode: &str, statement: String) -> Vec<String> {

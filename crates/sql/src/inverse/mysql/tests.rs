@@ -2,7 +2,7 @@
 
 use crate::inverse::Obstacle;
 use crate::snapshot::{Definition, Object, ObjectKind, Part, PartKind, shown_table};
-use crate::{Draft, Name, Options, Snapshot, draft, split};
+use crate::{Draft, Name, Options, Running, Snapshot, draft, keep, split};
 use diagnostics::Provider;
 
 const ORDERS: &str = "CREATE TABLE `orders` (
@@ -349,4 +349,50 @@ fn what_is_set_for_the_whole_server_is_not_put_back() {
     assert!(back("SET @before = @@GLOBAL.max_connections").is_complete());
     assert!(back("SET SESSION sort_buffer_size = @@GLOBAL.sort_buffer_size").is_complete());
     assert!(!back("SET GLOBAL foreign_key_checks = 0").is_complete());
+}
+
+/// What is sent in place of a statement that drops a column of this table, on a server of this version.
+fn kept(version: &str, table: &str, text: &str) -> Result<Vec<String>, String> {
+    let mut now = Snapshot::empty(Provider::MySql);
+    now.session.insert("version".to_owned(), version.to_owned());
+    let definition = Definition { source: Some(table.to_owned()), ..shown_table(table).unwrap() };
+    now.objects.insert(Object { kind: ObjectKind::Table, name: Name::unqualified("u") }, definition);
+    let script = split(text, &Options::new(Provider::MySql)).unwrap();
+    let keeping = keep(Running { script: &script, text, done: 0 }, &mut now, "tag", &[]);
+    keeping
+        .map(|keeping| keeping.substitutions.into_iter().flat_map(|one| one.sent).collect())
+        .map_err(|unkept| unkept.reason)
+}
+
+#[test]
+fn each_server_drops_what_it_drops() {
+    let (mysql, mariadb) = ("8.0.36", "10.11.6-MariaDB");
+    let drop = "ALTER TABLE u DROP COLUMN a";
+    let unique =
+        "CREATE TABLE `u` (\n  `a` int DEFAULT NULL,\n  `b` int DEFAULT NULL,\n  UNIQUE KEY `k` (`a`,`b`)\n)";
+    assert_eq!(
+        kept(mysql, unique, drop).unwrap(),
+        [
+            "ALTER TABLE u DROP INDEX `k`, ADD UNIQUE KEY `k` (`b`), CHANGE COLUMN `a` `_cutover_kept_tag_1_a` int DEFAULT NULL"
+        ]
+    );
+    assert_eq!(
+        kept(mariadb, unique, drop).unwrap_err(),
+        "the index k has it with others (b); drop that before"
+    );
+    let expression =
+        "CREATE TABLE `u` (\n  `a` int DEFAULT NULL,\n  `b` int DEFAULT NULL,\n  KEY `k` (((`a` + 1)))\n)";
+    assert_eq!(kept(mysql, expression, drop).unwrap_err(), "the index k is made of it; drop that before");
+    let check = "CREATE TABLE `u` (\n  `a` int DEFAULT NULL,\n  `b` int DEFAULT NULL,\n  CONSTRAINT `u_chk_1` CHECK ((`a` > 0)) /*!80016 NOT ENFORCED */\n)";
+    assert_eq!(
+        kept(mysql, check, drop).unwrap(),
+        [
+            "ALTER TABLE u DROP CONSTRAINT `u_chk_1`, CHANGE COLUMN `a` `_cutover_kept_tag_1_a` int DEFAULT NULL"
+        ]
+    );
+    let parted = "CREATE TABLE `u` (\n  `a` int DEFAULT NULL,\n  `b` int DEFAULT NULL\n) ENGINE=InnoDB\n/*!50100 PARTITION BY HASH (`a`)\nPARTITIONS 2 */";
+    assert_eq!(
+        kept(mysql, parted, drop).unwrap_err(),
+        "the partitions of u are made of it; change those before"
+    );
 }
