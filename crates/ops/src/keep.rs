@@ -66,7 +66,7 @@ pub(crate) fn decide_from(
     planned: &mut [PlannedMigration],
     now: &mut Snapshot,
 ) -> Result<()> {
-    let held = run.patiently(trash::types)?;
+    let mut held = run.patiently(trash::types)?;
     let options = script_options(run);
     let taken = taken(run)?;
     let mut writes = Writes::default();
@@ -96,6 +96,7 @@ pub(crate) fn decide_from(
             segment.substitutions.clone_from(&keeping.substitutions);
         }
         migration.kept = keeping.kept;
+        held = keeping.types;
     }
     Ok(())
 }

@@ -77,13 +77,17 @@ impl Leaning {
 
     /// What of the kept things this is, or is a part of, where it is not taken off while it is kept.
     fn needed(&self, root: &Root, going: &Going) -> Option<String> {
-        let kept = self.kept.iter().find(|kept| is_of(kept, going))?;
         let code = matches!(root, Root::Routine(_) | Root::Relation(_));
+        let Some(kept) = self.kept.iter().find(|kept| is_of(kept, going)) else {
+            return aside(going);
+        };
         match (going.kind.as_str(), &kept.column) {
             // Taken off, and made again with it.
             ("trigger", _) => None,
             _ if going.is_foreign_key => None,
             ("default value", _) if code => None,
+            // It is in another schema by then.
+            ("table", _) if matches!(root, Root::Schema(_)) => None,
             ("table", _) => Some(format!("table {}", kept.name)),
             ("table column", None) => Some(format!("a column of table {} ({})", kept.name, going.identity)),
             ("table column", Some(column)) => Some(format!("column {}.{column}", kept.name)),
@@ -97,6 +101,16 @@ impl Leaning {
         let is_its = |table: &Name| self.altered.iter().any(|altered| altered.name == table.name);
         going.table.as_ref().is_some_and(is_its)
     }
+}
+
+/// What an earlier deploy keeps. What keeps an object of it from being dropped is seen by the server.
+fn aside(going: &Going) -> Option<String> {
+    let in_schema = |table: &Name| {
+        table.schema.as_ref().is_some_and(|schema| schema.starts_with(sql::KEPT_SCHEMA_PREFIX))
+    };
+    let named = going.column.as_ref().is_some_and(|column| column.starts_with(sql::KEPT_PREFIX));
+    let is_aside = going.kind == "table column" && (named || going.table.as_ref().is_some_and(in_schema));
+    is_aside.then(|| format!("column {}", going.identity))
 }
 
 /// Whether it is a kept table or column, or a part of one.

@@ -236,6 +236,8 @@ pub struct Keeping {
     pub substitutions: Vec<Substitution>,
     /// What is kept by them.
     pub kept: Vec<Kept>,
+    /// PostgreSQL: the types that kept tables and columns have by then, these and earlier ones.
+    pub types: Vec<String>,
 }
 
 /// What is sent in place of one statement, where in that the statement itself is, if it is, and what that keeps. None: the statement

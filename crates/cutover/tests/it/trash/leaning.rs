@@ -145,3 +145,79 @@ fn statistics_and_publications_leave_a_kept_table_and_come_back_with_it() {
     assert_eq!(database.psql("SELECT stxrelid::regclass FROM pg_statistic_ext WHERE stxname = 'st'"), "p");
     assert_eq!(database.psql("SELECT a FROM p"), "2");
 }
+
+/// Prisma replaces an enum by another one: what is kept has the old one, under whatever name, in whichever deploy that was.
+#[test]
+fn an_enum_of_something_kept_is_replaced() {
+    let base = "CREATE TYPE \"Role\" AS ENUM ('A', 'B'); CREATE TABLE u (id int PRIMARY KEY, role \"Role\" NOT NULL, other \"Role\"); CREATE TABLE z (id int PRIMARY KEY, r \"Role\"[]);
+        INSERT INTO u VALUES (1, 'A', 'A'); INSERT INTO z VALUES (1, '{A,B}');";
+    let drops = "ALTER TABLE u DROP COLUMN role; DROP TABLE z;";
+    let replaces = "CREATE TYPE \"Role_new\" AS ENUM ('A', 'C'); ALTER TABLE u ALTER COLUMN other TYPE \"Role_new\" USING (other::text::\"Role_new\");
+        ALTER TYPE \"Role\" RENAME TO \"Role_old\"; ALTER TYPE \"Role_new\" RENAME TO \"Role\"; DROP TYPE \"Role_old\";";
+    for apart in [true, false] {
+        let database = postgres::server().create_database("leaning");
+        let project = Project::new(&[("1_base", base)]);
+        project.deploy(&database.url());
+        project.write("2_drop", drops);
+        if apart {
+            project.runs(&database.url(), &["rollback", "--draft", "2_drop"]);
+            project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+        }
+        project.write("3_enum", replaces);
+        project.runs(&database.url(), &["rollback", "--draft"]);
+        project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+        assert_eq!(database.psql("SELECT enum_range(NULL::\"Role\")"), "{A,C}");
+        project.runs(&database.url(), &["rollback", "--yes", "--to", "1_base"]);
+        assert_eq!(database.psql("SELECT role, other, enum_range(NULL::\"Role\") FROM u"), "A|A|{A,B}");
+        assert_eq!(database.psql("SELECT r FROM z"), "{A,B}");
+    }
+}
+
+/// A type that is dropped behind its last column, by the next migration.
+#[test]
+fn a_type_goes_behind_its_column_and_comes_back_before_it() {
+    let base = "CREATE TYPE \"Role\" AS ENUM ('A', 'B'); CREATE TABLE u (id int PRIMARY KEY, role \"Role\" NOT NULL); INSERT INTO u VALUES (1, 'B');";
+    for apart in [true, false] {
+        let database = postgres::server().create_database("leaning");
+        let project = Project::new(&[("1_base", base)]);
+        project.deploy(&database.url());
+        project.write("2_drop", "ALTER TABLE u DROP COLUMN role;");
+        if apart {
+            project.runs(&database.url(), &["rollback", "--draft", "2_drop"]);
+            project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+        }
+        project.write("3_type", "DROP TYPE \"Role\";");
+        project.runs(&database.url(), &["rollback", "--draft"]);
+        project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+        project.runs(&database.url(), &["rollback", "--yes", "--to", "1_base"]);
+        assert_eq!(database.psql("SELECT id, role, pg_typeof(role)::regtype FROM u"), "1|B|\"Role\"");
+    }
+}
+
+/// Ordinary scripts that drop what they have made, what they have moved out, or one thing twice.
+#[test]
+fn what_is_nobodys_loss_is_dropped() {
+    let base = "CREATE SCHEMA ss; CREATE TABLE ss.t (id int); CREATE TABLE p (id int); CREATE TABLE q (id int PRIMARY KEY); CREATE TABLE r (id int REFERENCES q (id)); INSERT INTO ss.t VALUES (7);";
+    for drops in [
+        "CREATE TABLE x (i int); INSERT INTO x VALUES (1); DROP TABLE x CASCADE;",
+        "ALTER TABLE p ADD COLUMN q int; ALTER TABLE p DROP COLUMN q CASCADE;",
+        "DROP TABLE ss.t; DROP SCHEMA ss;",
+        "DROP TABLE ss.t; DROP SCHEMA ss CASCADE;",
+        "DROP TABLE IF EXISTS p, public.p;",
+        "DROP TABLE IF EXISTS absent CASCADE; DROP VIEW IF EXISTS v CASCADE; DROP FUNCTION IF EXISTS f(int) CASCADE;",
+    ] {
+        let database = postgres::server().create_database("leaning");
+        let project = Project::new(&[("1_base", base), ("2_drop", drops)]);
+        project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+        project.runs(&database.url(), &["trash", "purge", "--yes"]);
+    }
+    // A key of another table is named before anything runs.
+    let database = postgres::server().create_database("leaning");
+    let project = Project::new(&[("1_base", base)]);
+    project.deploy(&database.url());
+    project.write("2_drop", "DROP TABLE q CASCADE;");
+    assert!(
+        refused(&database, &project, "C2031")
+            .contains("it takes foreign key r_id_fkey of table public.r with it")
+    );
+}

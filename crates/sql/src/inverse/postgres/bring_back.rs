@@ -190,10 +190,28 @@ fn count_on(
     }
 }
 
-/// Values of a type that the way back has made are of another one than those that are kept.
+/// Values of a type of the database's own may be of another one than those that are kept: a way back has made it again.
 fn cast(column: &ColumnDefinition, state: &State) -> String {
-    let made = state.find_any(&TYPES, &own_type(column)).is_some_and(|own| state.is_created(&own));
-    if made { format!("::text::{}", column.data_type) } else { String::new() }
+    let own = state.find_any(&TYPES, &own_type(column)).is_some();
+    if own { format!("::text::{}", column.data_type) } else { String::new() }
+}
+
+/// Gives a column its type. Where that is one of the database's own, the column may have just that: rows are written anew only where it
+/// has another.
+fn typed(table: &Object, column: &ColumnDefinition, state: &State) -> String {
+    let (name, cast) = (quoted(&column.name), cast(column, state));
+    if cast.is_empty() {
+        return alter_column(table, &column.name, &format!("TYPE {}", column.data_type));
+    }
+    let change = format!("TYPE {} USING {name}{cast}", column.data_type);
+    format!(
+        "DO $cutover$BEGIN IF (SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to_regclass({}) AND a.attname = {} AND NOT \
+         a.attisdropped) <> pg_catalog.to_regtype({}) THEN {}; END IF; END$cutover$",
+        text::string(&render::qualified(&table.name)),
+        text::string(&column.name),
+        text::string(&column.data_type),
+        alter_column(table, &column.name, &change)
+    )
 }
 
 /// A column is added: it is the one that was kept.
@@ -272,13 +290,11 @@ fn named_back(
         return filled_anew((table, column), from, (piece, state));
     }
     let defined = types::defined(column, state);
-    let cast = cast(&defined, state);
-    let using = if cast.is_empty() { cast } else { format!(" USING {}{cast}", quoted(name)) };
     let mut sent = vec![alter(table, &format!("RENAME COLUMN {} TO {}", quoted(from), quoted(name)))];
     let identity = column.identity;
     if !identity {
         sent.push(alter_column(table, name, "DROP DEFAULT"));
-        sent.push(alter_column(table, name, &format!("TYPE {}{using}", defined.data_type)));
+        sent.push(typed(table, &ColumnDefinition { name: name.to_owned(), ..defined.clone() }, state));
     }
     if let Some(default) = defined.default.as_ref().filter(|_| !identity) {
         // Rows that came since get numbers behind those that are kept.

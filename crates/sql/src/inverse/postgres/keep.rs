@@ -18,7 +18,7 @@ use crate::action::Name;
 use crate::changed::{self, Root};
 use crate::kind::{DdlVerb, Kind};
 use crate::pg;
-use crate::pg::command::{Alter, Change, Command, Drop, Object as Relation};
+use crate::pg::command::{Alter, Change, Command, DomainChange, Drop, Object as Relation, TypeChange};
 use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, Part, PartKind};
 use crate::statement::Statement;
 use std::collections::BTreeSet;
@@ -32,7 +32,8 @@ pub(in crate::inverse) fn keep(
     let (mut types, mut temporary) = (held.to_vec(), Temporary::default());
     for (number, statement) in left(running) {
         let tag = format!("{tag}_{}", number + 1);
-        let meant = temporary.read(statement, statement.span.slice(running.text));
+        let written = statement.span.slice(running.text);
+        let meant = temporary.read(statement, written);
         // It is in no snapshot.
         if meant == Meant::Temporary {
             continue;
@@ -45,8 +46,10 @@ pub(in crate::inverse) fn keep(
             found => found,
         };
         keeping.take(number, found)?;
+        follow_types(written, state, &mut types);
         super::one(statement, running.text, state);
     }
+    keeping.types = types;
     Ok(())
 }
 
@@ -61,7 +64,40 @@ fn one(statement: &Statement, text: &str, state: &State, (tag, types): (&str, &m
     }
     let found = named(written, state, (tag, types))?;
     let watched = found.is_none() && dropped.cascades;
-    Ok(if watched { Some((vec![trial::watched(written)], None, Vec::new())) } else { found })
+    Ok(if watched { Some((vec![trial::watched(written, &own(state))], None, Vec::new())) } else { found })
+}
+
+/// What the script itself has made: tables, and columns of others.
+fn own(state: &State) -> Vec<(String, Option<String>)> {
+    let tables = state.now.objects.keys().filter(|object| object.kind == ObjectKind::Table);
+    let tables = tables.filter(|table| state.is_created(table)).map(|table| (table, None));
+    let columns = state.added.iter().map(|(table, column)| (table, Some(column.clone())));
+    tables.chain(columns).map(|(table, column)| (render::qualified(&table.name), column)).collect()
+}
+
+/// Types that kept things have are called otherwise from now on.
+fn follow_types(written: &str, state: &State, types: &mut [String]) {
+    let (name, to, schema) = match pg::read(written) {
+        Ok(Command::AlterType { name, change }) => match change {
+            TypeChange::Rename(to) => (name, Some(to), None),
+            TypeChange::SetSchema(schema) => (name, None, Some(schema)),
+            _ => return,
+        },
+        Ok(Command::AlterDomain { name, change }) => match change {
+            DomainChange::Rename(to) => (name, Some(to), None),
+            DomainChange::SetSchema(schema) => (name, None, Some(schema)),
+            _ => return,
+        },
+        _ => return,
+    };
+    let Some(object) = state.find_any(&TYPES, &name) else { return };
+    let now = Name {
+        schema: schema.or_else(|| object.name.schema.clone()),
+        name: to.unwrap_or_else(|| object.name.name.clone()),
+    };
+    for one in types.iter_mut().filter(|one| names(one, &object)) {
+        *one = render::qualified(&now);
+    }
 }
 
 /// What of a statement names what is kept instead.
@@ -92,8 +128,9 @@ fn named(written: &str, state: &State, (tag, types): (&str, &mut Vec<String>)) -
 }
 
 fn tables(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Instead {
-    let named: Vec<Object> =
+    let named: BTreeSet<Object> =
         dropped.names.iter().filter_map(|name| state.find(ObjectKind::Table, name)).collect();
+    let named = Vec::from_iter(named);
     // What the script itself has made was not there before it.
     if named.is_empty() || named.iter().all(|table| state.is_created(table)) {
         return Ok(None);
@@ -182,6 +219,13 @@ fn taken_along(named: &[Object], lost: &Lost, state: &State) -> Option<String> {
     object
         .map(|(object, _)| object.to_string())
         .or_else(|| part().map(|(object, part, _)| format!("{part} of {object}")))
+        .or_else(|| {
+            let is_others = |object: &Object| !lost.objects.contains_key(object);
+            let keys = |(object, part, _): &(&Object, &Part, &String)| {
+                part.kind == PartKind::ForeignKey && is_others(object)
+            };
+            lost.parts().find(keys).map(|(object, part, _)| format!("{part} of {object}"))
+        })
 }
 
 /// A table is a partition of another, or of one of its partitions.

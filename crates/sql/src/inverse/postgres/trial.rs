@@ -14,14 +14,20 @@ pub(super) fn alone(tables: &str, drop: &str) -> String {
 }
 
 /// A statement that drops what depends on something (CASCADE): where a column with values is gone behind it, it is taken back. A plan
-/// foresees most of that; what the script itself has done before it only the server knows.
-pub(super) fn watched(statement: &str) -> String {
-    let columns = "SELECT a.attrelid, a.attnum FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid WHERE c.relkind IN ('r', 'p') AND \
+/// foresees most of that; what the script itself has done before it only the server knows. What it has made, `own`, is nobody's loss.
+pub(super) fn watched(statement: &str, own: &[(String, Option<String>)]) -> String {
+    let made = |(table, column): &(String, Option<String>)| {
+        let column = column
+            .as_ref()
+            .map_or(String::new(), |column| format!(" AND k.attname = {}", text::string(column)));
+        format!(" AND NOT (k.attrelid = pg_catalog.to_regclass({}){column})", text::string(table))
+    };
+    let made: String = own.iter().map(made).collect();
+    let columns = "SELECT a.attrelid, a.attnum, a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid WHERE c.relkind IN ('r', 'p') AND \
          a.attnum > 0 AND NOT a.attisdropped AND coalesce(pg_catalog.to_jsonb(a)->>'attgenerated', '') = '' AND c.relnamespace <> 'pg_catalog'::pg_catalog.regnamespace";
     let names = format!(
         "SELECT pg_catalog.array_agg(pg_catalog.concat(k.attrelid, '.', k.attnum)), \
-         pg_catalog.array_agg(pg_catalog.concat(k.attrelid::pg_catalog.regclass, '.', (SELECT own.attname FROM pg_catalog.pg_attribute own WHERE own.attrelid = k.attrelid AND \
-         own.attnum = k.attnum))) FROM ({columns}) k"
+         pg_catalog.array_agg(pg_catalog.concat(k.attrelid::pg_catalog.regclass, '.', k.attname)) FROM ({columns}) k WHERE true{made}"
     );
     format!(
         "DO $cutover$DECLARE numbers text[]; names text[]; gone text; BEGIN {names} INTO numbers, names; EXECUTE {}; SELECT pg_catalog.min(b.name) INTO gone FROM \
