@@ -115,3 +115,34 @@ fn a_way_back_that_adds_the_rows_or_looks_at_none_goes_on() {
         assert_eq!(database.sql("SELECT * FROM c ORDER BY id"), "1|1\n2|2\n3|NULL", "{before}");
     }
 }
+
+/// SQLite deletes the rows of a table before it drops it, and foreign keys act: rows of others would go that nobody keeps.
+#[test]
+fn rows_of_others_that_would_go_along_are_named_before_anything_runs() {
+    let base = "CREATE TABLE u (id INTEGER PRIMARY KEY); CREATE TABLE p (id INTEGER PRIMARY KEY, u INTEGER REFERENCES u (id) ON DELETE CASCADE);
+        CREATE TABLE q (id INTEGER PRIMARY KEY, u INTEGER, CONSTRAINT q_u FOREIGN KEY (u) REFERENCES u (id) ON DELETE SET NULL ON UPDATE CASCADE);
+        INSERT INTO u VALUES (1); INSERT INTO p VALUES (1, 1); INSERT INTO q VALUES (1, 1);";
+    for (drops, refused) in [
+        ("DROP TABLE u; DROP TABLE p;", true),
+        ("DROP TABLE p; DROP TABLE u;", true),
+        ("DROP TABLE p; DROP TABLE q; DROP TABLE u;", false),
+        (
+            "UPDATE p SET u = NULL; UPDATE q SET u = NULL; PRAGMA foreign_keys=OFF; DROP TABLE u; PRAGMA foreign_keys=ON;",
+            false,
+        ),
+    ] {
+        let database = sqlite::Database::create("foreseen");
+        let project = Project::new(&[("1_base", base)]);
+        project.deploy(&database.url());
+        project.write("2_drop", drops);
+        let output = project.run(&database.url(), &["deploy", "--keep-dropped"]);
+        let said = text(&output);
+        assert_eq!(said.contains("C2031"), refused, "{drops}: {said}");
+        if refused {
+            assert!(said.contains("acts on its rows when those of u go (ON DELETE)"), "{said}");
+            assert_eq!(database.query("SELECT count(*) FROM p UNION ALL SELECT u FROM q"), "1\n1", "{drops}");
+        } else {
+            assert!(output.status.success(), "{drops}: {said}");
+        }
+    }
+}

@@ -25,6 +25,7 @@ CREATE TABLE p (id int PRIMARY KEY, t text COLLATE co, m ts.mood, n ts.name, h h
 CREATE INDEX by_g ON p (g(id));
 CREATE TABLE other (id int);
 ALTER TABLE p ENABLE ROW LEVEL SECURITY; CREATE POLICY reads ON p USING (EXISTS (SELECT FROM other WHERE other.id = p.id));
+CREATE TABLE seen (m int); CREATE VIEW moods AS SELECT m FROM seen;
 INSERT INTO p VALUES (1, 'x', 'a', 'n', 'k=>v', ROW(1), ROW(1, 2)); INSERT INTO below VALUES (1, 2);";
 
 #[test]
@@ -37,6 +38,7 @@ fn what_would_take_values_along_is_refused_before_anything_runs() {
         ("DROP TYPE pair CASCADE;", "column public.p.q"),
         ("DROP TABLE row_type CASCADE;", "column public.p.r"),
         ("DROP TABLE above CASCADE;", "public.below"),
+        ("ALTER TABLE seen DROP COLUMN m CASCADE;", "view public.moods"),
     ] {
         let database = postgres::server().create_database("leaning");
         let project = Project::new(&[("1_base", BASE)]);
@@ -220,4 +222,32 @@ fn what_is_nobodys_loss_is_dropped() {
         refused(&database, &project, "C2031")
             .contains("it takes foreign key r_id_fkey of table public.r with it")
     );
+}
+
+/// Whoever drops a table needs no right to the publications that list it.
+#[test]
+fn a_publication_of_somebody_else_is_left_as_it_is() {
+    let database = postgres::server().create_database("leaning");
+    let role = format!("{}_dropper", database.name());
+    let base = format!(
+        "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1); CREATE PUBLICATION pub FOR TABLE p;
+        CREATE ROLE {role}; GRANT CREATE ON DATABASE \"{}\" TO {role}; ALTER TABLE p OWNER TO {role}; GRANT ALL ON SCHEMA public TO {role};",
+        database.name()
+    );
+    let project = Project::new(&[("1_base", &base)]);
+    project.deploy(&database.url());
+    let drops = format!("SET ROLE {role}; DROP TABLE p; RESET ROLE;");
+    write(&project, "2_drop", &drops, "CREATE TABLE p (id int PRIMARY KEY);");
+    project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+    let listed = project.runs(&database.url(), &["trash", "list"]);
+    let id = listed
+        .lines()
+        .find(|line| line.contains("table public.p"))
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap();
+    project.runs(&database.url(), &["trash", "restore", id]);
+    assert_eq!(database.psql("SELECT tablename FROM pg_publication_tables"), "p");
+    database.psql(&format!("DROP TABLE p; DROP OWNED BY {role}; DROP ROLE {role}"));
 }

@@ -295,7 +295,7 @@ fn moved(
         match published::item(&own.text, table) {
             Some(item) if object.kind == ObjectKind::Publication => {
                 steps.push(published::take_off(object, table));
-                back.push(published::add(object, &item));
+                back.push(published::put_back(object, table, &item));
             }
             _ => {
                 steps.push(render::drop(object, own));
@@ -417,8 +417,11 @@ fn columns(change: &Alter, written: &str, state: &State, (tag, types): (&str, &m
     let (mut sent, mut kept, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for (piece, one) in pieces.pieces.iter().zip(&change.changes) {
         match one {
-            Change::DropColumn { name, .. } if drops(name) => {
+            Change::DropColumn { name, cascade } if drops(name) => {
                 let Some(column) = then.column(&table, name).cloned() else { continue };
+                if *cascade && let Some(other) = taken_with(&table, name, state) {
+                    return Err(format!("it takes {other} with it; drop that in a statement of its own"));
+                }
                 types.push(column.data_type.clone());
                 let (steps, found) = renamed(&table, &column, &mut then, tag)?;
                 sent.extend(steps);
@@ -438,6 +441,21 @@ fn columns(change: &Alter, written: &str, state: &State, (tag, types): (&str, &m
         sent.push(format!("{} {}", pieces.head, rest.join(", ")));
     }
     Ok(Some((sent, None, kept)))
+}
+
+/// What CASCADE drops beside what a column takes with it anyway.
+fn taken_with(table: &Object, column: &str, state: &State) -> Option<String> {
+    let lost = |cascade: bool| {
+        let (mut then, mut lost) = (State::new(&state.now, BTreeSet::new()), Lost::default());
+        lost.column(&mut then, table, column, cascade);
+        lost
+    };
+    let (alone, all) = (lost(false), lost(true));
+    let object = all.objects.keys().find(|object| !alone.objects.contains_key(*object));
+    let is_more = |part: &(&Object, &Part, &String)| !alone.parts().any(|own| own == *part);
+    object
+        .map(Object::to_string)
+        .or_else(|| all.parts().find(is_more).map(|(object, part, _)| format!("{part} of {object}")))
 }
 
 /// The script itself has added it.

@@ -72,12 +72,31 @@ pub(super) fn add(publication: &Object, item: &str) -> String {
     format!("ALTER PUBLICATION {} ADD {item}", render::quoted(&publication.name.name))
 }
 
-/// Takes a table out of a publication.
+/// Takes a table out of a publication while it is kept. One that is somebody else's goes on listing it, as whoever drops a table needs no
+/// right to its publications.
 pub(super) fn take_off(publication: &Object, table: &Object) -> String {
-    format!(
+    let change = format!(
         "ALTER PUBLICATION {} DROP TABLE {}",
         render::quoted(&publication.name.name),
         render::qualified(&table.name)
+    );
+    where_owned(publication, &change, "true")
+}
+
+/// The same back, where it was taken out.
+pub(super) fn put_back(publication: &Object, table: &Object, item: &str) -> String {
+    let listed = format!(
+        "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = pg_catalog.to_regclass({}))",
+        text::string(&render::qualified(&table.name))
+    );
+    where_owned(publication, &add(publication, item), &listed)
+}
+
+fn where_owned(publication: &Object, change: &str, and: &str) -> String {
+    format!(
+        "DO $cutover$BEGIN IF EXISTS (SELECT 1 FROM pg_catalog.pg_publication p WHERE p.pubname = {} AND pg_catalog.pg_has_role(p.pubowner, 'USAGE') AND {and}) THEN \
+         {change}; END IF; END$cutover$",
+        text::string(&publication.name.name)
     )
 }
 

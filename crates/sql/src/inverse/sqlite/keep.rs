@@ -24,10 +24,18 @@ pub(in crate::inverse) fn keep(
     keeping: &mut Keeping,
 ) -> Result<(), Unkept> {
     let mut walk = Walk { state, undone: Vec::new(), rebuilt: Vec::new() };
-    let mut is_renamed = false;
+    let (mut is_renamed, mut keys_act) = (false, true);
     for (number, statement) in left(running) {
         let tag = format!("{tag}_{}", number + 1);
-        let found = one(statement, running.text, &walk, &tag);
+        if let Kind::Pragma { name, argument: Some(argument) } = &statement.kind
+            && name == "foreign_keys"
+        {
+            keys_act = !matches!(argument.to_ascii_lowercase().as_str(), "off" | "0" | "false" | "no");
+        }
+        let found = one(statement, running.text, &walk, &tag).and_then(|found| match found {
+            Some(_) if keys_act => taken_along(statement, running.text, &walk).map_or(Ok(found), Err),
+            found => Ok(found),
+        });
         let before = |(mut sent, kept): (Vec<String>, Vec<Kept>)| {
             let own = sent.len();
             sent.push(statement.span.slice(running.text).to_owned());
@@ -43,6 +51,43 @@ pub(in crate::inverse) fn keep(
         walk.undone.push(undo);
     }
     Ok(())
+}
+
+/// The rows of another table that go with those of a dropped one, or lose what they point with: the server deletes these first, and
+/// foreign keys act. Why that is refused.
+fn taken_along(statement: &Statement, text: &str, walk: &Walk<'_>) -> Option<String> {
+    let own = tokens(statement.span, text);
+    let (object, _) = dropped(Words::new(text, &own, SQLITE), walk)?;
+    let acts = |(other, definition): &(&Object, &Definition)| {
+        let held = definition.parts.values().chain(definition.columns.iter().map(|column| &column.text));
+        *other != &object && held.into_iter().any(|held| acts_on_delete(held, &object.name.name))
+    };
+    let (other, _) = walk.state.now.objects.iter().find(acts)?;
+    Some(format!(
+        "a foreign key of {} acts on its rows when those of {} go (ON DELETE); drop {} or that key before",
+        other.name, object.name, other.name
+    ))
+}
+
+/// A foreign key to the table that deletes or changes the rows that it is of.
+fn acts_on_delete(held: &str, table: &str) -> bool {
+    let tokens = text::tokens(held, SQLITE);
+    let mut words = Words::new(held, &tokens, SQLITE);
+    while words.skip_to("REFERENCES") {
+        let Some(to) = words.name() else { continue };
+        while let Some(next) = words.look(0) {
+            if words.take_all(&["ON", "DELETE"]) {
+                if words.take_any(&["CASCADE", "SET"]).is_some() && text::same(&to.name, table, SQLITE) {
+                    return true;
+                }
+            } else if words.at_word("REFERENCES") || next.is_symbol(b',') {
+                break;
+            } else {
+                words.advance();
+            }
+        }
+    }
+    false
 }
 
 /// What was kept of columns of a table that the script drops later on needs no guards any more: its rows stay as they are then, in the
@@ -190,10 +235,15 @@ fn columns(
     }
     let place = kept_name(KEPT_PREFIX, tag, &table.name.name);
     let Some(keys) = keys(definition, stays) else {
-        return Err(format!(
-            "{} has no key by which its rows could be told apart later; give it one before, or keep the whole table",
-            table.name
-        ));
+        let why = match self::keys(definition, &|_| true) {
+            Some(_) => {
+                "does not take its key along: by what else could its rows be told apart later? Keep the key, or the whole table"
+            }
+            None => {
+                "has no key by which its rows could be told apart later; give it one before, or keep the whole table"
+            }
+        };
+        return Err(format!("{} {why}", table.name));
     };
     let name = quoted(&table.name.name);
     let told = keys.iter().map(|(own, _)| quoted(own));
