@@ -14,7 +14,8 @@ pub(super) fn alone(tables: &str, drop: &str) -> String {
 }
 
 /// A statement that drops what depends on something (CASCADE): where a column with values is gone behind it, it is taken back. A plan
-/// foresees most of that; what the script itself has done before it only the server knows. What it has made, `own`, is nobody's loss.
+/// foresees most of that; what the script itself has done before it only the server knows. What it has made, `own`, is nobody's loss, and
+/// what others drop meanwhile is none of this statement's: it holds its locks.
 pub(super) fn watched(statement: &str, own: &[(String, Option<String>)]) -> String {
     let made = |(table, column): &(String, Option<String>)| {
         let column = column
@@ -31,7 +32,8 @@ pub(super) fn watched(statement: &str, own: &[(String, Option<String>)]) -> Stri
     );
     format!(
         "DO $cutover$DECLARE numbers text[]; names text[]; gone text; BEGIN {names} INTO numbers, names; EXECUTE {}; SELECT pg_catalog.min(b.name) INTO gone FROM \
-         ROWS FROM (pg_catalog.unnest(numbers), pg_catalog.unnest(names)) AS b (number, name) WHERE NOT EXISTS (SELECT 1 FROM ({columns}) a WHERE pg_catalog.concat(a.attrelid, '.', a.attnum) = b.number); IF \
+         ROWS FROM (pg_catalog.unnest(numbers), pg_catalog.unnest(names)) AS b (number, name) WHERE pg_catalog.split_part(b.number, '.', 1)::pg_catalog.oid IN (SELECT l.relation FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() AND \
+         l.mode = 'AccessExclusiveLock') AND NOT EXISTS (SELECT 1 FROM ({columns}) a WHERE pg_catalog.concat(a.attrelid, '.', a.attnum) = b.number); IF \
          gone IS NOT NULL THEN RAISE EXCEPTION 'the values of % would go with what this drops, and could not be kept', gone USING ERRCODE = 'KEPT1'; END IF; END$cutover$",
         text::string(statement)
     )
