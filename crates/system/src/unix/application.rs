@@ -85,7 +85,7 @@ impl Front {
     /// From here on no signal is lost.
     pub fn prepare() -> Result<Self> {
         let all = heeded(PASSED_ON).chain([SIGCHLD]);
-        let mut arriving = SignalsInfo::<WithOrigin>::new(all)?;
+        let arriving = SignalsInfo::<WithOrigin>::new(all)?;
         for number in REAL_TIME {
             // The first of them are the C library's own.
             let _ = arriving.add_signal(number);

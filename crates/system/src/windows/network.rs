@@ -44,17 +44,23 @@ pub fn check_local(path: &Path) -> Result<()> {
     Err(Error::new(ErrorKind::Unsupported, told))
 }
 
+/// `WSAENOPROTOOPT`.
+const UNKNOWN_OPTION: i32 = 10042;
+
 /// Has a silent peer probed.
 pub fn keep_alive(stream: &TcpStream, probes: Probes) -> Result<()> {
     let socket = SockRef::from(stream);
     if !probes.enabled {
         return socket.set_keepalive(false);
     }
-    let mut wanted = TcpKeepalive::new().with_time(probes.idle);
-    if let Some((interval, count)) = probes.repeated {
-        wanted = wanted.with_interval(interval).with_retries(count);
+    let wanted = TcpKeepalive::new().with_time(probes.idle);
+    let Some((interval, count)) = probes.repeated else { return socket.set_tcp_keepalive(&wanted) };
+    let wanted = wanted.with_interval(interval);
+    match socket.set_tcp_keepalive(&wanted.clone().with_retries(count)) {
+        // Before Windows 10 of 2017 the count was the system's alone: ten.
+        Err(error) if error.raw_os_error() == Some(UNKNOWN_OPTION) => socket.set_tcp_keepalive(&wanted),
+        other => other,
     }
-    socket.set_tcp_keepalive(&wanted)
 }
 
 /// How many bytes may wait in the system for being sent.
