@@ -62,7 +62,8 @@ fn is_meant_for_the_application(origin: &Origin) -> bool {
 fn is_meant_for_the_application(origin: &Origin) -> bool {
     use std::io::IsTerminal;
     let sent = !matches!(origin.cause, Cause::Kernel | Cause::Unknown);
-    let keyboard = [Signal::INT.as_raw(), Signal::QUIT.as_raw(), Signal::TSTP.as_raw(), Signal::WINCH.as_raw()];
+    let keyboard =
+        [Signal::INT.as_raw(), Signal::QUIT.as_raw(), Signal::TSTP.as_raw(), Signal::WINCH.as_raw()];
     sent || !(keyboard.contains(&origin.signal) && std::io::stdin().is_terminal())
 }
 

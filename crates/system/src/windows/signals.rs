@@ -37,11 +37,8 @@ impl Asking {
     /// The number of what has come.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<i32> {
         let keyboard = [self.c.poll_recv(context), self.r#break.poll_recv(context)];
-        let system = [
-            self.close.poll_recv(context),
-            self.logoff.poll_recv(context),
-            self.shutdown.poll_recv(context),
-        ];
+        let system =
+            [self.close.poll_recv(context), self.logoff.poll_recv(context), self.shutdown.poll_recv(context)];
         let came = |all: &[Poll<Option<()>>]| all.iter().any(Poll::is_ready);
         match (came(&keyboard), came(&system)) {
             (_, true) => Poll::Ready(TERMINATED),

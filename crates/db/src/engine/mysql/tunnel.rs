@@ -168,11 +168,7 @@ fn no_tls() -> DbError {
 }
 
 /// Both ways at once, until both have ended.
-async fn carry(
-    driver: OwnStream,
-    server: tokio_rustls::client::TlsStream<TcpStream>,
-    told: &Told<'_>,
-) {
+async fn carry(driver: OwnStream, server: tokio_rustls::client::TlsStream<TcpStream>, told: &Told<'_>) {
     let (mut from_server, to_server) = tokio::io::split(server);
     let (mut from_driver, mut to_driver) = driver.into_split();
     let to_server = Mutex::new(to_server);

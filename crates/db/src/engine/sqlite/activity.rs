@@ -40,9 +40,7 @@ fn files(path: &Path) -> Vec<File> {
     ];
     names
         .into_iter()
-        .filter_map(|(path, word)| {
-            Some(File { identity: identity(&path).ok()?, word })
-        })
+        .filter_map(|(path, word)| Some(File { identity: identity(&path).ok()?, word }))
         .collect()
 }
 
