@@ -7,6 +7,7 @@ use crate::release::{self, TARGETS, Target};
 use crate::root;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -160,18 +161,42 @@ fn checksum(path: &Path) -> Done<String> {
 
 /// CycloneDX: every package that is linked on one of the targets, with its licence.
 fn bill_of_materials(version: &str) -> Done<Value> {
+    let mut components = BTreeMap::new();
+    for target in TARGETS {
+        for package in linked(target)? {
+            let (name, version) = (&package["name"], &package["version"]);
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let purl = format!("pkg:cargo/{}@{}", text(name), text(version));
+            let licences = json!([{ "expression": package["license"] }]);
+            let component = json!({ "type": "library", "name": name, "version": version, "purl": purl, "licenses": licences });
+            components.insert(purl, component);
+        }
+    }
+    println!("bill of materials: {} packages", components.len());
+    let components: Vec<Value> = components.into_values().collect();
+    Ok(json!({
+        "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
+        "metadata": { "component": { "type": "application", "name": "cutover", "version": version } },
+        "components": components,
+    }))
+}
+
+/// The packages that are linked on a target.
+fn linked(target: Target) -> Done<Vec<Value>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // One at a time: several at once make cargo fail.
     let output = Command::new(cargo)
         .current_dir(root())
-        .args(["metadata", "--format-version", "1", "--locked"])
-        .args(TARGETS.iter().flat_map(|target| ["--filter-platform", target.triple]))
+        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", target.triple])
         .output()
         .map_err(told)?;
+    if !output.status.success() {
+        return Err(format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)));
+    }
     let metadata: Value = serde_json::from_slice(&output.stdout).map_err(told)?;
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let nodes = list(&metadata["resolve"]["nodes"]);
     let packages = list(&metadata["packages"]);
-    let by_id = |id: &str| packages.iter().find(|package| package["id"] == id);
     let own = packages.iter().find(|package| package["name"] == "cutover").and_then(|own| own["id"].as_str());
     // What tests and build scripts need is not in the binary.
     let mut linked: Vec<String> = own.map(str::to_owned).into_iter().collect();
@@ -187,23 +212,8 @@ fn bill_of_materials(version: &str) -> Done<Value> {
             }
         }
     }
-    let component = |package: &Value| {
-        let (name, version) = (&package["name"], &package["version"]);
-        json!({
-            "type": "library", "name": name, "version": version,
-            "purl": format!("pkg:cargo/{}@{}", name.as_str().unwrap_or_default(), version.as_str().unwrap_or_default()),
-            "licenses": [{ "expression": package["license"] }],
-        })
-    };
-    let mut components: Vec<Value> =
-        linked.iter().skip(1).filter_map(|id| by_id(id)).map(component).collect();
-    components.sort_by_key(|component| component["purl"].as_str().unwrap_or_default().to_owned());
-    println!("bill of materials: {} packages", components.len());
-    Ok(json!({
-        "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
-        "metadata": { "component": { "type": "application", "name": "cutover", "version": version } },
-        "components": components,
-    }))
+    let by_id = |id: &String| packages.iter().find(|package| package["id"] == id.as_str()).cloned();
+    Ok(linked.iter().skip(1).filter_map(by_id).collect())
 }
 
 /// A package for each platform, and the one that names them all.
