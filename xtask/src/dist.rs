@@ -1,10 +1,13 @@
-//! `cargo xtask dist`: what is released. For one target: the binary (static on Linux) with its manual and completions in an archive. With
+//! `cargo xtask dist`: what is released. For one target: the binary (static on Linux) with its manual and completions in an archive; those
+//! are made by this machine's own build where the target is another. With
 //! `--finish`, once the archives of all targets lie in `target/dist`: checksums, what the binary is made of, the packages for npm, the
 //! formula for Homebrew.
 
-use crate::{release, root};
+use crate::release::{self, TARGETS, Target};
+use crate::root;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -19,10 +22,6 @@ pub(crate) struct Arguments {
     #[arg(long)]
     finish: bool,
 }
-
-/// Targets, and what npm calls them.
-const TARGETS: [(&str, &str, &str); 2] =
-    [("x86_64-unknown-linux-gnu", "linux", "x64"), ("aarch64-unknown-linux-gnu", "linux", "arm64")];
 
 type Done<T> = Result<T, String>;
 
@@ -41,8 +40,8 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Result {
     if arguments.finish {
         finish(&dist)?;
     } else {
-        let own = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-        archive(&dist, arguments.target.as_deref().unwrap_or(&own))?;
+        let own = release::host();
+        archive(&dist, release::target(arguments.target.as_deref().unwrap_or(&own))?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -61,29 +60,56 @@ fn succeed(command: &mut Command) -> Done<()> {
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
 }
 
-fn archive(dist: &Path, target: &str) -> Done<()> {
+/// The name of a target's archive.
+fn archive_of(target: Target) -> String {
+    format!("cutover-{}.tar.gz", target.triple)
+}
+
+/// GNU's tar, which can make the same archive of the same input; on macOS it has a name of its own.
+fn tar() -> Command {
+    Command::new(if std::env::consts::OS == "macos" { "gtar" } else { "tar" })
+}
+
+/// A binary that runs here.
+fn that_runs(binary: &Path, target: Target) -> Done<PathBuf> {
+    if target.triple == release::host() {
+        return Ok(binary.to_owned());
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    succeed(Command::new(cargo).current_dir(root()).args(["build", "--locked", "--package", "cutover"]))?;
+    Ok(release::target_folder().join("debug").join(release::target(&release::host())?.binary()))
+}
+
+fn archive(dist: &Path, target: Target) -> Done<()> {
     let binary = release::build_for(target)?;
-    let work = dist.join(format!("work-{target}"));
+    let runs = that_runs(&binary, target)?;
+    let work = dist.join(format!("work-{}", target.triple));
     fs::create_dir_all(work.join("completions")).map_err(told)?;
-    fs::copy(&binary, work.join("cutover")).map_err(told)?;
+    fs::copy(&binary, work.join(target.binary())).map_err(told)?;
     for file in ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "CHANGELOG.md"] {
         fs::copy(root().join(file), work.join(file)).map_err(told)?;
     }
-    succeed(Command::new(&binary).arg("man").arg(work.join("man")))?;
-    for (shell, file) in [("bash", "cutover.bash"), ("zsh", "_cutover"), ("fish", "cutover.fish")] {
-        let output = Command::new(&binary).args(["completions", shell]).output().map_err(told)?;
+    succeed(Command::new(&runs).arg("man").arg(work.join("man")))?;
+    let shells = [
+        ("bash", "cutover.bash"),
+        ("zsh", "_cutover"),
+        ("fish", "cutover.fish"),
+        ("powershell", "cutover.ps1"),
+    ];
+    for (shell, file) in shells {
+        let output = Command::new(&runs).args(["completions", shell]).output().map_err(told)?;
         fs::write(work.join("completions").join(file), output.stdout).map_err(told)?;
     }
-    let name = format!("cutover-{target}.tar.gz");
+    let name = archive_of(target);
     // The same input makes the same archive.
     succeed(
-        Command::new("tar")
+        tar()
             .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "-czf"])
             .arg(dist.join(&name))
             .arg("-C")
             .arg(&work)
             .args([
-                "cutover",
+                target.binary(),
                 "LICENSE-APACHE",
                 "LICENSE-MIT",
                 "README.md",
@@ -103,10 +129,8 @@ fn size(path: &Path) -> Done<u64> {
 
 fn finish(dist: &Path) -> Done<()> {
     let version = env!("CARGO_PKG_VERSION");
-    let there: Vec<_> = TARGETS
-        .into_iter()
-        .filter(|(target, ..)| dist.join(format!("cutover-{target}.tar.gz")).exists())
-        .collect();
+    let there: Vec<_> =
+        TARGETS.into_iter().filter(|target| dist.join(archive_of(*target)).exists()).collect();
     if there.is_empty() {
         return Err("no archive is there: `cargo xtask dist` makes one".to_owned());
     }
@@ -116,10 +140,10 @@ fn finish(dist: &Path) -> Done<()> {
     let mut formula = fs::read_to_string(root().join("packaging/homebrew.rb.in")).map_err(told)?;
     formula = formula.replace("@VERSION@", version);
     let mut sums = String::new();
-    for (target, ..) in &there {
-        let name = format!("cutover-{target}.tar.gz");
+    for target in &there {
+        let name = archive_of(*target);
         let sum = checksum(&dist.join(&name))?;
-        formula = formula.replace(&format!("@SHA256_{target}@"), &sum);
+        formula = formula.replace(&format!("@SHA256_{}@", target.triple), &sum);
         sums.push_str(&format!("{sum}  {name}\n"));
     }
     for name in [format!("cutover-{version}.cdx.json"), "install.sh".to_owned()] {
@@ -135,26 +159,44 @@ fn checksum(path: &Path) -> Done<String> {
     Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// CycloneDX: every package that is linked, with its licence.
+/// CycloneDX: every package that is linked on one of the targets, with its licence.
 fn bill_of_materials(version: &str) -> Done<Value> {
+    let mut components = BTreeMap::new();
+    for target in TARGETS {
+        for package in linked(target)? {
+            let (name, version) = (&package["name"], &package["version"]);
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let purl = format!("pkg:cargo/{}@{}", text(name), text(version));
+            let licences = json!([{ "expression": package["license"] }]);
+            let component = json!({ "type": "library", "name": name, "version": version, "purl": purl, "licenses": licences });
+            components.insert(purl, component);
+        }
+    }
+    println!("bill of materials: {} packages", components.len());
+    let components: Vec<Value> = components.into_values().collect();
+    Ok(json!({
+        "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
+        "metadata": { "component": { "type": "application", "name": "cutover", "version": version } },
+        "components": components,
+    }))
+}
+
+/// The packages that are linked on a target.
+fn linked(target: Target) -> Done<Vec<Value>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // One at a time: several at once make cargo fail.
     let output = Command::new(cargo)
         .current_dir(root())
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--filter-platform",
-            "x86_64-unknown-linux-gnu",
-        ])
+        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", target.triple])
         .output()
         .map_err(told)?;
+    if !output.status.success() {
+        return Err(format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)));
+    }
     let metadata: Value = serde_json::from_slice(&output.stdout).map_err(told)?;
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let nodes = list(&metadata["resolve"]["nodes"]);
     let packages = list(&metadata["packages"]);
-    let by_id = |id: &str| packages.iter().find(|package| package["id"] == id);
     let own = packages.iter().find(|package| package["name"] == "cutover").and_then(|own| own["id"].as_str());
     // What tests and build scripts need is not in the binary.
     let mut linked: Vec<String> = own.map(str::to_owned).into_iter().collect();
@@ -170,39 +212,25 @@ fn bill_of_materials(version: &str) -> Done<Value> {
             }
         }
     }
-    let component = |package: &Value| {
-        let (name, version) = (&package["name"], &package["version"]);
-        json!({
-            "type": "library", "name": name, "version": version,
-            "purl": format!("pkg:cargo/{}@{}", name.as_str().unwrap_or_default(), version.as_str().unwrap_or_default()),
-            "licenses": [{ "expression": package["license"] }],
-        })
-    };
-    let mut components: Vec<Value> =
-        linked.iter().skip(1).filter_map(|id| by_id(id)).map(component).collect();
-    components.sort_by_key(|component| component["purl"].as_str().unwrap_or_default().to_owned());
-    println!("bill of materials: {} packages", components.len());
-    Ok(json!({
-        "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
-        "metadata": { "component": { "type": "application", "name": "cutover", "version": version } },
-        "components": components,
-    }))
+    let by_id = |id: &String| packages.iter().find(|package| package["id"] == id.as_str()).cloned();
+    Ok(linked.iter().skip(1).filter_map(by_id).collect())
 }
 
 /// A package for each platform, and the one that names them all.
-fn npm(dist: &Path, there: &[(&str, &str, &str)], version: &str) -> Done<()> {
+fn npm(dist: &Path, there: &[Target], version: &str) -> Done<()> {
     let packed = dist.join("npm");
     fs::create_dir_all(&packed).map_err(told)?;
     let source = root().join("packaging/npm");
     let main: Value = serde_json::from_str(&fs::read_to_string(source.join("package.json")).map_err(told)?)
         .map_err(told)?;
     let mut optional = serde_json::Map::new();
-    for (target, system, machine) in there {
+    for target in there {
+        let (system, machine) = (target.system, target.machine);
         let name = format!("@cutover-dev/cutover-{system}-{machine}");
         let work = packed.join(format!("work-{system}-{machine}"));
         fs::create_dir_all(work.join("bin")).map_err(told)?;
-        let archive = dist.join(format!("cutover-{target}.tar.gz"));
-        succeed(Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(work.join("bin")).arg("cutover"))?;
+        let archive = dist.join(archive_of(*target));
+        succeed(tar().arg("-xzf").arg(archive).arg("-C").arg(work.join("bin")).arg(target.binary()))?;
         let package = json!({
             "name": name, "version": version, "description": format!("cutover for {system} {machine}"),
             "license": main["license"], "repository": main["repository"],

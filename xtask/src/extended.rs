@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 
 /// Runs every stage in order.
 pub(crate) fn run(arguments: &Arguments) -> crate::Result {
-    let stages: [(&str, Stage); 9] = [
+    let stages: [(&str, Stage); 10] = [
         ("oracle: our scanner against PostgreSQL's own parser", oracle),
         ("static binary: built, small, runs in an empty directory tree", static_binary),
         (
@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Result {
         ("reports: read by the programs of others", reports),
         ("packaging: against the schemas and tools of others", packaging),
         ("release: archives, checksums, npm packages that are installed and run", released),
+        ("platforms: the code holds on Windows", platforms),
         ("crash matrix, with its counts", crash_matrix),
         ("licences, bans and sources of dependencies", deny),
         ("numbers", numbers),
@@ -249,13 +250,37 @@ fn released() -> Result<(), String> {
         install
     };
     succeed(&mut install("bin"))?;
-    let name = format!("cutover-{}-unknown-linux-gnu.tar.gz", std::env::consts::ARCH);
+    succeed(Command::new(root().join("scripts/smoke.sh")).arg(place.path().join("bin/cutover")))?;
+    let name = format!("cutover-{}.tar.gz", release::host());
     std::fs::write(mirror.join(name), "changed on the way").map_err(|error| error.to_string())?;
     match succeed(&mut install("other")) {
         Ok(()) => Err("an archive that was changed was installed".to_owned()),
         Err(_) if place.path().join("other").exists() => Err("something of it was installed".to_owned()),
         Err(_) => Ok(()),
     }
+}
+
+/// What is built for Windows is looked at here, with the compiler for its C code; macOS needs its own (CI has one).
+fn platforms() -> Result<(), String> {
+    let said = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    if said("x86_64-w64-mingw32-gcc", &["--version"]).is_none() {
+        return Err("the compiler for Windows is missing: `apt-get install gcc-mingw-w64-x86-64`".to_owned());
+    }
+    let target = release::WINDOWS;
+    let installed = said("rustc", &["--print", "target-libdir", "--target", target]);
+    if !installed.is_some_and(|folder| Path::new(folder.trim()).exists()) {
+        return Err(format!("Rust's library for Windows is missing: `rustup target add {target}`"));
+    }
+    let packages = ["--package", "system", "--package", "cutover"];
+    succeed(
+        cargo()
+            .args(["clippy", "--locked", "--target", target])
+            .args(packages)
+            .args(["--", "-D", "warnings"]),
+    )
 }
 
 fn is_root() -> bool {

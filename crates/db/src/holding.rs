@@ -97,10 +97,8 @@ pub struct FileHolder {
 
 /// Who has locked the lock file, as far as the system tells.
 pub fn file_holder(database: &Path) -> Option<FileHolder> {
-    let file = rustix::fs::stat(lock_file_path(database)).ok()?;
+    let place = system::files::name_in_locks(&lock_file_path(database))?;
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let (major, minor) = (rustix::fs::major(file.st_dev), rustix::fs::minor(file.st_dev));
-    let place = format!("{major:02x}:{minor:02x}:{}", file.st_ino);
     let process = locks.lines().find_map(|line| process_of(line, &place))?;
     let process = u32::try_from(process).ok().filter(|&process| process > 0);
     let name = |process: u32| std::fs::read_to_string(format!("/proc/{process}/comm")).ok();

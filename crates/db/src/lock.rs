@@ -14,6 +14,7 @@ use diagnostics::Provider;
 use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use system::files;
 
 /// A lock of a session, by its number (PostgreSQL) or its name (MySQL and MariaDB, where names are the server's).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,27 +308,18 @@ pub fn try_lock_file(database: &Path) -> Result<Try, DbError> {
     let failed = |error: std::io::Error| {
         DbError::new(ErrorKind::CannotOpen, format!("cannot lock {}: {error}", path.display()))
     };
-    let file =
-        File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    let file = files::open_lock_file(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(Try::Busy),
-        Err(TryLockError::Error(error)) if has_no_locks(&error) => return Ok(Try::NoLocks),
+        Err(TryLockError::Error(error)) if files::has_no_locks(&error) => return Ok(Try::NoLocks),
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
     // Somebody may have replaced the file between open and lock: a lock on a deleted file excludes nobody.
-    let here = rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?;
-    let there = rustix::fs::stat(&path).map_err(|error| failed(error.into()))?;
-    if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino) {
+    if !files::is_named(&file, &path).map_err(failed)? {
         return Ok(Try::Busy);
     }
     Ok(Try::Locked(LockFile { path, file }))
-}
-
-fn has_no_locks(error: &std::io::Error) -> bool {
-    use rustix::io::Errno;
-    let code = error.raw_os_error();
-    [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOSYS].iter().any(|errno| code == Some(errno.raw_os_error()))
 }
 
 #[cfg(test)]

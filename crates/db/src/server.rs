@@ -6,9 +6,9 @@ use crate::history::{TABLE, postgres_literal};
 use crate::target::{Kind, PostgresTarget, Target};
 use crate::{Conn, DbError, Row};
 use diagnostics::Provider;
-use rustix::fs::Access;
 use serde::Serialize;
 use std::path::Path;
+use system::files::may_write;
 
 /// A server as it describes itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -137,9 +137,8 @@ fn may(conn: &mut dyn Conn, function: &str) -> Result<bool, DbError> {
 
 /// A file is written together with a journal in its directory.
 fn of_sqlite(conn: &mut dyn Conn, path: &Path) -> Server {
-    let may = |path: &Path, access: Access| rustix::fs::access(path, access).is_ok();
     let directory = path.parent().unwrap_or(Path::new("."));
-    let writes = may(path, Access::WRITE_OK);
+    let writes = may_write(path);
     Server {
         product: "SQLite".to_owned(),
         version: conn.info().version.clone(),
@@ -147,7 +146,7 @@ fn of_sqlite(conn: &mut dyn Conn, path: &Path) -> Server {
         read_only: !writes,
         privileges: vec![
             Privilege::new("write the file", writes),
-            Privilege::new("write its directory (for the journal)", may(directory, Access::WRITE_OK)),
+            Privilege::new("write its directory (for the journal)", may_write(directory)),
         ],
         ..Server::default()
     }

@@ -15,9 +15,9 @@ use db::target::{Kind, Target};
 use db::{Conn, target};
 use diagnostics::Secret;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use system::files;
 
 /// How long a tool may take to say what it is.
 const SHORT: Duration = Duration::from_secs(30);
@@ -79,17 +79,16 @@ type Answer<T> = Result<T, String>;
 /// Whether one could be taken, and how. Makes the directory, and nothing else.
 pub(crate) fn ready(place: &Place, target: &Target, conn: &mut dyn Conn) -> Answer<String> {
     let directory = &place.directory;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    let made = files::private_directory(directory);
     made.map_err(|error| {
         format!("the directory of backups {} cannot be made: {error}", directory.display())
     })?;
-    if rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_err() {
+    if !files::may_write(directory) {
         return Err(format!("the directory of backups {} cannot be written to", directory.display()));
     }
     let tool = tool(target, conn)?;
     let wanted = room(target, conn)?;
-    let free = rustix::fs::statvfs(directory).map(|found| found.f_bavail.saturating_mul(found.f_frsize));
-    match free {
+    match files::free_space(directory) {
         Ok(free) if free < wanted => Err(format!(
             "{} has {} MB free, and the backup may need {} MB",
             directory.display(),
@@ -194,8 +193,8 @@ fn told(name: &str, ended: &Ended) -> Answer<()> {
 
 /// A file for nobody but this user.
 fn private(path: &Path, text: &str) -> Answer<()> {
-    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
+    files::private_file(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|error| format!("{}: {error}", path.display()))
 }
 

@@ -4,14 +4,13 @@
 //! What does not live here: becoming another program (`cutover run`), asking one for a URL (settings).
 
 use diagnostics::{Secret, redact};
-use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use system::processes::Running;
 
 /// So much is kept of what a program says, its end.
 const LAST_WORDS: usize = 4096;
@@ -78,12 +77,12 @@ pub(crate) fn run(program: &Program, setting: &Setting<'_>) -> Ended {
         return failed("no program is named".to_owned());
     };
     let mut command = Command::new(name);
-    command.args(arguments).envs(setting.variables.iter().cloned()).process_group(0);
+    command.args(arguments).envs(setting.variables.iter().cloned());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(directory) = &program.directory {
         command.current_dir(directory);
     }
-    let mut child = match command.spawn() {
+    let mut child = match Running::start(command) {
         Ok(child) => child,
         Err(error) => return failed(format!("`{name}` cannot be started: {error}")),
     };
@@ -145,14 +144,15 @@ impl Words {
 }
 
 /// Writes its input and reads what it says while it runs, so that it blocks on no pipe.
-fn listen(child: &mut Child, input: String) -> Arc<Words> {
-    if let Some(mut stdin) = child.stdin.take() {
+fn listen(child: &mut Running, input: String) -> Arc<Words> {
+    let (stdin, stdout, stderr) = child.pipes();
+    if let Some(mut stdin) = stdin {
         // It may not care for its input, and end before it is read.
         std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     }
     let streams: [Option<Box<dyn Read + Send>>; 2] = [
-        child.stdout.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>),
-        child.stderr.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>),
+        stdout.map(|stream| Box::new(stream) as Box<dyn Read + Send>),
+        stderr.map(|stream| Box::new(stream) as Box<dyn Read + Send>),
     ];
     let streams: Vec<_> = streams.into_iter().flatten().collect();
     let words = Arc::new(Words::default());
@@ -165,7 +165,7 @@ fn listen(child: &mut Child, input: String) -> Arc<Words> {
 }
 
 /// `Ok` with exit code 0.
-fn wait(child: &mut Child, setting: &Setting<'_>) -> Result<String, String> {
+fn wait(child: &mut Running, setting: &Setting<'_>) -> Result<String, String> {
     let began = Instant::now();
     loop {
         match child.try_wait() {
@@ -188,16 +188,14 @@ fn wait(child: &mut Child, setting: &Setting<'_>) -> Result<String, String> {
 }
 
 /// Ends it and all that it has started: asked first, then for certain.
-fn end(child: &mut Child) {
-    let group = Pid::from_child(child);
-    // It may be gone already.
-    let _ = kill_process_group(group, Signal::TERM);
-    let asked = Instant::now();
-    while asked.elapsed() < GRACE && matches!(child.try_wait(), Ok(None)) {
-        std::thread::sleep(PAUSE);
+fn end(child: &mut Running) {
+    if child.ask_to_end() {
+        let asked = Instant::now();
+        while asked.elapsed() < GRACE && matches!(child.try_wait(), Ok(None)) {
+            std::thread::sleep(PAUSE);
+        }
     }
-    let _ = kill_process_group(group, Signal::KILL);
-    let _ = child.wait();
+    child.end();
 }
 
 #[cfg(test)]

@@ -75,7 +75,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(unix)]
     fn what_is_behind_a_link_is_written_with_its_mode() {
         use std::os::unix::fs::{PermissionsExt as _, symlink};
         let directory = std::env::temp_dir().join(format!("cutover-linked-{}", std::process::id()));

@@ -13,7 +13,7 @@ const MACHINE_PATHS: [&str; 4] =
     [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
 
 /// The rooms that read neither the environment nor exit, by their `clippy.toml`.
-const ROOMS: [&str; 5] = ["diagnostics", "psl", "sql", "db", "ops"];
+const ROOMS: [&str; 6] = ["diagnostics", "system", "psl", "sql", "db", "ops"];
 
 /// What every room's `clippy.toml` bans.
 const BANS: [&str; 3] = ["std::env::var", "std::env::var_os", "std::process::exit"];
@@ -102,6 +102,38 @@ pub(crate) fn crate_docs(files: &[File]) -> Vec<String> {
         .collect()
 }
 
+/// How code asks for which system it is built. In parts, so that this file does not break the rule.
+const SYSTEMS: [&str; 5] = [
+    concat!("cfg(", "unix"),
+    concat!("cfg(", "windows"),
+    concat!("cfg(not(", "unix"),
+    concat!("cfg(not(", "windows"),
+    concat!("target", "_os"),
+];
+
+/// Only the room `system` asks for which operating system it is built.
+pub(crate) fn systems(files: &[File]) -> Vec<String> {
+    let product = |file: &&File| {
+        let free = ["crates/system/", "crates/testkit/", "crates/oracle/"];
+        is_rust(file)
+            && file.path.starts_with("crates/")
+            && !free.iter().any(|room| file.path.starts_with(room))
+    };
+    let mut wrong = Vec::new();
+    for file in files.iter().filter(product) {
+        for (index, line) in file.text.lines().enumerate() {
+            if let Some(found) = SYSTEMS.iter().find(|word| line.contains(**word)) {
+                wrong.push(format!(
+                    "{}:{} asks for the operating system ({found}); what differs between them lives in crates/system",
+                    file.path,
+                    index + 1
+                ));
+            }
+        }
+    }
+    wrong
+}
+
 /// A room's `clippy.toml` replaces that of the workspace, so it repeats those settings; and it holds the
 /// room's bans, each with a reason.
 pub(crate) fn clippy_settings(files: &[File]) -> Vec<String> {
@@ -169,6 +201,18 @@ mod tests {
     }
 
     #[test]
+    fn code_that_asks_for_the_operating_system_is_refused_outside_of_its_room() {
+        let asks = format!("fn a() {{}}\n#[{}]\n", SYSTEMS[2].to_owned() + "))");
+        let files = [
+            file("crates/ops/src/a.rs", asks.clone()),
+            file("crates/system/src/lib.rs", asks.clone()),
+            file("xtask/src/main.rs", asks),
+        ];
+        let wrong = systems(&files);
+        assert!(wrong.len() == 1 && wrong[0].starts_with("crates/ops/src/a.rs:2 asks"), "{wrong:?}");
+    }
+
+    #[test]
     fn a_crate_without_docs_is_refused() {
         let files = [
             file("crates/a/src/lib.rs", "//! A room.\n"),
@@ -187,12 +231,12 @@ mod tests {
             |bans: &[&str]| format!("limit = 1\n{}", bans.iter().map(|ban| entry(ban)).collect::<String>());
         let all: Vec<&str> = BANS.into_iter().chain(CLOCK_BANS).collect();
         let mut files = vec![file("clippy.toml", "limit = 1\n"), file("crates/ops/clippy.toml", room(&BANS))];
-        for name in ["diagnostics", "psl", "sql", "db"] {
+        for name in ["diagnostics", "system", "psl", "sql", "db"] {
             files.push(file(&format!("crates/{name}/clippy.toml"), room(&all)));
         }
         assert_eq!(clippy_settings(&files), Vec::<String>::new());
         files[2].text = files[2].text.replace("limit = 1", "limit = 2");
-        files[3].text = room(&BANS);
+        files[4].text = room(&BANS);
         files.remove(1);
         assert_eq!(
             clippy_settings(&files),

@@ -36,6 +36,7 @@ pub(crate) fn run() -> crate::Result {
     wrong.extend(files::machine_paths(&files));
     wrong.extend(files::tabs(&files));
     wrong.extend(files::crate_docs(&files));
+    wrong.extend(files::systems(&files));
     wrong.extend(files::clippy_settings(&files));
     for sentence in &wrong {
         println!("{sentence}");

@@ -4,13 +4,14 @@ use super::licence;
 use super::metadata::Metadata;
 
 /// The rooms, and what each may depend on. Nothing depends to the right.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("diagnostics", &[]),
+    ("system", &[]),
     ("psl", &["diagnostics"]),
     ("sql", &["diagnostics"]),
-    ("db", &["diagnostics", "sql"]),
-    ("ops", &["diagnostics", "sql", "db"]),
-    ("cutover", &["diagnostics", "psl", "sql", "db", "ops"]),
+    ("db", &["diagnostics", "system", "sql"]),
+    ("ops", &["diagnostics", "system", "sql", "db"]),
+    ("cutover", &["diagnostics", "system", "psl", "sql", "db", "ops"]),
 ];
 
 /// Packages that are no part of the product and may depend on what they like.

@@ -93,7 +93,9 @@ impl<'a> Reporting<'a> {
         terminal.hide(notifiers.iter().flat_map(Notifier::secrets).collect());
         if !notifiers.is_empty() {
             let from = (self.run.clone(), self.origin.clone());
-            let notifying = Notifying::new(notifiers, self.command, from, courier());
+            // The application would have a child that it knows nothing of.
+            let courier = if self.command == "run" { None } else { courier() };
+            let notifying = Notifying::new(notifiers, self.command, from, courier);
             notifying.about(database, project.environment.clone());
             // It is called once.
             let _ = self.notifying.set(notifying);

@@ -4,6 +4,7 @@
 
 use super::Surroundings;
 use ops::record::Origin;
+use system::network::node_name;
 
 /// What a system sets.
 struct System {
@@ -152,11 +153,6 @@ fn url(system: &System, value: &dyn Fn(&str) -> Option<String>) -> Option<String
         url.push_str(&text);
     }
     (!url.is_empty()).then_some(url)
-}
-
-fn node_name() -> Option<String> {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    (!name.is_empty()).then_some(name)
 }
 
 #[cfg(test)]

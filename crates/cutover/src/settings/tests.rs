@@ -174,7 +174,6 @@ fn a_directory_of_files_is_one_schema() {
     assert_eq!(found.url().1, "prisma/schema/main.prisma:3:9");
 }
 
-#[cfg(unix)]
 #[test]
 fn links_in_a_schema_directory_are_followed_and_may_go_in_circles() {
     let project = Project::new(&[("shared/db.prisma", SCHEMA), ("prisma/a.prisma", "")])

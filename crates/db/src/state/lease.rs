@@ -130,7 +130,7 @@ pub fn take(conn: &mut dyn Conn, run: &str) -> Result<Try, DbError> {
 
 /// The machine and the process of this program, for whoever waits for it: the server sees the pooler's.
 fn client() -> String {
-    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let machine = system::network::node_name().unwrap_or_default();
     format!("{machine} (process {})", std::process::id())
 }
 

@@ -10,10 +10,11 @@ use super::outgoing::Outgoing;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use system::processes::outliving;
 
 /// So many messages wait for the process at most.
 const QUEUE: usize = 128;
@@ -69,7 +70,7 @@ impl Courier {
     /// Starts one; none where that cannot be.
     pub(super) fn start(mut command: Command) -> Option<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = detached(command)?;
+        let mut child = outliving(command)?;
         let (mut stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
         let (sender, lines) = sync_channel::<Line>(QUEUE);
         std::thread::spawn(move || {
@@ -132,16 +133,6 @@ impl Courier {
             None => Delivery::GoesOn(self.process, answers.trying.get(&receiver).cloned()),
         }
     }
-}
-
-/// Starts it where the signals of a terminal do not reach it, and where it goes on when this process ends.
-fn detached(mut command: Command) -> Option<Child> {
-    use std::os::unix::process::{CommandExt, parent_id};
-    // The first process of a container, and what an init system has started, take everything along.
-    if std::process::id() == 1 || parent_id() == 1 {
-        return None;
-    }
-    command.process_group(0).spawn().ok()
 }
 
 /// Carries messages: the other end of it. Ends when all have arrived, or cannot.

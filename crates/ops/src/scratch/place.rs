@@ -6,8 +6,8 @@ use db::server::server_id;
 use db::target::{Kind, Target};
 use db::{Conn, DbError};
 use diagnostics::Provider;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use system::files::identity;
 
 /// Where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +69,7 @@ fn facts(conn: &mut dyn Conn) -> Result<[Option<String>; 3], DbError> {
 
 /// Whether two paths lead to one file, whether it is there or not.
 fn is_one_file(left: &Path, right: &Path) -> bool {
-    let number = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
-    match (number(left), number(right)) {
+    match (identity(left).ok(), identity(right).ok()) {
         (Some(left), Some(right)) => left == right,
         (None, None) => full(left) == full(right),
         _ => false,

@@ -18,6 +18,7 @@ use crate::{DbError, ErrorKind};
 use conn::MySqlConn;
 use mysql_async::OptsBuilder;
 use std::sync::Arc;
+use system::{OwnAddress, network};
 use tokio::runtime::Runtime;
 use tunnel::Tunnel;
 
@@ -40,6 +41,10 @@ pub(crate) fn connect(target: &MySqlTarget) -> Result<Box<dyn Conn>, DbError> {
 fn open(target: &Arc<MySqlTarget>, database: Option<&str>) -> Result<MySqlConn, DbError> {
     let runtime = runtime()?;
     let target = &Arc::new(target.renewed()?);
+    if let Some(socket) = &target.socket {
+        let refused = |error: std::io::Error| DbError::new(ErrorKind::Unreachable, error.to_string());
+        network::check_local(socket).map_err(refused)?;
+    }
     let work = async {
         // A socket is never encrypted: what goes through it does not leave the machine.
         let tunnel = match (&target.tls, &target.socket) {
@@ -87,7 +92,10 @@ fn options(target: &MySqlTarget, database: Option<&str>, tunnel: Option<&Tunnel>
         .tcp_keepalive(Some(std::time::Duration::from_secs(60)));
     match (&target.socket, tunnel) {
         (Some(socket), _) => options.socket(Some(socket.display().to_string())),
-        (None, Some(tunnel)) => options.socket(Some(tunnel.socket.clone())),
+        (None, Some(tunnel)) => match &tunnel.address {
+            OwnAddress::Socket(name) => options.socket(Some(name.clone())),
+            OwnAddress::Port(port) => options.ip_or_hostname("127.0.0.1").tcp_port(*port),
+        },
         (None, None) => options.ip_or_hostname(&target.host).tcp_port(target.port),
     }
 }

@@ -8,18 +8,23 @@
 //! unread.
 //!
 //! What is sent in clear text stays in the kernel: nobody but this process is let in to the socket. The driver counts
-//! sockets as safe, so that it sends a password where it would send it inside TLS.
+//! sockets as safe, so that it sends a password where it would send it inside TLS. Where the socket is a port of the
+//! loopback interface (Windows), it does not, and the password is sent here, in its place.
 
 use crate::engine::tls::{self, Named, OwnCertificate, Wanted};
 use crate::error::NO_TLS;
 use crate::target::{Keepalives, MySqlTarget, SslAccept, Verification};
 use crate::{DbError, ErrorKind};
+use diagnostics::Secret;
 use rustls::pki_types::ServerName;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI8, Ordering};
 use std::sync::{Arc, OnceLock};
+use system::OwnAddress;
+use system::network::{self, OwnSocket, OwnStream, Probes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 
 /// The bit of a client's or server's abilities that says TLS (`CLIENT_SSL`).
@@ -32,7 +37,7 @@ const LARGEST: usize = 1 << 20;
 /// The near end.
 pub(super) struct Tunnel {
     /// Where the driver connects to.
-    pub(super) socket: String,
+    pub(super) address: OwnAddress,
     /// Why the far end is closed.
     refusal: Arc<OnceLock<DbError>>,
 }
@@ -40,7 +45,7 @@ pub(super) struct Tunnel {
 impl Drop for Tunnel {
     /// The driver is connected, or never will be: nobody else needs the name.
     fn drop(&mut self) {
-        remove(&self.socket);
+        network::forget(&self.address);
     }
 }
 
@@ -61,12 +66,13 @@ pub(super) async fn open(target: &Arc<MySqlTarget>) -> Result<Tunnel, DbError> {
     let config = tls::client_config(&wanted(target))?;
     let connector = TlsConnector::from(Arc::new(config));
     let server = TcpStream::connect((target.host.as_str(), target.port)).await.map_err(unreachable)?;
-    prepare(&server).map_err(|error| unreachable(error.into()))?;
-    let (listener, socket) = listen().map_err(own)?;
+    prepare(&server).map_err(unreachable)?;
+    let socket = random_name().and_then(|name| OwnSocket::open(&name)).map_err(own)?;
+    let address = socket.address().clone();
     let refusal = Arc::new(OnceLock::new());
     let (target, told) = (Arc::clone(target), Arc::clone(&refusal));
     tokio::spawn(async move {
-        let served = match accept(&listener).await {
+        let served = match socket.accept().await {
             Ok(driver) => serve(driver, server, &target, connector, &told).await,
             Err(error) => Err(own(error)),
         };
@@ -75,7 +81,7 @@ pub(super) async fn open(target: &Arc<MySqlTarget>) -> Result<Tunnel, DbError> {
             let _ = told.set(error);
         }
     });
-    Ok(Tunnel { socket, refusal })
+    Ok(Tunnel { address, refusal })
 }
 
 /// What the URL says of TLS.
@@ -93,39 +99,10 @@ fn wanted(target: &MySqlTarget) -> Wanted<'_> {
     }
 }
 
-fn prepare(server: &TcpStream) -> rustix::io::Result<()> {
-    use rustix::net::sockopt;
-    let wanted = Keepalives::default();
-    sockopt::set_tcp_nodelay(server, true)?;
-    sockopt::set_socket_keepalive(server, true)?;
-    sockopt::set_tcp_keepidle(server, wanted.idle)
-}
-
-/// A socket without a place in any file system: images without a writable directory are common.
-#[cfg(target_os = "linux")]
-fn listen() -> io::Result<(UnixListener, String)> {
-    use std::os::linux::net::SocketAddrExt;
-    let name = random_name()?;
-    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name)?;
-    let listener = std::os::unix::net::UnixListener::bind_addr(&address)?;
-    listener.set_nonblocking(true)?;
-    Ok((UnixListener::from_std(listener)?, format!("\0{name}")))
-}
-
-/// A socket in the directory for temporary files.
-#[cfg(not(target_os = "linux"))]
-fn listen() -> io::Result<(UnixListener, String)> {
-    let path = std::env::temp_dir().join(random_name()?);
-    Ok((UnixListener::bind(&path)?, path.display().to_string()))
-}
-
-#[cfg(target_os = "linux")]
-fn remove(_: &str) {}
-
-#[cfg(not(target_os = "linux"))]
-fn remove(socket: &str) {
-    // A name that stays in the directory for temporary files is no harm.
-    let _ = std::fs::remove_file(socket);
+fn prepare(server: &TcpStream) -> io::Result<()> {
+    server.set_nodelay(true)?;
+    let idle = Keepalives::default().idle;
+    network::keep_alive(server, Probes { enabled: true, idle, repeated: None })
 }
 
 /// A name that is not taken.
@@ -136,20 +113,9 @@ fn random_name() -> io::Result<String> {
     Ok(format!("cutover-{:032x}", u128::from_be_bytes(bytes)))
 }
 
-/// The driver's end. Whoever else finds the name is turned away: the kernel tells who has connected.
-async fn accept(listener: &UnixListener) -> io::Result<UnixStream> {
-    loop {
-        let (stream, _) = listener.accept().await?;
-        let process = stream.peer_cred()?.pid();
-        if process.and_then(|process| u32::try_from(process).ok()) == Some(std::process::id()) {
-            return Ok(stream);
-        }
-    }
-}
-
 /// Carries everything to the server and back. Tells why it could not.
 async fn serve(
-    mut driver: UnixStream,
+    mut driver: OwnStream,
     mut server: TcpStream,
     target: &MySqlTarget,
     connector: TlsConnector,
@@ -176,8 +142,17 @@ async fn serve(
     let mut server = connector.connect(name, server).await.map_err(|error| tls::explain(&error, &wanted))?;
     response.number(1);
     response.write(&mut server).await.map_err(lost)?;
-    carry(driver, server, &wanted, told).await;
+    let password = target.password.as_ref().filter(|_| network::OWN_SOCKETS_ARE_PORTS);
+    carry(driver, server, &Told { wanted: &wanted, told, password }).await;
     Ok(())
+}
+
+/// What is told of a connection, and to the server in the driver's place.
+struct Told<'t> {
+    wanted: &'t Wanted<'t>,
+    told: &'t OnceLock<DbError>,
+    /// Where the driver cannot know that what it sends is encrypted, and would not send it.
+    password: Option<&'t Secret>,
 }
 
 fn no_tls() -> DbError {
@@ -193,15 +168,13 @@ fn no_tls() -> DbError {
 }
 
 /// Both ways at once, until both have ended.
-async fn carry(
-    driver: UnixStream,
-    server: tokio_rustls::client::TlsStream<TcpStream>,
-    wanted: &Wanted<'_>,
-    told: &OnceLock<DbError>,
-) {
-    let (mut from_server, mut to_server) = tokio::io::split(server);
+async fn carry(driver: OwnStream, server: tokio_rustls::client::TlsStream<TcpStream>, told: &Told<'_>) {
+    let (mut from_server, to_server) = tokio::io::split(server);
     let (mut from_driver, mut to_driver) = driver.into_split();
+    let to_server = Mutex::new(to_server);
     let outside = AtomicBool::new(true);
+    // How much higher the numbers of packets are on the server's side.
+    let ahead = AtomicI8::new(1);
     let up = async {
         while let Some(mut packet) = Packet::read(&mut from_driver).await? {
             // A command: the client was let in.
@@ -209,14 +182,15 @@ async fn carry(
             if command {
                 outside.store(false, Ordering::Relaxed);
             } else {
-                packet.number(1);
+                packet.number(ahead.load(Ordering::Relaxed));
             }
-            packet.write(&mut to_server).await?;
+            packet.write(&mut *to_server.lock().await).await?;
             if command {
                 break;
             }
         }
-        tokio::io::copy(&mut from_driver, &mut to_server).await?;
+        let mut to_server = to_server.lock().await;
+        tokio::io::copy(&mut from_driver, &mut *to_server).await?;
         to_server.shutdown().await
     };
     let down = async {
@@ -224,8 +198,14 @@ async fn carry(
         let ended = async {
             while let Some(mut packet) = Packet::read(&mut from_server).await? {
                 let inside = !outside.load(Ordering::Relaxed);
+                let asked = told.password.filter(|_| !inside && packet.asks_for_password());
+                if let Some(password) = asked {
+                    packet.answered_with(password).write(&mut *to_server.lock().await).await?;
+                    ahead.fetch_add(2, Ordering::Relaxed);
+                    continue;
+                }
                 if !inside {
-                    packet.number(-1);
+                    packet.number(-ahead.load(Ordering::Relaxed));
                 }
                 packet.write(&mut to_driver).await?;
                 answered = true;
@@ -238,7 +218,7 @@ async fn carry(
         .await;
         if !answered {
             // Told before the driver sees the end.
-            let _ = refusal_of(&ended, wanted).map(|refusal| told.set(refusal));
+            let _ = refusal_of(&ended, told.wanted).map(|refusal| told.told.set(refusal));
         }
         to_driver.shutdown().await
     };
@@ -303,6 +283,21 @@ impl Packet {
         Ok(())
     }
 
+    /// Whether the server wants the password itself, since it has none of this user's in mind (`caching_sha2_password`).
+    fn asks_for_password(&self) -> bool {
+        self.bytes.get(4..) == Some(&[1, 4])
+    }
+
+    /// The password in clear text, as it is sent inside TLS.
+    fn answered_with(&self, password: &Secret) -> Self {
+        let password = password.expose().as_bytes();
+        let length = (password.len() + 1).to_le_bytes();
+        let mut bytes = vec![length[0], length[1], length[2], self.bytes[3].wrapping_add(1)];
+        bytes.extend_from_slice(password);
+        bytes.push(0);
+        Self { bytes }
+    }
+
     /// The packet that asks for TLS: the beginning of the client's answer.
     fn start(&self) -> Self {
         let mut bytes = vec![REQUEST as u8, 0, 0, self.bytes[3]];
@@ -315,7 +310,7 @@ const NOT_MYSQL: &str = "what listens there does not answer as MySQL does";
 
 #[cfg(test)]
 mod tests {
-    use super::Packet;
+    use super::{Packet, Secret};
 
     fn packet(payload: &[u8]) -> Packet {
         let mut bytes = vec![u8::try_from(payload.len()).unwrap(), 0, 0, 0];
@@ -332,6 +327,15 @@ mod tests {
         assert_eq!(greeting(&[0xff, 0xf7]).offers_tls(), Some(false));
         assert_eq!(packet(b"\xff\x10\x04Too many connections").offers_tls(), None);
         assert_eq!(packet(b"").offers_tls(), None);
+    }
+
+    #[test]
+    fn a_server_that_wants_the_password_itself_gets_it() {
+        let mut asked = packet(&[1, 4]);
+        asked.number(4);
+        assert!(asked.asks_for_password());
+        assert_eq!(asked.answered_with(&Secret::new("abc")).bytes, b"\x04\0\0\x05abc\0");
+        assert!(!packet(&[1, 3]).asks_for_password() && !packet(&[1, 4, 0]).asks_for_password());
     }
 
     #[test]

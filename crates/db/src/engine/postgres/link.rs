@@ -11,8 +11,9 @@ use crate::{DbError, ErrorKind};
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use system::network::{self, LocalStream, Probes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::{Client, Config, Connection};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -22,7 +23,7 @@ type Encrypted = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::Stream;
 /// A stream to a server.
 pub(super) enum Link {
     Tcp(TcpStream),
-    Unix(UnixStream),
+    Unix(LocalStream),
     Tls(Box<Encrypted>),
 }
 
@@ -221,26 +222,22 @@ pub(super) async fn open(address: &Address, keepalives: Keepalives) -> Result<Li
         Address::Tcp { host, port } => {
             let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(unreachable)?;
             stream.set_nodelay(true).map_err(unreachable)?;
-            keep_alive(&stream, keepalives).map_err(|error| unreachable(error.into()))?;
+            network::keep_alive(&stream, probes(keepalives)).map_err(unreachable)?;
             // What the system has taken says nothing of a slow line; what it takes next does.
-            rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER)
-                .map_err(|error| unreachable(error.into()))?;
+            network::limit_unsent(&stream, SEND_BUFFER).map_err(unreachable)?;
             Ok(Link::Tcp(stream))
         }
         Address::Unix { directory, port } => {
             let path = directory.join(format!(".s.PGSQL.{port}"));
-            let stream = UnixStream::connect(&path).await.map_err(unreachable)?;
+            let stream = network::connect_local(&path).await.map_err(unreachable)?;
             Ok(Link::Unix(stream))
         }
     }
 }
 
-fn keep_alive(stream: &TcpStream, wanted: Keepalives) -> rustix::io::Result<()> {
-    use rustix::net::sockopt;
-    sockopt::set_socket_keepalive(stream, wanted.enabled)?;
-    sockopt::set_tcp_keepidle(stream, wanted.idle)?;
-    sockopt::set_tcp_keepintvl(stream, wanted.interval)?;
-    sockopt::set_tcp_keepcnt(stream, wanted.count)
+fn probes(wanted: Keepalives) -> Probes {
+    let repeated = Some((wanted.interval, wanted.count));
+    Probes { enabled: wanted.enabled, idle: wanted.idle, repeated }
 }
 
 /// Asks the server for TLS and makes the handshake. A server without TLS is spoken to in clear text where that will

@@ -2,8 +2,8 @@
 
 use crate::activity::Blocker;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use system::files::{Identity, identity};
 
 /// The processes that have the database open, those that hold a lock first; this process is not among them. Nothing of it can
 /// fail: what cannot be read is nobody.
@@ -21,8 +21,7 @@ pub(crate) fn holders(path: &Path) -> Vec<Blocker> {
 
 /// A file of the database, as the system numbers it.
 struct File {
-    device: u64,
-    inode: u64,
+    identity: Identity,
     /// What a lock on it is called.
     word: &'static str,
 }
@@ -41,10 +40,7 @@ fn files(path: &Path) -> Vec<File> {
     ];
     names
         .into_iter()
-        .filter_map(|(path, word)| {
-            let metadata = fs::metadata(path).ok()?;
-            Some(File { device: metadata.dev(), inode: metadata.ino(), word })
-        })
+        .filter_map(|(path, word)| Some(File { identity: identity(&path).ok()?, word }))
         .collect()
 }
 
@@ -57,9 +53,7 @@ fn processes() -> Vec<i64> {
 fn holder(process: i64, files: &[File], locks: &str) -> Option<Blocker> {
     let folder = PathBuf::from(format!("/proc/{process}"));
     let opened = fs::read_dir(folder.join("fd")).ok()?.flatten().any(|entry| {
-        fs::metadata(entry.path()).is_ok_and(|found| {
-            files.iter().any(|file| file.device == found.dev() && file.inode == found.ino())
-        })
+        identity(&entry.path()).is_ok_and(|found| files.iter().any(|file| file.identity == found))
     });
     opened.then(|| Blocker {
         process,
@@ -94,7 +88,7 @@ fn lock_of(process: i64, files: &[File], locks: &str) -> Option<String> {
             return None;
         }
         let inode: u64 = file.rsplit(':').next()?.parse().ok()?;
-        let file = files.iter().find(|file| file.inode == inode)?;
+        let file = files.iter().find(|file| file.identity.number == inode)?;
         let (start, end) = (start.parse::<u64>().ok()?, end.parse::<u64>().unwrap_or(u64::MAX));
         Some(rank(file, *mode == "WRITE", start, end))
     });
