@@ -357,3 +357,26 @@ fn a_check_goes_and_comes_back_whatever_is_killed() {
         assert_eq!(database.sql("SELECT * FROM u"), "1|7|1", "{ends}");
     }
 }
+
+/// A statement that does more than dropping: what it says of keys is about the columns as they are called behind it.
+#[test]
+fn a_column_goes_and_comes_back_beside_other_changes_of_its_table() {
+    let base = "CREATE TABLE u (id int PRIMARY KEY, name varchar(20), age int, INDEX x (name, age)); INSERT INTO u VALUES (1, 'ann', 30), (2, 'bob', 40);";
+    for drops in [
+        "ALTER TABLE u CHANGE name nick varchar(20), DROP COLUMN age;",
+        "ALTER TABLE u DROP COLUMN age, DROP INDEX x, ADD INDEX x (name);",
+        "ALTER TABLE u DROP INDEX x, DROP COLUMN age, ADD INDEX x (name), ADD COLUMN more int;",
+    ] {
+        let database = server().create_database("leaving");
+        let project = Project::new(&[("1_base", base)]);
+        project.deploy(&database.url());
+        let before = database.sql("SHOW CREATE TABLE u");
+        project.write("2_drop", drops);
+        project.runs(&database.url(), &["rollback", "--draft", "2_drop"]);
+        project.runs(&database.url(), &["rollback", "--verify", "2_drop"]);
+        project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+        project.runs(&database.url(), &["rollback", "--yes"]);
+        assert_eq!(database.sql("SHOW CREATE TABLE u"), before, "{drops}");
+        assert_eq!(database.sql("SELECT id, name, age FROM u ORDER BY id"), "1|ann|30\n2|bob|40", "{drops}");
+    }
+}

@@ -70,16 +70,22 @@ pub(super) fn undo(alter: &Alter, written: &str, state: &mut State) -> Undo {
             None => Undo::default(),
         };
     }
-    let mut undo = joined(steps, &table.name.name);
+    // What the others say of a column is said with the name that it has then.
+    let renames = alter.specs.iter().any(|spec| match spec {
+        Spec::RenameColumn { .. } => true,
+        Spec::ChangeColumn { from, column } => !text::same(from, &column.name, MYSQL),
+        _ => false,
+    });
+    let mut undo = joined(steps, renames, &table.name.name);
     undo.sql.extend(renamed);
     undo
 }
 
 /// The changes in one statement where they do not meet, in several where they do.
-fn joined(steps: Vec<Step>, table: &str) -> Undo {
+fn joined(steps: Vec<Step>, renames: bool, table: &str) -> Undo {
     let columns: Vec<String> =
         steps.iter().filter_map(|step| step.column.as_ref().map(|name| name.to_lowercase())).collect();
-    let meet = columns.iter().enumerate().any(|(at, name)| columns[..at].contains(name));
+    let meet = renames || columns.iter().enumerate().any(|(at, name)| columns[..at].contains(name));
     let (mut first, mut changes, mut last, mut told) = (Vec::new(), Vec::new(), Vec::new(), Undo::default());
     for step in steps.into_iter().rev() {
         first.extend(step.first);
@@ -100,8 +106,47 @@ fn joined(steps: Vec<Step>, table: &str) -> Undo {
     Undo { sql, ..told }
 }
 
+/// A key may be dropped once in one statement, and what it adds it cannot drop: what stands between the first DROP and the last ADD of a
+/// name is left out.
+fn keyed_once(changes: Vec<String>) -> Vec<String> {
+    let mut told: Vec<(Option<(bool, String)>, String)> = Vec::new();
+    for change in changes {
+        let key = key_of(&change);
+        if let Some((false, name)) = &key {
+            let is_it = |adds: bool| {
+                move |(other, _): &(Option<(bool, String)>, String)| {
+                    other.as_ref().is_some_and(|(own, named)| *own == adds && text::same(named, name, MYSQL))
+                }
+            };
+            if let Some(at) = told.iter().rposition(is_it(true)) {
+                told.remove(at);
+                continue;
+            }
+            if told.iter().any(is_it(false)) {
+                continue;
+            }
+        }
+        told.push((key, change));
+    }
+    told.into_iter().map(|(_, change)| change).collect()
+}
+
+/// Whether a change adds a key (or a constraint) or drops it, and its name.
+fn key_of(change: &str) -> Option<(bool, String)> {
+    let tokens = text::tokens(change, MYSQL);
+    let mut words = Words::new(change, &tokens, MYSQL);
+    let adds = words.take_any(&["ADD", "DROP"])? == "ADD";
+    if words.take_all(&["PRIMARY", "KEY"]) {
+        return Some((adds, "PRIMARY".to_owned()));
+    }
+    words.take_any(&["UNIQUE", "FULLTEXT", "SPATIAL"]);
+    words.take_any(&["INDEX", "KEY", "CONSTRAINT"])?;
+    words.part().map(|name| (adds, name))
+}
+
 /// A column may be changed once in one statement: the last word counts.
-fn said_once(mut changes: Vec<String>) -> Vec<String> {
+fn said_once(changes: Vec<String>) -> Vec<String> {
+    let mut changes = keyed_once(changes);
     let modified = |change: &str| {
         let tokens = text::tokens(change, MYSQL);
         let mut words = Words::new(change, &tokens, MYSQL);

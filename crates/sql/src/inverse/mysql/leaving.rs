@@ -79,16 +79,46 @@ impl<'s> Leaving<'s> {
 
     /// The changes that take the columns off what they leave. What the statement drops by name it drops itself.
     pub(super) fn changes(&self) -> Vec<String> {
-        let changes = |left: &Left| [Some(left.drop()), left.rest.as_ref().map(|rest| format!("ADD {rest}"))];
+        let changes = |left: &Left| {
+            [Some(left.drop()), left.rest.as_ref().map(|rest| format!("ADD {}", self.called(rest)))]
+        };
         self.left.iter().filter(|left| !left.dropped).flat_map(changes).flatten().collect()
     }
 
     /// The changes that put a column back into what it left.
     pub(super) fn back(&self, column: &str) -> Vec<String> {
         let own = self.left.iter().filter(|left| names_column(&left.columns, column));
-        own.flat_map(|left| [left.rest.as_ref().map(|_| left.drop()), Some(format!("ADD {}", left.former))])
-            .flatten()
-            .collect()
+        own.flat_map(|left| {
+            [left.rest.as_ref().map(|_| left.drop()), Some(format!("ADD {}", self.called(&left.former)))]
+        })
+        .flatten()
+        .collect()
+    }
+
+    /// A key with the names that its columns have behind the statement.
+    fn called(&self, key: &str) -> String {
+        let rename =
+            |text: String, (from, to): &(String, String)| text::column_renamed(&text, from, to, MYSQL);
+        self.renamed().iter().fold(key.to_owned(), rename)
+    }
+
+    /// The columns that the statement gives other names: what it says of keys is about these.
+    fn renamed(&self) -> Vec<(String, String)> {
+        let read = |piece: &Piece<'_>| {
+            let tokens = text::tokens(piece.text, MYSQL);
+            let mut words = Words::new(piece.text, &tokens, MYSQL);
+            let changes = words.take("CHANGE");
+            if !changes && !words.take_all(&["RENAME", "COLUMN"]) {
+                return None;
+            }
+            words.take("COLUMN");
+            words.if_exists();
+            let from = words.part()?;
+            words.take("TO");
+            let to = words.part()?;
+            (!text::same(&from, &to, MYSQL)).then_some((from, to))
+        };
+        self.pieces.pieces.iter().filter_map(read).collect()
     }
 
     /// The statement drops this column.

@@ -123,6 +123,11 @@ fn changes_of_columns() {
             "ALTER TABLE orders DROP COLUMN note",
             "ALTER TABLE `orders` ADD COLUMN `note` varchar(50) DEFAULT NULL AFTER `state`, DROP INDEX `noted`, ADD KEY `noted` (`note`,`state`)",
         ),
+        // A key is dropped once, and made as it was.
+        (
+            "ALTER TABLE orders DROP COLUMN note, DROP INDEX noted, ADD INDEX noted (state)",
+            "ALTER TABLE `orders` DROP INDEX `noted`, ADD COLUMN `note` varchar(50) DEFAULT NULL AFTER `state`, ADD KEY `noted` (`note`,`state`)",
+        ),
     ] {
         undoes(text, &[sql]);
     }
