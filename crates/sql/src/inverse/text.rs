@@ -236,9 +236,18 @@ pub(super) fn qualified(name: &Name, provider: Provider) -> String {
     format!("{}{}", schema.unwrap_or_default(), quoted(&name.name, provider))
 }
 
-/// A string literal.
+/// A string literal of PostgreSQL, whatever `standard_conforming_strings` is.
 pub(super) fn string(value: &str) -> String {
-    format!("'{}'", value.replace('\'', "''"))
+    let quoted = value.replace('\'', "''");
+    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
+/// A block of code of PostgreSQL, in quotes that it does not hold.
+pub(super) fn block(body: &str) -> String {
+    let tags =
+        std::iter::once("$cutover$".to_owned()).chain((0_u32..).map(|number| format!("$cutover{number}$")));
+    let tag = tags.into_iter().find(|tag| !body.contains(tag)).unwrap_or_default();
+    format!("DO {tag}{body}{tag}")
 }
 
 #[cfg(test)]

@@ -204,14 +204,14 @@ fn typed(table: &Object, column: &ColumnDefinition, state: &State) -> String {
         return alter_column(table, &column.name, &format!("TYPE {}", column.data_type));
     }
     let change = format!("TYPE {} USING {name}{cast}", column.data_type);
-    format!(
-        "DO $cutover$BEGIN IF (SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to_regclass({}) AND a.attname = {} AND NOT \
-         a.attisdropped) <> pg_catalog.to_regtype({}) THEN {}; END IF; END$cutover$",
+    text::block(&format!(
+        "BEGIN IF (SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to_regclass({}) AND a.attname = {} AND NOT \
+         a.attisdropped) <> pg_catalog.to_regtype({}) THEN {}; END IF; END",
         text::string(&render::qualified(&table.name)),
         text::string(&column.name),
         text::string(&column.data_type),
         alter_column(table, &column.name, &change)
-    )
+    ))
 }
 
 /// A column is added: it is the one that was kept.

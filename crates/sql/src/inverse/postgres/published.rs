@@ -93,11 +93,11 @@ pub(super) fn put_back(publication: &Object, table: &Object, item: &str) -> Stri
 }
 
 fn where_owned(publication: &Object, change: &str, and: &str) -> String {
-    format!(
-        "DO $cutover$BEGIN IF EXISTS (SELECT 1 FROM pg_catalog.pg_publication p WHERE p.pubname = {} AND pg_catalog.pg_has_role(p.pubowner, 'USAGE') AND {and}) THEN \
-         {change}; END IF; END$cutover$",
+    text::block(&format!(
+        "BEGIN IF EXISTS (SELECT 1 FROM pg_catalog.pg_publication p WHERE p.pubname = {} AND pg_catalog.pg_has_role(p.pubowner, 'USAGE') AND {and}) THEN \
+         {change}; END IF; END",
         text::string(&publication.name.name)
-    )
+    ))
 }
 
 #[cfg(test)]

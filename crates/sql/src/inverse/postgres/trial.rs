@@ -6,11 +6,11 @@ use super::super::text;
 /// locked before, so that they are waited for once.
 pub(super) fn alone(tables: &str, drop: &str) -> String {
     let mark = "cutover: it can be dropped";
-    format!(
-        "DO $cutover$BEGIN LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE; BEGIN EXECUTE {}; RAISE EXCEPTION '{mark}' USING ERRCODE = 'KEPT0'; EXCEPTION WHEN SQLSTATE 'KEPT0' THEN \
-         NULL; END; END$cutover$",
+    text::block(&format!(
+        "BEGIN LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE; BEGIN EXECUTE {}; RAISE EXCEPTION '{mark}' USING ERRCODE = 'KEPT0'; EXCEPTION WHEN SQLSTATE 'KEPT0' THEN \
+         NULL; END; END",
         text::string(drop)
-    )
+    ))
 }
 
 /// A statement that drops what depends on something (CASCADE): where a column with values is gone behind it, it is taken back. A plan
@@ -30,11 +30,11 @@ pub(super) fn watched(statement: &str, own: &[(String, Option<String>)]) -> Stri
         "SELECT pg_catalog.array_agg(pg_catalog.concat(k.attrelid, '.', k.attnum)), \
          pg_catalog.array_agg(pg_catalog.concat(k.attrelid::pg_catalog.regclass, '.', k.attname)) FROM ({columns}) k WHERE true{made}"
     );
-    format!(
-        "DO $cutover$DECLARE numbers text[]; names text[]; gone text; BEGIN {names} INTO numbers, names; EXECUTE {}; SELECT pg_catalog.min(b.name) INTO gone FROM \
+    text::block(&format!(
+        "DECLARE numbers text[]; names text[]; gone text; BEGIN {names} INTO numbers, names; EXECUTE {}; SELECT pg_catalog.min(b.name) INTO gone FROM \
          ROWS FROM (pg_catalog.unnest(numbers), pg_catalog.unnest(names)) AS b (number, name) WHERE pg_catalog.split_part(b.number, '.', 1)::pg_catalog.oid IN (SELECT l.relation FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() AND \
          l.mode = 'AccessExclusiveLock') AND NOT EXISTS (SELECT 1 FROM ({columns}) a WHERE pg_catalog.concat(a.attrelid, '.', a.attnum) = b.number); IF \
-         gone IS NOT NULL THEN RAISE EXCEPTION 'the values of % would go with what this drops, and could not be kept', gone USING ERRCODE = 'KEPT1'; END IF; END$cutover$",
+         gone IS NOT NULL THEN RAISE EXCEPTION 'the values of % would go with what this drops, and could not be kept', gone USING ERRCODE = 'KEPT1'; END IF; END",
         text::string(statement)
-    )
+    ))
 }
