@@ -41,7 +41,9 @@ pub(crate) fn for_deploy(run: &mut Run<'_>, planned: &mut [PlannedMigration]) ->
         State::Resume { progress, .. } => progress.keep_dropped,
         State::Pending => None,
     });
-    let Some(lifetime) = run.options.keep_dropped.or(begun.map(Duration::from_secs)) else { return Ok(()) };
+    let Some(lifetime) = run.options.keep_dropped.or(begun.map(Duration::from_secs)) else {
+        return tell_dropped_again(run, planned);
+    };
     run.keeps = Some(lifetime);
     run.patiently(trash::tidy)?;
     decide(run, planned)?;
@@ -312,6 +314,45 @@ pub(crate) fn is_guarded(kept: &Kept, guards: &BTreeMap<String, String>) -> bool
 /// The triggers that guard what is kept: their names, and the tables that they are on.
 pub(crate) fn guards(run: &mut Run<'_>) -> Result<BTreeMap<String, String>> {
     Ok(run.patiently(trash::guards)?.into_iter().map(|(name, table, _)| (name, table)).collect())
+}
+
+/// Tells which kept values go with their table, where nothing is kept any more.
+///
+/// # Errors
+/// What the server or the connection says.
+fn tell_dropped_again(run: &mut Run<'_>, planned: &[PlannedMigration]) -> Result<()> {
+    let drops = |migration: &PlannedMigration, table: &str| {
+        migration.statements().skip(migration.state.done()).any(|statement| {
+            statement.actions.iter().any(|action| {
+                matches!(action, Action::DropTable { names, .. } if names.iter().any(|name| name.name == *table))
+            })
+        })
+    };
+    let any = planned.iter().flat_map(PlannedMigration::statements);
+    if !any.flat_map(|statement| &statement.actions).any(|action| matches!(action, Action::DropTable { .. }))
+        || !run.patiently(state::standing)?.can_be_read()
+    {
+        return Ok(());
+    }
+    for row in run.patiently(trash::read)? {
+        for kept in read(&row).into_iter().filter(|kept| kept.column.is_some() && kept.keys.is_empty()) {
+            let Some(kept) = run.patiently(|conn| trash::find(conn, &kept))? else { continue };
+            let Some(migration) = planned.iter().find(|one| drops(one, &kept.place.name)) else { continue };
+            let warning = Diagnostic::warning(format!(
+                "migration `{}` drops table {}, and with it the values that are kept of {}",
+                migration.name,
+                kept.place,
+                told(&kept)
+            ))
+            .meta("migration", migration.name.clone())
+            .help(format!(
+                "`cutover trash restore {}` before, or `cutover deploy --keep-dropped`, if they are wanted",
+                row.id
+            ));
+            run.observer.on(&Event::Warning { warning });
+        }
+    }
+    Ok(())
 }
 
 /// Tells what of what is kept will be known of no row any more, once these migrations have built its table anew or dropped it.

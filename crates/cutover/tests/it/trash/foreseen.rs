@@ -146,3 +146,30 @@ fn rows_of_others_that_would_go_along_are_named_before_anything_runs() {
         }
     }
 }
+
+/// Values that are kept in a table go with it: whoever drops it without keeping hears of that.
+#[test]
+fn kept_values_that_go_with_their_table_are_told() {
+    let (postgres, mariadb) =
+        (postgres::server().create_database("foreseen"), mariadb::server().create_database("foreseen"));
+    for url in [postgres.url(), mariadb.url()] {
+        let project = Project::new(&[(
+            "1_base",
+            "CREATE TABLE u (id int PRIMARY KEY, nick varchar(20)); INSERT INTO u VALUES (1, 'a');",
+        )]);
+        project.deploy(&url);
+        write(
+            &project,
+            "2_drop",
+            "ALTER TABLE u DROP COLUMN nick;",
+            "ALTER TABLE u ADD COLUMN nick varchar(20);",
+        );
+        project.runs(&url, &["deploy", "--keep-dropped"]);
+        project.write("3_more", "DROP TABLE u;");
+        let said = project.runs(&url, &["deploy"]);
+        assert!(
+            said.contains("drops table ") && said.contains("and with it the values that are kept of column "),
+            "{said}"
+        );
+    }
+}
