@@ -170,3 +170,17 @@ fn a_hook_knows_the_run_and_nothing_secret() {
     }
     assert!(seen.contains("CUTOVER_PENDING=1_base"), "{seen}");
 }
+
+#[test]
+fn a_file_of_questions_that_asks_nothing_fails() {
+    for asked in ["", "-- SELECT true;\n"] {
+        let database = sqlite::Database::create("hooks");
+        let project = project("[[hooks]]\nname = \"smoke\"\nwhen = \"before\"\nsql = \"smoke.sql\"\n");
+        std::fs::write(project.path().join("smoke.sql"), asked).unwrap();
+        let output = deploy(&project, &database.url(), &[]);
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+        let told = text(&output);
+        assert!(told.contains("C2036") && told.contains("it asks nothing"), "{told}");
+        assert_eq!(database.query("SELECT count(*) FROM sqlite_master"), "0");
+    }
+}
