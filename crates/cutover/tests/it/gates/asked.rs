@@ -198,3 +198,18 @@ fn every_gate_that_is_gone_past_is_told_and_recorded() {
     let log = text(&run(&["history", "--logs"]));
     assert!(log.contains("hotfix"), "{log}");
 }
+
+#[test]
+fn a_database_that_does_not_answer_a_gate_keeps_no_signal_waiting() {
+    let database = server().create_database("frozen");
+    let proxy = in_front_of(server());
+    let project = project("[gates]\nlong_transactions = \"10m\"\n");
+    proxy.rule(When::contains("pg_prepared_xacts"), Moment::BeforeForward, Act::Stall);
+    let url = proxy.url(&database.url());
+    let deployer = Deployer::start(project.command(&url, &["deploy", "--detailed-exitcode"]));
+    proxy.wait_until("the question is swallowed", |counts, _| counts.held > 0);
+    deployer.signal(Signal::TERM);
+    let (status, told, _) = deployer.finish();
+    assert_eq!(status.code(), Some(143), "{told}");
+    assert_eq!(database.psql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
+}

@@ -50,8 +50,8 @@ fn without_a_replica_the_gate_does_not_pass() {
 
 #[test]
 fn what_takes_the_log_and_replays_nothing_is_no_replica() {
-    let primary =
-        testkit::postgres::Server::private(&[("wal_level", "replica"), ("max_wal_senders", "4")], None);
+    let settings = [("wal_level", "replica"), ("max_wal_senders", "4"), ("wal_keep_size", "64MB")];
+    let primary = testkit::postgres::Server::private(&settings, None);
     let url = primary.url_of("postgres");
     let project = project("[gates]\nreplica_lag = \"2s\"\n");
     let log = project.path().join("log");
