@@ -235,13 +235,27 @@ pub fn progress(conn: &mut dyn Conn, process: i64) -> Result<Option<Progress>, D
     }
 }
 
-/// How long the oldest transaction of another session has been open; none if there is none. PostgreSQL: of this database; MySQL and MariaDB:
-/// of the server.
-pub fn oldest_transaction(conn: &mut dyn Conn) -> Result<Option<Duration>, DbError> {
+/// The transactions of others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transactions {
+    /// How long the oldest one has been open; none if there is none that can be seen.
+    pub oldest: Option<Duration>,
+    /// The name of the oldest one, if it is a prepared one, which no session has.
+    pub prepared: Option<String>,
+    /// Those of which the role sees that they are there, and not for how long: what tells each from others, and whose it is.
+    pub hidden: Vec<(String, String)>,
+}
+
+/// The transactions of other sessions, and prepared ones. PostgreSQL: of this database; MySQL and MariaDB: of the server.
+///
+/// # Errors
+/// What the server or the connection says: MySQL and MariaDB tell them only with the privilege PROCESS.
+pub fn transactions(conn: &mut dyn Conn) -> Result<Transactions, DbError> {
     match conn.provider() {
-        Provider::PostgreSql => postgres::activity::oldest_transaction(conn),
-        Provider::MySql => mysql::activity::oldest_transaction(conn),
-        Provider::Sqlite => Ok(None),
+        Provider::PostgreSql => postgres::activity::transactions(conn),
+        Provider::MySql => mysql::activity::oldest_transaction(conn)
+            .map(|oldest| Transactions { oldest, ..Transactions::default() }),
+        Provider::Sqlite => Ok(Transactions::default()),
     }
 }
 

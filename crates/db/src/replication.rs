@@ -16,6 +16,8 @@ pub struct Behind {
     pub known: usize,
     /// Those that have not replayed everything up to a position.
     pub names: Vec<String>,
+    /// What takes the log and replays nothing (`pg_receivewal`): nobody reads there, so that it is no replica.
+    pub archives: Vec<String>,
 }
 
 fn one(conn: &mut dyn Conn, text: &str) -> Result<Option<String>, DbError> {
@@ -53,16 +55,22 @@ pub fn behind(conn: &mut dyn Conn, position: &Position) -> Result<Behind, DbErro
     }
     let rows = conn.query(&format!(
         "SELECT pg_catalog.concat_ws(' at ', NULLIF(application_name, ''), pg_catalog.host(client_addr)), \
-         CASE WHEN state IS NULL THEN 'hidden' WHEN replay_lsn >= '{}'::pg_catalog.pg_lsn THEN 'there' ELSE 'behind' END \
+         CASE WHEN state IS NULL THEN 'hidden' WHEN replay_lsn >= '{}'::pg_catalog.pg_lsn THEN 'there' WHEN replay_lsn IS NULL AND \
+         (write_lsn IS NOT NULL OR application_name IN ('pg_receivewal', 'pg_basebackup')) THEN 'archive' ELSE 'behind' END \
          FROM pg_catalog.pg_stat_replication WHERE state IS DISTINCT FROM 'backup'",
         position.0
     ))?;
-    let mut behind = Behind { known: rows.len(), names: Vec::new() };
+    let mut behind = Behind { known: rows.len(), ..Behind::default() };
     for row in rows {
         let mut values = row.into_iter().map(Option::unwrap_or_default);
         let (name, state) = (values.next().unwrap_or_default(), values.next().unwrap_or_default());
         match state.as_str() {
             "there" => {}
+            // What says how far it has written, and never how far it has replayed.
+            "archive" => {
+                behind.known -= 1;
+                behind.archives.push(name);
+            }
             "hidden" => behind.names.push(format!("{name} (hidden from this role: grant it pg_monitor)")),
             _ => behind.names.push(name),
         }

@@ -88,13 +88,14 @@ impl<'d> Around<'d> {
         Self { hooks, target, secrets, environment, run, begun: Mutex::default(), again: Mutex::default() }
     }
 
-    /// The hooks before a deploy.
+    /// The hooks before a deploy; `untouched` is what a refusal says of the database.
     ///
     /// # Errors
     /// C2036 for the first that fails.
     pub(crate) fn before(
         &self,
         pending: &[String],
+        untouched: &str,
         observer: &dyn Observer,
         interrupt: &Interrupt,
     ) -> Result<()> {
@@ -104,7 +105,7 @@ impl<'d> Around<'d> {
             interrupt.check()?;
             if let Err(why) = self.ran(hook, "started", observer, &stop) {
                 interrupt.check()?;
-                return Err(refused(hook, &why, "nothing in the database was changed"));
+                return Err(refused(hook, &why, untouched));
             }
         }
         Ok(())
@@ -227,6 +228,7 @@ impl<'d> Around<'d> {
         let setting = Setting {
             variables: variables.map(|(name, value)| (name.to_owned(), value)).to_vec(),
             input: String::new(),
+            output: None,
             limit: hook.limit,
             secrets: &self.secrets,
             stop,
@@ -296,6 +298,9 @@ fn ask_all(conn: &mut dyn Conn, provider: Provider, source: &Source, script: &sq
         Provider::MySql => "START TRANSACTION READ ONLY",
         Provider::Sqlite => "PRAGMA query_only = on",
     };
+    if script.statements.is_empty() {
+        return Err(format!("{}: it asks nothing", source.locate(0)));
+    }
     conn.execute(begin).map_err(|error| error.text())?;
     for statement in &script.statements {
         let place = source.locate(statement.span.start);

@@ -4,7 +4,7 @@
 use crate::deploy::Deploy;
 use crate::dry_run::dry_run;
 use crate::event::Observer;
-use crate::gates::{self, Answer, Subject};
+use crate::gates::{self, Answer, Patient, Subject};
 use crate::interrupt::Interrupt;
 use crate::run;
 use db::ErrorKind;
@@ -34,7 +34,8 @@ pub fn preflight(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Inter
     if pending.is_empty() {
         return Ok(Checklist { pending: names, answers: Vec::new() });
     }
-    deploy.conditions.usable()?;
+    deploy.conditions.usable(gates::UNTOUCHED)?;
+    deploy.conditions.gates.tell_needless(observer);
     let target = &deploy.target;
     let mut conn = match run::connect(target, &deploy.options, observer, interrupt)? {
         Ok(conn) => conn,
@@ -45,7 +46,7 @@ pub fn preflight(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Inter
         Err(error) => return Err(run::failure(target, error)),
     };
     let mut subject = Subject {
-        conn: conn.as_mut(),
+        conn: &mut Patient { conn: conn.as_mut(), interrupt },
         target,
         pending,
         interrupt,

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use system::processes::Running;
@@ -40,6 +41,8 @@ pub(crate) struct Setting<'s> {
     pub(crate) variables: Vec<(String, String)>,
     /// What it reads on stdin.
     pub(crate) input: String,
+    /// Who reads its stdout while it runs; nothing of that is kept then.
+    pub(crate) output: Option<SyncSender<Vec<u8>>>,
     /// After this time it is ended.
     pub(crate) limit: Duration,
     /// What is masked in its last words.
@@ -86,7 +89,7 @@ pub(crate) fn run(program: &Program, setting: &Setting<'_>) -> Ended {
         Ok(child) => child,
         Err(error) => return failed(format!("`{name}` cannot be started: {error}")),
     };
-    let words = listen(&mut child, setting.input.clone());
+    let words = listen(&mut child, setting);
     let how = wait(&mut child, setting);
     let success = how.is_ok();
     Ended { success, how: how.unwrap_or_else(|how| how), said: words.last(setting.secrets) }
@@ -115,9 +118,16 @@ impl Words {
     }
 
     /// Hears what a stream says until it ends, or nobody listens.
-    fn hear(&self, mut stream: impl Read) {
+    fn hear(&self, mut stream: impl Read, output: Option<SyncSender<Vec<u8>>>) {
         let mut buffer = [0; 8192];
         while let Ok(read @ 1..) = stream.read(&mut buffer) {
+            // What somebody else reads may be anything: it is in no message. Who has read enough wants no more of it.
+            if let Some(output) = &output {
+                if output.send(buffer[..read].to_vec()).is_err() {
+                    break;
+                }
+                continue;
+            }
             let mut heard = self.heard();
             if heard.over {
                 break;
@@ -144,7 +154,8 @@ impl Words {
 }
 
 /// Writes its input and reads what it says while it runs, so that it blocks on no pipe.
-fn listen(child: &mut Running, input: String) -> Arc<Words> {
+fn listen(child: &mut Running, setting: &Setting<'_>) -> Arc<Words> {
+    let (input, mut output) = (setting.input.clone(), setting.output.clone());
     let (stdin, stdout, stderr) = child.pipes();
     if let Some(mut stdin) = stdin {
         // It may not care for its input, and end before it is read.
@@ -158,8 +169,9 @@ fn listen(child: &mut Running, input: String) -> Arc<Words> {
     let words = Arc::new(Words::default());
     words.heard().open = streams.len();
     for stream in streams {
-        let words = Arc::clone(&words);
-        std::thread::spawn(move || words.hear(stream));
+        // The first one is stdout.
+        let (words, output) = (Arc::clone(&words), output.take());
+        std::thread::spawn(move || words.hear(stream, output));
     }
     words
 }
@@ -208,6 +220,7 @@ mod tests {
         let setting = Setting {
             variables: vec![("CUTOVER_EVENT".to_owned(), "failed".to_owned())],
             input: input.to_owned(),
+            output: None,
             limit,
             secrets: &secrets,
             stop: &|| false,

@@ -108,6 +108,8 @@ struct Kept {
     left_out: usize,
     /// The migration that comes next: a run that is killed now was killed there.
     next: Option<String>,
+    /// The database was created by this run.
+    created: bool,
     /// The run's row is there.
     stored: bool,
     written: Option<Instant>,
@@ -132,6 +134,11 @@ impl<'o> Recorder<'o> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the database was created by this run.
+    pub(crate) fn has_created(&self) -> bool {
+        self.kept().created
+    }
+
     /// The row as it is to be written now.
     fn row(&self) -> RunRow {
         let kept = self.kept();
@@ -152,6 +159,7 @@ impl Observer for Recorder<'_> {
         self.inner.on(event);
         let mut kept = self.kept();
         kept.migrations.note(event);
+        kept.created |= matches!(event, Event::DatabaseCreated { .. });
         if let Event::Gate { answer } = event
             && answer.verdict == Word::Skipped
         {

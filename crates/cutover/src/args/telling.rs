@@ -60,8 +60,15 @@ pub(crate) struct GateArguments {
     #[arg(long, value_name = "ID", requires = "reason")]
     pub(crate) skip_gate: Vec<String>,
     /// Why
-    #[arg(long, value_name = "TEXT", requires = "skip_gate")]
+    #[arg(long, value_name = "TEXT", requires = "skip_gate", value_parser = reason)]
     pub(crate) reason: Option<String>,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a reason in words is expected: the history keeps it".to_owned()),
+        text => Ok(text.to_owned()),
+    }
 }
 
 /// The flags of `preflight`.

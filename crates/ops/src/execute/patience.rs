@@ -483,8 +483,8 @@ fn has_long_transactions(run: &mut Run<'_>) -> bool {
         return false;
     }
     // What cannot be asked is met by the first attempt.
-    let Ok(oldest) = activity::oldest_transaction(run.conn.as_mut()) else { return false };
-    let left = oldest.map_or(LONG, |age| LONG.saturating_sub(age));
+    let Ok(open) = activity::transactions(run.conn.as_mut()) else { return false };
+    let left = open.oldest.map_or(LONG, |age| LONG.saturating_sub(age));
     run.quiet_until = Some(Instant::now() + left);
     left.is_zero()
 }

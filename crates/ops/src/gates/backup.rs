@@ -1,14 +1,18 @@
 //! There is a backup that can be restored: one that is young enough, or one that is taken now.
 
 use super::{Gate, Gates, Subject, Verdict};
-use crate::backup::{self, Place};
+use crate::backup::{self, CLOCKS_APART, Place};
 use crate::process::{self, Program, Setting};
 use diagnostics::Result;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-pub(super) static GATE: Gate =
-    Gate { id: "backup", meaning: "There is a backup that can be restored.", check };
+pub(super) static GATE: Gate = Gate {
+    id: "backup",
+    meaning: "There is a backup that can be restored.",
+    check,
+    asked_for: |gates| gates.backup.is_some(),
+};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -40,23 +44,32 @@ fn check(gates: &Gates, subject: &mut Subject<'_>) -> Result<Verdict> {
         return Ok(by_program(program, asked.freshness, subject));
     }
     let Some(directory) = &asked.directory else { return Ok(Verdict::NotAsked) };
-    let place = Place::new(directory, subject.target, &subject.run);
+    let answer = in_directory(directory, asked, subject);
+    Ok(answer.map_or_else(|why| Verdict::Blocks(why, HELP.to_owned()), Verdict::Passes))
+}
+
+fn in_directory(
+    directory: &Path,
+    asked: &Backup,
+    subject: &mut Subject<'_>,
+) -> std::result::Result<String, String> {
+    let place = Place::of(directory, subject)?;
+    let removed = match subject.looks {
+        true => String::new(),
+        false => match place.tidy() {
+            0 => String::new(),
+            count => format!("; {count} file(s) that runs which were killed had left were removed"),
+        },
+    };
     if let Freshness::Within(limit) = asked.freshness
-        && let Some((file, age)) = place.newest().filter(|(_, age)| *age <= limit)
+        && let Some((file, age)) = place.newest()?.filter(|(_, age)| *age <= limit)
     {
-        let (file, age) = (file.display().to_string(), crate::duration(age));
-        return Ok(Verdict::Passes(format!("{file} is {age} old")));
+        return Ok(format!("{} is {} old{removed}", file.display(), crate::duration(age)));
     }
     if subject.looks {
-        return Ok(match backup::ready(&place, subject.target, subject.conn) {
-            Ok(how) => Verdict::Passes(format!("one would be taken: {how}")),
-            Err(why) => Verdict::Blocks(why, HELP.to_owned()),
-        });
+        return backup::ready(&place, subject, asked.limit).map(|how| format!("one would be taken: {how}"));
     }
-    Ok(match backup::take(&place, subject, asked.limit) {
-        Ok(told) => Verdict::Passes(told),
-        Err(why) => Verdict::Blocks(why, HELP.to_owned()),
-    })
+    backup::take(&place, subject, asked.limit).map(|told| told + &removed)
 }
 
 const HELP: &str = "see to it that a backup can be taken, and deploy again";
@@ -66,6 +79,7 @@ fn by_program(program: &Program, freshness: Freshness, subject: &Subject<'_>) ->
     let setting = Setting {
         variables: Vec::new(),
         input: String::new(),
+        output: None,
         limit: ASKING,
         secrets: &subject.target.secrets(),
         stop: &|| subject.interrupt.reason().is_some(),
@@ -79,7 +93,14 @@ fn by_program(program: &Program, freshness: Freshness, subject: &Subject<'_>) ->
     let Some(taken) = moment(&said) else {
         return Verdict::Blocks(format!("`{said}` is no time of a backup"), help);
     };
-    let age = SystemTime::now().duration_since(taken).unwrap_or_default();
+    let now = SystemTime::now();
+    if taken > now + CLOCKS_APART {
+        return Verdict::Blocks(
+            format!("`{said}` is a time that is still to come: seconds since 1970 are expected, or RFC 3339"),
+            help,
+        );
+    }
+    let age = now.duration_since(taken).unwrap_or_default();
     let limit = match freshness {
         Freshness::Within(limit) => limit,
         Freshness::Now => Duration::from_secs(3600),

@@ -10,19 +10,22 @@
 
 mod applied_in;
 mod backup;
+mod elsewhere;
 mod lag;
 mod replication;
 mod transactions;
 mod window;
 
 pub use backup::{Backup, Freshness};
+pub(crate) use elsewhere::Patient;
 pub use window::Window;
 
 use crate::comparison::Expected;
-use crate::event::Event;
+use crate::event::{Event, Observer};
 use crate::hooks::Hook;
 use crate::interrupt::Interrupt;
 use crate::plan::PlannedMigration;
+use crate::record::Recorder;
 use crate::run::Run;
 use db::Conn;
 use db::target::Target;
@@ -39,6 +42,8 @@ pub struct Gate {
     /// What passing means, in one sentence.
     pub meaning: &'static str,
     check: fn(&Gates, &mut Subject<'_>) -> Result<Verdict>,
+    /// Whether somebody asks for it.
+    asked_for: fn(&Gates) -> bool,
 }
 
 /// All of them, in the order in which they are asked.
@@ -62,8 +67,10 @@ pub struct Gates {
     pub replicas: Vec<Target>,
     /// There is a backup.
     pub backup: Option<Backup>,
-    /// Gates that are not asked, by id, with the reason.
+    /// Gates that are asked for and are to be gone past, by id, with the reason.
     pub skipped: BTreeMap<String, String>,
+    /// Gates that were to be gone past, and that nobody asks for.
+    pub needless: Vec<String>,
 }
 
 /// What a deploy is asked to do besides its migrations.
@@ -89,8 +96,7 @@ impl Conditions {
 
     /// # Errors
     /// Something that they need is not understood or not there: a gate that cannot be asked is none that passes.
-    pub(crate) fn usable(&self) -> Result<()> {
-        let note = "nothing in the database was changed";
+    pub(crate) fn usable(&self, note: &'static str) -> Result<()> {
         self.unusable.as_ref().map_or(Ok(()), |told| Err(Failure::new(told.clone().note(note))))
     }
 }
@@ -168,19 +174,23 @@ pub enum Word {
 impl Gates {
     /// Whether any is asked for.
     pub fn any(&self) -> bool {
-        // Whoever adds a gate is asked here whether it is one.
-        let Self {
-            applied_in,
-            window,
-            long_transactions,
-            logical_replication,
-            replica_lag,
-            replicas: _,
-            backup,
-            skipped: _,
-        } = self;
-        let asked = applied_in.is_some() || window.is_some() || long_transactions.is_some();
-        asked || *logical_replication || replica_lag.is_some() || backup.is_some()
+        // Of one that is skipped what it needs may not be there.
+        !self.skipped.is_empty() || GATES.iter().any(|gate| self.asks_for(gate))
+    }
+
+    /// Whether this one is asked for, and what it needs is there.
+    pub fn asks_for(&self, gate: &Gate) -> bool {
+        (gate.asked_for)(self)
+    }
+
+    /// Says of what was to be gone past that it is not there.
+    pub(crate) fn tell_needless(&self, observer: &dyn Observer) {
+        for gate in &self.needless {
+            let warning = Diagnostic::warning(format!(
+                "`--skip-gate {gate}` skips nothing: cutover.toml does not ask for that gate here"
+            ));
+            observer.on(&Event::Warning { warning });
+        }
     }
 }
 
@@ -193,7 +203,12 @@ pub(crate) fn check(gates: &Gates, subject: &mut Subject<'_>) -> Result<Vec<Answ
             answers.push(Answer { gate: gate.id, verdict: Word::Skipped, why: reason.clone(), help: None });
             continue;
         }
-        let (verdict, why, help) = match (gate.check)(gates, subject)? {
+        let said = (gate.check)(gates, subject);
+        if !matches!(said, Ok(Verdict::Passes(_) | Verdict::NotAsked)) {
+            // What was to stop has not answered because of that.
+            subject.interrupt.check()?;
+        }
+        let (verdict, why, help) = match said? {
             Verdict::NotAsked => continue,
             Verdict::Passes(why) => (Word::Passed, why, None),
             Verdict::Blocks(why, help) => (Word::Blocked, why, Some(help)),
@@ -213,10 +228,12 @@ pub(crate) fn check(gates: &Gates, subject: &mut Subject<'_>) -> Result<Vec<Answ
 /// C2035, C2036; C1004 for conditions that cannot be used.
 pub(crate) fn before(conditions: &Conditions, planned: &[PlannedMigration], run: &mut Run<'_>) -> Result<()> {
     let Some((around, expecting)) = run.around.filter(|_| !planned.is_empty()) else { return Ok(()) };
-    conditions.usable()?;
+    let untouched = untouched(run);
+    conditions.usable(untouched)?;
+    conditions.gates.tell_needless(run.observer);
     if conditions.gates.any() {
         let mut subject = Subject {
-            conn: run.conn.as_mut(),
+            conn: &mut Patient { conn: run.conn.as_mut(), interrupt: run.interrupt },
             target: run.target,
             pending: planned.iter().map(|one| (one.name.clone(), one.checksum.clone())).collect(),
             interrupt: run.interrupt,
@@ -240,17 +257,30 @@ pub(crate) fn before(conditions: &Conditions, planned: &[PlannedMigration], run:
             run.observer.on(&Event::Gate { answer: answer.clone() });
         }
         if let Some(answer) = answers.into_iter().find(|answer| answer.verdict == Word::Blocked) {
-            return Err(refusal(&answer));
+            return Err(refusal(&answer, untouched));
         }
     }
     if conditions.hooks.is_empty() {
         return Ok(());
     }
     let pending: Vec<String> = planned.iter().map(|one| one.name.clone()).collect();
-    around.before(&pending, run.observer, run.interrupt)
+    around.before(&pending, untouched, run.observer, run.interrupt)
 }
 
-fn refusal(answer: &Answer) -> Failure {
+/// What a refusal says of the database.
+fn untouched(run: &Run<'_>) -> &'static str {
+    match run.recorder.is_some_and(Recorder::has_created) {
+        true => {
+            "this run has created the database, which is empty; but for that nothing in the database was changed"
+        }
+        false => UNTOUCHED,
+    }
+}
+
+/// The same where it was there before.
+pub(crate) const UNTOUCHED: &str = "nothing in the database was changed";
+
+fn refusal(answer: &Answer, untouched: &'static str) -> Failure {
     let help = format!(
         "{}; or go past it with `--skip-gate {} --reason TEXT`, which is recorded",
         answer.help.as_deref().unwrap_or_default(),
@@ -259,7 +289,7 @@ fn refusal(answer: &Answer) -> Failure {
     Failure::new(
         Diagnostic::error(format!("the gate {} does not pass: {}", answer.gate, answer.why))
             .code(&codes::C2035)
-            .note("nothing in the database was changed")
+            .note(untouched)
             .help(help),
     )
 }

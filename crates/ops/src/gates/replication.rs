@@ -8,6 +8,7 @@ pub(super) static GATE: Gate = Gate {
     id: "logical_replication",
     meaning: "Nothing is replicated logically, which carries no definitions.",
     check,
+    asked_for: |gates| gates.logical_replication,
 };
 
 fn check(gates: &Gates, subject: &mut Subject<'_>) -> Result<Verdict> {

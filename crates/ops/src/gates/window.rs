@@ -6,8 +6,12 @@ use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-pub(super) static GATE: Gate =
-    Gate { id: "window", meaning: "Now is a time at which may be deployed.", check };
+pub(super) static GATE: Gate = Gate {
+    id: "window",
+    meaning: "Now is a time at which may be deployed.",
+    check,
+    asked_for: |gates| gates.window.is_some(),
+};
 
 /// Times of a week, in a time zone.
 #[derive(Clone, Debug)]

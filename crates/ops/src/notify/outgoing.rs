@@ -65,6 +65,7 @@ impl Outgoing {
                 let setting = Setting {
                     variables: variables.clone(),
                     input: input.clone(),
+                    output: None,
                     limit: left,
                     secrets: &[] as &[Secret],
                     stop: &|| over.load(Ordering::Relaxed),

@@ -63,14 +63,19 @@ pub fn name_in_locks(_: &Path) -> Option<String> {
     None
 }
 
+/// Opens a directory, to be locked.
+pub fn open_directory(path: &Path) -> Result<File> {
+    File::open(path)
+}
+
 /// Makes a directory, and those above it, for nobody but this user.
 pub fn private_directory(path: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Opens a file for nobody but this user, and empties it.
+/// Makes a file for nobody but this user; one that is there is an error.
 pub fn private_file(path: &Path) -> Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// How many bytes this user may still write there.

@@ -5,6 +5,9 @@ use std::io::Result;
 use std::os::unix::process::{CommandExt, parent_id};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
 
+/// The file by which a program reads what it is given on stdin.
+pub const STDIN_AS_FILE: Option<&str> = Some("/dev/stdin");
+
 /// Starts a program that goes on when this process ends, where the signals of its terminal do not reach it. None where that cannot be: the
 /// first process of a container takes everything along, and so does what an init system has started.
 pub fn outliving(mut command: Command) -> Option<Child> {

@@ -58,14 +58,19 @@ pub fn name_in_locks(_: &Path) -> Option<String> {
     None
 }
 
+/// Opens a directory, to be locked: which no directory can be here.
+pub fn open_directory(path: &Path) -> Result<File> {
+    OpenOptions::new().read(true).custom_flags(DIRECTORIES_TOO).open(path)
+}
+
 /// Makes a directory, and those above it. Who may read it is inherited from the one above.
 pub fn private_directory(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path)
 }
 
-/// Opens a file, and empties it. Who may read it is inherited from its directory.
+/// Makes a file; one that is there is an error. Who may read it is inherited from its directory.
 pub fn private_file(path: &Path) -> Result<File> {
-    File::create(path)
+    File::create_new(path)
 }
 
 /// How many bytes this user may still write there.

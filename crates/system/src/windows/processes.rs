@@ -5,6 +5,9 @@ use std::io::Result;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
 use windows::Win32::System::Threading::CREATE_NEW_PROCESS_GROUP;
 
+/// The file by which a program reads what it is given on stdin: there is none.
+pub const STDIN_AS_FILE: Option<&str> = None;
+
 /// Starts a program that goes on when this process ends. Nowhere here: whoever has put this process into a job ends both.
 pub fn outliving(_: Command) -> Option<Child> {
     None

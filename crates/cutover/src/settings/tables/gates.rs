@@ -56,15 +56,10 @@ impl Table {
     /// These, and behind them what holds for all environments.
     pub(super) fn or(self, general: &Self) -> Self {
         let general = general.clone();
-        // A time belongs to its zone, a time limit to its replicas.
-        let (window, time_zone) = match self.window {
-            Some(_) => (self.window, self.time_zone.or(general.time_zone)),
-            None => (general.window, general.time_zone),
-        };
         Self {
             applied_in: self.applied_in.or(general.applied_in),
-            window,
-            time_zone,
+            window: self.window.or(general.window),
+            time_zone: self.time_zone.or(general.time_zone),
             long_transactions: self.long_transactions.or(general.long_transactions),
             logical_replication: self.logical_replication.or(general.logical_replication),
             replica_lag: self.replica_lag.or(general.replica_lag),
@@ -116,7 +111,7 @@ impl Extras {
             let url = self.text(text).map_err(wrong("replicas"))?;
             Target::parse(&url, &self.directory).map(|(target, _)| target)
         });
-        Ok(Gates {
+        let mut gates = Gates {
             applied_in,
             window: window.map_err(wrong("window"))?,
             long_transactions: duration(&table.long_transactions, "long_transactions")?,
@@ -125,7 +120,18 @@ impl Extras {
             replicas: replicas.collect::<Result<_>>()?,
             backup: table.backup.as_ref().map(|backup| self.backup(backup)).transpose()?,
             skipped,
-        })
+            needless: Vec::new(),
+        };
+        // Of this one alone nothing is read where it is skipped.
+        let asks = |id: &str| {
+            (id == "applied_in" && table.applied_in.is_some())
+                || GATES.iter().any(|gate| gate.id == id && gates.asks_for(gate))
+        };
+        let (skipped, needless): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            gates.skipped.clone().into_iter().partition(|(id, _)| asks(id));
+        gates.skipped = skipped;
+        gates.needless = needless.into_keys().collect();
+        Ok(gates)
     }
 
     fn backup(&self, table: &BackupTable) -> Result<Backup> {

@@ -94,7 +94,7 @@ fn a_backup_that_is_young_enough_will_do() {
     std::fs::write(found[0].with_extension("db.part"), "").unwrap();
     project.write("3_next", "SELECT 1;");
     assert!(deploy(&project, &database.url(), &[]).status.success());
-    assert_eq!(backups(&project).len(), 3);
+    assert_eq!(backups(&project).len(), 2, "what is not whole was left by a run that is gone");
 }
 
 #[test]

@@ -229,3 +229,17 @@ fn a_smoke_test_that_failed_is_made_again_until_it_holds() {
     assert!(begin().status.success());
     assert_eq!(ran(&project), [""; 0]);
 }
+
+#[test]
+fn a_file_of_questions_that_asks_nothing_fails() {
+    for asked in ["", "-- SELECT true;\n"] {
+        let database = sqlite::Database::create("hooks");
+        let project = project("[[hooks]]\nname = \"smoke\"\nwhen = \"before\"\nsql = \"smoke.sql\"\n");
+        std::fs::write(project.path().join("smoke.sql"), asked).unwrap();
+        let output = deploy(&project, &database.url(), &[]);
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+        let told = text(&output);
+        assert!(told.contains("C2036") && told.contains("it asks nothing"), "{told}");
+        assert_eq!(database.query("SELECT count(*) FROM sqlite_master"), "0");
+    }
+}

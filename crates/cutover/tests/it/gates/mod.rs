@@ -1,7 +1,9 @@
 //! What has to hold before a deploy, and what is done around it.
 
+mod asked;
 mod backup;
 mod hooks;
+mod no_backup;
 mod replicas;
 
 use crate::support::{Project, is, text};

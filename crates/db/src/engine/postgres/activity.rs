@@ -2,7 +2,7 @@
 //!
 //! Asked on connections of our own, or between two scripts, whose search path has the server's objects first.
 
-use crate::activity::{Blocker, Ended, Progress, Waiting, Which, shown};
+use crate::activity::{Blocker, Ended, Progress, Transactions, Waiting, Which, shown};
 use crate::history::{EQUALS, postgres_literal};
 use crate::probe::quoted;
 use crate::{Conn, DbError, ErrorKind, Row};
@@ -206,14 +206,32 @@ pub(crate) fn queued_behind(conn: &mut dyn Conn, process: i64) -> Result<usize, 
     Ok(rows.into_iter().flatten().flatten().next().and_then(|text| text.parse().ok()).unwrap_or_default())
 }
 
-pub(crate) fn oldest_transaction(conn: &mut dyn Conn) -> Result<Option<Duration>, DbError> {
+pub(crate) fn transactions(conn: &mut dyn Conn) -> Result<Transactions, DbError> {
+    // A transaction of any session holds the lock on its own virtual id, which everybody may see.
     let rows = conn.query(&format!(
-        "SELECT pg_catalog.max(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start)) FROM \
-         pg_catalog.pg_stat_activity a WHERE a.datname {EQUALS} pg_catalog.current_database() AND a.pid OPERATOR(pg_catalog.<>) \
-         pg_catalog.pg_backend_pid()"
+        "SELECT NULL, NULL, pg_catalog.max(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start)) \
+         FROM pg_catalog.pg_stat_activity a WHERE a.datname {EQUALS} pg_catalog.current_database() AND a.pid OPERATOR(pg_catalog.<>) \
+         pg_catalog.pg_backend_pid() UNION ALL SELECT p.gid, NULL, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() \
+         OPERATOR(pg_catalog.-) p.prepared) FROM pg_catalog.pg_prepared_xacts p WHERE p.database {EQUALS} pg_catalog.current_database() \
+         UNION ALL SELECT pg_catalog.concat(l.virtualtransaction), COALESCE(a.usename::pg_catalog.text, ''), NULL FROM pg_catalog.pg_stat_activity a JOIN \
+         pg_catalog.pg_locks l ON l.pid OPERATOR(pg_catalog.=) a.pid AND l.locktype OPERATOR(pg_catalog.=) 'virtualxid' AND l.granted AND \
+         l.virtualxid OPERATOR(pg_catalog.=) l.virtualtransaction WHERE a.datname {EQUALS} pg_catalog.current_database() AND \
+         a.backend_start IS NULL AND a.usesysid IS NOT NULL"
     ))?;
-    let seconds = rows.into_iter().flatten().flatten().next().and_then(|text| text.parse::<f64>().ok());
-    Ok(seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))))
+    let mut found = Transactions::default();
+    for row in rows {
+        let [name, role, seconds] = fields(row);
+        if let (Some(id), Some(role)) = (&name, role) {
+            found.hidden.push((id.clone(), role));
+            continue;
+        }
+        let seconds = seconds.and_then(|text| text.parse::<f64>().ok());
+        let age = seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.0)));
+        if age > found.oldest {
+            (found.oldest, found.prepared) = (age, name);
+        }
+    }
+    Ok(found)
 }
 
 pub(crate) fn still_in_transaction(

@@ -19,6 +19,8 @@ pub(crate) fn copy(target: &SqliteTarget, path: &Path, stop: &dyn Fn() -> bool) 
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let from = Connection::open_with_flags(&target.path, flags).map_err(failed)?;
     let mut to = Connection::open(path).map_err(failed)?;
+    // A copy that is not whole is thrown away: a journal would only be left behind by a kill.
+    to.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(())).map_err(failed)?;
     {
         let backup = Backup::new(&from, &mut to).map_err(failed)?;
         loop {
@@ -32,9 +34,21 @@ pub(crate) fn copy(target: &SqliteTarget, path: &Path, stop: &dyn Fn() -> bool) 
             }
         }
     }
-    let sound: String = to.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
-    match sound.as_str() {
+    match check(to, stop).map_err(failed)?.as_str() {
         "ok" => Ok(()),
         other => Err(DbError::new(ErrorKind::Other, format!("the copy is not sound: {other}"))),
     }
+}
+
+/// What SQLite says of the whole file, which takes its time.
+fn check(copy: Connection, stop: &dyn Fn() -> bool) -> rusqlite::Result<String> {
+    let interrupt = copy.get_interrupt_handle();
+    let asking = std::thread::spawn(move || copy.query_row("PRAGMA integrity_check", [], |row| row.get(0)));
+    while !asking.is_finished() {
+        if stop() {
+            interrupt.interrupt();
+        }
+        std::thread::sleep(PAUSE);
+    }
+    asking.join().unwrap_or(Err(rusqlite::Error::InvalidQuery))
 }
