@@ -12,6 +12,7 @@ use super::state::State;
 
 use super::{mysql, postgres, sqlite, text};
 use crate::action::Name;
+use crate::kind::{DataVerb, Kind};
 use crate::snapshot::{ColumnDefinition, ObjectKind, PartKind, Snapshot};
 use crate::statement::{Script, Statement};
 use crate::words::Words;
@@ -532,6 +533,24 @@ pub fn foreign_keys(kept: &[Kept], now: &Snapshot) -> ForeignKeys {
 /// The statements that are left, with their numbers.
 pub(super) fn left<'r>(running: Running<'r>) -> impl Iterator<Item = (usize, &'r Statement)> {
     running.script.statements.iter().enumerate().skip(running.done)
+}
+
+/// A later statement of the script puts rows into a table: it brings its own, and those that are kept would be there twice. They stay
+/// where they are then.
+pub(super) fn is_filled_later(
+    running: Running<'_>,
+    number: usize,
+    provider: Provider,
+    is_it: impl Fn(&Name) -> bool,
+) -> bool {
+    let later = running.script.statements.iter().skip(number + 1);
+    let mut inserts = later.filter(|later| later.kind == Kind::Data(DataVerb::Insert));
+    inserts.any(|later| {
+        let written = later.span.slice(running.text);
+        let tokens = text::tokens(written, provider);
+        let mut words = Words::new(written, &tokens, provider);
+        words.skip_to("INTO") && words.name().is_some_and(|name| is_it(&name))
+    })
 }
 
 /// The longest name in bytes: every database takes it.

@@ -150,3 +150,43 @@ INSERT INTO u VALUES (1, 'ann', NULL, 'x'), (2, 'bob', 'b', 'y');";
         "1|NULL|x\n2|'b'|y\n3|'z'|m"
     );
 }
+
+/// A way back that fills its table itself brings its own rows: those that are kept would be there twice. They stay, and that is said.
+#[test]
+fn rows_that_a_way_back_brings_are_not_there_twice() {
+    let keyed =
+        "CREATE TABLE tg (k int PRIMARY KEY, v varchar(10)); INSERT INTO tg VALUES (1, 'a'), (2, 'b');";
+    let rebuilt = "CREATE TABLE tg2 (k bigint PRIMARY KEY, v varchar(10)); INSERT INTO tg2 (k, v) SELECT k, v FROM tg; DROP TABLE tg; ALTER TABLE tg2 RENAME TO tg;";
+    for key in [" PRIMARY KEY", ""] {
+        let (postgres, mariadb) =
+            (postgres::server().create_database("twice"), mariadb::server().create_database("twice"));
+        for url in [postgres.url(), mariadb.url()] {
+            let project = Project::new(&[("1_base", &keyed.replace(" PRIMARY KEY", key))]);
+            project.deploy(&url);
+            project.write("2_rebuild", &rebuilt.replace(" PRIMARY KEY", key));
+            project.runs(&url, &["rollback", "--draft", "2_rebuild"]);
+            project.runs(&url, &["deploy", "--keep-dropped"]);
+            let undone = project.runs(&url, &["rollback", "--yes"]);
+            assert!(
+                undone.contains("does not bring back table ") && undone.contains("it stays in "),
+                "{undone}"
+            );
+        }
+        assert_eq!(postgres.psql("SELECT * FROM tg ORDER BY k"), "1|a\n2|b");
+        assert_eq!(mariadb.sql("SELECT * FROM tg ORDER BY k"), "1|a\n2|b");
+    }
+}
+
+/// A way back may call the table otherwise before its end: its counter goes on behind the kept numbers all the same.
+#[test]
+fn a_counter_is_found_under_the_last_name_of_its_table() {
+    let database = postgres::server().create_database("back");
+    let base = "CREATE TABLE u (id serial PRIMARY KEY, n text); INSERT INTO u (n) VALUES ('a'), ('b');";
+    let project = Project::new(&[("1_base", base)]);
+    project.deploy(&database.url());
+    project.write("2_drop", "ALTER TABLE u RENAME TO old; DROP TABLE old;");
+    project.runs(&database.url(), &["rollback", "--draft", "2_drop"]);
+    project.runs(&database.url(), &["deploy", "--keep-dropped"]);
+    project.runs(&database.url(), &["rollback", "--yes"]);
+    assert_eq!(database.psql("INSERT INTO u (n) VALUES ('c') RETURNING id"), "3");
+}

@@ -380,3 +380,24 @@ fn a_column_goes_and_comes_back_beside_other_changes_of_its_table() {
         assert_eq!(database.sql("SELECT id, name, age FROM u ORDER BY id"), "1|ann|30\n2|bob|40", "{drops}");
     }
 }
+
+/// What else the statement gives another name: nothing that is said of the former one would hold.
+#[test]
+fn a_column_goes_in_a_statement_of_its_own_where_its_table_or_an_index_is_renamed() {
+    let base = "CREATE TABLE u (id int PRIMARY KEY, name varchar(20), age int, INDEX x (name, age));";
+    for drops in
+        ["ALTER TABLE u RENAME INDEX x TO y, DROP COLUMN age;", "ALTER TABLE u DROP COLUMN age, RENAME TO v;"]
+    {
+        let database = server().create_database("leaving");
+        let project = Project::new(&[("1_base", base)]);
+        project.deploy(&database.url());
+        project.write("2_drop", drops);
+        let output = project.run(&database.url(), &["deploy", "--keep-dropped"]);
+        let said = text(&output);
+        assert!(
+            !output.status.success() && said.contains("C2031") && said.contains("another name"),
+            "{said}"
+        );
+        assert_eq!(database.sql("SELECT count(*) FROM information_schema.columns WHERE table_name = 'u' AND table_schema = DATABASE()"), "3");
+    }
+}

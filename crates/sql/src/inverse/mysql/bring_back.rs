@@ -2,7 +2,8 @@
 //! gets its name back. Each is one statement, or one that can be said again.
 
 use super::super::keep::{
-    KEPT_PREFIX, Kept, KeptKind, Piece, Pieces, Running, Substitution, Taken, left, listed, shortened,
+    KEPT_PREFIX, Kept, KeptKind, Piece, Pieces, Running, Substitution, Taken, is_filled_later, left, listed,
+    shortened,
 };
 use super::super::state::State;
 use super::super::text;
@@ -49,7 +50,14 @@ pub(in crate::inverse) fn bring_back(
             continue;
         }
         let sent = match &statement.kind {
-            Kind::Ddl(DdlVerb::Create) => rows(statement, (running.text, &tokens), (state, kept), taken),
+            Kind::Ddl(DdlVerb::Create) => {
+                let is_filled = |name: &str| {
+                    is_filled_later(running, number, MYSQL, |into| text::same(&into.name, name, MYSQL))
+                };
+                let kept: Vec<Kept> =
+                    kept.iter().filter(|kept| !is_filled(&kept.name.name)).cloned().collect();
+                rows(statement, (running.text, &tokens), (state, &kept), taken)
+            }
             Kind::Ddl(DdlVerb::Alter) => Pieces::read(running.text, &tokens, MYSQL)
                 .and_then(|pieces| values(&pieces, (&tokens, running.text), (state, kept), taken)),
             _ => None,

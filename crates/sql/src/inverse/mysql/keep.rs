@@ -204,6 +204,18 @@ fn tables(names: &[Name], state: &State, tag: &str) -> Found {
     Ok(Some((sent, kept)))
 }
 
+/// What a change of a table renames beside columns: what is said of keys and of the table beside it would be about the former name.
+fn renames(change: &str) -> Option<&'static str> {
+    let tokens = text::tokens(change, MYSQL);
+    let mut words = Words::new(change, &tokens, MYSQL);
+    words.take("RENAME").then_some(())?;
+    match words.take_any(&["COLUMN", "INDEX", "KEY"]) {
+        Some("COLUMN") => None,
+        Some(_) => Some("an index"),
+        None => Some("the table"),
+    }
+}
+
 fn columns(pieces: &Pieces<'_>, state: &State, tag: &str) -> Found {
     let Some(table) = state.find(ObjectKind::Table, &pieces.table) else { return Ok(None) };
     let drops = |name: &str| {
@@ -215,6 +227,11 @@ fn columns(pieces: &Pieces<'_>, state: &State, tag: &str) -> Found {
         || !pieces.pieces.iter().filter_map(|piece| piece.dropped_column()).any(|name| drops(&name))
     {
         return Ok(None);
+    }
+    if let Some(renamed) = pieces.pieces.iter().find_map(|piece| renames(piece.text)) {
+        return Err(format!(
+            "the same statement gives {renamed} another name; do that in a statement of its own"
+        ));
     }
     let Some(mut leaving) = Leaving::of(pieces, &table, state) else { return Ok(None) };
     let (mut changes, mut kept) = (Vec::new(), Vec::new());

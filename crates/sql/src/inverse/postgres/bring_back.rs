@@ -1,6 +1,8 @@
 //! Bringing back what was kept, on PostgreSQL: a table is made anew and filled, a column gets its name back.
 
-use super::super::keep::{Kept, KeptKind, Piece, Pieces, Running, Substitution, Taken, left, listed};
+use super::super::keep::{
+    Kept, KeptKind, Piece, Pieces, Running, Substitution, Taken, is_filled_later, left, listed,
+};
 use super::super::state::State;
 use super::super::text;
 use super::POSTGRES;
@@ -23,7 +25,7 @@ pub(in crate::inverse) fn bring_back(
 ) -> Vec<Substitution> {
     let mut found: Vec<Substitution> = Vec::new();
     // Counters go on behind the numbers that are there, once everything is.
-    let mut counters = Vec::new();
+    let mut counters: Vec<Counter> = Vec::new();
     let mut last = None;
     for (number, statement) in left(running) {
         taken.statement = number;
@@ -32,7 +34,9 @@ pub(in crate::inverse) fn bring_back(
         }
         let written = statement.span.slice(running.text);
         let sent = match pg::read(written) {
-            Ok(Command::CreateTable(create)) if !is_in_the_way(&create, state) => {
+            Ok(Command::CreateTable(create))
+                if !is_in_the_way(&create, state) && !is_filled(&create, (running, number), state) =>
+            {
                 rows(&create, written, (state, kept, &mut counters), taken)
             }
             Ok(Command::Alter(change)) if change.object == Relation::Table => {
@@ -40,6 +44,7 @@ pub(in crate::inverse) fn bring_back(
             }
             _ => None,
         };
+        counters.iter_mut().for_each(|counter| counter.follow(written, state));
         follow((statement, running.text), state, if sent.is_some() { kept } else { &[] });
         found.extend(sent.map(|(sent, own)| Substitution { statement: number, sent, own }));
     }
@@ -48,6 +53,7 @@ pub(in crate::inverse) fn bring_back(
             taken.take(&own.place);
         }
     }
+    let counters: Vec<String> = counters.iter().flat_map(Counter::sent).collect();
     let Some(last) = last.filter(|_| !counters.is_empty()) else { return found };
     match found.iter_mut().find(|one| one.statement == last) {
         Some(one) => one.sent.extend(counters),
@@ -80,6 +86,12 @@ fn follow((statement, text): (&Statement, &str), state: &mut State, kept: &[Kept
     }
 }
 
+/// The script itself puts rows into the table that it makes here.
+fn is_filled(create: &command::CreateTable, (running, number): (Running<'_>, usize), state: &State) -> bool {
+    let made = create.name.as_ref().map(|name| state.made(name));
+    made.is_some_and(|made| is_filled_later(running, number, POSTGRES, |into| state.made(into) == made))
+}
+
 /// Something has the name: IF NOT EXISTS leaves that alone, and rows that are kept are none of its.
 fn is_in_the_way(create: &command::CreateTable, state: &State) -> bool {
     let named = create.name.as_ref().map(|name| state.made(name));
@@ -93,7 +105,7 @@ fn is_in_the_way(create: &command::CreateTable, state: &State) -> bool {
 fn rows(
     create: &command::CreateTable,
     written: &str,
-    (state, kept, counters): (&State, &[Kept], &mut Vec<String>),
+    (state, kept, counters): (&State, &[Kept], &mut Vec<Counter>),
     seen: &mut Taken,
 ) -> Option<(Vec<String>, Option<usize>)> {
     let name = state.made(create.name.as_ref()?);
@@ -172,22 +184,59 @@ fn columns_of(create: &command::CreateTable, state: &State) -> Option<Vec<Column
     Some(columns)
 }
 
-/// What sets the counters of columns behind the numbers that are in `place`: what is read there no policy hides.
+/// A column that counts, and the numbers that are kept of it. The script may call both otherwise before its end.
+struct Counter {
+    table: Name,
+    column: String,
+    /// The table that holds the numbers, and their column there.
+    kept: Object,
+    numbers: String,
+}
+
+impl Counter {
+    fn follow(&mut self, written: &str, state: &State) {
+        let Ok(Command::Alter(change)) = pg::read(written) else { return };
+        let own = Object { kind: ObjectKind::Table, name: self.table.clone() };
+        if change.object != Relation::Table || state.find(ObjectKind::Table, &change.target.name) != Some(own)
+        {
+            return;
+        }
+        for one in &change.changes {
+            match one {
+                Change::Rename(to) => self.table.name.clone_from(to),
+                Change::SetSchema(to) => self.table.schema = Some(to.clone()),
+                Change::RenameColumn { from, to } if *from == self.column => self.column.clone_from(to),
+                _ => {}
+            }
+        }
+    }
+
+    /// What sets it behind the numbers: what is read there no policy hides.
+    fn sent(&self) -> [String; 2] {
+        let (whole, own) = (text::string(&render::qualified(&self.table)), text::string(&self.column));
+        let sequence = format!("pg_catalog.pg_get_serial_sequence({whole}, {own})");
+        [
+            alter(&self.kept, "NO FORCE ROW LEVEL SECURITY"),
+            counted(&sequence, "", &self.kept, &quoted(&self.numbers)),
+        ]
+    }
+}
+
+/// The counters of columns whose numbers are in `place`.
 fn count_on(
     table: &Name,
     (columns, place): (&[&command::ColumnDefinition], &Name),
-    counters: &mut Vec<String>,
+    counters: &mut Vec<Counter>,
 ) {
-    let kept = Object { kind: ObjectKind::Table, name: place.clone() };
     let counts = |column: &command::ColumnDefinition| {
         column.identity || column.default.as_ref().is_some_and(|default| !default.sequences.is_empty())
     };
-    for column in columns.iter().filter(|column| counts(column)) {
-        let (whole, own) = (text::string(&render::qualified(table)), text::string(&column.name));
-        let sequence = format!("pg_catalog.pg_get_serial_sequence({whole}, {own})");
-        counters.push(alter(&kept, "NO FORCE ROW LEVEL SECURITY"));
-        counters.push(counted(&sequence, "", &kept, &quoted(&column.name)));
-    }
+    counters.extend(columns.iter().filter(|column| counts(column)).map(|column| Counter {
+        table: table.clone(),
+        column: column.name.clone(),
+        kept: Object { kind: ObjectKind::Table, name: place.clone() },
+        numbers: column.name.clone(),
+    }));
 }
 
 /// Values of a type of the database's own may be of another one than those that are kept: a way back has made it again.
