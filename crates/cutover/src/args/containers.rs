@@ -13,7 +13,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "ADDRESS", help_heading = "The application")]
     pub(crate) health: Option<String>,
     /// The application, behind `--`: it is not started unless the migrations are applied
-    #[arg(last = true, required = true, value_name = "COMMAND", conflicts_with = "dry_run")]
+    #[arg(last = true, required = true, value_name = "COMMAND", conflicts_with_all = ["dry_run", "to", "count"])]
     pub(crate) command: Vec<OsString>,
 }
 

@@ -326,3 +326,24 @@ fn readiness_is_served_as_it_is() {
     let refused = project.run(&database.url(), &["wait", "--serve", &address]);
     assert!(text(&refused).contains("C1008"), "{}", text(&refused));
 }
+
+#[test]
+fn an_application_is_started_behind_all_of_its_migrations_or_not_at_all() {
+    let database = sqlite::Database::create("run");
+    let url = database.url();
+    let project =
+        Project::new(&[("1_base", "CREATE TABLE a (id int);"), ("2_more", "CREATE TABLE b (id int);")]);
+    for less in [&["--count", "1"][..], &["--to", "1_base"], &["--dry-run"]] {
+        let all =
+            [&["run", "--url", &url, "--migrations", "prisma/migrations"], less, &["--", "touch", "started"]]
+                .concat();
+        let output = project.plain_command(&all).output().unwrap();
+        let said = text(&output);
+        assert!(
+            !output.status.success() && said.contains("cannot be used with") && said.contains(less[0]),
+            "{said}"
+        );
+        assert!(!project.path().join("started").exists());
+    }
+    assert_eq!(database.query("SELECT count(*) FROM sqlite_master"), "0");
+}
