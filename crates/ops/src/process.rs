@@ -254,7 +254,6 @@ mod tests {
 
     #[test]
     fn what_it_leaves_behind_is_not_waited_for() {
-        let began = Instant::now();
         let ended = ran(
             &["sh", "-c", "(while sleep 0.01; do echo chatter; done) & echo done; exit 0"],
             "",
