@@ -56,6 +56,12 @@ pub(crate) fn ready(place: &Place, subject: &mut Subject<'_>, limit: Duration) -
     }
 }
 
+/// Whether one that is there can still be read to its end. What it has is another question: the database has gone on since.
+pub(crate) fn is_whole(file: &Path, subject: &Subject<'_>, limit: Duration) -> Answer<()> {
+    let tools = Tools::new(limit, subject.target, subject.interrupt);
+    Wanted::default().found(file, subject.target, &tools).map(drop)
+}
+
 /// Takes one, and gives back what was done.
 pub(crate) fn take(place: &Place, subject: &mut Subject<'_>, limit: Duration) -> Answer<String> {
     ready(place, subject, limit)?;

@@ -184,6 +184,8 @@ impl Reporting<'_> {
 fn courier() -> Option<Command> {
     let mut command = Command::new(std::env::current_exe().ok()?);
     command.arg("carry-messages");
+    // It is in the directory of the project already.
+    command.env_remove("CUTOVER_PROJECT");
     Some(command)
 }
 

@@ -16,6 +16,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 const LOOKED_AT: usize = 64 << 20;
 
 /// What a backup has to have.
+#[derive(Default)]
 pub(super) struct Wanted {
     /// The tables, by what the backup calls them (PostgreSQL: their numbers), and how a message does.
     tables: BTreeMap<String, String>,
@@ -130,6 +131,17 @@ impl Wanted {
         let url = Secret::new(format!("file:{}", part.display()));
         let (target, _) = Target::parse(&url, Path::new("/")).map_err(|failure| failure.to_string())?;
         let mut conn = db::connect(&target).map_err(|error| error.text())?;
+        let sound = super::one(conn.as_mut(), "PRAGMA integrity_check(1)")?;
+        if sound.as_deref() != Some("ok") {
+            return Err(sound.unwrap_or_else(|| "it cannot be checked".to_owned()));
+        }
+        // Less than a page is an empty database to SQLite.
+        let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+        let whole = super::one(conn.as_mut(), size)?.and_then(|bytes| bytes.parse::<u64>().ok());
+        let there = std::fs::metadata(part).map_err(|error| error.to_string())?.len();
+        if whole != Some(there) {
+            return Err(format!("it has {there} bytes, and not those of a whole database"));
+        }
         let table = history::Table::new(target.provider, target.schema());
         let found = history::read(conn.as_mut(), &table).map_err(|error| error.text())?;
         let missing = self.ids.iter().filter(|id| !found.rows.iter().any(|row| row.id == **id));

@@ -54,7 +54,7 @@ fn in_directory(
     subject: &mut Subject<'_>,
 ) -> std::result::Result<String, String> {
     let place = Place::of(directory, subject)?;
-    let removed = match subject.looks {
+    let mut removed = match subject.looks {
         true => String::new(),
         false => match place.tidy() {
             0 => String::new(),
@@ -64,10 +64,17 @@ fn in_directory(
     if let Freshness::Within(limit) = asked.freshness
         && let Some((file, age)) = place.newest()?.filter(|(_, age)| *age <= limit)
     {
-        return Ok(format!("{} is {} old{removed}", file.display(), crate::duration(age)));
+        // It was read back when it was taken; disks fill up, and copies break off.
+        match backup::is_whole(&file, subject, asked.limit) {
+            Ok(()) => {
+                return Ok(format!("{} is {} old, and whole{removed}", file.display(), crate::duration(age)));
+            }
+            Err(why) => removed.push_str(&format!("; {} is not whole any more: {why}", file.display())),
+        }
     }
     if subject.looks {
-        return backup::ready(&place, subject, asked.limit).map(|how| format!("one would be taken: {how}"));
+        let how = backup::ready(&place, subject, asked.limit)?;
+        return Ok(format!("one would be taken: {how}{removed}"));
     }
     backup::take(&place, subject, asked.limit).map(|told| told + &removed)
 }

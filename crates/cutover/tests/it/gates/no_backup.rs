@@ -278,3 +278,30 @@ fn a_preflight_makes_no_directory() {
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(text(&output).contains("is no directory"), "{}", text(&output));
 }
+
+/// A young one is read to its end before it counts: disks fill up, and copies break off.
+#[test]
+fn a_young_backup_that_is_not_whole_any_more_is_taken_anew() {
+    let postgres = server().create_database("gates");
+    let maria = mariadb::server().create_database("gates");
+    let sqlite = sqlite::Database::create("gates");
+    for url in [postgres.url(), maria.url(), sqlite.url()] {
+        let project = project(YOUNG);
+        let output = deploy(&project, &url, &[]);
+        assert!(output.status.success(), "{}", text(&output));
+        let taken = files(&project).pop().unwrap();
+        project.write("2_more", "CREATE TABLE more (i int);");
+        let output = deploy(&project, &url, &[]);
+        assert!(text(&output).contains("old, and whole"), "{}", text(&output));
+        let all = std::fs::read(&taken).unwrap();
+        std::fs::write(&taken, &all[..all.len() * 2 / 3]).unwrap();
+        project.write("3_more", "CREATE TABLE again (i int);");
+        let output = deploy(&project, &url, &[]);
+        let said = text(&output);
+        assert!(
+            output.status.success() && said.contains("is not whole any more") && said.contains("was taken"),
+            "{said}"
+        );
+        assert_eq!(files(&project).len(), 2);
+    }
+}
