@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 
 /// Runs every stage in order.
 pub(crate) fn run(arguments: &Arguments) -> crate::Result {
-    let stages: [(&str, Stage); 10] = [
+    let stages: [(&str, Stage); 11] = [
         ("oracle: our scanner against PostgreSQL's own parser", oracle),
         ("static binary: built, small, runs in an empty directory tree", static_binary),
         (
@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Result {
         ("release: archives, checksums, npm packages that are installed and run", released),
         ("platforms: the code holds on Windows", platforms),
         ("crash matrix, with its counts", crash_matrix),
+        ("book: the guide is one", book),
         ("licences, bans and sources of dependencies", deny),
         ("numbers", numbers),
     ];
@@ -300,6 +301,21 @@ fn crash_matrix() -> Result<(), String> {
         "--",
         "--nocapture",
     ]))
+}
+
+/// Its pages are made; where their links lead `tidy` looks.
+fn book() -> Result<(), String> {
+    let to = release::target_folder().join("book");
+    let built = Command::new("mdbook")
+        .current_dir(root())
+        .args(["build", "docs/guide", "--dest-dir"])
+        .arg(&to)
+        .status();
+    match built {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("mdbook: {status}")),
+        Err(error) => Err(format!("mdbook: {error}\n(it is installed by `cargo install mdbook --locked`)")),
+    }
 }
 
 fn deny() -> Result<(), String> {
