@@ -7,8 +7,11 @@ use crate::plan::PlannedMigration;
 use crate::record::MigrationRecord;
 use crate::run::Run;
 use db::state::{self, runs};
+use db::{Conn, DbError, session};
+use diagnostics::{Diagnostic, Provider};
 use serde::Serialize;
 use sql::{Difference, Snapshot};
+use std::time::Duration;
 
 /// So many earlier deploys are told.
 const MOST_RUNS: usize = 12;
@@ -63,19 +66,49 @@ pub struct Expected {
     pub at: String,
 }
 
-/// The database right before the first migration; none where it cannot be read.
+/// A table that somebody has locked is waited for no longer: the deploy lock is held meanwhile.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// The database right before the first migration; why it cannot be read is told.
 pub(crate) fn before(run: &mut Run<'_>) -> Option<Snapshot> {
-    run.patiently(db::snapshot::read).ok()
+    told(run, look)
 }
 
 /// Tells what is another by now.
 pub(crate) fn tell_changes(run: &mut Run<'_>, before: Option<Snapshot>) {
     let Some(before) = before.filter(|_| !run.conn.poisoned()) else { return };
-    let Ok(after) = run.patiently(db::snapshot::read) else { return };
+    let Some(after) = told(run, look) else { return };
     let mut changes: Vec<Change> = before.differences(&after).iter().flat_map(changes).collect();
     let more = changes.len().saturating_sub(MOST_CHANGES);
     changes.truncate(MOST_CHANGES);
     run.observer.on(&Event::Changed { changes, more });
+}
+
+fn told(run: &mut Run<'_>, look: fn(&mut dyn Conn) -> Result<Snapshot, DbError>) -> Option<Snapshot> {
+    match run.once(look) {
+        Ok(snapshot) => Some(snapshot),
+        Err(error) => {
+            let why = format!("what this run has changed is not in its report: {}", error.text());
+            run.observer.on(&Event::Warning { warning: Diagnostic::warning(why) });
+            None
+        }
+    }
+}
+
+/// Reads the structure without waiting for anybody for long.
+fn look(conn: &mut dyn Conn) -> Result<Snapshot, DbError> {
+    let (begin, end) = match conn.provider() {
+        Provider::PostgreSql => (
+            format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {}", session::lock_timeout(WAIT)),
+            "ROLLBACK",
+        ),
+        Provider::MySql => (session::mysql_wait(WAIT.as_secs()), session::MYSQL_WAIT_AGAIN),
+        Provider::Sqlite => return db::snapshot::read(conn),
+    };
+    conn.execute(&begin)?;
+    let read = db::snapshot::read(conn);
+    let ended = if conn.poisoned() { Ok(()) } else { conn.execute(end) };
+    read.and_then(|snapshot| ended.map(|()| snapshot))
 }
 
 fn changes(difference: &Difference) -> Vec<Change> {
@@ -114,7 +147,7 @@ fn shortened(text: String) -> String {
 /// Tells how long earlier deploys took, and these migrations, by the records of this database.
 pub(crate) fn tell_earlier(run: &mut Run<'_>, planned: &[PlannedMigration]) {
     let owner = run.table.owner().to_owned();
-    let read = run.patiently(|conn| match state::standing(conn)?.can_be_read() {
+    let read = run.once(|conn| match state::standing(conn)?.can_be_read() {
         true => runs::newest(conn, &owner, MOST_RUNS * 2),
         false => Ok(Vec::new()),
     });

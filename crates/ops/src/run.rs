@@ -238,6 +238,14 @@ impl<'a> Run<'a> {
         ask(self.conn.as_mut())
     }
 
+    /// Asks the database something once: nobody is waited for.
+    pub(crate) fn once<T>(
+        &mut self,
+        mut ask: impl FnMut(&mut dyn Conn) -> std::result::Result<T, DbError>,
+    ) -> std::result::Result<T, DbError> {
+        self.watched(&mut ask)
+    }
+
     /// Asks the database something; a SQLite file that is busy, or a history table that is locked, is waited for, as long as
     /// for the deploy lock.
     pub(crate) fn patiently<T>(

@@ -251,7 +251,7 @@ fn the_record_in_the_database_the_events_and_the_report_name_one_run() {
 fn gates_and_hooks_are_reported() {
     let database = sqlite::Database::create("reports");
     let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
-    let settings = "[gates]\nwindow = [\"* 00:00-24:00\"]\nlong_transactions = \"1h\"\n[[hooks]]\nname = \"on\"\nwhen = \"before\"\ncommand = [\"true\"]\n\
+    let settings = "[gates]\nwindow = [\"* 00:00-24:00\"]\nlong_transactions = \"1h\"\nbackup = { directory = \"backups\" }\n[[hooks]]\nname = \"on\"\nwhen = \"before\"\ncommand = [\"true\"]\n\
                     [[hooks]]\nname = \"off <b>\"\nwhen = \"always\"\ncommand = [\"sh\", \"-c\", \"echo no; exit 3\"]\n";
     std::fs::write(project.path().join("cutover.toml"), settings).unwrap();
     let output = deploy(&project, &database.url(), &["--skip-gate", "backup", "--reason", "none & here"]);
@@ -474,4 +474,23 @@ fn a_deploy_of_nothing_is_a_test_that_holds() {
         "{}",
         text(&twice)
     );
+}
+
+/// A table that somebody has locked keeps no deploy from what it has to do: the report has less.
+#[test]
+fn a_report_waits_for_nobody_elses_tables() {
+    let database = server().create_database("reports");
+    database.psql(
+        "CREATE TABLE busy (id int PRIMARY KEY CHECK (id > 0)); CREATE VIEW seen AS SELECT id FROM busy",
+    );
+    let project = Project::new(&[("1_base", "CREATE TABLE a (id int);")]);
+    project.runs(&database.url(), &["migrate", "resolve", "--applied", "1_base"]);
+    project.write("2_more", "CREATE TABLE b (id int);");
+    let mut holder = database.session();
+    holder.run("BEGIN; LOCK TABLE busy IN ACCESS EXCLUSIVE MODE");
+    let output = deploy(&project, &database.url(), &["--wait-lock", "10m"]);
+    holder.run("ROLLBACK");
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("what this run has changed is not in its report: "), "{}", text(&output));
+    assert_eq!(report(&project, "r/run.json")["changed"], Value::Null);
 }

@@ -282,3 +282,26 @@ fn what_a_gate_lacks_stops_a_deploy_that_has_something_to_run_and_no_other() {
     std::fs::write(project.path().join("cutover.toml"), settings).unwrap();
     assert!(deploy(&project, &database.url(), &[]).status.success(), "nothing is pending");
 }
+
+/// Nor by another spelling of its address.
+#[test]
+fn a_bound_environment_is_its_server_however_that_is_called() {
+    let database = server().create_database("gates");
+    let url = database.url();
+    let settings = format!(
+        "[environments.production]\nurl = \"{url}\"\n[environments.production.only_when]\nCI = \"true\"\n"
+    );
+    let project = project(&settings);
+    assert!(url.contains("127.0.0.1"), "{url}");
+    for other in [
+        url.replace("127.0.0.1", "localhost"),
+        url.replace("127.0.0.1", "127.1"),
+        url.replace("127.0.0.1", "127.0.0.2"),
+    ] {
+        let output = project.command(&other, &["deploy"]).env_remove("CI").output().unwrap();
+        assert!(text(&output).contains("C2038"), "{other}: {}", text(&output));
+    }
+    assert_eq!(database.psql("SELECT to_regclass('a') IS NULL"), "t");
+    let output = project.command(&url, &["deploy"]).env("CI", "true").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+}
