@@ -539,7 +539,7 @@ pub static C2037: Code = Code {
     title: "A hook behind the migrations failed",
     what: "The migrations are applied and recorded; a hook with `when = \"after\"` or `\"always\"` failed, such as a smoke test.",
     why: "The message quotes its last words, or the answer of the server that it asked.",
-    way_out: "Find out whether the application works: deploying again runs no hook, because nothing is pending. `cutover rollback` undoes the last deploy.",
+    way_out: "Find out whether the application works: deploying again runs the hooks behind it again until they hold (where runs are recorded). `cutover rollback` undoes the last deploy.",
 };
 
 /// An environment is bound to something else.

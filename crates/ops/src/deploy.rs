@@ -24,7 +24,7 @@ use crate::lease;
 use crate::lock;
 use crate::migrations::{self, Folder};
 use crate::plan::{self, Findings, Plan, PlannedMigration, decide::Limit, demands};
-use crate::record::{self, Origin, Recorder};
+use crate::record::{self, Behind, Origin, Recorder};
 use crate::run::{self, Options, Run, Trouble};
 use db::history;
 use db::target::Target;
@@ -37,6 +37,9 @@ use std::time::{Duration, Instant};
 
 /// How often a connection that is lost before anything has run is made again.
 const RECONNECTS: u32 = 4;
+
+/// How often hooks that somebody else runs are looked at.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// So many migrations must be there for a prepared statement to be planned less often than it runs.
 const PREPARED_FROM: usize = 8;
@@ -90,9 +93,7 @@ pub fn deploy(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Interrup
         Some(_) => expecting.watching(|| work(deploy, (&around, &expecting), &expecting, interrupt)),
     };
     let ended = ended.map_err(|failure| keeping(failure, deploy.options.keep_dropped));
-    let ended = around.behind(ended, observer, interrupt);
-    around.conclude(ended.as_ref().err());
-    ended
+    around.behind(ended, observer, interrupt)
 }
 
 /// Whoever keeps what is dropped, for this time, wants to go on so; what was begun so goes on so.
@@ -128,7 +129,7 @@ fn work<'a>(
 /// Applies what is pending; the names of what was.
 fn in_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Vec<String>> {
     let Some(planned) = begin_until_kept(deploy, folder, run)? else {
-        repeat_hooks(run);
+        repeat_hooks(run)?;
         return Ok(Vec::new());
     };
     if !planned.is_empty() {
@@ -147,12 +148,31 @@ fn in_run(deploy: &Deploy, folder: &Folder, run: &mut Run<'_>) -> Result<Vec<Str
 }
 
 /// Nothing is to be run: a smoke test that has failed behind what ran last is made again.
-fn repeat_hooks(run: &mut Run<'_>) {
-    let Some((around, _)) = run.around.filter(|(around, _)| around.follows()) else { return };
-    if let Some(earlier) = record::failed_hooks(run) {
-        let told = "the last deploy is applied, and a hook behind it has failed: those are run again";
-        run.observer.on(&Event::Warning { warning: Diagnostic::warning(told) });
-        around.repeat(earlier);
+fn repeat_hooks(run: &mut Run<'_>) -> Result<()> {
+    let Some((around, _)) = run.around.filter(|(around, _)| around.follows()) else { return Ok(()) };
+    let (began, mut told) = (Instant::now(), false);
+    loop {
+        match record::hooks_behind(run) {
+            Behind::Held => return Ok(()),
+            // Whoever runs them may have been killed; the clocks of two machines differ.
+            Behind::Running { since }
+                if since.min(began.elapsed()) < around.limit() && since < around.limit() * 2 =>
+            {
+                if !std::mem::replace(&mut told, true) {
+                    let waits = "the hooks behind the last deploy have not ended: they are waited for";
+                    run.observer.on(&Event::Warning { warning: Diagnostic::warning(waits) });
+                }
+                run.interrupt.sleep(PAUSE)?;
+            }
+            Behind::Running { .. } | Behind::Failed => {
+                let again = "the last deploy is applied, and the hooks behind it did not hold or were not run: they are run again";
+                run.observer.on(&Event::Warning { warning: Diagnostic::warning(again) });
+                if let Some(earlier) = record::newest(run) {
+                    around.repeat(earlier.id);
+                }
+                return Ok(());
+            }
+        }
     }
 }
 

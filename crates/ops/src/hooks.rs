@@ -122,21 +122,28 @@ impl<'d> Around<'d> {
         *self.again.lock().unwrap_or_else(PoisonError::into_inner) = Some(run);
     }
 
+    /// For how long those behind a success may go on.
+    pub(crate) fn limit(&self) -> Duration {
+        self.of(When::After).chain(self.of(When::Always)).map(|hook| hook.limit).sum()
+    }
+
     /// Keeps in the records how the hooks behind a run have ended: a smoke test that has failed is not forgotten by the next start.
-    pub(crate) fn conclude(&self, failure: Option<&Failure>) {
+    fn conclude(&self, failure: Option<&Failure>) {
+        if !self.follows() {
+            return;
+        }
         let again = self.again.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (id, result, error) = match (failure, again) {
-            (Some(failure), again) if failure.diagnostic().code == Some(&codes::C2037) => {
-                let error = redact(&record::told(failure), &self.secrets);
-                (again.unwrap_or_else(|| self.run.clone()), "failed", Some(error))
-            }
-            (None, Some(again)) => (again, "ok", None),
-            _ => return,
+        let id = again.unwrap_or_else(|| self.run.clone());
+        let (result, error) = match failure.map(|failure| redact(&record::told(failure), &self.secrets)) {
+            // That one begins with its code already.
+            Some(error) if error.starts_with(codes::C2037.id) => ("failed", error),
+            Some(error) => ("failed", format!("{}: a hook behind it was ended: {error}", codes::C2037.id)),
+            None => ("ok", String::new()),
         };
         // Where nothing is recorded there is no place for it. The failure itself is told in any case.
         let _ = db::connect(self.target).and_then(|mut conn| {
             match state::standing(conn.as_mut())?.can_be_read() {
-                true => runs::conclude(conn.as_mut(), &id, result, error.as_deref()),
+                true => runs::conclude(conn.as_mut(), &id, result, &error),
                 false => Ok(()),
             }
         });
@@ -162,11 +169,20 @@ impl<'d> Around<'d> {
             let stop: &dyn Fn() -> bool = if hook.when == When::After { &stop } else { &never };
             let Err(why) = self.ran(hook, result, observer, stop) else { continue };
             if ended.is_ok() && failed.is_none() {
-                failed = Some(refused(hook, &why, "the migrations are applied"));
+                let asked_to_end = if hook.when == When::After { interrupt.check().err() } else { None };
+                failed = Some(match asked_to_end {
+                    Some(failure) => failure.map(|told| {
+                        told.note(format!("the migrations are applied; the hook {} was ended", hook.name))
+                    }),
+                    None => refused(hook, &why, "the migrations are applied"),
+                });
             } else {
                 let warning = Diagnostic::warning(format!("the hook {} failed: {why}", hook.name));
                 observer.on(&Event::Warning { warning });
             }
+        }
+        if ended.is_ok() {
+            self.conclude(failed.as_ref());
         }
         match failed {
             Some(failure) => Err(failure),

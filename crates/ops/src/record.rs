@@ -271,17 +271,45 @@ pub(crate) fn begin(run: &mut Run<'_>, scripts: &[Scripts]) -> Result<()> {
     }
 }
 
-/// The newest run of this history, if it is a deploy behind which a hook has failed.
-pub(crate) fn failed_hooks(run: &mut Run<'_>) -> Option<String> {
+/// How it stands with the hooks behind the last deploy.
+pub(crate) enum Behind {
+    /// They hold, or nothing is known of any.
+    Held,
+    /// One has failed.
+    Failed,
+    /// They have not ended, since the deploy has.
+    Running {
+        /// By the clock of this machine.
+        since: Duration,
+    },
+}
+
+/// What stands in place of an error while hooks run behind a deploy, or where they were killed with it.
+const NOT_ENDED: &str = "C2037: the hooks behind it have not ended";
+
+/// The newest run of this history, if it is known.
+pub(crate) fn newest(run: &mut Run<'_>) -> Option<RunRow> {
     let owner = run.table.owner().to_owned();
     let newest = run.patiently(|conn| match state::standing(conn)?.can_be_read() {
         true => runs::newest(conn, &owner, 1),
         false => Ok(Vec::new()),
     });
-    let last = newest.ok()?.pop()?;
-    let is_hook = |error: &String| error.starts_with(codes::C2037.id);
-    let failed = last.command == "deploy" && last.result.as_deref() == Some("failed");
-    (failed && last.error.as_ref().is_some_and(is_hook)).then_some(last.id)
+    newest.ok()?.pop()
+}
+
+/// How the hooks behind the last deploy have ended.
+pub(crate) fn hooks_behind(run: &mut Run<'_>) -> Behind {
+    let Some(last) = newest(run).filter(|last| last.command == "deploy") else { return Behind::Held };
+    let error = last.error.unwrap_or_default();
+    match last.result.as_deref() {
+        Some("failed") if error.starts_with(codes::C2037.id) => Behind::Failed,
+        Some("ok") if error == NOT_ENDED => {
+            let ended = last.ended_at.and_then(|ended| ended.parse::<jiff::Timestamp>().ok());
+            let since = ended.map(|ended| jiff::Timestamp::now().duration_since(ended).unsigned_abs());
+            Behind::Running { since: since.unwrap_or(Duration::MAX) }
+        }
+        _ => Behind::Held,
+    }
 }
 
 /// Records of every run of this place that has not ended that it was killed: whoever holds the lock knows that nobody else is at work.
@@ -371,6 +399,9 @@ pub(crate) fn end(run: &mut Run<'_>, failure: Option<&Failure>) {
         kept.row.ended_at = Some(now());
         let result = result(failure);
         kept.row.result = Some(result.to_owned());
+        if failure.is_none() && run.around.is_some_and(|(around, _)| around.follows()) {
+            kept.row.error = Some(NOT_ENDED.to_owned());
+        }
         if let Some(failure) = failure {
             let text = redact(&told(failure), &recorder.secrets);
             kept.row.error = Some(text);

@@ -182,7 +182,10 @@ impl Reporting<'_> {
 
 /// What starts a process that carries messages: this program. None where it does not know where it is.
 fn courier() -> Option<Command> {
-    let mut command = Command::new(std::env::current_exe().ok()?);
+    // Linux knows it also where another one has taken its place meanwhile.
+    let own = Path::new("/proc/self/exe");
+    let program = if own.exists() { own.to_owned() } else { std::env::current_exe().ok()? };
+    let mut command = Command::new(program);
     command.arg("carry-messages");
     // It is in the directory of the project already.
     command.env_remove("CUTOVER_PROJECT");

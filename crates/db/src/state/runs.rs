@@ -157,17 +157,17 @@ pub fn settle(conn: &mut dyn Conn, id: &str) -> Result<(), DbError> {
     ))
 }
 
-/// Records how what is done behind a run has ended: `ok`, or `failed` and with what.
+/// Records how what is done behind a run has ended: `ok`, or `failed` and with what (else empty).
 ///
 /// # Errors
 /// The role may have no right to.
-pub fn conclude(conn: &mut dyn Conn, id: &str, result: &str, error: Option<&str>) -> Result<(), DbError> {
+pub fn conclude(conn: &mut dyn Conn, id: &str, result: &str, error: &str) -> Result<(), DbError> {
     let provider = conn.provider();
-    let error = error.map_or(String::new(), |error| format!(", error = {}", written(provider, Some(error))));
     conn.execute(&format!(
-        "UPDATE {} SET result = {}{error} WHERE id = {}",
+        "UPDATE {} SET result = {}, error = {} WHERE id = {}",
         name(provider, "runs"),
         literal(provider, result),
+        written(provider, Some(error).filter(|error| !error.is_empty())),
         literal(provider, id)
     ))
 }

@@ -201,7 +201,12 @@ fn libpq(postgres: &target::PostgresTarget) -> Answer<(String, Vec<(String, Stri
 
 /// The same for MySQL's tools, as a file of options has it.
 fn option_file(mysql: &target::MySqlTarget) -> Answer<String> {
-    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    // Their file of options knows these; a line of its own would be an option.
+    let escaped = [('\\', "\\\\"), ('"', "\\\""), ('\n', "\\n"), ('\r', "\\r"), ('\t', "\\t")];
+    let quoted = |text: &str| {
+        let text = escaped.iter().fold(text.to_owned(), |text, (from, to)| text.replace(*from, to));
+        format!("\"{text}\"")
+    };
     let mut lines = vec!["[client]".to_owned(), format!("user={}", quoted(&mysql.user))];
     match &mysql.socket {
         Some(socket) => lines.push(format!("socket={}", quoted(&socket.display().to_string()))),

@@ -105,10 +105,11 @@ fn bound(
     tables: &tables::Environments,
     of_all: &tables::Tables,
 ) -> Option<Bound> {
-    let by_program = environment.get("url").is_some_and(|url| match url.get_ref() {
+    // Without one of its own it is nobody's but that of whoever asks.
+    let by_program = match environment.get("url")?.get_ref() {
         DeValue::Table(url) => url.contains_key("command"),
         _ => false,
-    });
+    };
     let tables = tables.environments.get(name)?.clone().or(of_all);
     Some(Bound { name: name.to_owned(), tables, by_program })
 }

@@ -220,7 +220,7 @@ fn a_smoke_test_that_failed_is_made_again_until_it_holds() {
     // Nothing is pending by now.
     let output = begin();
     assert!(!output.status.success() && text(&output).contains("C2037") && !started(), "{}", text(&output));
-    assert!(text(&output).contains("a hook behind it has failed: those are run again"), "{}", text(&output));
+    assert!(text(&output).contains("did not hold or were not run: they are run again"), "{}", text(&output));
     std::fs::write(project.path().join("healthy"), "").unwrap();
     let output = begin();
     assert!(output.status.success() && started(), "{}", text(&output));
@@ -242,4 +242,44 @@ fn a_file_of_questions_that_asks_nothing_fails() {
         assert!(told.contains("C2036") && told.contains("it asks nothing"), "{told}");
         assert_eq!(database.query("SELECT count(*) FROM sqlite_master"), "0");
     }
+}
+
+/// Whoever starts while they run waits for them; where they were killed with their run they are run again.
+#[test]
+fn hooks_that_were_killed_with_their_run_are_run_again() {
+    let database = server().create_database("hooks");
+    let smoke = "[[hooks]]\nname = \"smoke\"\nwhen = \"after\"\nlimit = \"3s\"\ncommand = [\"sh\", \"-c\", \"echo asked >> ran; touch begun; test -e quick || sleep 600\"]\n\
+                 [[hooks]]\nname = \"off\"\nwhen = \"always\"\nlimit = \"1s\"\ncommand = [\"touch\", \"off\"]\n";
+    let project = project(smoke);
+    let mut killed = project.spawn(&database.url(), &["deploy"]);
+    testkit::wait_until("the hook runs", || project.path().join("begun").exists());
+    killed.kill();
+    std::fs::write(project.path().join("quick"), "").unwrap();
+    let output = deploy(&project, &database.url(), &[]);
+    let said = text(&output);
+    assert!(
+        output.status.success()
+            && said.contains("they are waited for")
+            && said.contains("they are run again"),
+        "{said}"
+    );
+    assert_eq!(ran(&project), ["asked"; 2]);
+    assert!(project.path().join("off").exists());
+    assert!(deploy(&project, &database.url(), &[]).status.success());
+    assert_eq!(ran(&project), [""; 0]);
+}
+
+#[test]
+fn a_signal_ends_a_hook_behind_a_deploy_and_the_run_with_its_own_code() {
+    let database = server().create_database("hooks");
+    let project = project(
+        "[[hooks]]\nname = \"smoke\"\nwhen = \"after\"\ncommand = [\"sh\", \"-c\", \"touch begun; test -e quick || sleep 600\"]\n",
+    );
+    let mut deployer = project.spawn(&database.url(), &["deploy"]);
+    testkit::wait_until("the hook runs", || project.path().join("begun").exists());
+    deployer.signal(rustix::process::Signal::TERM);
+    assert_eq!(deployer.wait().code(), Some(143));
+    std::fs::write(project.path().join("quick"), "").unwrap();
+    let output = deploy(&project, &database.url(), &[]);
+    assert!(output.status.success() && text(&output).contains("they are run again"), "{}", text(&output));
 }

@@ -305,3 +305,13 @@ fn a_bound_environment_is_its_server_however_that_is_called() {
     let output = project.command(&url, &["deploy"]).env("CI", "true").output().unwrap();
     assert!(output.status.success(), "{}", text(&output));
 }
+
+/// Without a URL of its own an environment is nobody's but that of whoever asks.
+#[test]
+fn an_environment_without_a_url_keeps_nobody_from_a_database() {
+    let database = sqlite::Database::create("gates");
+    let project = project("[environments.production.only_when]\nCI = \"true\"\n");
+    let mut command = project.command(&database.url(), &["deploy"]);
+    let output = command.env_remove("CI").env("DATABASE_URL", database.url()).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+}
