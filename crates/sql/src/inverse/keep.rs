@@ -66,7 +66,7 @@ pub struct Kept {
     /// Of a column: its name there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place_column: Option<String>,
-    /// PostgreSQL: a column that counts by itself, and goes on doing so where it is kept (identity).
+    /// PostgreSQL: a column that counts by itself (identity), and does so again as soon as it has its name back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub counts: bool,
     /// Of a column whose values were copied: what tells its rows, the name here and the name there.
@@ -316,7 +316,11 @@ pub fn bring_back(running: Running<'_>, now: &mut Snapshot, kept: &[Kept]) -> Ba
     let mut state = State::new(now, BTreeSet::new());
     let mut taken = Taken::default();
     let substitutions = match now.provider {
-        Provider::PostgreSql => postgres::bring_back::bring_back(running, &mut state, kept, &mut taken),
+        Provider::PostgreSql => {
+            let mut found = postgres::bring_back::bring_back(running, &mut state, kept, &mut taken);
+            postgres::keep_column::count_again(&mut found, kept);
+            found
+        }
         Provider::MySql => mysql::bring_back::bring_back(running, &mut state, kept, &mut taken),
         Provider::Sqlite => sqlite::bring_back::bring_back(running, &mut state, kept, &mut taken),
     };

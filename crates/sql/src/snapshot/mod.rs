@@ -14,7 +14,7 @@ pub(crate) mod sqlite;
 use crate::action::Name;
 use diagnostics::Provider;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub use difference::{Difference, PartDifference};
@@ -93,6 +93,9 @@ pub struct Definition {
     /// A table's columns (a view's too), in order. The order is not compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<ColumnDefinition>,
+    /// PostgreSQL: the columns that are there because one table above has them, and that go with those. Not compared.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub inherited: BTreeSet<String>,
     /// What belongs to it and has a definition of its own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "as_list")]
     pub parts: BTreeMap<Part, String>,

@@ -4,6 +4,7 @@ mod back;
 mod counters;
 mod foreseen;
 mod guards;
+mod kept_columns;
 mod keys;
 mod leaning;
 mod leaving;

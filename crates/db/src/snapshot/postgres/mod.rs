@@ -188,14 +188,14 @@ impl Reading {
         }
     }
 
-    /// Key, name, type, NOT NULL, default, identity, its options, expression, how it is kept.
+    /// Key, name, type, NOT NULL, default, identity, its options, expression, how it is kept, whether it is inherited.
     fn column(&mut self, row: Row) {
         let mut values = Values::of(row);
         let key = values.text();
         let Some(definition) = self.definition(&key) else { return };
         let (name, data_type, not_null) = (values.text(), values.text(), values.text() == "t");
         let (default, identity, options) = (values.next(), values.next(), values.text());
-        let (generated, kept) = (values.next(), values.text());
+        let (generated, kept, inherited) = (values.next(), values.text(), values.text() == "t");
         let mut text = data_type.clone();
         if not_null {
             text.push_str(" NOT NULL");
@@ -209,6 +209,9 @@ impl Reading {
         }
         if let Some(expression) = &generated {
             text.push_str(&format!(" GENERATED ALWAYS AS ({expression}) {kept}"));
+        }
+        if inherited {
+            definition.inherited.insert(name.clone());
         }
         definition.columns.push(ColumnDefinition {
             name,

@@ -64,7 +64,7 @@ FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace
 WHERE {own}";
 
 /// Columns, in order: key, name, type, NOT NULL, default, identity, its options as far as they are not the usual ones, expression,
-/// how it is kept.
+/// how it is kept, whether it is there for one table above alone.
 pub(super) fn columns(version: u32) -> String {
     super::of_version(COLUMNS, version)
 }
@@ -77,7 +77,8 @@ SELECT concat('pg_class ', a.attrelid), a.attname,
     a.attnotnull, CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
     CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END, q.options,
     CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END,
-    CASE a.attgenerated WHEN 's' THEN 'STORED' WHEN 'v' THEN 'VIRTUAL' END
+    CASE a.attgenerated WHEN 's' THEN 'STORED' WHEN 'v' THEN 'VIRTUAL' END,
+    a.attinhcount = 1 AND NOT a.attislocal
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -4,7 +4,7 @@ use super::super::state::State;
 use super::super::{Loss, Undo};
 use super::lost::{Lost, names};
 use super::render::{self, alter, alter_column, quoted};
-use super::{counter, key, setting, types};
+use super::{below, counter, key, setting, types};
 use crate::action::Name;
 use crate::pg::command::{self, Alter, Change, Detach};
 use crate::snapshot::{ColumnDefinition, Object, ObjectKind, Part, PartKind};
@@ -83,6 +83,14 @@ fn change(change: &Change, altered: &Altered<'_>, state: &mut State) -> Undo {
         Change::AddIdentity(column) => add_identity(column, table, state),
         Change::Identity { column, drop } => counter::identity(column, *drop, altered, state),
         Change::RenameColumn { from, to } => {
+            for child in below::all_going(table, from, state) {
+                state.rename_column(&child, from, to);
+                state.change(&child, |own| {
+                    if own.inherited.remove(from) {
+                        own.inherited.insert(to.clone());
+                    }
+                });
+            }
             state.rename_column(table, from, to);
             let sql = alter(table, &format!("RENAME COLUMN {} TO {}", quoted(to), quoted(from)));
             Undo::with(vec![sql])
@@ -268,6 +276,7 @@ fn detach(partition: &Name, mode: Detach, table: &Object, state: &mut State) -> 
     let mut sql = render::part(&child, &part, &held);
     state.change(&child, |definition| {
         definition.parts.remove(&part);
+        definition.inherited.clear();
     });
     if mode != Detach::Plain {
         // The server notes what the bound was as a check.
@@ -280,9 +289,20 @@ fn detach(partition: &Name, mode: Detach, table: &Object, state: &mut State) -> 
     Undo::with(sql)
 }
 
-fn inherit(parent: &Name, words: &str, table: &Object, state: &State) -> Undo {
+fn inherit(parent: &Name, back: &str, table: &Object, state: &mut State) -> Undo {
     let parent = state.relation(parent).map_or_else(|| state.made(parent), |object| object.name);
-    Undo::with(vec![alter(table, &format!("{words} {}", render::qualified(&parent)))])
+    let above = render::qualified(&parent);
+    let part = Part { kind: PartKind::Parent, name: above.clone() };
+    let parent = Object { kind: ObjectKind::Table, name: parent };
+    state.change(table, |own| match back {
+        "INHERIT" => {
+            own.parts.retain(|part, _| part.kind != PartKind::Parent || !names(&part.name, &parent));
+            own.inherited.clear();
+        }
+        // It has its columns of itself, too.
+        _ => drop(own.parts.insert(part, String::new())),
+    });
+    Undo::with(vec![alter(table, &format!("{back} {above}"))])
 }
 
 /// ALTER INDEX, whichever way it is written.

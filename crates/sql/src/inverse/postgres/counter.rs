@@ -5,10 +5,12 @@ use super::super::text::{self, string};
 use super::super::{Obstacle, Undo};
 use super::POSTGRES;
 use super::alter::Altered;
+use super::keep_column::fill;
 use super::lost::Lost;
 use super::render::{self, alter, alter_column};
+use super::setting;
 use crate::action::Name;
-use crate::snapshot::{Object, ObjectKind, PartKind};
+use crate::snapshot::{ColumnDefinition, Object, ObjectKind, PartKind};
 use crate::words::Words;
 
 /// How a counter counts, as far as its options say it.
@@ -131,6 +133,57 @@ pub(super) fn owned(lost: &Lost, state: &State) -> Vec<String> {
     sequences.filter_map(one).collect()
 }
 
+/// The options of a column's counter, as far as they are not the usual ones.
+fn options_of(column: &ColumnDefinition) -> &str {
+    let options = column.text.split_once("AS IDENTITY").map_or("", |(_, rest)| rest).trim_start();
+    options.strip_prefix('(').and_then(|options| options.split(')').next()).unwrap_or_default()
+}
+
+/// What names the sequence of a column.
+fn of_column(table: &Object, column: &str) -> String {
+    let relation = string(&render::qualified(&table.name));
+    format!("pg_catalog.pg_get_serial_sequence({relation}, {})", string(column))
+}
+
+/// The statement that makes a column count by itself, if it did.
+pub(super) fn added(table: &Object, column: &ColumnDefinition) -> Option<String> {
+    let (identity, options) = (column.identity.as_ref()?, options_of(column));
+    let listed = if options.is_empty() { String::new() } else { format!(" ({options})") };
+    Some(alter_column(table, &column.name, &format!("ADD GENERATED {identity} AS IDENTITY{listed}")))
+}
+
+/// The sequence that gives numbers to rows before their column counts again: that asks for a number in each of them.
+const NUMBERS: &str = "_cutover_kept_numbers";
+
+/// Makes a column count by itself again: rows without a number get those behind the last one, and so do later rows.
+pub(super) fn again(table: &Object, column: &ColumnDefinition) -> Vec<String> {
+    let Some(added) = added(table, column) else { return Vec::new() };
+    let (options, name) = (options_of(column), render::quoted(&column.name));
+    let numbers = Name { schema: table.name.schema.clone(), name: NUMBERS.to_owned() };
+    let sequence = render::qualified(&numbers);
+    let behind = counted_on(&numbers, options, table, (&name, &column.data_type));
+    let next = format!("pg_catalog.nextval({})", string(&sequence));
+    let mut sql =
+        vec![format!("CREATE SEQUENCE {sequence} AS {} {options}", column.data_type).trim_end().to_owned()];
+    sql.extend(behind.map(|behind| setting::unhindered(table, &[behind])));
+    sql.extend([
+        fill(table, &column.name, &next),
+        format!("DROP SEQUENCE {sequence}"),
+        alter_column(table, &column.name, "SET NOT NULL"),
+        added,
+        setting::unhindered(table, &[counted(&of_column(table, &column.name), options, table, &name)]),
+    ]);
+    sql
+}
+
+/// What of these statements is of [`again`].
+pub(super) fn again_of(statements: &[String]) -> &[String] {
+    let (begin, end) = (format!(".{} AS ", render::quoted(NUMBERS)), "pg_catalog.pg_get_serial_sequence(");
+    let first = statements.iter().position(|sql| sql.starts_with("CREATE SEQUENCE ") && sql.contains(&begin));
+    let last = statements.iter().position(|sql| sql.contains(end));
+    first.zip(last).and_then(|(first, last)| statements.get(first..=last)).unwrap_or_default()
+}
+
 /// DROP IDENTITY, SET GENERATED, the options of a column's counter, RESTART.
 pub(super) fn identity(column: &str, drop: bool, altered: &Altered<'_>, state: &mut State) -> Undo {
     let table = &altered.table;
@@ -138,8 +191,7 @@ pub(super) fn identity(column: &str, drop: bool, altered: &Altered<'_>, state: &
         return Undo::unknown(format!("{} had no column {column}", table.name));
     };
     let Some(former) = &known.identity else { return Undo::default() };
-    let options = known.text.split_once("AS IDENTITY").map_or("", |(_, rest)| rest).trim_start();
-    let options = options.starts_with('(').then(|| options.split(')').next()).flatten().unwrap_or_default();
+    let options = options_of(&known);
     let read = Options::read(options);
     let mut undo = Undo::default();
     if !drop {
@@ -151,11 +203,8 @@ pub(super) fn identity(column: &str, drop: bool, altered: &Altered<'_>, state: &
         return undo;
     }
     state.change_column(table, column, |column| column.identity = None);
-    let listed = if options.is_empty() { String::new() } else { format!(" {options})") };
-    undo.sql.push(alter_column(table, column, &format!("ADD GENERATED {former} AS IDENTITY{listed}")));
-    let relation = string(&render::qualified(&table.name));
-    let sequence = format!("pg_catalog.pg_get_serial_sequence({relation}, {})", string(column));
-    undo.sql.push(counted(&sequence, options, table, &render::quoted(column)));
+    undo.sql.extend(added(table, &known));
+    undo.sql.push(counted(&of_column(table, column), options, table, &render::quoted(column)));
     undo.gone(position_of_column(table, column));
     undo
 }

@@ -2,23 +2,21 @@
 //! the catalogue alone, under the lock that DROP takes, in the migration's transaction.
 
 use super::super::keep::{
-    Instead, KEPT_PREFIX, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKey, KeptKind, KeptPartition, Pieces,
-    Running, Unkept, kept_name, left,
+    Instead, KEPT_SCHEMA_PREFIX, Keeping, Kept, KeptKey, KeptKind, KeptPartition, Running, Unkept, left,
 };
 use super::super::state::State;
-use super::super::text;
 use super::POSTGRES;
-use super::counter::counted_on;
+use super::keep_column::columns;
+pub(super) use super::keep_column::{fill, own_type};
 use super::lost::{Lost, names};
 use super::render::{self, alter, alter_column, quoted};
-use super::setting;
 use super::temporary::{Meant, Temporary};
 use super::{published, trial};
 use crate::action::Name;
 use crate::changed::{self, Root};
 use crate::kind::{DdlVerb, Kind};
 use crate::pg;
-use crate::pg::command::{Alter, Change, Command, DomainChange, Drop, Object as Relation, TypeChange};
+use crate::pg::command::{Command, DomainChange, Drop, Object as Relation, TypeChange};
 use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, Part, PartKind};
 use crate::statement::Statement;
 use std::collections::BTreeSet;
@@ -391,202 +389,4 @@ fn kept_types(dropped: &Drop, state: &State, (tag, types): (&str, &mut Vec<Strin
         });
     }
     Ok(Some((sent, None, kept)))
-}
-
-fn columns(change: &Alter, written: &str, state: &State, (tag, types): (&str, &mut Vec<String>)) -> Instead {
-    let Some(table) = state.find(ObjectKind::Table, &change.target.name) else { return Ok(None) };
-    // What is computed is computed again.
-    let drops = |name: &str| {
-        state.column(&table, name).is_some_and(|column| column.generated.is_none())
-            && !is_added(state, &table, name)
-    };
-    let any = change.changes.iter().any(|one| matches!(one, Change::DropColumn { name, .. } if drops(name)));
-    if !any || state.is_created(&table) {
-        return Ok(None);
-    }
-    let tokens = text::tokens(written, POSTGRES);
-    let pieces =
-        Pieces::read(written, &tokens, POSTGRES).filter(|read| read.pieces.len() == change.changes.len());
-    let Some(pieces) = pieces else {
-        return Err("it cannot be taken apart; drop the column in a statement of its own".to_owned());
-    };
-    if pieces.only {
-        return Err("ONLY leaves the column to the tables below; drop it there, too".to_owned());
-    }
-    let mut then = State::new(&state.now, BTreeSet::new());
-    let (mut sent, mut kept, mut rest) = (Vec::new(), Vec::new(), Vec::new());
-    for (piece, one) in pieces.pieces.iter().zip(&change.changes) {
-        match one {
-            Change::DropColumn { name, cascade } if drops(name) => {
-                let Some(column) = then.column(&table, name).cloned() else { continue };
-                if *cascade && let Some(other) = taken_with(&table, name, state) {
-                    return Err(format!("it takes {other} with it; drop that in a statement of its own"));
-                }
-                types.push(column.data_type.clone());
-                let (steps, found) = renamed(&table, &column, &mut then, tag)?;
-                sent.extend(steps);
-                kept.push(found);
-            }
-            // What is dropped is dropped first, whatever stands before it.
-            Change::DropColumn { .. } | Change::DropConstraint { .. } => {
-                sent.push(format!("{} {}", pieces.head, piece.text));
-                if let Change::DropConstraint { name, .. } = one {
-                    forget(&mut then, &table, name);
-                }
-            }
-            _ => rest.push(piece.text),
-        }
-    }
-    if !rest.is_empty() {
-        sent.push(format!("{} {}", pieces.head, rest.join(", ")));
-    }
-    Ok(Some((sent, None, kept)))
-}
-
-/// What CASCADE drops beside what a column takes with it anyway.
-fn taken_with(table: &Object, column: &str, state: &State) -> Option<String> {
-    let lost = |cascade: bool| {
-        let (mut then, mut lost) = (State::new(&state.now, BTreeSet::new()), Lost::default());
-        lost.column(&mut then, table, column, cascade);
-        lost
-    };
-    let (alone, all) = (lost(false), lost(true));
-    let object = all.objects.keys().find(|object| !alone.objects.contains_key(*object));
-    let is_more = |part: &(&Object, &Part, &String)| !alone.parts().any(|own| own == *part);
-    object
-        .map(Object::to_string)
-        .or_else(|| all.parts().find(is_more).map(|(object, part, _)| format!("{part} of {object}")))
-}
-
-/// The script itself has added it.
-fn is_added(state: &State, table: &Object, column: &str) -> bool {
-    state.added.iter().any(|(own, added)| own == table && added == column)
-}
-
-fn forget(then: &mut State, table: &Object, constraint: &str) {
-    then.change(table, |definition| {
-        definition.parts.retain(|part, _| {
-            part.name != constraint || !matches!(part.kind, PartKind::Constraint | PartKind::ForeignKey)
-        });
-    });
-}
-
-/// Gives a column another name, without what would keep rows without it from being inserted. And what puts it back.
-fn renamed(
-    table: &Object,
-    column: &ColumnDefinition,
-    then: &mut State,
-    tag: &str,
-) -> Result<(Vec<String>, Kept), String> {
-    let name = column.name.as_str();
-    if refuses_null(&own_type(column), then) {
-        return Err(format!("its type {} refuses NULL, which rows without it have", column.data_type));
-    }
-    let kept = kept_name(KEPT_PREFIX, tag, name);
-    let mut sent = vec![trial::alone(
-        &render::qualified(&table.name),
-        &alter(table, &format!("DROP COLUMN {} RESTRICT", quoted(name))),
-    )];
-    let mut lost = Lost::default();
-    lost.column(then, table, name, false);
-    let mut back = without_keys(table, &lost, &mut sent);
-    without_default((table, column), (&lost, then), &mut sent, &mut back);
-    if column.not_null && column.identity.is_none() {
-        sent.push(alter_column(table, name, "DROP NOT NULL"));
-        let at = back.iter().position(|sql| sql.contains(" SET DEFAULT ")).map_or(0, |at| at + 1);
-        let required = filled(table, column).into_iter().chain([alter_column(table, name, "SET NOT NULL")]);
-        back.splice(at..at, required);
-    }
-    sent.push(alter(table, &format!("RENAME COLUMN {} TO {}", quoted(name), quoted(&kept))));
-    back.insert(0, alter(table, &format!("RENAME COLUMN {} TO {}", quoted(&kept), quoted(name))));
-    let found = Kept {
-        kind: KeptKind::Column,
-        name: table.name.clone(),
-        column: Some(name.to_owned()),
-        counts: column.identity.is_some(),
-        place: table.name.clone(),
-        place_column: Some(kept),
-        restore: back,
-        ..Kept::default()
-    };
-    Ok((sent, found))
-}
-
-/// Whether a domain, or one that it is made of, takes no NULL.
-fn refuses_null(data_type: &Name, state: &State) -> bool {
-    let domain = state.find(ObjectKind::Domain, data_type);
-    let Some(definition) = domain.and_then(|domain| state.definition(&domain)) else { return false };
-    let tokens = text::tokens(&definition.text, POSTGRES);
-    let mut words = crate::words::Words::new(&definition.text, &tokens, POSTGRES);
-    let of = if words.skip_to("AS") { words.name() } else { None };
-    definition.text.contains("NOT NULL")
-        || definition.parts.values().any(|held| held.contains("NOT NULL"))
-        || of.is_some_and(|of| of != *data_type && refuses_null(&of, state))
-}
-
-/// Drops what is made of a column that `lost` tells of: keys, checks, indexes, statistics. Gives what makes it again.
-fn without_keys(table: &Object, lost: &Lost, sent: &mut Vec<String>) -> Vec<String> {
-    let mut back = Vec::new();
-    let is_key =
-        |part: &Part| matches!(part.kind, PartKind::Constraint | PartKind::ForeignKey | PartKind::Index);
-    for (object, part, held) in lost.parts().filter(|(object, part, _)| *object == table && is_key(part)) {
-        sent.extend(render::drop_part(object, part));
-        back.extend(render::part(object, part, held));
-    }
-    for (object, definition) in &lost.objects {
-        if object.kind == ObjectKind::Statistics {
-            sent.push(render::drop(object, definition));
-            back.push(render::create(object, definition));
-        }
-    }
-    back
-}
-
-/// Takes a column's default away where it leads to something that the script may drop, and its counter, which the way back
-/// makes anew.
-fn without_default(
-    (table, column): (&Object, &ColumnDefinition),
-    (lost, state): (&Lost, &State),
-    sent: &mut Vec<String>,
-    back: &mut Vec<String>,
-) {
-    let name = column.name.as_str();
-    let counters: Vec<_> =
-        lost.objects.iter().filter(|(object, _)| object.kind == ObjectKind::Sequence).collect();
-    let counts = |default: &str| counters.iter().any(|(object, _)| names(default, object));
-    let default = column.default.as_ref();
-    if let Some(default) = default.filter(|default| counts(default) || depends(default, table, state)) {
-        sent.push(alter_column(table, name, "DROP DEFAULT"));
-        back.insert(0, alter_column(table, name, &format!("SET DEFAULT {default}")));
-    }
-    for (object, definition) in counters {
-        let (counter, own) = (render::qualified(&object.name), render::qualified(&table.name));
-        sent.push(render::drop(object, definition));
-        // Rows that came without it get numbers behind those that are kept.
-        let on = counted_on(&object.name, &definition.text, table, (&quoted(name), &column.data_type));
-        back.splice(0..0, on.map(|on| setting::unhindered(table, &[on])));
-        back.insert(0, render::create(object, definition));
-        back.push(format!("ALTER SEQUENCE {counter} OWNED BY {own}.{}", quoted(name)));
-    }
-}
-
-/// Rows that came without it get its default.
-fn filled(table: &Object, column: &ColumnDefinition) -> Option<String> {
-    let default = column.default.as_ref()?;
-    Some(fill(table, &column.name, default))
-}
-
-/// Rows that have no value get one. They are not changed by anybody: what follows changes follows this one not.
-pub(super) fn fill(table: &Object, column: &str, default: &str) -> String {
-    let name = quoted(column);
-    let set =
-        format!("UPDATE {} SET {name} = {default} WHERE {name} IS NULL", render::qualified(&table.name));
-    setting::unhindered(table, &[set])
-}
-
-/// The name at the beginning of a column's type.
-pub(super) fn own_type(column: &ColumnDefinition) -> Name {
-    let tokens = text::tokens(&column.data_type, POSTGRES);
-    let name = crate::words::Words::new(&column.data_type, &tokens, POSTGRES).name();
-    name.unwrap_or_else(|| Name::unqualified(column.data_type.clone()))
 }

@@ -3,7 +3,7 @@
 use super::super::state::{State, base_name};
 use super::super::{Obstacle, Undo, text};
 use super::POSTGRES;
-use super::{counter, published, render};
+use super::{below, counter, published, render};
 use crate::action::Name;
 use crate::snapshot::{ColumnDefinition, Definition, Object, ObjectKind, Part, PartKind};
 use std::collections::BTreeMap;
@@ -15,6 +15,10 @@ pub(super) struct Lost {
     pub(super) objects: BTreeMap<Object, Definition>,
     /// Columns of tables that stay.
     columns: Vec<(Object, ColumnDefinition)>,
+    /// The same columns in tables below, each with what it is in the table above; those further down stand first.
+    pub(super) below: Vec<(Object, ColumnDefinition, ColumnDefinition)>,
+    /// Parts of tables below that come again with the same ones of the table above.
+    pub(super) given: Vec<(Object, Part)>,
     /// Defaults of columns that stay.
     defaults: Vec<(Object, String, String)>,
     /// Parts of objects that stay.
@@ -92,30 +96,27 @@ impl Lost {
 
     /// Takes a column away.
     pub(super) fn column(&mut self, state: &mut State, table: &Object, column: &str, cascade: bool) {
-        let Some(own) = state.column(table, column).cloned() else { return };
-        state.change(table, |definition| definition.columns.retain(|own| own.name != column));
-        let parts = state.definition(table).map(|definition| definition.parts.clone()).unwrap_or_default();
-        for (part, held) in parts {
-            let goes = match part.kind {
-                PartKind::Comment => part.name == column,
-                PartKind::Setting => part.name.ends_with(&format!(" of {column}")),
-                PartKind::ForeignKey => render::key_columns(&held).iter().any(|own| own == column),
-                PartKind::Constraint | PartKind::Index => text::names_column(&held, column, POSTGRES),
-                PartKind::Policy | PartKind::Rule | PartKind::Trigger => {
-                    cascade && text::names_column(&held, column, POSTGRES)
-                }
-                _ => false,
-            };
-            if goes {
-                self.part(state, table, &part);
-            } else if part.kind == PartKind::Grant
-                && held.contains('(')
-                && text::names_column(&held, column, POSTGRES)
-            {
-                // What a role may do with other columns stands there, too, and is given twice.
-                self.parts.push((table.clone(), part, held));
+        if let Some(own) = self.column_of(state, table, column, cascade) {
+            self.columns.push((table.clone(), own));
+        }
+    }
+
+    /// Takes a column away with what is made of it, in tables below, too.
+    fn column_of(
+        &mut self,
+        state: &mut State,
+        table: &Object,
+        column: &str,
+        cascade: bool,
+    ) -> Option<ColumnDefinition> {
+        let own = state.column(table, column).cloned()?;
+        for child in below::going(table, column, state) {
+            if let Some(theirs) = self.column_of(state, &child, column, cascade) {
+                self.below.push((child, theirs, own.clone()));
             }
         }
+        state.change(table, |definition| definition.columns.retain(|own| own.name != column));
+        self.parts_with(state, table, column, cascade);
         if cascade {
             let computed = state.definition(table).map(|definition| definition.columns.clone());
             for other in computed.unwrap_or_default() {
@@ -129,7 +130,38 @@ impl Lost {
         for other in others {
             self.dependent(state, &other, &Root::Column(table, column), cascade);
         }
-        self.columns.push((table.clone(), own));
+        Some(own)
+    }
+
+    /// Takes away what a table has of a column.
+    fn parts_with(&mut self, state: &mut State, table: &Object, column: &str, cascade: bool) {
+        let parts = state.definition(table).map(|definition| definition.parts.clone()).unwrap_or_default();
+        for (part, held) in parts {
+            let goes = match part.kind {
+                PartKind::Comment => part.name == column,
+                PartKind::Setting => part.name.ends_with(&format!(" of {column}")),
+                PartKind::ForeignKey => render::key_columns(&held).iter().any(|own| own == column),
+                PartKind::Constraint | PartKind::Index => text::names_column(&held, column, POSTGRES),
+                PartKind::Policy | PartKind::Rule | PartKind::Trigger => {
+                    cascade && text::names_column(&held, column, POSTGRES)
+                }
+                _ => false,
+            };
+            if goes {
+                let given = below::is_given(table, (&part, &held), state);
+                self.part(state, table, &part);
+                if given {
+                    self.parts.retain(|(object, own, _)| object != table || *own != part);
+                    self.given.push((table.clone(), part));
+                }
+            } else if part.kind == PartKind::Grant
+                && held.contains('(')
+                && text::names_column(&held, column, POSTGRES)
+            {
+                // What a role may do with other columns stands there, too, and is given twice.
+                self.parts.push((table.clone(), part, held));
+            }
+        }
     }
 
     /// Parts of objects that stay.
@@ -267,10 +299,11 @@ impl Lost {
                 continue;
             }
             undo.gone(format!("the values of {}.{}", table.name, column.name));
-            let filled = column.default.is_some() || column.identity.is_some();
-            if column.not_null && !filled {
-                undo.conditions
-                    .push(format!("{} has no rows, as {} has no default", table.name, column.name));
+            tell_unfilled(table, column, undo);
+        }
+        for (table, column, above) in self.below.iter().filter(|(_, _, above)| !above.not_null) {
+            if above.generated.is_none() {
+                tell_unfilled(table, column, undo);
             }
         }
     }
@@ -320,6 +353,7 @@ impl Lost {
                 render::alter(table, &format!("ADD COLUMN {}", render::column(column)))
             }));
         }
+        sql.extend(self.below.iter().rev().flat_map(below::unlike));
         sql.extend(self.defaults.iter().map(|(table, column, default)| {
             render::alter_column(table, column, &format!("SET DEFAULT {default}"))
         }));
@@ -359,7 +393,9 @@ impl Lost {
             PartKind::Index,
             PartKind::Constraint,
         ] {
-            let parts = self.parts.iter().filter(|(_, part, _)| part.kind == kind);
+            // What a table below has of a column goes with that of the table above.
+            let is_below = |table: &Object| self.below.iter().any(|(below, ..)| below == table);
+            let parts = self.parts.iter().filter(|(table, part, _)| part.kind == kind && !is_below(table));
             sql.extend(parts.filter_map(|(object, part, _)| render::drop_part(object, part)));
         }
         sql.extend(self.columns.iter().map(|(table, column)| {
@@ -425,6 +461,13 @@ impl Lost {
             Some(counter::counted(&name, options, table, &render::quoted(column)))
         };
         self.defaults.iter().filter_map(stays).collect()
+    }
+}
+
+/// Rows cannot get a column that must have a value, and has none of itself.
+fn tell_unfilled(table: &Object, column: &ColumnDefinition, undo: &mut Undo) {
+    if column.not_null && column.default.is_none() && column.identity.is_none() {
+        undo.conditions.push(format!("{} has no rows, as {} has no default", table.name, column.name));
     }
 }
 

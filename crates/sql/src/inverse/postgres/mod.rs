@@ -6,14 +6,17 @@
 //! away with something and puts it back in order, `render` writes statements.
 
 mod alter;
+mod below;
 mod block;
 pub(super) mod bring_back;
 mod counter;
 mod data;
 mod enums;
 pub(super) mod keep;
+pub(super) mod keep_column;
 mod key;
 mod lost;
+mod nulls;
 mod object;
 mod published;
 mod render;

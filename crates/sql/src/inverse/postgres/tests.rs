@@ -31,7 +31,7 @@ fn definition(text: &str, columns: Vec<ColumnDefinition>, parts: &[(PartKind, &s
     let parts = parts
         .iter()
         .map(|(kind, name, text)| (Part { kind: *kind, name: (*name).to_owned() }, (*text).to_owned()));
-    Definition { text: text.to_owned(), columns, parts: parts.collect(), source: None }
+    Definition { text: text.to_owned(), columns, parts: parts.collect(), ..Definition::default() }
 }
 
 /// A shop of two tables, an enum, a view, a function and a sequence.

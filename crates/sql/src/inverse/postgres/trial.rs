@@ -38,3 +38,21 @@ pub(super) fn watched(statement: &str, own: &[(String, Option<String>)]) -> Stri
         text::string(statement)
     ))
 }
+
+/// A column that is kept now under this name: nothing of it may meet what new code writes, in tables below either. A plan takes off what it
+/// knows; a table that the script itself has made is seen by the server alone.
+pub(super) fn bare(table: &str, kept: &str) -> String {
+    text::block(&format!(
+        "DECLARE cutover_found text; BEGIN WITH RECURSIVE cutover_tree AS (SELECT pg_catalog.to_regclass({})::pg_catalog.oid AS own UNION SELECT cutover_i.inhrelid FROM \
+         pg_catalog.pg_inherits cutover_i JOIN cutover_tree ON cutover_i.inhparent = cutover_tree.own) SELECT pg_catalog.min(a.attrelid::pg_catalog.regclass::text) INTO \
+         cutover_found FROM pg_catalog.pg_attribute a JOIN cutover_tree ON cutover_tree.own = a.attrelid LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND \
+         d.adnum = a.attnum WHERE a.attname = {} AND NOT a.attisdropped AND (a.attnotnull OR a.attidentity <> '' OR a.attinhcount > 0 AND (a.attislocal OR a.attinhcount > 1) \
+         OR d.adbin::text !~ '^.(CONST|COERCETODOMAIN) ' OR EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conrelid = a.attrelid AND a.attnum = ANY (k.conkey)) OR EXISTS (SELECT 1 \
+         FROM pg_catalog.pg_depend p JOIN pg_catalog.pg_index x ON x.indexrelid = p.objid WHERE p.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND p.refclassid = \
+         p.classid AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum)); IF cutover_found IS NOT NULL THEN RAISE EXCEPTION '% has something of its own on what is \
+         kept of %; drop the column in a migration of its own', cutover_found, pg_catalog.to_regclass({}) USING ERRCODE = 'KEPT2'; END IF; END",
+        text::string(table),
+        text::string(kept),
+        text::string(table)
+    ))
+}
