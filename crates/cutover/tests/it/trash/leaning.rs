@@ -206,6 +206,7 @@ fn what_is_nobodys_loss_is_dropped() {
         "DROP TABLE ss.t; DROP SCHEMA ss;",
         "DROP TABLE ss.t; DROP SCHEMA ss CASCADE;",
         "DROP TABLE IF EXISTS p, public.p;",
+        "CREATE SCHEMA made; CREATE TABLE made.a (i int); DROP SCHEMA made CASCADE;",
         "DROP TABLE IF EXISTS absent CASCADE; DROP VIEW IF EXISTS v CASCADE; DROP FUNCTION IF EXISTS f(int) CASCADE;",
     ] {
         let database = postgres::server().create_database("leaning");
@@ -250,4 +251,33 @@ fn a_publication_of_somebody_else_is_left_as_it_is() {
     project.runs(&database.url(), &["trash", "restore", id]);
     assert_eq!(database.psql("SELECT tablename FROM pg_publication_tables"), "p");
     database.psql(&format!("DROP TABLE p; DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+/// A subscriber has the columns that the publisher had: one that is kept has no place there.
+#[test]
+fn a_column_that_is_published_is_not_kept_under_another_name() {
+    for (publication, refuses) in [
+        ("FOR ALL TABLES", true),
+        ("FOR TABLE p", true),
+        ("FOR TABLES IN SCHEMA public", true),
+        ("FOR TABLE p (id)", false),
+        ("FOR TABLE q", false),
+        ("FOR TABLES IN SCHEMA other", false),
+    ] {
+        let database = postgres::server().create_database("leaning");
+        let base = format!(
+            "CREATE SCHEMA other; CREATE TABLE p (id int PRIMARY KEY, t text); CREATE TABLE q (id int PRIMARY KEY); INSERT INTO p VALUES (1, 'x'); CREATE PUBLICATION pub {publication};"
+        );
+        let project = Project::new(&[("1_base", &base)]);
+        project.deploy(&database.url());
+        project.write("2_drop", "ALTER TABLE p DROP COLUMN t;");
+        let output = project.run(&database.url(), &["deploy", "--keep-dropped"]);
+        let said = text(&output);
+        assert_eq!(
+            said.contains("C2031") && said.contains("publication pub sends all of its columns"),
+            refuses,
+            "{publication}: {said}"
+        );
+        assert_eq!(output.status.success(), !refuses, "{publication}: {said}");
+    }
 }

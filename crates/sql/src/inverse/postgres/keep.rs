@@ -109,6 +109,7 @@ fn named(written: &str, state: &State, (tag, types): (&str, &mut Vec<String>)) -
         Ok(Command::DropSchema { names, cascade: true }) => {
             let inside = |object: &&Object| {
                 object.kind == ObjectKind::Table
+                    && !state.is_created(object)
                     && object.name.schema.as_ref().is_some_and(|own| names.contains(own))
             };
             match state.now.objects.keys().find(inside) {

@@ -39,6 +39,11 @@ pub(super) fn columns(
     let Some(pieces) = pieces else {
         return Err("it cannot be taken apart; drop the column in a statement of its own".to_owned());
     };
+    if let Some(publication) = super::published::all_columns(&table, state) {
+        return Err(format!(
+            "publication {publication} sends all of its columns, and its subscribers have no place for one that is kept; drop it without keeping"
+        ));
+    }
     if pieces.only {
         return Err("ONLY leaves the column to the tables below; drop it there, too".to_owned());
     }

@@ -1,10 +1,11 @@
 //! The tables that a publication lists by name. Those of `FOR ALL TABLES` and `FOR TABLES IN SCHEMA` are nobody's to put back.
 
+use super::super::state::State;
 use super::super::text;
 use super::POSTGRES;
 use super::render;
 use crate::action::Name;
-use crate::snapshot::Object;
+use crate::snapshot::{Object, ObjectKind};
 use crate::words::Words;
 
 /// A table or a schema of the list.
@@ -56,6 +57,40 @@ fn read(definition: &str) -> Option<(&str, Vec<Item<'_>>, &str)> {
 pub(super) fn item(definition: &str, table: &Object) -> Option<String> {
     let (_, items, _) = read(definition)?;
     items.into_iter().find(|item| item.table.as_ref() == Some(&table.name)).map(|item| item.text.to_owned())
+}
+
+/// A publication that sends all columns of a table, whatever those are.
+pub(super) fn all_columns<'s>(table: &Object, state: &'s State) -> Option<&'s str> {
+    let sends = |definition: &str| {
+        let tokens = text::tokens(definition, POSTGRES);
+        let mut words = Words::new(definition, &tokens, POSTGRES);
+        if words.skip_to("FOR") && words.take_all(&["ALL", "TABLES"]) {
+            return true;
+        }
+        let items = read(definition).map(|(_, items, _)| items).unwrap_or_default();
+        items.iter().any(|item| match &item.table {
+            Some(own) => *own == table.name && !has_list(item.text),
+            None => schema_of(item.text) == table.name.schema,
+        })
+    };
+    let mut all = state.now.objects.iter().filter(|(object, _)| object.kind == ObjectKind::Publication);
+    all.find(|(_, definition)| sends(&definition.text)).map(|(object, _)| object.name.name.as_str())
+}
+
+/// `TABLE ONLY public.a (id, x)`.
+fn has_list(item: &str) -> bool {
+    let tokens = text::tokens(item, POSTGRES);
+    let mut words = Words::new(item, &tokens, POSTGRES);
+    words.take("TABLE");
+    words.take("ONLY");
+    words.name().is_some() && words.look(0).is_some_and(|token| token.is_symbol(b'('))
+}
+
+/// `TABLES IN SCHEMA s`.
+fn schema_of(item: &str) -> Option<String> {
+    let tokens = text::tokens(item, POSTGRES);
+    let mut words = Words::new(item, &tokens, POSTGRES);
+    words.take_all(&["TABLES", "IN", "SCHEMA"]).then(|| words.part()).flatten()
 }
 
 /// The definition without a table.
