@@ -22,6 +22,8 @@ use std::sync::{OnceLock, PoisonError};
 pub(super) struct Reporting<'a> {
     arguments: &'a TellingArguments,
     notify: Vec<NotifyFlag>,
+    /// A process that is started may go on when this one ends.
+    outlived: bool,
     /// Where somebody asks for a report in whatever form.
     collector: Option<Collector>,
     command: &'a str,
@@ -79,7 +81,9 @@ impl<'a> Reporting<'a> {
         let collector =
             arguments.asks_for_a_report().then(|| Collector::new(command, run.clone(), origin.clone()));
         let notifying = OnceLock::new();
-        Ok(Self { arguments, notify, collector, command, run, origin, notifying })
+        // An application would have a child that it knows nothing of.
+        let outlived = command != "run" && !call.context.surroundings.in_service();
+        Ok(Self { arguments, notify, outlived, collector, command, run, origin, notifying })
     }
 
     /// What is known once the settings are.
@@ -93,8 +97,7 @@ impl<'a> Reporting<'a> {
         terminal.hide(notifiers.iter().flat_map(Notifier::secrets).collect());
         if !notifiers.is_empty() {
             let from = (self.run.clone(), self.origin.clone());
-            // The application would have a child that it knows nothing of.
-            let courier = if self.command == "run" { None } else { courier() };
+            let courier = if self.outlived { courier() } else { None };
             let notifying = Notifying::new(notifiers, self.command, from, courier);
             notifying.about(database, project.environment.clone());
             // It is called once.

@@ -118,6 +118,11 @@ impl Surroundings {
         ["GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION"].iter().any(|name| self.variable(name).is_some())
     }
 
+    /// Whether this is a service of systemd, which ends all of it with its first process.
+    pub(crate) fn in_service(&self) -> bool {
+        self.variable("INVOCATION_ID").is_some()
+    }
+
     /// Whether the environment asks for no colours.
     pub(crate) fn no_colour(&self) -> bool {
         self.variable("NO_COLOR").is_some()

@@ -12,10 +12,7 @@ pub const STDIN_AS_FILE: Option<&str> = Some("/dev/stdin");
 /// container takes everything along with its first process, and so does what an init system has started; and where a file was handed
 /// down to this process, somebody may wait until nobody has it any more (`flock`).
 pub fn outliving(mut command: Command) -> Option<Child> {
-    // systemd gives every service such a number, and ends all of it with its first process.
-    let in_service = std::env::var_os("INVOCATION_ID").is_some();
-    if std::process::id() == 1 || parent_id() == 1 || in_service || is_in_container() || has_files_of_others()
-    {
+    if std::process::id() == 1 || parent_id() == 1 || is_in_container() || has_files_of_others() {
         return None;
     }
     command.process_group(0).spawn().ok()
