@@ -4,6 +4,7 @@
 use diagnostics::{Diagnostic, Failure, Secret, codes, harmless, redact, render::human};
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What begins every line that cutover adds to stderr beside the reference's text.
@@ -18,7 +19,7 @@ pub(crate) struct Terminal {
     /// Whether stderr shows colours.
     colour: bool,
     /// Lines of the output may be commands to whoever reads it.
-    is_read: bool,
+    is_read: AtomicBool,
 }
 
 /// Adds to what is masked, from anywhere.
@@ -36,7 +37,7 @@ impl Terminal {
     /// `no_colour` is the environment's wish; `is_read`: a runner takes lines of the output for commands.
     pub(crate) fn new(no_colour: bool, is_read: bool) -> Self {
         let colour = !no_colour && std::io::stderr().is_terminal();
-        Self { secrets: Hider::default(), colour, is_read }
+        Self { secrets: Hider::default(), colour, is_read: AtomicBool::new(is_read) }
     }
 
     /// From now on these are masked.
@@ -68,13 +69,18 @@ impl Terminal {
     pub(crate) fn json(&self, line: &str) {
         let line = ops::each_value(line, &|text| self.masked(text));
         // It stands in a text, whatever it is.
-        let line = match self.is_read {
+        let line = match self.is_read.load(Ordering::Relaxed) {
             true => COMMANDS
                 .iter()
                 .fold(line, |line, command| line.replace(command, &format!("\\u0023{}", &command[1..]))),
             false => line,
         };
         let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+
+    /// From now on commands are meant for a runner: nobody else's are any.
+    pub(crate) fn is_read_by_a_runner(&self) {
+        self.is_read.store(true, Ordering::Relaxed);
     }
 
     /// Writes a command to the runner to stderr.
@@ -85,7 +91,9 @@ impl Terminal {
     /// Text in which no line is a command to the runner: what databases and scripts say is nobody's to follow. Sources: GitHub's and
     /// Azure's documentation of workflow and logging commands.
     fn uncommanding<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if !self.is_read || !(text.contains("::") || COMMANDS.iter().any(|command| text.contains(command))) {
+        if !self.is_read.load(Ordering::Relaxed)
+            || !(text.contains("::") || COMMANDS.iter().any(|command| text.contains(command)))
+        {
             return Cow::Borrowed(text);
         }
         let line = |line: &str| match line.trim_start().starts_with("::") {

@@ -4,7 +4,7 @@ use crate::{DbError, ErrorKind};
 use diagnostics::Provider;
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One row of a result, every value as the server prints it; `None` is NULL.
 pub type Row = Vec<Option<String>>;
@@ -308,5 +308,19 @@ pub trait Conn: Send {
     /// Runs one statement whose rows nobody wants.
     fn execute(&mut self, sql: &str) -> Result<(), DbError> {
         self.query(sql).map(drop)
+    }
+}
+
+/// How long a request to cancel may go without an answer.
+const CANCEL_LIMIT: Duration = Duration::from_secs(2);
+
+/// Asks for what runs elsewhere to be cancelled; a peer that does not answer is given up.
+pub(crate) fn ask_to_cancel(conn: &mut dyn Conn, sql: &str) -> Result<(), DbError> {
+    let began = Instant::now();
+    let batch: Batch<'_> = [Step::new(sql)].into_iter().collect();
+    let late = &mut |_: Reply| if began.elapsed() >= CANCEL_LIMIT { Flow::Abandon } else { Flow::Continue };
+    match conn.send(&batch, late) {
+        Outcome::Completed | Outcome::Stopped { .. } => Ok(()),
+        Outcome::Failed { error, .. } | Outcome::Lost { cause: error, .. } => Err(error),
     }
 }

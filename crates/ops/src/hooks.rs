@@ -18,7 +18,7 @@ use db::state::{self, runs};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, Source, codes, redact};
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -260,31 +260,49 @@ impl<'d> Around<'d> {
         let told = |error| run::failure(self.target, error).to_string();
         let mut conn = db::connect(self.target).map_err(told)?;
         let canceller = conn.canceller();
-        let over = AtomicBool::new(false);
-        let until = Instant::now() + limit;
-        std::thread::scope(|scope| {
-            let asking = scope.spawn(|| {
-                let ended = ask_all(conn.as_mut(), self.target.provider, source, &script);
-                over.store(true, Ordering::Relaxed);
-                ended
-            });
-            while !over.load(Ordering::Relaxed) {
-                std::thread::sleep(PAUSE);
-                if Instant::now() >= until || stop() {
-                    // Once more if it met the moment between two statements: the connection is of no use behind it.
-                    let _ = canceller.cancel();
+        let (until, provider, asked) = (Instant::now() + limit, self.target.provider, source.clone());
+        let (sender, receiver) = channel();
+        // A server that has gone silent answers nobody: its session is left to the thread that asks it.
+        std::thread::spawn(move || drop(sender.send(ask_all(conn.as_mut(), provider, &asked, &script))));
+        let mut over: Option<Instant> = None;
+        let why = || match Instant::now() >= until {
+            true => format!("it did not end within {}", crate::duration(limit)),
+            false => "it was ended, because the run is".to_owned(),
+        };
+        let mut canceller = Some(canceller);
+        loop {
+            match receiver.recv_timeout(PAUSE) {
+                Ok(Err(_)) if over.is_some() => return Err(why()),
+                Ok(ended) => return ended,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err("the questions could not be asked".to_owned());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if over.is_none() && (Instant::now() >= until || stop()) {
+                over = Some(Instant::now());
+                if let Some(canceller) = canceller.take() {
+                    // More than once: it may meet the moment between two statements. The connection is of no use behind it.
+                    std::thread::spawn(move || {
+                        (0..CANCELS).for_each(|_| {
+                            let _ = canceller.cancel();
+                            std::thread::sleep(PAUSE);
+                        })
+                    });
                 }
             }
-            let ended = asking.join().unwrap_or_else(|_| Err("the questions could not be asked".to_owned()));
-            match ended {
-                Err(_) if Instant::now() >= until => {
-                    Err(format!("it did not end within {}", crate::duration(limit)))
-                }
-                other => other,
+            if over.is_some_and(|since| since.elapsed() >= GRACE) {
+                return Err(why());
             }
-        })
+        }
     }
 }
+
+/// How often what runs is asked to be cancelled.
+const CANCELS: u32 = 20;
+
+/// How long a server may take to end what it was asked to cancel.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Names, a line each; not so many that no program could be started with them.
 fn listed(names: &[String]) -> String {

@@ -15,7 +15,7 @@ use crate::lookout::Orders;
 use crate::plan::demands;
 use crate::record::{Recorder, Tables};
 use crate::retry::{LockOptions, OnOrphan};
-use crate::watch::{Watch, Watched};
+use crate::watch::{Attended, Watch, Watched};
 use db::history::{self, History, Table, Time};
 use db::lock::{Held, Holder};
 use db::platform::{self, Moment};
@@ -234,8 +234,8 @@ impl<'a> Run<'a> {
     ) -> std::result::Result<T, DbError> {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
-        let _watched = watch.begin(self.conn.canceller(), None, 0, None);
-        ask(self.conn.as_mut())
+        let watched = watch.begin(self.conn.canceller(), self.conn.info().process, 0, None);
+        ask(&mut Attended { conn: self.conn.as_mut(), watched: &watched })
     }
 
     /// Asks the database something once: nobody is waited for.

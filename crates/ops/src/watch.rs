@@ -9,7 +9,8 @@ use crate::interrupt::Interrupt;
 use crate::lookout::{Lookout, News, Orders};
 use crate::side::{Over, Side};
 use db::target::Target;
-use db::{Cancel, activity};
+use db::{Batch, Cancel, Flow, Outcome, Reply, ServerInfo, activity};
+use diagnostics::Provider;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -248,6 +249,49 @@ impl Drop for Watched<'_> {
     }
 }
 
+/// A connection that is given up where the watcher has found its peer silent, or gone on for too long behind a request to stop.
+pub(crate) struct Attended<'c, 'w> {
+    pub(crate) conn: &'c mut dyn db::Conn,
+    pub(crate) watched: &'c Watched<'w>,
+}
+
+impl db::Conn for Attended<'_, '_> {
+    fn send(&mut self, batch: &Batch<'_>, on: &mut dyn FnMut(Reply) -> Flow) -> Outcome {
+        let watched = self.watched;
+        self.conn.send(batch, &mut |reply| {
+            match reply {
+                Reply::Tick { sent: false } => {}
+                Reply::Tick { sent: true } => watched.sending(),
+                _ => watched.answered(),
+            }
+            match on(reply) {
+                _ if watched.silent() => Flow::Abandon,
+                flow => flow,
+            }
+        })
+    }
+
+    fn provider(&self) -> Provider {
+        self.conn.provider()
+    }
+
+    fn info(&self) -> &ServerInfo {
+        self.conn.info()
+    }
+
+    fn set_process(&mut self, process: Option<i32>) {
+        self.conn.set_process(process);
+    }
+
+    fn canceller(&self) -> Box<dyn Cancel> {
+        self.conn.canceller()
+    }
+
+    fn poisoned(&self) -> bool {
+        self.conn.poisoned()
+    }
+}
+
 fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
     let mut side = None;
     let mut state = shared.lock();
@@ -263,7 +307,8 @@ fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
                     attempt.abandon |=
                         attempt.stop_since.get_or_insert_with(Instant::now).elapsed() >= FAREWELL;
                 }
-                if attempt.cancellable {
+                // What is given up needs no cancelling, and a request that nobody answers takes its time.
+                if attempt.cancellable && !attempt.abandon {
                     attempt.cancelled = true;
                     // An error means that the request was not made; the next one may be.
                     let _ = attempt.cancel.cancel();

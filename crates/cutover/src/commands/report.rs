@@ -57,6 +57,9 @@ impl<'a> Reporting<'a> {
     /// # Errors
     /// C1010 for a file that cannot be written, or is named twice; C1004 for a receiver that is none.
     pub(super) fn begin(arguments: &'a TellingArguments, command: &'a str, call: &Call<'_>) -> Result<Self> {
+        if arguments.annotate.is_some() {
+            call.context.terminal.is_read_by_a_runner();
+        }
         let notify = arguments.notify.iter().map(NotifyFlag::read).collect::<Result<_>>()?;
         for (at, report) in arguments.report.iter().enumerate() {
             if arguments.report[..at].iter().any(|other| other.file == report.file) {

@@ -411,9 +411,13 @@ fn nothing_that_a_database_says_is_a_command_to_the_runner() {
     let database = server().create_database("reports");
     let hostile = "DO $$ BEGIN RAISE EXCEPTION E'first\\n::stop-commands::pwn\\n  ::set-output name=x::y\\nsee ##[add-mask]z ##vso[task.x]y'; END $$;";
     let project = Project::new(&[("1_base", hostile)]);
-    for (more, own) in [(&["--annotate", "github"][..], 1), (&["--json"], 0)] {
+    for (more, variable, own) in [
+        (&["--annotate", "github"][..], "GITHUB_ACTIONS", 1),
+        (&["--annotate", "github"], "NONE_OF_THEM", 1),
+        (&["--json"], "GITHUB_ACTIONS", 0),
+    ] {
         let mut command = project.command(&database.url(), &[&["deploy"], more].concat());
-        let output = command.env("GITHUB_ACTIONS", "true").output().unwrap();
+        let output = command.env_remove("GITHUB_ACTIONS").env(variable, "true").output().unwrap();
         let said = [output.stdout, output.stderr].map(|stream| String::from_utf8(stream).unwrap()).join("\n");
         let commands: Vec<&str> = said.lines().filter(|line| line.trim_start().starts_with("::")).collect();
         assert_eq!(commands.len(), own, "{said}");

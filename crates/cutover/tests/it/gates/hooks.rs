@@ -283,3 +283,21 @@ fn a_signal_ends_a_hook_behind_a_deploy_and_the_run_with_its_own_code() {
     let output = deploy(&project, &database.url(), &[]);
     assert!(output.status.success() && text(&output).contains("they are run again"), "{}", text(&output));
 }
+
+/// A server that has gone silent answers no request to cancel either.
+#[test]
+fn a_server_that_goes_silent_keeps_no_run_from_ending() {
+    let database = server().create_database("hooks");
+    let project =
+        project("[[hooks]]\nname = \"smoke\"\nwhen = \"before\"\nsql = \"smoke.sql\"\nlimit = \"1s\"\n");
+    std::fs::write(project.path().join("smoke.sql"), "SELECT pg_sleep(600) IS NOT NULL;").unwrap();
+    let mut deployer = project.spawn(&database.url(), &["deploy", "--detailed-exitcode"]);
+    let asleep = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'";
+    testkit::wait_until("it is asked", || !database.psql(asleep).is_empty());
+    let pid = rustix::process::Pid::from_raw(database.psql(asleep).parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let ended = deployer.wait();
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    assert_eq!(ended.code(), Some(3));
+    assert_eq!(database.psql("SELECT to_regclass('a') IS NULL"), "t");
+}

@@ -5,7 +5,9 @@
 //! old statement would be given to the next one.
 
 use super::convert::{convert, statement_error};
-use crate::conn::{Answer, Batch, Cancel, Conn, Flow, Notice, Outcome, Reply, Row, ServerInfo, Step};
+use crate::conn::{
+    Answer, Batch, Cancel, Conn, Flow, Notice, Outcome, Reply, Row, ServerInfo, Step, ask_to_cancel,
+};
 use crate::target::MySqlTarget;
 use crate::{DbError, ErrorKind};
 use diagnostics::Provider;
@@ -254,7 +256,7 @@ impl Cancel for Killer {
             *side = Some(super::open(&self.target, None)?);
         }
         match side.as_mut() {
-            Some(conn) => conn.execute(&format!("KILL QUERY {process}")),
+            Some(conn) => ask_to_cancel(conn, &format!("KILL QUERY {process}")),
             None => Ok(()),
         }
     }

@@ -8,7 +8,7 @@
 use super::conn::PostgresConn;
 use super::link;
 use super::observer::Key;
-use crate::conn::{Cancel, Conn};
+use crate::conn::{Cancel, Conn, ask_to_cancel};
 use crate::target::{Address, PostgresTarget};
 use crate::{DbError, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,7 +93,7 @@ impl Cancel for Canceller {
             };
         }
         match side.as_mut() {
-            Some(conn) => conn.execute(&format!("SELECT pg_catalog.pg_cancel_backend({process})")),
+            Some(conn) => ask_to_cancel(conn, &format!("SELECT pg_catalog.pg_cancel_backend({process})")),
             None => self.request(),
         }
     }
