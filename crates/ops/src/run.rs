@@ -227,23 +227,15 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Asks the database something while the watcher looks on: a request to stop cancels the question.
-    fn watched<T>(
+    /// Asks the database something once, while the watcher looks on: a request to stop cancels the question.
+    pub(crate) fn once<T>(
         &mut self,
-        ask: &mut dyn FnMut(&mut dyn Conn) -> std::result::Result<T, DbError>,
+        mut ask: impl FnMut(&mut dyn Conn) -> std::result::Result<T, DbError>,
     ) -> std::result::Result<T, DbError> {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
         let watched = watch.begin(self.conn.canceller(), self.conn.info().process, 0, None);
         ask(&mut Attended { conn: self.conn.as_mut(), watched: &watched })
-    }
-
-    /// Asks the database something once: nobody is waited for.
-    pub(crate) fn once<T>(
-        &mut self,
-        mut ask: impl FnMut(&mut dyn Conn) -> std::result::Result<T, DbError>,
-    ) -> std::result::Result<T, DbError> {
-        self.watched(&mut ask)
     }
 
     /// Asks the database something; a SQLite file that is busy, or a history table that is locked, is waited for, as long as
@@ -254,8 +246,12 @@ impl<'a> Run<'a> {
     ) -> Result<T> {
         let mut busy = Busy::asking(self);
         loop {
-            match self.watched(&mut ask) {
-                Err(error) if error.kind == ErrorKind::Cancelled && self.interrupt.reason().is_some() => {
+            match self.once(&mut ask) {
+                // A connection that was given up is no reason of its own.
+                Err(error)
+                    if self.interrupt.reason().is_some()
+                        && (error.kind == ErrorKind::Cancelled || self.conn.poisoned()) =>
+                {
                     self.interrupt.check()?;
                 }
                 Err(error)
@@ -280,7 +276,7 @@ impl<'a> Run<'a> {
         let limit = self.options.locks.budget;
         let mut busy = Busy::for_lock(self, lock.to_owned()).within(limit);
         loop {
-            match self.watched(&mut ask) {
+            match self.once(&mut ask) {
                 Err(error) if error.kind == ErrorKind::Cancelled && self.interrupt.reason().is_some() => {
                     self.interrupt.check()?;
                 }

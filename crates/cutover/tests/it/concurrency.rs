@@ -327,6 +327,23 @@ fn a_peer_that_acknowledges_and_stays_silent_is_given_up() {
     assert_eq!(database.psql("SELECT count(*), count(finished_at) FROM _prisma_migrations"), "2|2");
 }
 
+/// Before anything runs, too: a question of ours that is never answered is given up when the run is to end.
+#[test]
+fn a_silent_peer_keeps_no_run_from_ending() {
+    let server = testkit::postgres::server();
+    let database = server.create_database("silent");
+    let project = Project::new(&[("1_a", "CREATE TABLE a (id int);")]);
+    project.deploy(&database.url());
+    project.write("2_b", "CREATE TABLE b (id int);");
+    let proxy = Proxy::start(std::net::SocketAddr::from(([127, 0, 0, 1], server.port())));
+    proxy.rule(When::contains("_prisma_migrations"), Moment::BeforeAnswer, Act::Stall);
+    let mut deployer = project.spawn(&proxy.url(&database.url()), &["migrate", "deploy"]);
+    proxy.wait_until("the history is not told", |counts, _| counts.held > 0);
+    deployer.signal(rustix::process::Signal::TERM);
+    assert_eq!(deployer.wait().code(), Some(143));
+    assert_eq!(database.psql("SELECT to_regclass('b') IS NULL"), "t");
+}
+
 #[test]
 fn a_slow_line_is_no_silent_server() {
     const BYTES: usize = 1_500_000;
