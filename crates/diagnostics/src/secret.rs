@@ -40,20 +40,24 @@ impl fmt::Display for Secret {
 /// destroys the message. Passwords of any other URL in the text are replaced too: one may stand where nobody expects it,
 /// as the name of a variable, behind a flag that takes no URL; and so are those of SQL statements.
 pub fn redact(text: &str, secrets: &[Secret]) -> String {
-    let mut out = text.to_owned();
-    // As they are, before anything else is masked in them; one that holds another one first.
+    // One that holds another one first.
     let mut known: Vec<&str> =
         secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= 3).collect();
     known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    for raw in known {
-        let json = raw.replace('\\', "\\\\").replace('"', "\\\"");
-        for form in [raw.to_owned(), percent_encode(raw), base64(raw.as_bytes()), json] {
-            if out.contains(&form) {
-                out = out.replace(&form, MASK);
-            }
-        }
-    }
-    crate::password::mask(&mask_urls(&out))
+    // Of the address of a web server all may be secret: it goes as it is, before anything else in it is masked. Of that of a
+    // database only the password is, and the rest tells where it is.
+    let (addresses, others): (Vec<&str>, Vec<&str>) =
+        known.into_iter().partition(|secret| secret.starts_with("http://") || secret.starts_with("https://"));
+    let out = addresses.iter().fold(text.to_owned(), |out, secret| without(&out, secret));
+    let out = crate::password::mask(&mask_urls(&out));
+    others.iter().fold(out, |out, secret| without(&out, secret))
+}
+
+fn without(text: &str, secret: &str) -> String {
+    let json = secret.replace('\\', "\\\\").replace('"', "\\\"");
+    let forms = [secret.to_owned(), percent_encode(secret), base64(secret.as_bytes()), json];
+    let mask = |out: String, form: &String| if out.contains(form) { out.replace(form, MASK) } else { out };
+    forms.iter().fold(text.to_owned(), mask)
 }
 
 /// Parameters of URLs whose values are secret.
