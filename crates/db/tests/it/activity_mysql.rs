@@ -3,6 +3,7 @@
 use crate::connect;
 use db::activity::{self, Blocker, Ended, Which};
 use db::{Conn, ErrorKind};
+use std::time::Duration;
 use testkit::mariadb::{Database, Server};
 use testkit::wait_until;
 
@@ -215,8 +216,9 @@ fn a_prepared_transaction_is_told_though_no_session_has_it() {
             == "0"
     });
     while_waiting(&database, "UPDATE orders SET n = 6 WHERE id = 1", "row lock", |watcher, own| {
-        // The server shows transactions of a moment ago to whoever asks often.
+        // The server shows transactions of a moment ago to whoever asks more often than every 100 ms.
         wait_until("the prepared transaction is shown", || {
+            std::thread::sleep(Duration::from_millis(150));
             !activity::blockers(watcher, own).unwrap().is_empty()
         });
         let found = only(activity::blockers(watcher, own).unwrap(), 0);
