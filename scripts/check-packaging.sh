@@ -72,7 +72,7 @@ echo 'CREATE TABLE b (id INTEGER);' > "$work/project/migrations/1_a/../b.sql"
 mkdir -p "$work/project/migrations/2_b" && mv "$work/project/migrations/b.sql" "$work/project/migrations/2_b/migration.sql"
 (cd "$work/project" && BINARY="$binary" COMMAND=plan ENVIRONMENT= URL="file:$work/a.db" SCHEMA= STRICT=false DEADLINE=25m WAIT=60s \
     REPORTS=cutover-reports MORE="--migrations migrations" bash "$work/step1.sh") > "$work/plan.log" 2>&1 || { cat "$work/plan.log"; exit 1; }
-grep -q '2_b' "$work/project/cutover-reports/plan.md"
+grep -qF '2\_b' "$work/project/cutover-reports/plan.md"
 grep -q 'CREATE TABLE b' "$GITHUB_STEP_SUMMARY"
 for report in report.json junit.xml report.html report.sarif; do [ -s "$work/project/cutover-reports/$report" ]; done
 echo "packaging: schemas, actionlint, the rendered chart and the Action's steps hold"
