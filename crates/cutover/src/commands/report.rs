@@ -24,6 +24,8 @@ pub(super) struct Reporting<'a> {
     notify: Vec<NotifyFlag>,
     /// A process that is started may go on when this one ends.
     outlived: bool,
+    /// Somebody says that it does.
+    surely: bool,
     /// Where somebody asks for a report in whatever form.
     collector: Option<Collector>,
     command: &'a str,
@@ -85,8 +87,9 @@ impl<'a> Reporting<'a> {
             arguments.asks_for_a_report().then(|| Collector::new(command, run.clone(), origin.clone()));
         let notifying = OnceLock::new();
         // An application would have a child that it knows nothing of.
-        let outlived = command != "run" && !call.context.surroundings.in_service();
-        Ok(Self { arguments, notify, outlived, collector, command, run, origin, notifying })
+        let (outlived, surely) = call.context.surroundings.outlived();
+        let outlived = outlived && command != "run";
+        Ok(Self { arguments, notify, outlived, surely, collector, command, run, origin, notifying })
     }
 
     /// What is known once the settings are.
@@ -100,7 +103,7 @@ impl<'a> Reporting<'a> {
         terminal.hide(notifiers.iter().flat_map(Notifier::secrets).collect());
         if !notifiers.is_empty() {
             let from = (self.run.clone(), self.origin.clone());
-            let courier = if self.outlived { courier() } else { None };
+            let courier = courier().filter(|_| self.outlived).map(|command| (command, self.surely));
             let notifying = Notifying::new(notifiers, self.command, from, courier);
             notifying.about(database, project.environment.clone());
             // It is called once.

@@ -118,9 +118,14 @@ impl Surroundings {
         ["GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION"].iter().any(|name| self.variable(name).is_some())
     }
 
-    /// Whether this is a service of systemd, which ends all of it with its first process.
-    pub(crate) fn in_service(&self) -> bool {
-        self.variable("INVOCATION_ID").is_some()
+    /// Whether a process that is started may go on when this one ends: whatever it looks like, or as it looks like.
+    pub(crate) fn outlived(&self) -> (bool, bool) {
+        match self.variable("CUTOVER_MESSENGER") {
+            Some("process") => (true, true),
+            Some("none") => (false, false),
+            // A service of systemd, which ends all of it with its first process.
+            _ => (self.variable("INVOCATION_ID").is_none(), false),
+        }
     }
 
     /// Whether the environment asks for no colours.

@@ -68,9 +68,9 @@ impl Heard {
 
 impl Courier {
     /// Starts one; none where that cannot be.
-    pub(super) fn start(mut command: Command) -> Option<Self> {
+    pub(super) fn start((mut command, whatever): (Command, bool)) -> Option<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = outliving(command)?;
+        let mut child = outliving(command, whatever)?;
         let (mut stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
         let (sender, lines) = sync_channel::<Line>(QUEUE);
         std::thread::spawn(move || {

@@ -124,12 +124,13 @@ struct Told {
 }
 
 impl Notifying {
-    /// `run` is the id that the run's events have; `courier` starts a process that calls [`carry`].
+    /// `run` is the id that the run's events have; `courier` starts a process that calls [`carry`], also where it may
+    /// end with this one, if it says so.
     pub fn new(
         notifiers: Vec<Notifier>,
         command: &str,
         (run, origin): (String, Origin),
-        courier: Option<Command>,
+        courier: Option<(Command, bool)>,
     ) -> Self {
         let facts = Facts { run, command: command.to_owned(), origin, ..Facts::default() };
         let post = Arc::new(Post::by(courier));

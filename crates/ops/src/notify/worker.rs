@@ -12,13 +12,13 @@ use std::time::Instant;
 /// The process that carries messages, once there is one to carry.
 #[derive(Default)]
 pub(super) struct Post {
-    command: Mutex<Option<Command>>,
+    command: Mutex<Option<(Command, bool)>>,
     courier: OnceLock<Option<Courier>>,
 }
 
 impl Post {
     /// `command` starts the process.
-    pub(super) fn by(command: Option<Command>) -> Self {
+    pub(super) fn by(command: Option<(Command, bool)>) -> Self {
         Self { command: Mutex::new(command), courier: OnceLock::new() }
     }
 

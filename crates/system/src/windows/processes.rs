@@ -9,7 +9,7 @@ use windows::Win32::System::Threading::CREATE_NEW_PROCESS_GROUP;
 pub const STDIN_AS_FILE: Option<&str> = None;
 
 /// Starts a program that goes on when this process ends. Nowhere here: whoever has put this process into a job ends both.
-pub fn outliving(_: Command) -> Option<Child> {
+pub fn outliving(_: Command, _: bool) -> Option<Child> {
     None
 }
 

@@ -1,7 +1,7 @@
 //! Receivers that fail, are slow, or say nothing: a deploy is what it is without them, and says whom it did not reach.
 
 use super::{project, table};
-use crate::support::{is, text};
+use crate::support::{Project, is, text};
 use std::time::Duration;
 use testkit::sqlite;
 use testkit::web::{Answer, Server};
@@ -99,6 +99,11 @@ fn nobody_at_the_address_or_an_address_that_is_none_is_told() {
     }
 }
 
+/// Runs it where messages are carried by a process that outlives it, wherever this is tested.
+fn carried(project: &Project, url: &str, arguments: &[&str]) -> std::process::Output {
+    project.command(url, arguments).env("CUTOVER_MESSENGER", "process").output().unwrap()
+}
+
 #[test]
 fn one_that_hangs_keeps_nobody_else_waiting() {
     let (hung, sound) = (Server::start(&[Answer::Hang]), Server::start(&[OK]));
@@ -109,8 +114,11 @@ fn one_that_hangs_keeps_nobody_else_waiting() {
     );
     let project = project(&settings);
     let database = sqlite::Database::create("notify");
-    let output =
-        project.run(&database.url(), &["deploy", "--notify-wait", "200ms", "--report", "json=run.json"]);
+    let output = carried(
+        &project,
+        &database.url(),
+        &["deploy", "--notify-wait", "200ms", "--report", "json=run.json"],
+    );
     assert!(output.status.success(), "{}", text(&output));
     assert!(text(&output).contains("notify.a has not answered yet: process "));
     assert_eq!(sound.requests().len(), 2, "the other has heard of the beginning and of the end");
@@ -171,7 +179,7 @@ fn a_message_is_tried_behind_the_end_of_the_run() {
     let web = Server::start(&[Answer::Status(503), Answer::Status(200)]);
     let project = project(&format!("[notify.team]\nslack = \"{}\"\n", web.url("/hook")));
     let database = sqlite::Database::create("notify");
-    let output = project.run(&database.url(), &["deploy"]);
+    let output = carried(&project, &database.url(), &["deploy"]);
     assert!(output.status.success(), "{}", text(&output));
     let told = "warning: notify.team was not told yet: the server answered 503; process ";
     assert!(text(&output).contains(told), "{}", text(&output));
@@ -187,7 +195,7 @@ fn a_message_outlives_a_run_that_is_killed() {
     let project = project(&table(&format!("slack = \"{}\"", web.url("/hook")), ""));
     project.write("1_base", "SELECT pg_sleep(600);");
     let database = testkit::postgres::server().create_database("notify");
-    let mut deployer = project.spawn(&database.url(), &["deploy"]);
+    let mut deployer = project.spawn_with(&database.url(), &["deploy"], &[("CUTOVER_MESSENGER", "process")]);
     testkit::wait_until("the beginning is told", || web.requests().len() == 1);
     deployer.kill();
     testkit::wait_until("it is tried again", || web.requests().len() == 2);
