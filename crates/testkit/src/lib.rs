@@ -28,4 +28,4 @@ mod wait;
 pub mod web;
 pub mod wildcard;
 
-pub use wait::{DEADLINE, wait_until};
+pub use wait::{DEADLINE, wait_until, wait_until_every};

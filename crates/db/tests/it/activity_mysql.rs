@@ -5,7 +5,10 @@ use db::activity::{self, Blocker, Ended, Which};
 use db::{Conn, ErrorKind};
 use std::time::Duration;
 use testkit::mariadb::{Database, Server};
-use testkit::wait_until;
+use testkit::{wait_until, wait_until_every};
+
+/// How often the server may be asked for its transactions: whoever asks within 100 ms is shown what it showed before.
+const NOT_OFTENER: Duration = Duration::from_millis(150);
 
 /// A server of its own: plugins and the instruments are the whole server's.
 fn own_server(options: &[&str]) -> Server {
@@ -40,7 +43,7 @@ fn while_waiting(
     let number = process(own.as_ref());
     std::thread::scope(|scope| {
         let runs = scope.spawn(move || own.execute(statement));
-        wait_until("the statement waits", || {
+        wait_until_every(NOT_OFTENER, "the statement waits", || {
             activity::waiting(watcher.as_mut(), number)
                 .unwrap()
                 .is_some_and(|found| found.lock.contains(state))
@@ -216,9 +219,7 @@ fn a_prepared_transaction_is_told_though_no_session_has_it() {
             == "0"
     });
     while_waiting(&database, "UPDATE orders SET n = 6 WHERE id = 1", "row lock", |watcher, own| {
-        // The server shows transactions of a moment ago to whoever asks more often than every 100 ms.
-        wait_until("the prepared transaction is shown", || {
-            std::thread::sleep(Duration::from_millis(150));
+        wait_until_every(NOT_OFTENER, "the prepared transaction is shown", || {
             !activity::blockers(watcher, own).unwrap().is_empty()
         });
         let found = only(activity::blockers(watcher, own).unwrap(), 0);
