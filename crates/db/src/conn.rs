@@ -311,16 +311,54 @@ pub trait Conn: Send {
     }
 }
 
+/// A connection that is given up as soon as a condition says so: nobody is waited for without end.
+pub struct Bounded<'a, F> {
+    conn: &'a mut dyn Conn,
+    gives_up: F,
+}
+
+impl<'a, F: FnMut(&Reply, Duration) -> bool + Send> Bounded<'a, F> {
+    /// `gives_up` is asked at every reply, with the time since the batch was sent.
+    pub fn new(conn: &'a mut dyn Conn, gives_up: F) -> Self {
+        Self { conn, gives_up }
+    }
+}
+
+impl<F: FnMut(&Reply, Duration) -> bool + Send> Conn for Bounded<'_, F> {
+    fn send(&mut self, batch: &Batch<'_>, on: &mut dyn FnMut(Reply) -> Flow) -> Outcome {
+        let (began, gives_up) = (Instant::now(), &mut self.gives_up);
+        self.conn.send(batch, &mut |reply| {
+            let over = gives_up(&reply, began.elapsed());
+            let flow = on(reply);
+            if over { Flow::Abandon } else { flow }
+        })
+    }
+
+    fn provider(&self) -> Provider {
+        self.conn.provider()
+    }
+
+    fn info(&self) -> &ServerInfo {
+        self.conn.info()
+    }
+
+    fn set_process(&mut self, process: Option<i32>) {
+        self.conn.set_process(process);
+    }
+
+    fn canceller(&self) -> Box<dyn Cancel> {
+        self.conn.canceller()
+    }
+
+    fn poisoned(&self) -> bool {
+        self.conn.poisoned()
+    }
+}
+
 /// How long a request to cancel may go without an answer.
 const CANCEL_LIMIT: Duration = Duration::from_secs(2);
 
 /// Asks for what runs elsewhere to be cancelled; a peer that does not answer is given up.
 pub(crate) fn ask_to_cancel(conn: &mut dyn Conn, sql: &str) -> Result<(), DbError> {
-    let began = Instant::now();
-    let batch: Batch<'_> = [Step::new(sql)].into_iter().collect();
-    let late = &mut |_: Reply| if began.elapsed() >= CANCEL_LIMIT { Flow::Abandon } else { Flow::Continue };
-    match conn.send(&batch, late) {
-        Outcome::Completed | Outcome::Stopped { .. } => Ok(()),
-        Outcome::Failed { error, .. } | Outcome::Lost { cause: error, .. } => Err(error),
-    }
+    Bounded::new(conn, |_, waited| waited >= CANCEL_LIMIT).execute(sql)
 }

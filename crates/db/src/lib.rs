@@ -32,7 +32,9 @@ pub mod state;
 pub mod target;
 mod values;
 
-pub use conn::{Answer, Batch, Cancel, Conn, Flow, Notice, Outcome, Reply, Row, Rows, ServerInfo, Step};
+pub use conn::{
+    Answer, Batch, Bounded, Cancel, Conn, Flow, Notice, Outcome, Reply, Row, Rows, ServerInfo, Step,
+};
 pub use engine::{
     Refusal, connect, copy_sqlite, create_database, create_schema, drop_database, is_empty, server_refusal,
 };

@@ -1,6 +1,6 @@
 //! Renews a lease while a run is at work, on a thread and a connection of its own, and gives it back at the end.
 
-use crate::side::{Over, Side};
+use crate::side::{Over, beside};
 use db::state::lease::{LIFETIME, Mine};
 use db::target::Target;
 use db::{Conn, DbError};
@@ -63,7 +63,7 @@ fn say(over: &Over, side: &mut Option<Box<dyn Conn>>, target: &Target, sql: &str
         Some(conn) => conn,
         None => db::connect(target)?,
     };
-    let hit = Side::new(conn.as_mut(), over).query(sql).map(|rows| !rows.is_empty());
+    let hit = beside(conn.as_mut(), over).query(sql).map(|rows| !rows.is_empty());
     *side = Some(conn);
     hit
 }

@@ -13,12 +13,13 @@ use crate::interrupt::Interrupt;
 use crate::process::{self, Program, Setting};
 use crate::record;
 use crate::run;
+use crate::side::Errand;
 use db::Conn;
 use db::state::{self, runs};
 use db::target::Target;
 use diagnostics::{Diagnostic, Failure, Provider, Result, Secret, Source, codes, redact};
 use serde::{Deserialize, Serialize};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -261,39 +262,29 @@ impl<'d> Around<'d> {
         let mut conn = db::connect(self.target).map_err(told)?;
         let canceller = conn.canceller();
         let (until, provider, asked) = (Instant::now() + limit, self.target.provider, source.clone());
-        let (sender, receiver) = channel();
         // A server that has gone silent answers nobody: its session is left to the thread that asks it.
-        std::thread::spawn(move || drop(sender.send(ask_all(conn.as_mut(), provider, &asked, &script))));
-        let mut over: Option<Instant> = None;
-        let why = || match Instant::now() >= until {
-            true => format!("it did not end within {}", crate::duration(limit)),
-            false => "it was ended, because the run is".to_owned(),
-        };
-        let mut canceller = Some(canceller);
-        loop {
-            match receiver.recv_timeout(PAUSE) {
-                Ok(Err(_)) if over.is_some() => return Err(why()),
-                Ok(ended) => return ended,
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err("the questions could not be asked".to_owned());
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if over.is_none() && (Instant::now() >= until || stop()) {
-                over = Some(Instant::now());
-                if let Some(canceller) = canceller.take() {
-                    // More than once: it may meet the moment between two statements. The connection is of no use behind it.
-                    std::thread::spawn(move || {
-                        (0..CANCELS).for_each(|_| {
-                            let _ = canceller.cancel();
-                            std::thread::sleep(PAUSE);
-                        })
-                    });
-                }
-            }
-            if over.is_some_and(|since| since.elapsed() >= GRACE) {
-                return Err(why());
-            }
+        let errand = Errand::begin(move || ask_all(conn.as_mut(), provider, &asked, &script));
+        let lost = || Err("the questions could not be asked".to_owned());
+        match errand.unless(&|| Instant::now() >= until || stop()) {
+            Ok(ended) => return ended,
+            Err(RecvTimeoutError::Disconnected) => return lost(),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        // More than once: it may meet the moment between two statements. The connection is of no use behind it.
+        std::thread::spawn(move || {
+            (0..CANCELS).for_each(|_| {
+                let _ = canceller.cancel();
+                std::thread::sleep(PAUSE);
+            })
+        });
+        let since = Instant::now();
+        match errand.unless(&|| since.elapsed() >= GRACE) {
+            Ok(Ok(told)) => Ok(told),
+            Err(RecvTimeoutError::Disconnected) => lost(),
+            Ok(Err(_)) | Err(RecvTimeoutError::Timeout) => Err(match Instant::now() >= until {
+                true => format!("it did not end within {}", crate::duration(limit)),
+                false => "it was ended, because the run is".to_owned(),
+            }),
         }
     }
 }

@@ -1,13 +1,10 @@
 //! Requests to HTTP servers: what is asked, what they answer, and whether asking again may help. Certificates of the machine count, and
 //! those that come with the program where it has none; a proxy is taken from the environment.
 
+use crate::side::Errand;
 use std::sync::OnceLock;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-
-/// How often it is looked whether an answer is wanted still.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,26 +58,6 @@ pub(crate) struct Request {
     pub(crate) body: Option<Vec<u8>>,
 }
 
-/// The same; given up as soon as `stop` says so: the thread that asks is left to its limit.
-pub(crate) fn ask_unless(
-    url: &str,
-    request: Request,
-    limit: Duration,
-    stop: &dyn Fn() -> bool,
-) -> Option<Answer> {
-    let (sender, receiver) = channel();
-    let url = url.to_owned();
-    // Whoever waited for the answer may have given up.
-    std::thread::spawn(move || drop(sender.send(ask(&url, &request, limit))));
-    loop {
-        match receiver.recv_timeout(PAUSE) {
-            Ok(answer) => return Some(answer),
-            Err(RecvTimeoutError::Timeout) if !stop() => {}
-            Err(_) => return None,
-        }
-    }
-}
-
 /// Asks once; all of it, names and TLS included, takes at most `limit`.
 pub(crate) fn ask(url: &str, request: &Request, limit: Duration) -> Answer {
     let agent: ureq::Agent = ureq::Agent::config_builder()
@@ -110,6 +87,17 @@ pub(crate) fn ask(url: &str, request: &Request, limit: Duration) -> Answer {
         }
         Err(error) => Answer::None(reason(&error, limit)),
     }
+}
+
+/// The same; given up as soon as `stop` says so: the thread that asks is left to its limit.
+pub(crate) fn ask_unless(
+    url: &str,
+    request: Request,
+    limit: Duration,
+    stop: &dyn Fn() -> bool,
+) -> Option<Answer> {
+    let url = url.to_owned();
+    Errand::begin(move || ask(&url, &request, limit)).unless(stop).ok()
 }
 
 fn retry_after(answer: &ureq::http::Response<ureq::Body>) -> Option<Duration> {

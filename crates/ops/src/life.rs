@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::lease;
 use crate::retry::OnOrphan;
 use crate::run::Run;
-use crate::side::{Over, Side};
+use crate::side::{Over, beside};
 use db::lock::{self, Holder, Key};
 use db::target::Target;
 use db::{Conn, DbError, ErrorKind, holding, session};
@@ -59,7 +59,7 @@ fn live(over: &Over, mut side: Option<Box<dyn Conn>>, target: &Target) {
         if side.as_ref().is_none_or(|conn| conn.poisoned()) {
             side = db::connect(target).ok();
         }
-        let holds = side.as_mut().is_some_and(|conn| gives_sign(&mut Side::new(conn.as_mut(), over)));
+        let holds = side.as_mut().is_some_and(|conn| gives_sign(&mut beside(conn.as_mut(), over)));
         if over.sleep(if holds { EVERY } else { AGAIN }) {
             return;
         }

@@ -4,7 +4,7 @@
 use crate::deploy::Deploy;
 use crate::dry_run::dry_run;
 use crate::event::Observer;
-use crate::gates::{self, Answer, Patient, Subject};
+use crate::gates::{self, Answer, Subject, patient};
 use crate::interrupt::Interrupt;
 use crate::run;
 use db::ErrorKind;
@@ -46,7 +46,7 @@ pub fn preflight(deploy: &Deploy, observer: &dyn Observer, interrupt: &Arc<Inter
         Err(error) => return Err(run::failure(target, error)),
     };
     let mut subject = Subject {
-        conn: &mut Patient { conn: conn.as_mut(), interrupt },
+        conn: &mut patient(conn.as_mut(), interrupt),
         target,
         pending,
         interrupt,

@@ -15,7 +15,7 @@ use crate::lookout::Orders;
 use crate::plan::demands;
 use crate::record::{Recorder, Tables};
 use crate::retry::{LockOptions, OnOrphan};
-use crate::watch::{Attended, Watch, Watched};
+use crate::watch::{Watch, Watched, attended};
 use db::history::{self, History, Table, Time};
 use db::lock::{Held, Holder};
 use db::platform::{self, Moment};
@@ -235,7 +235,7 @@ impl<'a> Run<'a> {
         let (interrupt, target) = (self.interrupt, self.target);
         let watch = self.watch.get_or_insert_with(|| Watch::start(Arc::clone(interrupt), target.clone()));
         let watched = watch.begin(self.conn.canceller(), self.conn.info().process, 0, None);
-        ask(&mut Attended { conn: self.conn.as_mut(), watched: &watched })
+        ask(&mut attended(self.conn.as_mut(), &watched))
     }
 
     /// Asks the database something; a SQLite file that is busy, or a history table that is locked, is waited for, as long as

@@ -1,8 +1,8 @@
 //! What threads beside a run have in common: they end when they are told to, also in the middle of a question that nobody
 //! answers.
 
-use db::{Batch, Cancel, Conn, Flow, Outcome, Reply, ServerInfo};
-use diagnostics::Provider;
+use db::{Bounded, Conn};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 /// How long any question of a thread may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is looked whether an answer is wanted still.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Whether the run is over, shared with its threads.
 #[derive(Default)]
@@ -49,49 +51,38 @@ impl Over {
 }
 
 /// A connection of a thread: given up when an answer comes too late for anybody.
-pub(crate) struct Side<'a> {
-    conn: &'a mut dyn Conn,
-    over: &'a Over,
-    patience: Duration,
+pub(crate) fn beside<'a>(conn: &'a mut dyn Conn, over: &'a Over) -> impl Conn + 'a {
+    within(conn, over, PATIENCE)
 }
 
-impl<'a> Side<'a> {
-    pub(crate) fn new(conn: &'a mut dyn Conn, over: &'a Over) -> Self {
-        Self::within(conn, over, PATIENCE)
-    }
-
-    /// The same, with how long a question may take.
-    pub(crate) fn within(conn: &'a mut dyn Conn, over: &'a Over, patience: Duration) -> Self {
-        Self { conn, over, patience }
-    }
+/// The same, with how long a question may take.
+pub(crate) fn within<'a>(conn: &'a mut dyn Conn, over: &'a Over, patience: Duration) -> impl Conn + 'a {
+    Bounded::new(conn, move |_, waited| over.too_late() || waited >= patience)
 }
 
-impl Conn for Side<'_> {
-    fn send(&mut self, batch: &Batch<'_>, on: &mut dyn FnMut(Reply) -> Flow) -> Outcome {
-        let (over, patience, began) = (self.over, self.patience, Instant::now());
-        self.conn.send(batch, &mut |reply| {
-            let flow = on(reply);
-            if over.too_late() || began.elapsed() >= patience { Flow::Abandon } else { flow }
-        })
+/// Work on a thread of its own, for whoever cannot wait for its end whatever happens: the thread is left to itself then.
+pub(crate) struct Errand<T> {
+    answer: Receiver<T>,
+}
+
+impl<T: Send + 'static> Errand<T> {
+    pub(crate) fn begin(work: impl FnOnce() -> T + Send + 'static) -> Self {
+        let (sender, answer) = channel();
+        // Whoever has asked may not wait any more.
+        std::thread::spawn(move || drop(sender.send(work())));
+        Self { answer }
     }
 
-    fn provider(&self) -> Provider {
-        self.conn.provider()
-    }
-
-    fn info(&self) -> &ServerInfo {
-        self.conn.info()
-    }
-
-    fn set_process(&mut self, process: Option<i32>) {
-        self.conn.set_process(process);
-    }
-
-    fn canceller(&self) -> Box<dyn Cancel> {
-        self.conn.canceller()
-    }
-
-    fn poisoned(&self) -> bool {
-        self.conn.poisoned()
+    /// Waits for the answer, until `stop` says that it is not wanted any more.
+    ///
+    /// # Errors
+    /// `Timeout`: it was stopped. `Disconnected`: the work ended without an answer.
+    pub(crate) fn unless(&self, stop: &dyn Fn() -> bool) -> Result<T, RecvTimeoutError> {
+        loop {
+            match self.answer.recv_timeout(PAUSE) {
+                Err(RecvTimeoutError::Timeout) if !stop() => {}
+                heard => return heard,
+            }
+        }
     }
 }

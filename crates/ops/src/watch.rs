@@ -7,10 +7,9 @@
 
 use crate::interrupt::Interrupt;
 use crate::lookout::{Lookout, News, Orders};
-use crate::side::{Over, Side};
+use crate::side::{self, Over};
 use db::target::Target;
-use db::{Batch, Cancel, Flow, Outcome, Reply, ServerInfo, activity};
-use diagnostics::Provider;
+use db::{Bounded, Cancel, Reply, activity};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -250,46 +249,15 @@ impl Drop for Watched<'_> {
 }
 
 /// A connection that is given up where the watcher has found its peer silent, or gone on for too long behind a request to stop.
-pub(crate) struct Attended<'c, 'w> {
-    pub(crate) conn: &'c mut dyn db::Conn,
-    pub(crate) watched: &'c Watched<'w>,
-}
-
-impl db::Conn for Attended<'_, '_> {
-    fn send(&mut self, batch: &Batch<'_>, on: &mut dyn FnMut(Reply) -> Flow) -> Outcome {
-        let watched = self.watched;
-        self.conn.send(batch, &mut |reply| {
-            match reply {
-                Reply::Tick { sent: false } => {}
-                Reply::Tick { sent: true } => watched.sending(),
-                _ => watched.answered(),
-            }
-            match on(reply) {
-                _ if watched.silent() => Flow::Abandon,
-                flow => flow,
-            }
-        })
-    }
-
-    fn provider(&self) -> Provider {
-        self.conn.provider()
-    }
-
-    fn info(&self) -> &ServerInfo {
-        self.conn.info()
-    }
-
-    fn set_process(&mut self, process: Option<i32>) {
-        self.conn.set_process(process);
-    }
-
-    fn canceller(&self) -> Box<dyn Cancel> {
-        self.conn.canceller()
-    }
-
-    fn poisoned(&self) -> bool {
-        self.conn.poisoned()
-    }
+pub(crate) fn attended<'a>(conn: &'a mut dyn db::Conn, watched: &'a Watched<'_>) -> impl db::Conn + 'a {
+    Bounded::new(conn, |reply, _| {
+        match reply {
+            Reply::Tick { sent: false } => {}
+            Reply::Tick { sent: true } => watched.sending(),
+            _ => watched.answered(),
+        }
+        watched.silent()
+    })
 }
 
 fn watch(shared: &Shared, interrupt: &Interrupt, target: &Target) {
@@ -406,5 +374,5 @@ fn with_side<T>(
         *side = db::connect(target).ok();
     }
     // A pool that is full gives no answer, and must not keep a stop from being carried out.
-    side.as_mut().map(|conn| ask(&mut Side::within(conn.as_mut(), &Over::default(), LONGEST_LOOK)))
+    side.as_mut().map(|conn| ask(&mut side::within(conn.as_mut(), &Over::default(), LONGEST_LOOK)))
 }

@@ -2,7 +2,7 @@
 
 use super::{Gate, Gates, Subject, Verdict, elsewhere};
 use crate::run;
-use crate::side::{Over, Side};
+use crate::side::{self, Over};
 use db::history::{self, History, Table};
 use db::target::Target;
 use diagnostics::Result;
@@ -58,6 +58,6 @@ fn check(gates: &Gates, subject: &mut Subject<'_>) -> Result<Verdict> {
 fn read(target: &Target, over: &Over) -> std::result::Result<History, String> {
     let told = |error| run::failure(target, error).to_string();
     let mut conn = db::connect(target).map_err(told)?;
-    let mut conn = Side::within(conn.as_mut(), over, elsewhere::LIMIT);
+    let mut conn = side::within(conn.as_mut(), over, elsewhere::LIMIT);
     history::read(&mut conn, &Table::new(target.provider, target.schema())).map_err(told)
 }

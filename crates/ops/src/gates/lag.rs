@@ -3,7 +3,7 @@
 
 use super::{Gate, Gates, Subject, Verdict, elsewhere};
 use crate::run;
-use crate::side::{Over, Side};
+use crate::side::{self, Over};
 use db::replication::{Behind, Position};
 use db::target::Target;
 use diagnostics::{Provider, Result};
@@ -138,7 +138,7 @@ fn follow(
 ) -> std::result::Result<(), db::DbError> {
     let mut conn = db::connect(target)?;
     loop {
-        let mut conn = Side::within(conn.as_mut(), over, elsewhere::LIMIT);
+        let mut conn = side::within(conn.as_mut(), over, elsewhere::LIMIT);
         let reached = db::replication::has_reached(&mut conn, position)?;
         if sender.send(Ok(reached)).is_err() || reached || over.sleep(PAUSE) {
             return Ok(());

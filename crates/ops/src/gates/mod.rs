@@ -17,7 +17,7 @@ mod transactions;
 mod window;
 
 pub use backup::{Backup, Freshness};
-pub(crate) use elsewhere::Patient;
+pub(crate) use elsewhere::patient;
 pub use window::Window;
 
 use crate::comparison::Expected;
@@ -233,7 +233,7 @@ pub(crate) fn before(conditions: &Conditions, planned: &[PlannedMigration], run:
     conditions.gates.tell_needless(run.observer);
     if conditions.gates.any() {
         let mut subject = Subject {
-            conn: &mut Patient { conn: run.conn.as_mut(), interrupt: run.interrupt },
+            conn: &mut patient(run.conn.as_mut(), run.interrupt),
             target: run.target,
             pending: planned.iter().map(|one| (one.name.clone(), one.checksum.clone())).collect(),
             interrupt: run.interrupt,
