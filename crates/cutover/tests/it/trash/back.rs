@@ -1,6 +1,6 @@
 //! What a rollback brings back of what is kept, and what it says of it.
 
-use super::kept;
+use super::{id_of, kept};
 use crate::support::{Project, text};
 use testkit::{mariadb, postgres, sqlite};
 
@@ -109,11 +109,8 @@ fn dates_that_are_none_come_back_as_they_were() {
         project.runs(&database.url(), &["deploy", "--keep-dropped"]);
         if restores {
             for what in ["t.nick", "u"] {
-                let listed = project.runs(&database.url(), &["trash", "list"]);
-                let ends = |line: &&str| line.split("  ").nth(1).is_some_and(|told| told.ends_with(what));
-                let line = listed.lines().find(ends).unwrap();
-                let id = line.split_whitespace().next().unwrap();
-                project.runs(&database.url(), &["trash", "restore", id]);
+                let id = id_of(&project, &database.url(), what);
+                project.runs(&database.url(), &["trash", "restore", &id]);
             }
         } else {
             project.runs(&database.url(), &["rollback", "--yes"]);

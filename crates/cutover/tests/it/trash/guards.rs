@@ -1,5 +1,6 @@
 //! SQLite: whose the values of a column are that is kept follows from triggers on its table, wherever that goes.
 
+use super::ids;
 use crate::support::{Project, text};
 use std::fs;
 use testkit::sqlite::Database;
@@ -213,9 +214,7 @@ fn numbers_that_were_given_once_are_not_given_again() {
     // By itself; a table of which nothing is left as well.
     for emptied in ["", "DELETE FROM t"] {
         let (database, project) = scene(&format!("{base} {emptied}"), &[("DROP TABLE t;", back)]);
-        let listed = says(&project, &database, &["trash", "list"]);
-        let id = listed.split_whitespace().find(|word| word.starts_with("_cutover_kept_")).unwrap();
-        says(&project, &database, &["trash", "restore", id]);
+        says(&project, &database, &["trash", "restore", &ids(&project, &database.url())[0]]);
         database.query("INSERT INTO t (n) VALUES ('next')");
         assert_eq!(database.query("SELECT max(id) FROM t"), "501");
         assert_eq!(database.query("SELECT name FROM sqlite_sequence"), "t");

@@ -1,5 +1,6 @@
 //! PostgreSQL: a kept column holds nothing that new code would meet, in its table and in those below; all of it comes back with it.
 
+use super::ids;
 use crate::support::{Project, text};
 use testkit::postgres::{self, Database};
 
@@ -57,56 +58,45 @@ fn base(url: &str, base: &str, drops: &str) -> Project {
 }
 
 fn restored(project: &Project, url: &str) {
-    let listed = project.runs(url, &["trash", "list"]);
-    let id = listed.split_whitespace().find(|word| word.starts_with("_cutover_kept_")).unwrap();
-    project.runs(url, &["trash", "restore", id]);
+    project.runs(url, &["trash", "restore", &ids(project, url)[0]]);
+}
+
+/// Drops the column with each of the [`PARTS`] of tables below, after `first`; all is as it was once it is `back`.
+fn goes_and_comes_back(first: Option<&[&str]>, back: impl Fn(&Project, &str)) {
+    let database = postgres::server().create_database("below");
+    for (at, tables) in [PARTITIONED, INHERITED].into_iter().enumerate() {
+        for (number, parts) in PARTS.into_iter().enumerate() {
+            database.psql(
+                "DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP SCHEMA IF EXISTS cutover CASCADE",
+            );
+            let case = format!("{at} {number} {parts}");
+            println!("{case}");
+            let url = database.url();
+            let project = base(&url, &format!("{tables}{parts}"), "ALTER TABLE pt DROP COLUMN v;");
+            let before = database.psql(SHAPE);
+            if let Some(arguments) = first {
+                project.runs(&url, arguments);
+            }
+            project.runs(&url, &["deploy", "--keep-dropped"]);
+            let said = database.psql(&format!("BEGIN; {NEW}; {ROWS}; ROLLBACK; DELETE FROM o WHERE v = 3"));
+            assert!(said.lines().any(|line| line == "old 2"), "{case}\n{said}");
+            back(&project, &url);
+            assert_eq!(database.psql(SHAPE), before, "{case}");
+            assert_eq!(database.psql(OLD), "1|1\n2|2", "{case}");
+        }
+    }
 }
 
 #[test]
 fn what_tables_below_have_of_a_column_goes_and_comes_with_it() {
-    let database = postgres::server().create_database("below");
-    for (at, tables) in [PARTITIONED, INHERITED].into_iter().enumerate() {
-        for (number, parts) in PARTS.into_iter().enumerate() {
-            database.psql(
-                "DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP SCHEMA IF EXISTS cutover CASCADE",
-            );
-            let case = format!("{at} {number} {parts}");
-            println!("{case}");
-            let url = database.url();
-            let project = base(&url, &format!("{tables}{parts}"), "ALTER TABLE pt DROP COLUMN v;");
-            let before = database.psql(SHAPE);
-            project.runs(&url, &["deploy", "--keep-dropped"]);
-            let said = database.psql(&format!("BEGIN; {NEW}; {ROWS}; ROLLBACK; DELETE FROM o WHERE v = 3"));
-            assert!(said.lines().any(|line| line == "old 2"), "{case}\n{said}");
-            restored(&project, &url);
-            assert_eq!(database.psql(SHAPE), before, "restore {case}");
-            assert_eq!(database.psql(OLD), "1|1\n2|2", "{case}");
-        }
-    }
+    goes_and_comes_back(None, restored);
 }
 
 #[test]
 fn a_draft_makes_what_tables_below_have_of_a_column_again() {
-    let database = postgres::server().create_database("below");
-    for (at, tables) in [PARTITIONED, INHERITED].into_iter().enumerate() {
-        for (number, parts) in PARTS.into_iter().enumerate() {
-            database.psql(
-                "DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP SCHEMA IF EXISTS cutover CASCADE",
-            );
-            let case = format!("{at} {number} {parts}");
-            println!("{case}");
-            let url = database.url();
-            let project = base(&url, &format!("{tables}{parts}"), "ALTER TABLE pt DROP COLUMN v;");
-            let before = database.psql(SHAPE);
-            project.runs(&url, &["rollback", "--draft", "2_drops"]);
-            project.runs(&url, &["deploy", "--keep-dropped"]);
-            let said = database.psql(&format!("BEGIN; {NEW}; {ROWS}; ROLLBACK; DELETE FROM o WHERE v = 3"));
-            assert!(said.lines().any(|line| line == "old 2"), "{case}\n{said}");
-            project.runs(&url, &["rollback", "--yes"]);
-            assert_eq!(database.psql(SHAPE), before, "rollback {case}");
-            assert_eq!(database.psql(OLD), "1|1\n2|2", "{case}");
-        }
-    }
+    goes_and_comes_back(Some(&["rollback", "--draft", "2_drops"]), |project, url| {
+        project.runs(url, &["rollback", "--yes"]);
+    });
 }
 
 #[test]

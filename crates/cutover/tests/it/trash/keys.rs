@@ -1,5 +1,6 @@
 //! Tables that are kept together with the foreign keys between them.
 
+use super::id_of;
 use crate::support::Project;
 use testkit::{mariadb, postgres, sqlite};
 
@@ -11,13 +12,6 @@ INSERT INTO p VALUES (1, NULL); INSERT INTO c VALUES (1, 1); UPDATE p SET c = 1;
 ALTER TABLE p ADD CONSTRAINT p_c FOREIGN KEY (c) REFERENCES c (id);";
 const BOTH_ON_SQLITE: &str = "CREATE TABLE p (id int NOT NULL PRIMARY KEY, c int REFERENCES c (id)); CREATE TABLE c (id int NOT NULL PRIMARY KEY, p int REFERENCES p (id));
 INSERT INTO p VALUES (1, NULL); INSERT INTO c VALUES (1, 1); UPDATE p SET c = 1;";
-
-/// What is kept, by the name of the table.
-fn id(project: &Project, url: &str, table: &str) -> String {
-    let listed = project.runs(url, &["trash", "list"]);
-    let line = listed.lines().find(|line| line.split("  ").nth(1).is_some_and(|what| what.ends_with(table)));
-    line.unwrap_or_else(|| panic!("{listed}")).split_whitespace().next().unwrap().to_owned()
-}
 
 fn kept(url: &str, base: &str, drops: &str) -> Project {
     let project = Project::new(&[("1_base", base), ("2_drops", drops)]);
@@ -40,7 +34,8 @@ fn tables_are_restored_with_their_keys_in_either_order_on_postgresql() {
             let database = postgres::server().create_database("keys");
             let project = kept(&database.url(), base, drops);
             for table in order {
-                project.runs(&database.url(), &["trash", "restore", &id(&project, &database.url(), table)]);
+                project
+                    .runs(&database.url(), &["trash", "restore", &id_of(&project, &database.url(), table)]);
             }
             assert_eq!(database.psql(POSTGRES_KEYS), keys, "{drops} {order:?}");
             assert_eq!(database.psql("SELECT c.id, p.id FROM c JOIN p ON c.p = p.id"), "1|1");
@@ -62,7 +57,8 @@ fn tables_are_restored_with_their_keys_in_either_order_on_mariadb() {
             let database = mariadb::server().create_database("keys");
             let project = kept(&database.url(), base, drops);
             for table in order {
-                project.runs(&database.url(), &["trash", "restore", &id(&project, &database.url(), table)]);
+                project
+                    .runs(&database.url(), &["trash", "restore", &id_of(&project, &database.url(), table)]);
             }
             assert_eq!(database.sql(MARIADB_KEYS), keys, "{drops} {order:?}");
             assert_eq!(database.sql("SELECT c.id, p.id FROM c JOIN p ON c.p = p.id"), "1|1");
@@ -78,7 +74,8 @@ fn tables_are_restored_with_their_keys_in_either_order_on_sqlite() {
             let drops = "PRAGMA foreign_keys=OFF; DROP TABLE c; DROP TABLE p; PRAGMA foreign_keys=ON;";
             let project = kept(&database.url(), base, drops);
             for table in order {
-                project.runs(&database.url(), &["trash", "restore", &id(&project, &database.url(), table)]);
+                project
+                    .runs(&database.url(), &["trash", "restore", &id_of(&project, &database.url(), table)]);
             }
             let found = database.query("SELECT count(*) FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) WHERE t.name IN ('c', 'p')");
             assert_eq!(found, keys.to_string(), "{order:?}");
@@ -107,7 +104,7 @@ fn a_key_whose_table_is_not_there_is_named() {
         (sqlite.url(), off, "Not there: what the foreign key of c leads to: table p is not there"),
     ] {
         let project = kept(&url, ONE, drops);
-        let said = project.runs(&url, &["trash", "restore", &id(&project, &url, "c")]);
+        let said = project.runs(&url, &["trash", "restore", &id_of(&project, &url, "c")]);
         assert!(said.contains(told), "{said}");
         // Nobody needs the other one.
         project.runs(&url, &["trash", "purge", "--all", "--yes"]);
@@ -127,7 +124,7 @@ fn what_leads_to_each_other_is_purged_in_any_order() {
         for (url, drops) in [(postgres.url(), "DROP TABLE p, c;"), (mariadb.url(), off)] {
             let project = kept(&url, BOTH, drops);
             for table in order {
-                project.runs(&url, &["trash", "purge", "--yes", &id(&project, &url, table)]);
+                project.runs(&url, &["trash", "purge", "--yes", &id_of(&project, &url, table)]);
             }
             assert!(project.runs(&url, &["trash", "list"]).contains("Nothing is kept."));
         }

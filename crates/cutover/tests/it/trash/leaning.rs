@@ -1,6 +1,6 @@
 //! PostgreSQL: what is kept needs types, collations and functions, and CASCADE names nothing of what it takes.
 
-use super::write;
+use super::{id_of, write};
 use crate::support::{Project, text};
 use testkit::postgres::{self, Database};
 
@@ -134,15 +134,8 @@ fn statistics_and_publications_leave_a_kept_table_and_come_back_with_it() {
     database.psql("INSERT INTO p VALUES (1, 2, 3)");
     project.write("2_drop", "DROP TABLE p;");
     project.runs(&database.url(), &["deploy", "--keep-dropped", "--reapply"]);
-    let listed = project.runs(&database.url(), &["trash", "list"]);
-    let id = listed
-        .lines()
-        .find(|line| line.contains("table public.p"))
-        .unwrap()
-        .split_whitespace()
-        .next()
-        .unwrap();
-    project.runs(&database.url(), &["trash", "restore", id]);
+    let id = id_of(&project, &database.url(), "table public.p");
+    project.runs(&database.url(), &["trash", "restore", &id]);
     assert_eq!(database.psql(published), before);
     assert_eq!(database.psql("SELECT stxrelid::regclass FROM pg_statistic_ext WHERE stxname = 'st'"), "p");
     assert_eq!(database.psql("SELECT a FROM p"), "2");
@@ -240,15 +233,8 @@ fn a_publication_of_somebody_else_is_left_as_it_is() {
     let drops = format!("SET ROLE {role}; DROP TABLE p; RESET ROLE;");
     write(&project, "2_drop", &drops, "CREATE TABLE p (id int PRIMARY KEY);");
     project.runs(&database.url(), &["deploy", "--keep-dropped"]);
-    let listed = project.runs(&database.url(), &["trash", "list"]);
-    let id = listed
-        .lines()
-        .find(|line| line.contains("table public.p"))
-        .unwrap()
-        .split_whitespace()
-        .next()
-        .unwrap();
-    project.runs(&database.url(), &["trash", "restore", id]);
+    let id = id_of(&project, &database.url(), "table public.p");
+    project.runs(&database.url(), &["trash", "restore", &id]);
     assert_eq!(database.psql("SELECT tablename FROM pg_publication_tables"), "p");
     database.psql(&format!("DROP TABLE p; DROP OWNED BY {role}; DROP ROLE {role}"));
 }

@@ -1,5 +1,6 @@
 //! MariaDB: what refers to a column goes with it where the server takes it along, and holds it where the server refuses to drop it.
 
+use super::ids;
 use crate::support::{Project, text};
 use std::fs;
 use testkit::mariadb::{Database, server};
@@ -16,13 +17,6 @@ fn project(base: &str, drop: &str) -> Project {
 /// The table as the server shows it.
 fn shown(database: &Database<'_>) -> String {
     database.sql("SHOW CREATE TABLE u")
-}
-
-/// The names of what is kept.
-fn kept(project: &Project, url: &str) -> Vec<String> {
-    let listed = project.runs(url, &["trash", "list"]);
-    let words = listed.split_whitespace().filter(|word| word.starts_with("_cutover_kept_"));
-    words.map(str::to_owned).collect()
 }
 
 /// A table, what drops a column of it, what new code does, and the rows that are there once the column is back.
@@ -144,7 +138,7 @@ fn a_key_without_overlaps_goes_with_its_column() {
     let before = shown(&database);
     project.runs(&url, &["deploy", "--keep-dropped"]);
     database.sql("INSERT INTO u (id, s, e) VALUES (2, '2020-01-01', '2020-01-02')");
-    project.runs(&url, &["trash", "restore", &kept(&project, &url)[0]]);
+    project.runs(&url, &["trash", "restore", &ids(&project, &url)[0]]);
     assert_eq!(shown(&database), before);
     assert_eq!(database.sql("SELECT id, a FROM u ORDER BY id"), "1|7\n2|3");
 }
@@ -163,7 +157,7 @@ fn a_column_is_restored_with_its_check() {
         let before = shown(&database);
         project.runs(&database.url(), &["deploy", "--keep-dropped"]);
         database.sql("INSERT INTO u (id, b) VALUES (2, 2)");
-        let id = &kept(&project, &database.url())[0];
+        let id = &ids(&project, &database.url())[0];
         if looks_at_all {
             let refused = project.run(&database.url(), &["trash", "restore", id]);
             assert!(!refused.status.success() && text(&refused).contains("C2032"), "{}", text(&refused));
@@ -349,7 +343,7 @@ fn a_check_goes_and_comes_back_whatever_is_killed() {
         project.runs(&url, &["rollback", "--draft", "2_drop"]);
         killed(&project, &database, &["deploy", "--keep-dropped"], ends);
         project.runs(&url, &["deploy"]);
-        assert_eq!(kept(&project, &url).len(), 1, "{ends}");
+        assert_eq!(ids(&project, &url).len(), 1, "{ends}");
         database.sql("INSERT INTO u (id, b) VALUES (2, 2); DELETE FROM u WHERE id = 2");
         killed(&project, &database, &["rollback", "--yes"], ends);
         project.runs(&url, &["rollback", "--continue", "--yes"]);

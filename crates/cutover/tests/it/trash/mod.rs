@@ -52,6 +52,20 @@ fn kept(url: &str, base: &str, drops: &str, back: &str) -> Project {
     project
 }
 
+/// The ids of what is kept.
+fn ids(project: &Project, url: &str) -> Vec<String> {
+    let listed = project.runs(url, &["trash", "list"]);
+    let words = listed.split_whitespace().filter(|word| word.starts_with("_cutover_kept_"));
+    words.map(str::to_owned).collect()
+}
+
+/// The id of what is kept of this table or column: what it is called ends so.
+fn id_of(project: &Project, url: &str, what: &str) -> String {
+    let listed = project.runs(url, &["trash", "list"]);
+    let line = listed.lines().find(|line| line.split("  ").nth(1).is_some_and(|told| told.ends_with(what)));
+    line.unwrap_or_else(|| panic!("{listed}")).split_whitespace().next().unwrap().to_owned()
+}
+
 /// Deploys the first migration, has the way back of the second drafted, and deploys that with what it drops kept.
 fn deployed(project: &Project, url: &str, flag: &str) -> String {
     let first = project.run(url, &["deploy", "--to", "1_base"]);

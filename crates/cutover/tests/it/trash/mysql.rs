@@ -1,5 +1,6 @@
 //! MariaDB: what is in other databases and in the session alone, and rows that came since.
 
+use super::ids;
 use crate::support::{Project, text};
 use testkit::mariadb::{Database, server};
 
@@ -30,13 +31,6 @@ fn write(project: &Project, name: &str, up: &str, down: Option<&str>) {
     if let Some(down) = down {
         project.write_down(name, down);
     }
-}
-
-/// What is called as in `trash list`.
-fn ids(project: &Project, database: &Database<'_>) -> Vec<String> {
-    let listed = runs(project, database, &["trash", "list"]);
-    let words = listed.split_whitespace().filter(|word| word.starts_with("_cutover_kept_"));
-    words.map(str::to_owned).collect()
 }
 
 #[test]
@@ -163,7 +157,7 @@ fn no_trigger_of_the_application_fires_when_a_column_is_restored() {
     write(&project, "2_drop", "ALTER TABLE u DROP COLUMN id;", None);
     runs(&project, &database, &["deploy", "--keep-dropped"]);
     database.sql("INSERT INTO u (email) VALUES ('n1')");
-    let id = &ids(&project, &database)[0];
+    let id = &ids(&project, &database.url())[0];
     let said = refused(&project, &database, &["trash", "restore", id], "C2032");
     assert!(said.contains("1 row(s) of u") && said.contains("trigger `tr` would fire"), "{said}");
     database.sql("DROP TRIGGER tr; ALTER TABLE u ADD COLUMN upd datetime ON UPDATE CURRENT_TIMESTAMP");
@@ -183,13 +177,13 @@ fn what_is_back_already_is_no_copy_that_is_purged() {
     write(&project, "2_drop", "DROP TABLE ch; DROP TABLE z;", None);
     runs(&project, &database, &["deploy", "--keep-dropped"]);
     database.sql("DELETE FROM p");
-    let id = ids(&project, &database).into_iter().find(|id| id.ends_with("_ch")).unwrap();
+    let id = ids(&project, &database.url()).into_iter().find(|id| id.ends_with("_ch")).unwrap();
     refused(&project, &database, &["trash", "restore", &id], "C2032");
     let listed = runs(&project, &database, &["trash", "list"]);
     assert!(listed.contains("table ch (back already, and stays"), "{listed}");
     runs(&project, &database, &["trash", "purge", "--all", "--yes"]);
     assert_eq!(database.sql("SELECT * FROM ch"), "1|1");
-    assert!(ids(&project, &database).is_empty());
+    assert!(ids(&project, &database.url()).is_empty());
 }
 
 #[test]
@@ -204,7 +198,7 @@ fn nothing_is_restored_amid_a_rollback() {
         Some("CREATE TABLE b (i int);\nDROP TABLE gate;\nALTER TABLE a ADD COLUMN x text;\n"),
     );
     runs(&project, &database, &["deploy", "--keep-dropped"]);
-    let id = ids(&project, &database).into_iter().find(|id| id.ends_with("_x")).unwrap();
+    let id = ids(&project, &database.url()).into_iter().find(|id| id.ends_with("_x")).unwrap();
     assert!(!project.run(&database.url(), &["rollback", "--yes"]).status.success());
     let said = refused(&project, &database, &["trash", "restore", &id], "C2032");
     assert!(said.contains("cutover rollback --continue"), "{said}");
@@ -289,7 +283,7 @@ fn a_trigger_is_restored_under_the_mode_that_it_was_made_under() {
     let before = database.sql(MODES);
     write(&project, "2_drop", "DROP TABLE u;", None);
     runs(&project, &database, &["deploy", "--keep-dropped"]);
-    runs(&project, &database, &["trash", "restore", &ids(&project, &database)[0]]);
+    runs(&project, &database, &["trash", "restore", &ids(&project, &database.url())[0]]);
     assert_eq!(database.sql(MODES), before);
     database.sql("INSERT INTO u VALUES ('')");
     assert_eq!(database.sql("SELECT a FROM u"), "xy");

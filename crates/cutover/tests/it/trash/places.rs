@@ -1,6 +1,6 @@
 //! Where things are kept: each in a place of its own, found wherever its table is by now.
 
-use super::write;
+use super::{ids, write};
 use crate::support::{Project, text};
 use testkit::{mariadb, postgres};
 
@@ -80,11 +80,7 @@ CREATE TRIGGER orders_ai AFTER INSERT ON orders FOR EACH ROW INSERT INTO log VAL
     let project = Project::new(&[("1_base", base), ("2_drop", "DROP TABLE orders;")]);
     project.runs(&database.url(), &["deploy", "--to", "1_base"]);
     project.runs(&database.url(), &["deploy", "--keep-dropped"]);
-    let listed = project.runs(&database.url(), &["trash", "list"]);
-    let id = listed
-        .lines()
-        .find_map(|line| line.split_whitespace().find(|word| word.starts_with("_cutover_kept_")))
-        .unwrap();
+    let id = &ids(&project, &database.url())[0];
     database.sql("CREATE TABLE other (id int); CREATE TRIGGER orders_ai AFTER INSERT ON other FOR EACH ROW INSERT INTO log VALUES (7)");
     let refused = project.run(&database.url(), &["trash", "restore", id]);
     let said = text(&refused);

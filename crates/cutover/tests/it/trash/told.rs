@@ -1,5 +1,6 @@
 //! What is said of kept values that cannot be given back for sure, on SQLite: before it is agreed to, and never afterwards alone.
 
+use super::ids;
 use crate::support::{Project, text};
 use testkit::sqlite;
 
@@ -93,8 +94,7 @@ INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2);";
     let (database, project) =
         deployed(&[("1_base", base, "DROP TABLE c;"), ("2_drop", "DROP TABLE c;", "SELECT 1;")]);
     database.query("DELETE FROM p WHERE id = 2");
-    let listed = project.runs(&database.url(), &["trash", "list"]);
-    let id = listed.split_whitespace().find(|word| word.starts_with("_cutover_kept_")).unwrap();
+    let id = &ids(&project, &database.url())[0];
     let refused = project.run(&database.url(), &["trash", "restore", id]);
     let said = text(&refused);
     assert!(
