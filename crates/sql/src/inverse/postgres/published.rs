@@ -11,7 +11,20 @@ use crate::words::Words;
 /// A table or a schema of the list.
 struct Item<'t> {
     text: &'t str,
-    table: Option<Name>,
+    what: What,
+}
+
+enum What {
+    /// `TABLE ONLY public.a (id, x)`.
+    Table { name: Name, has_columns: bool },
+    /// `TABLES IN SCHEMA s`.
+    Schema(String),
+}
+
+impl Item<'_> {
+    fn is_of(&self, table: &Object) -> bool {
+        matches!(&self.what, What::Table { name, .. } if *name == table.name)
+    }
 }
 
 /// The definition of a publication: what stands before its list, the list, and what stands behind.
@@ -29,22 +42,22 @@ fn read(definition: &str) -> Option<(&str, Vec<Item<'_>>, &str)> {
     let mut items = Vec::new();
     loop {
         let first = words.look(0)?;
-        let table = if words.take_all(&["TABLES", "IN", "SCHEMA"]) {
-            words.part()?;
-            None
+        let what = if words.take_all(&["TABLES", "IN", "SCHEMA"]) {
+            What::Schema(words.part()?)
         } else {
             words.take("TABLE");
             words.take("ONLY");
-            let table = words.name()?;
-            if words.look(0).is_some_and(|token| token.is_symbol(b'(')) {
+            let name = words.name()?;
+            let has_columns = words.look(0).is_some_and(|token| token.is_symbol(b'('));
+            if has_columns {
                 words.skip_one();
             }
             if words.take("WHERE") {
                 words.skip_one();
             }
-            Some(table)
+            What::Table { name, has_columns }
         };
-        items.push(Item { text: words.span_from(first).slice(definition), table });
+        items.push(Item { text: words.span_from(first).slice(definition), what });
         if !words.symbol(b',') {
             break;
         }
@@ -56,7 +69,7 @@ fn read(definition: &str) -> Option<(&str, Vec<Item<'_>>, &str)> {
 /// What a publication says of a table that it lists: `TABLE ONLY public.a (id) WHERE (id > 0)`.
 pub(super) fn item(definition: &str, table: &Object) -> Option<String> {
     let (_, items, _) = read(definition)?;
-    items.into_iter().find(|item| item.table.as_ref() == Some(&table.name)).map(|item| item.text.to_owned())
+    items.into_iter().find(|item| item.is_of(table)).map(|item| item.text.to_owned())
 }
 
 /// A publication that sends all columns of a table, whatever those are.
@@ -68,35 +81,19 @@ pub(super) fn all_columns<'s>(table: &Object, state: &'s State) -> Option<&'s st
             return true;
         }
         let items = read(definition).map(|(_, items, _)| items).unwrap_or_default();
-        items.iter().any(|item| match &item.table {
-            Some(own) => *own == table.name && !has_list(item.text),
-            None => schema_of(item.text) == table.name.schema,
+        items.iter().any(|item| match &item.what {
+            What::Table { has_columns, .. } => item.is_of(table) && !has_columns,
+            What::Schema(schema) => table.name.schema.as_ref() == Some(schema),
         })
     };
     let mut all = state.now.objects.iter().filter(|(object, _)| object.kind == ObjectKind::Publication);
     all.find(|(_, definition)| sends(&definition.text)).map(|(object, _)| object.name.name.as_str())
 }
 
-/// `TABLE ONLY public.a (id, x)`.
-fn has_list(item: &str) -> bool {
-    let tokens = text::tokens(item, POSTGRES);
-    let mut words = Words::new(item, &tokens, POSTGRES);
-    words.take("TABLE");
-    words.take("ONLY");
-    words.name().is_some() && words.look(0).is_some_and(|token| token.is_symbol(b'('))
-}
-
-/// `TABLES IN SCHEMA s`.
-fn schema_of(item: &str) -> Option<String> {
-    let tokens = text::tokens(item, POSTGRES);
-    let mut words = Words::new(item, &tokens, POSTGRES);
-    words.take_all(&["TABLES", "IN", "SCHEMA"]).then(|| words.part()).flatten()
-}
-
 /// The definition without a table.
 pub(super) fn without(definition: &str, table: &Object) -> String {
     let Some((head, items, behind)) = read(definition) else { return definition.to_owned() };
-    let left = items.iter().filter(|item| item.table.as_ref() != Some(&table.name)).map(|item| item.text);
+    let left = items.iter().filter(|item| !item.is_of(table)).map(|item| item.text);
     let list = left.collect::<Vec<_>>().join(", ");
     let list = if list.is_empty() { list } else { format!(" FOR {list}") };
     format!("{head}{list} {behind}").trim_end().to_owned()
