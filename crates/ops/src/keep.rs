@@ -321,13 +321,6 @@ pub(crate) fn guards(run: &mut Run<'_>) -> Result<BTreeMap<String, String>> {
 /// # Errors
 /// What the server or the connection says.
 fn tell_dropped_again(run: &mut Run<'_>, planned: &[PlannedMigration]) -> Result<()> {
-    let drops = |migration: &PlannedMigration, table: &str| {
-        migration.statements().skip(migration.state.done()).any(|statement| {
-            statement.actions.iter().any(|action| {
-                matches!(action, Action::DropTable { names, .. } if names.iter().any(|name| name.name == *table))
-            })
-        })
-    };
     let any = planned.iter().flat_map(PlannedMigration::statements);
     if !any.flat_map(|statement| &statement.actions).any(|action| matches!(action, Action::DropTable { .. }))
         || !run.patiently(state::standing)?.can_be_read()
@@ -337,7 +330,8 @@ fn tell_dropped_again(run: &mut Run<'_>, planned: &[PlannedMigration]) -> Result
     for row in run.patiently(trash::read)? {
         for kept in read(&row).into_iter().filter(|kept| kept.column.is_some() && kept.keys.is_empty()) {
             let Some(kept) = run.patiently(|conn| trash::find(conn, &kept))? else { continue };
-            let Some(migration) = planned.iter().find(|one| drops(one, &kept.place.name)) else { continue };
+            let same = |name: &str| name == kept.place.name;
+            let Some(migration) = planned.iter().find(|one| drops_table(one, same)) else { continue };
             let warning = Diagnostic::warning(format!(
                 "migration `{}` drops table {}, and with it the values that are kept of {}",
                 migration.name,
@@ -355,21 +349,21 @@ fn tell_dropped_again(run: &mut Run<'_>, planned: &[PlannedMigration]) -> Result
     Ok(())
 }
 
+/// Whether a statement that is still to run drops a table of which `is_it` says that it is the one.
+fn drops_table(migration: &PlannedMigration, is_it: impl Fn(&str) -> bool) -> bool {
+    migration.statements().skip(migration.state.done()).flat_map(|statement| &statement.actions).any(
+        |action| matches!(action, Action::DropTable { names, .. } if names.iter().any(|name| is_it(&name.name))),
+    )
+}
+
 /// Tells what of what is kept will be known of no row any more, once these migrations have built its table anew or dropped it.
 ///
 /// # Errors
 /// What the server or the connection says.
 fn tell_unguarded(run: &mut Run<'_>, planned: &[PlannedMigration]) -> Result<()> {
     for guard in comes_back::guarding(run)?.iter().filter(|guard| guard.text.contains("AFTER DELETE")) {
-        let drops = |migration: &&PlannedMigration| {
-            migration.statements().skip(migration.state.done()).any(|statement| {
-                statement.actions.iter().any(|action| {
-                    matches!(action, Action::DropTable { names, .. }
-                        if names.iter().any(|name| name.name.eq_ignore_ascii_case(&guard.table)))
-                })
-            })
-        };
-        if let Some(migration) = planned.iter().find(drops) {
+        let same = |name: &str| name.eq_ignore_ascii_case(&guard.table);
+        if let Some(migration) = planned.iter().find(|one| drops_table(one, same)) {
             let warning = Diagnostic::warning(format!(
                 "migration `{}` drops table {}, or builds it anew: whose the values are that are kept of it will not be known afterwards",
                 migration.name, guard.table
