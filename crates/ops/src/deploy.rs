@@ -155,7 +155,7 @@ fn repeat_hooks(run: &mut Run<'_>) -> Result<()> {
         match record::hooks_behind(run) {
             Behind::Held => return Ok(()),
             // Whoever runs them may have been killed; the clocks of two machines differ.
-            Behind::Running { since }
+            Behind::Running { since, .. }
                 if since.min(began.elapsed()) < around.limit() && since < around.limit() * 2 =>
             {
                 if !std::mem::replace(&mut told, true) {
@@ -164,12 +164,10 @@ fn repeat_hooks(run: &mut Run<'_>) -> Result<()> {
                 }
                 run.interrupt.sleep(PAUSE)?;
             }
-            Behind::Running { .. } | Behind::Failed => {
+            Behind::Running { id, .. } | Behind::Failed { id } => {
                 let again = "the last deploy is applied, and the hooks behind it did not hold or were not run: they are run again";
                 run.observer.on(&Event::Warning { warning: Diagnostic::warning(again) });
-                if let Some(earlier) = record::newest(run) {
-                    around.repeat(earlier.id);
-                }
+                around.repeat(id);
                 return Ok(());
             }
         }

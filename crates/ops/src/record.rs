@@ -276,9 +276,14 @@ pub(crate) enum Behind {
     /// They hold, or nothing is known of any.
     Held,
     /// One has failed.
-    Failed,
+    Failed {
+        /// The deploy.
+        id: String,
+    },
     /// They have not ended, since the deploy has.
     Running {
+        /// The deploy.
+        id: String,
         /// By the clock of this machine.
         since: Duration,
     },
@@ -287,26 +292,22 @@ pub(crate) enum Behind {
 /// What stands in place of an error while hooks run behind a deploy, or where they were killed with it.
 const NOT_ENDED: &str = "C2037: the hooks behind it have not ended";
 
-/// The newest run of this history, if it is known.
-pub(crate) fn newest(run: &mut Run<'_>) -> Option<RunRow> {
+/// How the hooks behind the last deploy have ended.
+pub(crate) fn hooks_behind(run: &mut Run<'_>) -> Behind {
     let owner = run.table.owner().to_owned();
     let newest = run.patiently(|conn| match state::standing(conn)?.can_be_read() {
         true => runs::newest(conn, &owner, 1),
         false => Ok(Vec::new()),
     });
-    newest.ok()?.pop()
-}
-
-/// How the hooks behind the last deploy have ended.
-pub(crate) fn hooks_behind(run: &mut Run<'_>) -> Behind {
-    let Some(last) = newest(run).filter(|last| last.command == "deploy") else { return Behind::Held };
+    let newest = newest.ok().and_then(|mut rows| rows.pop());
+    let Some(last) = newest.filter(|last| last.command == "deploy") else { return Behind::Held };
     let error = last.error.unwrap_or_default();
     match last.result.as_deref() {
-        Some("failed") if error.starts_with(codes::C2037.id) => Behind::Failed,
+        Some("failed") if error.starts_with(codes::C2037.id) => Behind::Failed { id: last.id },
         Some("ok") if error == NOT_ENDED => {
             let ended = last.ended_at.and_then(|ended| ended.parse::<jiff::Timestamp>().ok());
             let since = ended.map(|ended| jiff::Timestamp::now().duration_since(ended).unsigned_abs());
-            Behind::Running { since: since.unwrap_or(Duration::MAX) }
+            Behind::Running { id: last.id, since: since.unwrap_or(Duration::MAX) }
         }
         _ => Behind::Held,
     }
