@@ -22,10 +22,8 @@ use std::sync::{OnceLock, PoisonError};
 pub(super) struct Reporting<'a> {
     arguments: &'a TellingArguments,
     notify: Vec<NotifyFlag>,
-    /// A process that is started may go on when this one ends.
-    outlived: bool,
-    /// Somebody says that it does.
-    surely: bool,
+    /// A process that is started may go on when this one ends: [`settings::Surroundings::outlived`].
+    outlived: Option<bool>,
     /// Where somebody asks for a report in whatever form.
     collector: Option<Collector>,
     command: &'a str,
@@ -87,9 +85,8 @@ impl<'a> Reporting<'a> {
             arguments.asks_for_a_report().then(|| Collector::new(command, run.clone(), origin.clone()));
         let notifying = OnceLock::new();
         // An application would have a child that it knows nothing of.
-        let (outlived, surely) = call.context.surroundings.outlived();
-        let outlived = outlived && command != "run";
-        Ok(Self { arguments, notify, outlived, surely, collector, command, run, origin, notifying })
+        let outlived = call.context.surroundings.outlived().filter(|_| command != "run");
+        Ok(Self { arguments, notify, outlived, collector, command, run, origin, notifying })
     }
 
     /// What is known once the settings are.
@@ -103,7 +100,7 @@ impl<'a> Reporting<'a> {
         terminal.hide(notifiers.iter().flat_map(Notifier::secrets).collect());
         if !notifiers.is_empty() {
             let from = (self.run.clone(), self.origin.clone());
-            let courier = courier().filter(|_| self.outlived).map(|command| (command, self.surely));
+            let courier = self.outlived.and_then(|whatever| Some((courier()?, whatever)));
             let notifying = Notifying::new(notifiers, self.command, from, courier);
             notifying.about(database, project.environment.clone());
             // It is called once.

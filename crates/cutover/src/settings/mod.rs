@@ -118,13 +118,14 @@ impl Surroundings {
         ["GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION"].iter().any(|name| self.variable(name).is_some())
     }
 
-    /// Whether a process that is started may go on when this one ends: whatever it looks like, or as it looks like.
-    pub(crate) fn outlived(&self) -> (bool, bool) {
+    /// Whether a process that is started may go on when this one ends: true if it may whatever it looks like, false if it may unless it
+    /// looks otherwise. None: it may not.
+    pub(crate) fn outlived(&self) -> Option<bool> {
         match self.variable("CUTOVER_MESSENGER") {
-            Some("process") => (true, true),
-            Some("none") => (false, false),
+            Some("process") => Some(true),
+            Some("none") => None,
             // A service of systemd, which ends all of it with its first process.
-            _ => (self.variable("INVOCATION_ID").is_none(), false),
+            _ => self.variable("INVOCATION_ID").is_none().then_some(false),
         }
     }
 
